@@ -1,0 +1,3 @@
+//! davit, a low-level OCI runtime for Linux.
+
+fn main() {}

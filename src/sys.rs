@@ -1,4 +1,17 @@
 //! Every system call, typed. The only module in which `unsafe` is allowed; each use carries a SAFETY comment.
 //!
 //! Holds no policy: a function here is one call of the kernel, or the few calls that only make sense together.
+//! Every descriptor is close-on-exec from birth. The safe form has the short name, the loose one the long name.
 #![allow(unsafe_code, reason = "this module is where the kernel is called")]
+
+pub(crate) mod process;
+
+pub(crate) use nix::errno::Errno;
+
+/// What a system call answers: a value, or the kernel's own reason.
+pub(crate) type Result<T> = std::result::Result<T, Errno>;
+
+/// Turns the raw answer of `libc::syscall` into a value.
+fn answer(raw: libc::c_long) -> Result<libc::c_long> {
+    Errno::result(raw)
+}

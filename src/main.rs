@@ -8,6 +8,12 @@ mod sys;
 mod spec;
 mod bpf;
 mod plan;
+mod channel;
+mod hook;
 mod cgroup;
+mod host;
+mod init;
+mod launch;
+mod container;
 
 fn main() {}

@@ -1,0 +1,186 @@
+//! How failure is told: the grammar of an error, the exit code it carries, the line it leaves in the log.
+//!
+//! An error is a chain of sentences from the outermost ("cannot create web") to the cause in the kernel's own words, joined
+//! by `: ` on one line, because engines read the line and match substrings of it. Only several problems of one document
+//! are told on several lines. Deliberately knows nothing of containers, and never decides whether something is an error.
+
+mod log;
+pub(crate) mod time;
+
+pub(crate) use log::{Format, Log};
+
+use std::error::Error;
+use std::fmt::{self, Write};
+
+/// The most that one message may fill. conmon reads at most 8191 bytes of a runtime's stderr, and a pipe takes a write of
+/// up to 4096 bytes at once and more in one piece when it is empty, as ours is.
+const LIMIT: usize = 8_000;
+
+/// The exit code of every failure that carries no other.
+const FAILURE: u8 = 1;
+
+/// An error that asks for an exit code of its own, such as 255 for a failed `exec`.
+///
+/// It adds no words: it reads as the error inside it.
+#[derive(Debug)]
+pub(crate) struct Coded {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl Coded {
+    /// `error`, to be told with the exit status `code`.
+    pub(crate) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Coded { code, error: error.into() }
+    }
+}
+
+impl fmt::Display for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Coded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Several problems of one document: what it is and how many, then where and what, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Several {
+    document: String,
+    rows: Vec<(String, String)>,
+}
+
+impl Several {
+    /// The problems found in `document` (such as `config.json`) as rows of place and problem, in the order to tell them.
+    pub(crate) fn new(document: impl Into<String>, rows: impl IntoIterator<Item = (String, String)>) -> Self {
+        Several { document: document.into(), rows: rows.into_iter().collect() }
+    }
+
+    /// `config.json has 3 problems`.
+    fn headline(&self) -> String {
+        let count = self.rows.len();
+        format!("{} has {count} problem{}", self.document, if count == 1 { "" } else { "s" })
+    }
+
+    /// The one-line form: a lone problem needs no headline, more are joined by semicolons.
+    fn line(&self) -> String {
+        let mut text = if self.rows.len() == 1 { String::new() } else { self.headline() };
+        for (index, (place, what)) in self.rows.iter().enumerate() {
+            text.push_str(match (index, self.rows.len()) {
+                (0, 1) => "",
+                (0, _) => ": ",
+                _ => "; ",
+            });
+            // The empty place is the whole document, which the headline would have named.
+            text.push_str(if place.is_empty() { &self.document } else { place });
+            text.push_str(": ");
+            text.push_str(what);
+        }
+        visible(&text)
+    }
+
+    /// The form for people: the headline, then a line for each problem with the places in a column of their own. Rows that
+    /// do not fit in `room` bytes are counted instead of shown.
+    fn table(&self, room: usize) -> String {
+        let mut text = visible(&self.headline());
+        let width = self.rows.iter().map(|(place, _)| visible(place).chars().count()).max().unwrap_or(0);
+        for (index, (place, what)) in self.rows.iter().enumerate() {
+            let row = format!("\n  {:width$}  {}", visible(place), visible(what));
+            if text.len() + row.len() + 32 > room {
+                let _ = write!(text, "\n  and {} more", self.rows.len() - index);
+                break;
+            }
+            text.push_str(&row);
+        }
+        text
+    }
+}
+
+impl fmt::Display for Several {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line())
+    }
+}
+
+impl Error for Several {}
+
+/// The exit code that an error asks for.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(|link| link.downcast_ref::<Coded>()).map_or(FAILURE, |coded| coded.code)
+}
+
+/// The error on one line: what the log gets, and what an engine shows.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    shorten(told(error, Several::line))
+}
+
+/// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document has
+/// several problems.
+pub(crate) fn for_people(error: &anyhow::Error) -> String {
+    let table = |several: &Several| if several.rows.len() > 1 { several.table(LIMIT - 500) } else { several.line() };
+    shorten(told(error, table))
+}
+
+/// The chain joined by `: `, with `several` for the words of a list of problems.
+fn told(error: &anyhow::Error, several: impl Fn(&Several) -> String) -> String {
+    let mut text = String::new();
+    for link in error.chain() {
+        let mut link: &(dyn Error + 'static) = link;
+        while let Some(coded) = link.downcast_ref::<Coded>() {
+            link = coded.error.as_ref();
+        }
+        let words = match link.downcast_ref::<Several>() {
+            Some(list) => several(list),
+            None => visible(&without_os_error(link)),
+        };
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&words);
+    }
+    text
+}
+
+/// What an error says, less the ` (os error 2)` that Rust adds: the kernel's words are what people and engines search for.
+fn without_os_error(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) if text.ends_with(')') => text[..end].to_owned(),
+        _ => text,
+    }
+}
+
+/// The text on one line and without control characters, which could otherwise come from a hostile image and reach the
+/// terminal of whoever reads the error. Line breaks become `; `.
+fn visible(text: &str) -> String {
+    let text = text.trim_end_matches(['\n', '\r', ' ']);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("; "),
+            '\t' => out.push(' '),
+            '\r' => {}
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// At most [`LIMIT`] bytes: the middle goes, because the beginning says what was asked for and the end says the cause.
+fn shorten(text: String) -> String {
+    if text.len() <= LIMIT {
+        return text;
+    }
+    let keep = LIMIT / 2 - 8;
+    let head = text.floor_char_boundary(keep);
+    let tail = text.ceil_char_boundary(text.len() - keep);
+    format!("{} […] {}", &text[..head], &text[tail..])
+}
+
+#[cfg(test)]
+mod tests;

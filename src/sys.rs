@@ -14,6 +14,7 @@ pub(crate) mod limits;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod path;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod seccomp;
 pub(crate) mod socket;

@@ -1,0 +1,71 @@
+//! The container as its users know it: a name, a state directory, a status, and the verbs that may be said to it.
+//!
+//! One file per verb; each is a row of the table verb × status and says what it refuses. Every verb takes words that were
+//! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
+//! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
+
+mod delete;
+pub(crate) mod dir;
+mod id;
+mod kill;
+mod list;
+mod new;
+mod process;
+pub(crate) mod record;
+mod root;
+pub(crate) mod signal;
+mod status;
+
+pub(crate) use delete::delete;
+pub(crate) use id::Id;
+pub(crate) use kill::kill;
+pub(crate) use list::list;
+pub(crate) use new::NewContainer;
+pub(crate) use process::Process;
+pub(crate) use record::Record;
+pub(crate) use root::Root;
+pub(crate) use status::{START, Status};
+
+use anyhow::Context;
+use std::path::PathBuf;
+
+/// A container that exists, as it was a moment ago.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    /// What is remembered of it.
+    pub(crate) record: Record,
+    /// Its state directory.
+    pub(crate) directory: PathBuf,
+    /// What was seen of it.
+    pub(crate) status: Status,
+}
+
+impl Container {
+    /// Looks a container up. The words of the error are load-bearing: containerd and Docker match them.
+    pub(crate) fn find(root: &Root, id: &Id) -> anyhow::Result<Self> {
+        Container::seek(root, id)?.context("container does not exist")
+    }
+
+    /// As [`Container::find`], with `None` for a container that does not exist.
+    fn seek(root: &Root, id: &Id) -> anyhow::Result<Option<Self>> {
+        let directory = root.of(id);
+        match dir::read_record(&directory)? {
+            Some(record) => Container::seen(record, directory).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The container of that record, with the status it has now.
+    fn seen(record: Record, directory: PathBuf) -> anyhow::Result<Self> {
+        let status = Status::of(&record, &directory, || Ok(false))?;
+        Ok(Container { record, directory, status })
+    }
+
+    /// The pid of its first process as `state` tells it: 0 when there is none (any more).
+    pub(crate) fn pid(&self) -> i32 {
+        match self.status {
+            Status::Stopped => 0,
+            _ => self.record.init.map_or(0, |init| init.pid),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A container's state directory: its files, and the lock that lets one verb at a time change the container's status.
+//!
+//! The lock is flock(2) on the directory itself: it goes away with its holder, and with the directory. `create` holds it
+//! only while it writes, so that a creation that hangs in a hook stands in nobody's way; `start` and `delete` hold it while
+//! they work; `kill`, `state`, `pause` and the rest do without. Whoever gets the lock may find that the directory has been
+//! removed, or removed and made anew, while it waited: it is compared with what the path now leads to.
+
+use super::id::Id;
+use super::record::Record;
+use super::root::Root;
+use anyhow::{Context, bail};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The record.
+const STATE: &str = "state.json";
+/// The record while it is being written.
+const STATE_DRAFT: &str = ".state.json";
+/// The configuration as it was at `create`; later changes of the bundle's do not reach the container.
+const CONFIG: &str = "config.json";
+
+/// An open state directory.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    path: PathBuf,
+    file: File,
+}
+
+/// The lock on a state directory, released when dropped.
+#[derive(Debug)]
+pub(crate) struct Locked<'a>(&'a Dir);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // LOCK_UN on an open descriptor cannot fail, and unlocks for a child that has inherited it too.
+        let _ = self.0.file.unlock();
+    }
+}
+
+impl Dir {
+    /// Makes the state directory of a new container; the root directory too, if it is missing.
+    pub(super) fn make(root: &Root, id: &Id) -> anyhow::Result<Self> {
+        let path = root.of(id);
+        let make = || DirBuilder::new().mode(0o711).create(&path);
+        let made = match make() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                root.make()?;
+                make()
+            }
+            made => made,
+        };
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!("container with given ID already exists");
+            }
+            made => made.with_context(|| format!("make the state directory {}", path.display()))?,
+        }
+        let dir = Dir::at(path)?;
+        // The root of a user namespace has to pass through to the sockets in here, whatever the umask is.
+        let wanted = 0o711;
+        if dir.metadata()?.mode() & 0o777 != wanted {
+            let chmod = dir.file.set_permissions(Permissions::from_mode(wanted));
+            chmod.with_context(|| format!("chmod 0711 {}", dir.path.display()))?;
+        }
+        Ok(dir)
+    }
+
+    /// The state directory of an existing container, or `None`.
+    pub(super) fn open(root: &Root, id: &Id) -> anyhow::Result<Option<Self>> {
+        let path = root.of(id);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => Dir::at(path).map(Some),
+            Ok(_) => bail!("{} is not a directory", path.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("open the state directory {}", path.display())),
+        }
+    }
+
+    fn at(path: PathBuf) -> anyhow::Result<Self> {
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path);
+        let file = file.with_context(|| format!("open the state directory {}", path.display()))?;
+        Ok(Dir { path, file })
+    }
+
+    /// The path of the directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for the lock. `None` if the directory has gone meanwhile.
+    pub(crate) fn lock(&self) -> anyhow::Result<Option<Locked<'_>>> {
+        self.file.lock().with_context(|| format!("lock the state directory {}", self.path.display()))?;
+        let locked = Locked(self);
+        Ok(self.is_current()?.then_some(locked))
+    }
+
+    /// Whether the path still leads to this directory.
+    fn is_current(&self) -> anyhow::Result<bool> {
+        let ours = self.metadata()?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(now) => Ok((now.dev(), now.ino()) == (ours.dev(), ours.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("stat {}", self.path.display())),
+        }
+    }
+
+    fn metadata(&self) -> anyhow::Result<fs::Metadata> {
+        self.file.metadata().with_context(|| format!("stat {}", self.path.display()))
+    }
+}
+
+impl Locked<'_> {
+    /// Writes the record, all at once for whoever reads it without the lock.
+    pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
+        let draft = self.0.path.join(STATE_DRAFT);
+        write_private(&draft, &record.to_bytes()?)?;
+        let state = self.0.path.join(STATE);
+        fs::rename(&draft, &state).with_context(|| format!("rename {} to {STATE}", draft.display()))
+    }
+
+    /// The record; `None` if it has not been written.
+    pub(crate) fn read(&self) -> anyhow::Result<Option<Record>> {
+        read_record(&self.0.path)
+    }
+
+    /// Removes the directory and all that is in it. No other verb gets at it, because they wait for the lock and then see
+    /// that it has gone.
+    pub(crate) fn remove(self) -> anyhow::Result<()> {
+        let path = &self.0.path;
+        fs::remove_dir_all(path).with_context(|| format!("remove the state directory {}", path.display()))
+    }
+}
+
+/// The record in a state directory; `None` if the directory or the file is missing. Needs no lock.
+pub(super) fn read_record(directory: &Path) -> anyhow::Result<Option<Record>> {
+    let path = directory.join(STATE);
+    let mut bytes = Vec::with_capacity(8192);
+    match File::open(&path).and_then(|file| (&file).take(64 << 20).read_to_end(&mut bytes)) {
+        Ok(_) => Record::parse(&bytes).map(Some).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Keeps the bytes of the configuration the container was made from.
+pub(super) fn write_config(directory: &Path, config: &[u8]) -> anyhow::Result<()> {
+    write_private(&directory.join(CONFIG), config)
+}
+
+/// The configuration the container was made from.
+pub(crate) fn config_path(directory: &Path) -> PathBuf {
+    directory.join(CONFIG)
+}
+
+/// A file only its owner may read: environments hold passwords.
+fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("write {}", path.display()))
+}

@@ -1,0 +1,86 @@
+//! A container that does not stand yet: what `create` has made so far, undone unless it is kept.
+
+use super::dir::{self, Dir};
+use super::id::Id;
+use super::record::Record;
+use super::root::Root;
+use crate::report::Log;
+use anyhow::{Context, bail};
+use std::path::Path;
+
+/// One thing to undo: what it is, and how.
+type Undo<'a> = (&'static str, Box<dyn FnOnce() -> anyhow::Result<()> + 'a>);
+
+/// A claim on an id. Dropping it without [`NewContainer::keep`] removes the state directory and everything that was
+/// registered with [`NewContainer::on_failure`], newest first; what cannot be removed is a warning in the log.
+pub(crate) struct NewContainer<'a> {
+    dir: Dir,
+    log: &'a Log,
+    undo: Vec<Undo<'a>>,
+    kept: bool,
+}
+
+impl<'a> NewContainer<'a> {
+    /// Makes the state directory, which only one caller can, and writes the first record and the configuration's bytes,
+    /// so that from now on `state` can see the container and `delete --force` can clean up after a creator that was killed.
+    pub(crate) fn claim(root: &Root, id: &Id, record: &Record, config: &[u8], log: &'a Log) -> anyhow::Result<Self> {
+        let dir = Dir::make(root, id)?;
+        let new = NewContainer { dir, log, undo: Vec::new(), kept: false };
+        {
+            let Some(locked) = new.dir.lock()? else { bail!("the container was deleted while it was being created") };
+            dir::write_config(new.path(), config)?;
+            locked.write(record)?;
+        }
+        Ok(new)
+    }
+
+    /// The state directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes the record again. An error if `delete --force` has been here meanwhile: then the creation is over.
+    pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
+        match self.dir.lock()? {
+            Some(locked) => locked.write(record),
+            None => bail!("the container was deleted while it was being created"),
+        }
+    }
+
+    /// Something else to undo if the creation fails, after everything that was registered later.
+    pub(crate) fn on_failure(&mut self, what: &'static str, undo: impl FnOnce() -> anyhow::Result<()> + 'a) {
+        self.undo.push((what, Box::new(undo)));
+    }
+
+    /// The container stands: nothing is undone.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+
+    /// Removes the directory, unless somebody else has: then another container may have it by now.
+    fn remove(&self) -> anyhow::Result<()> {
+        match self.dir.lock()? {
+            Some(locked) => locked.remove(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for NewContainer<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        for (what, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
+            if let Err(error) = undo().with_context(|| format!("cleaning up: cannot {what}")) {
+                self.log.warning_of(&error);
+            }
+        }
+        if let Err(error) = self.remove().context("cleaning up") {
+            self.log.warning_of(&error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

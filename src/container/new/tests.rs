@@ -1,0 +1,125 @@
+//! Claims on an id: one winner, and nothing left of the losers.
+
+use super::NewContainer;
+use crate::container::record::VERSION;
+use crate::container::{Container, Id, Process, Record, Root, Status, delete, kill, list};
+use crate::report::Log;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// A root directory of one test's own, removed at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> (Self, Root) {
+        let path = std::env::temp_dir().join(format!("davit-new-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let root = Root::choose(Some(&path)).expect("a root");
+        (Scratch(path), root)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn record(id: &str) -> Record {
+    Record { version: VERSION, id: id.to_owned(), creator: Some(Process::this().expect("this")), ..Record::default() }
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).expect("exists").permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_claim_is_exclusive_and_dropping_it_leaves_nothing() {
+    let (scratch, root) = Scratch::new("exclusive");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let claim = NewContainer::claim(&root, &id, &record("web"), b"{}", &log).expect("the first claim");
+    let second = NewContainer::claim(&root, &id, &record("web"), b"{}", &log).err().expect("the second claim fails");
+    assert_eq!(second.to_string(), "container with given ID already exists");
+    assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Creating);
+    assert_eq!((mode(&scratch.0), mode(claim.path())), (0o700, 0o711));
+    assert_eq!(mode(&claim.path().join("state.json")), 0o600);
+    assert_eq!(std::fs::read(claim.path().join("config.json")).expect("is there"), b"{}");
+    drop(claim);
+    assert_eq!(std::fs::read_dir(&scratch.0).expect("the root stays").count(), 0);
+}
+
+#[test]
+fn a_kept_claim_stays_and_delete_removes_it() {
+    let (scratch, root) = Scratch::new("kept");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    NewContainer::claim(&root, &id, &record("web"), b"{}", &log).expect("a claim").keep();
+    // Its creator, this process, lives: it is being created.
+    let refused = delete(&root, &id, false, &log).expect_err("refuses").to_string();
+    assert_eq!(refused, "cannot delete container web that is not stopped: creating");
+    assert!(format!("{:#}", kill(&root, &id, 15, false).expect_err("no init")).ends_with("container not running"));
+    assert_eq!(list(&root, &log).expect("lists").len(), 1);
+    delete(&root, &id, true, &log).expect("force does not refuse");
+    assert_eq!(std::fs::read_dir(&scratch.0).expect("the root stays").count(), 0);
+    delete(&root, &id, true, &log).expect("force does not mind");
+    let gone = format!("{:#}", delete(&root, &id, false, &log).expect_err("gone"));
+    assert_eq!(gone, "cannot delete web: container does not exist");
+}
+
+#[test]
+fn what_was_made_is_undone_newest_first_and_failures_do_not_stop_it() {
+    let (_scratch, root) = Scratch::new("undo");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let mut claim = NewContainer::claim(&root, &id, &record("web"), b"{}", &log).expect("a claim");
+    for name in ["first", "second", "third"] {
+        let order = order.clone();
+        claim.on_failure(name, move || {
+            order.borrow_mut().push(name);
+            if name == "second" { anyhow::bail!("busy") } else { Ok(()) }
+        });
+    }
+    drop(claim);
+    assert_eq!(*order.borrow(), ["third", "second", "first"]);
+    assert!(Container::find(&root, &id).is_err());
+}
+
+#[test]
+fn a_claim_that_was_deleted_neither_writes_to_nor_removes_its_successor() {
+    let (_scratch, root) = Scratch::new("successor");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let old = NewContainer::claim(&root, &id, &record("web"), b"old", &log).expect("a claim");
+    delete(&root, &id, true, &log).expect("force");
+    let new = NewContainer::claim(&root, &id, &record("web"), b"new", &log).expect("the id is free");
+    let error = old.write(&record("web")).expect_err("is over").to_string();
+    assert_eq!(error, "the container was deleted while it was being created");
+    drop(old);
+    assert_eq!(std::fs::read(new.path().join("config.json")).expect("is there"), b"new");
+}
+
+#[test]
+fn a_directory_without_a_record_can_be_deleted() {
+    let (scratch, root) = Scratch::new("empty");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    std::fs::create_dir_all(scratch.0.join("web")).expect("a directory");
+    assert!(Container::find(&root, &id).is_err());
+    assert!(list(&root, &log).expect("lists").is_empty());
+    delete(&root, &id, false, &log).expect("deletes");
+    assert!(!scratch.0.join("web").exists());
+}
+
+#[test]
+fn a_broken_record_is_told_with_its_place_and_does_not_hide_the_others() {
+    let (scratch, root) = Scratch::new("broken");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    std::fs::create_dir_all(scratch.0.join("web")).expect("a directory");
+    std::fs::write(scratch.0.join("web/state.json"), "{\"version\":1,\n\"id\":7}").expect("a file");
+    NewContainer::claim(&root, &Id::new("good").expect("an id"), &record("good"), b"{}", &log).expect("a claim").keep();
+    let error = format!("{:#}", Container::find(&root, &id).expect_err("is broken"));
+    assert!(
+        error.contains("web/state.json: invalid type: integer `7`, expected a string at line 2 column 6"),
+        "{error}"
+    );
+    assert_eq!(list(&root, &log).expect("lists").len(), 1);
+}

@@ -1,0 +1,82 @@
+//! The grammar of errors, line by line.
+
+use super::{Coded, LIMIT, Several, exit_code, for_people, one_line};
+use anyhow::{Context, anyhow};
+
+fn config(rows: &[(&str, &str)]) -> anyhow::Error {
+    let rows = rows.iter().map(|(place, what)| (place.to_string(), what.to_string()));
+    anyhow::Error::new(Several::new("config.json", rows)).context("cannot create web")
+}
+
+#[test]
+fn a_chain_is_one_line_that_ends_in_the_kernels_words() {
+    let kernel = std::io::Error::from_raw_os_error(22);
+    let error = anyhow::Error::new(kernel).context("mount tmpfs on /dev/shm (size=1T2)").context("/mounts/3");
+    let error = error.context("cannot create web");
+    let expected = "cannot create web: /mounts/3: mount tmpfs on /dev/shm (size=1T2): Invalid argument";
+    assert_eq!(one_line(&error), expected);
+    assert_eq!(for_people(&error), expected);
+}
+
+#[test]
+fn one_problem_is_one_line() {
+    let error = config(&[("/process/cwd", "\"srv\" is relative; it must be absolute")]);
+    let expected = "cannot create web: /process/cwd: \"srv\" is relative; it must be absolute";
+    assert_eq!(one_line(&error), expected);
+    assert_eq!(for_people(&error), expected);
+}
+
+#[test]
+fn several_problems_are_a_table_for_people_and_a_line_for_the_log() {
+    let error = config(&[("/process/cwd", "is relative"), ("/linux/namespaces/4/path", "no such file")]);
+    assert_eq!(
+        for_people(&error),
+        "cannot create web: config.json has 2 problems\n  \
+           /process/cwd              is relative\n  \
+           /linux/namespaces/4/path  no such file"
+    );
+    assert_eq!(
+        one_line(&error),
+        "cannot create web: config.json has 2 problems: /process/cwd: is relative; /linux/namespaces/4/path: no such file"
+    );
+}
+
+#[test]
+fn an_exit_code_survives_the_sentences_around_it_and_adds_none() {
+    let error: anyhow::Error = Coded::new(255, anyhow!("no such file").context("exec: \"x\"")).into();
+    let error = Err::<(), _>(error).context("exec failed").expect_err("is an error");
+    assert_eq!(exit_code(&error), 255);
+    assert_eq!(one_line(&error), "exec failed: exec: \"x\": no such file");
+    assert_eq!(exit_code(&anyhow!("plain")), 1);
+}
+
+#[test]
+fn a_table_inside_a_coded_error_is_still_a_table() {
+    let inner = Several::new("config.json", [("/a".to_owned(), "b".to_owned()), ("/c".to_owned(), "d".to_owned())]);
+    let error = anyhow::Error::from(Coded::new(255, inner));
+    assert_eq!(for_people(&error), "config.json has 2 problems\n  /a  b\n  /c  d");
+}
+
+#[test]
+fn hostile_text_cannot_break_the_line_or_reach_the_terminal() {
+    let error = anyhow!("hook said \u{1b}[2J\u{7}two\nlines\n").context("cannot create\tweb");
+    assert_eq!(one_line(&error), "cannot create web: hook said \\u{1b}[2J\\u{7}two; lines");
+}
+
+#[test]
+fn a_long_error_keeps_its_beginning_and_its_cause() {
+    let error = anyhow!("the cause").context("é".repeat(LIMIT)).context("cannot create web");
+    let text = one_line(&error);
+    assert!(text.len() <= LIMIT, "{}", text.len());
+    assert!(text.starts_with("cannot create web: é"));
+    assert!(text.ends_with("é: the cause"));
+}
+
+#[test]
+fn a_table_too_long_counts_what_it_leaves_out() {
+    let rows: Vec<_> = (0..1000).map(|n| (format!("/mounts/{n}"), "is wrong".to_owned())).collect();
+    let text = for_people(&anyhow::Error::new(Several::new("config.json", rows)));
+    assert!(text.len() <= LIMIT, "{}", text.len());
+    let shown = text.matches("\n  /mounts/").count();
+    assert!(text.ends_with(&format!("\n  and {} more", 1000 - shown)), "{}", &text[text.len() - 40..]);
+}

@@ -1,0 +1,43 @@
+//! Processes that are not ours: handles that cannot come to mean another process, signals through them, and their end.
+
+use super::{Errno, Result, answer};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// pidfd_open(2): a handle for whatever process has this pid now. ESRCH when there is none.
+pub(crate) fn open(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    let fd = answer(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// pidfd_send_signal(2): a signal to exactly that process. ESRCH when it has been reaped.
+pub(crate) fn signal(process: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    let (no_info, no_flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
+    // SAFETY: a null siginfo is allowed and means what kill(2) would send.
+    answer(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, no_info, no_flags) })
+        .map(drop)
+}
+
+/// Waits until the process has ended (a zombie has), at most `limit`. Whether it has.
+pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<bool> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Rounded up, so that the last fraction of a millisecond is waited for and not spun through.
+        let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) if left.is_zero() => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// geteuid(2): whose rights this process has.
+pub(crate) fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}

@@ -215,7 +215,7 @@ pub(crate) enum Act {
     SetHostname(CString),
     /// Set the NIS domain name.
     SetDomainname(CString),
-    /// Write a kernel parameter, named below /proc/sys.
+    /// Write a kernel parameter: its file below /proc, and what is written.
     SetSysctl { name: CString, value: CString },
     /// Make a path read-only.
     ReadonlyPath(InRoot),
@@ -311,7 +311,7 @@ impl fmt::Display for Act {
             Act::OwnStandardStreams { uid } => write!(f, "give the standard streams to uid {uid}"),
             Act::SetHostname(name) => write!(f, "set hostname to {}", text(name)),
             Act::SetDomainname(name) => write!(f, "set domainname to {}", text(name)),
-            Act::SetSysctl { name, value } => write!(f, "write {:?} to /proc/sys/{}", text(value), text(name)),
+            Act::SetSysctl { name, value } => write!(f, "write {:?} to /proc/{}", text(value), text(name)),
             Act::ReadonlyPath(path) => write!(f, "make {} read-only", text(&path.0)),
             Act::MaskPath(path) => write!(f, "mask {}", text(&path.0)),
             Act::MakeReadonly(path) => write!(f, "make {} read-only", text(&path.0)),

@@ -255,7 +255,7 @@ fn finish_root(
     sysctls.sort();
     for (name, value) in sysctls {
         let place = Pointer::of("/linux/sysctl").key(name);
-        let name = c_string(below_proc_sys(name), &place, &mut notes.problems);
+        let name = c_string(below_proc(name), &place, &mut notes.problems);
         let value = c_string(value.as_str(), &place, &mut notes.problems);
         order.at(place, Act::SetSysctl { name, value });
     }
@@ -401,11 +401,12 @@ fn propagation(word: &str) -> Option<(u64, bool)> {
     })
 }
 
-/// A kernel parameter's name as a path below /proc/sys: whichever separator comes first is the separator (sysctl.d(5)).
-fn below_proc_sys(name: &str) -> String {
+/// A kernel parameter's name as a path below /proc: whichever separator comes first is the separator (sysctl.d(5)).
+fn below_proc(name: &str) -> String {
     let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
-    if !dots {
-        return name.to_owned();
-    }
-    name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect()
+    let path = match dots {
+        false => name.to_owned(),
+        true => name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+    };
+    format!("sys/{path}")
 }

@@ -46,6 +46,12 @@ pub(crate) fn open_beneath(directory: BorrowedFd<'_>, path: &CStr, flags: i32) -
     openat2(directory.as_raw_fd(), path, flags, 0, BENEATH)
 }
 
+/// Opens `path` below `proc`, a procfs; `self` is followed, mounts on top of its files are refused (EXDEV).
+pub(crate) fn open_on_proc(proc: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
+    let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_XDEV;
+    openat2(proc.as_raw_fd(), path, flags, 0, resolve)
+}
+
 /// Opens `path` as this process sees it: follows links, leads anywhere. For paths of the host alone.
 pub(crate) fn open_following_links(path: &CStr, flags: i32) -> Result<OwnedFd> {
     // SAFETY: `path` is a terminated string.
@@ -88,6 +94,16 @@ pub(crate) fn make_node(directory: BorrowedFd<'_>, name: &CStr, kind: u32, devic
 pub(crate) fn make_link(target: &CStr, directory: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     // SAFETY: both are terminated strings.
     done(unsafe { libc::symlinkat(target.as_ptr(), directory.as_raw_fd(), name.as_ptr()) })
+}
+
+/// What the symbolic link `name` says.
+pub(crate) fn read_link(directory: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8>> {
+    let mut buffer = vec![0_u8; libc::PATH_MAX as usize];
+    let (at, into, size) = (directory.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: `name` is a terminated string; the pointer and the size describe one live buffer.
+    let length = Errno::result(unsafe { libc::readlinkat(at, name.as_ptr(), into, size) })?;
+    buffer.truncate(length as usize);
+    Ok(buffer)
 }
 
 /// Removes the entry `name`, which is not a directory.
@@ -150,6 +166,13 @@ pub(crate) fn change_owner(fd: BorrowedFd<'_>, uid: u32, gid: Option<u32>) -> Re
 pub(crate) fn change_owner_of_entry(directory: BorrowedFd<'_>, name: &CStr, uid: u32, gid: u32) -> Result<()> {
     // SAFETY: `name` is a terminated string.
     done(unsafe { libc::fchownat(directory.as_raw_fd(), name.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW) })
+}
+
+/// Changes the permission bits of what an O_PATH descriptor stands for, which fchmod(2) refuses.
+pub(crate) fn change_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `path` is a terminated string. procfs is the host's: nothing is entered before everything is made.
+    done(unsafe { libc::chmod(path.as_ptr(), mode) })
 }
 
 /// Writes all of `bytes` in one write(2), as files of kernel file systems want it.

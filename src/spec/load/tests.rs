@@ -287,7 +287,8 @@ fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
     document["linux"]["netDevices"] = json!({"eth0": null});
     document["linux"]["devices"][1] = json!({"type": "p", "path": "/dev/pipe", "major": null});
     document["process"]["execCPUAffinity"] = json!({"initial": "0", "final": ""});
-    document["process"]["scheduler"]["flags"] = super::super::shape::words::SCHEDULER_FLAGS.map(|(name, _)| name).into();
+    document["process"]["scheduler"]["flags"] =
+        super::super::shape::words::SCHEDULER_FLAGS.map(|(name, _)| name).into();
     let loaded = load(document.to_string().as_bytes()).expect("fits");
     let linux = loaded.spec.linux().as_ref().expect("there is one");
     let resources = linux.resources().as_ref().expect("there are some");

@@ -1,0 +1,3 @@
+//! Every decision, made before any process, mount or cgroup exists.
+
+pub(crate) mod validate;

@@ -108,7 +108,6 @@ fn name_of_host(name: Option<&str>, at: Pointer, own: Own, problems: &mut Proble
 }
 
 fn hooks(listed: &Hooks, problems: &mut Problems) {
-    #[expect(deprecated, reason = "the specification still asks for prestart hooks to be run")]
     let kinds = [
         ("prestart", listed.prestart()),
         ("createRuntime", listed.create_runtime()),

@@ -282,7 +282,7 @@ fn time_offsets() {
         "/linux/timeOffsets/boottime/nanosecs: 1000000000 is out of range",
     );
     let offsets = ("/linux/timeOffsets", json!({"boottime": {"secs": 1}}));
-    wrong(&[offsets.clone()], "/linux/timeOffsets: needs a new time namespace, and none is listed");
+    wrong(std::slice::from_ref(&offsets), "/linux/timeOffsets: needs a new time namespace, and none is listed");
     let joined = ("/linux/namespaces/6", json!({"type": "time", "path": "/proc/1/ns/time"}));
     wrong(&[joined, offsets], "/linux/timeOffsets: needs a new time namespace, and the one listed is joined");
 }
@@ -569,4 +569,16 @@ fn all_problems_are_told_at_once() {
         ("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_NOTIFY"})),
     ]);
     assert_eq!(problems.len(), 4, "{problems:?}");
+}
+
+#[test]
+fn the_templates_have_nothing_wrong_in_them() {
+    use crate::spec::{load, template};
+    for caller in [template::Caller::Root, template::Caller::Rootless { uid: 1000, gid: 100 }] {
+        let text = template::config(caller).expect("JSON");
+        let loaded = load::load(text.as_bytes()).expect("fits");
+        let (mut problems, mut warnings) = (Problems::default(), loaded.warnings);
+        check(&loaded.spec, &mut problems, &mut warnings);
+        assert_eq!((problems, warnings), (Problems::default(), Vec::new()));
+    }
 }

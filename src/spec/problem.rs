@@ -17,9 +17,12 @@ pub(crate) struct Problem {
 pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Adds a problem.
+    /// Adds a problem, unless the very same is there already: two floors may notice one mistake.
     pub(crate) fn add(&mut self, at: Pointer, what: impl Into<String>) {
-        self.0.push(Problem { at, what: what.into() });
+        let problem = Problem { at, what: what.into() };
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
     }
 
     /// Whether nothing is wrong.
@@ -33,8 +36,10 @@ impl Problems {
     }
 
     /// Takes over the problems of another collection.
-    pub(crate) fn append(&mut self, mut other: Problems) {
-        self.0.append(&mut other.0);
+    pub(crate) fn append(&mut self, other: Problems) {
+        for problem in other.0 {
+            self.add(problem.at, problem.what);
+        }
     }
 
     /// `Ok(value)` if nothing is wrong, all problems otherwise.
@@ -57,3 +62,22 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::Problems;
+    use crate::spec::pointer::Pointer;
+
+    #[test]
+    fn the_same_problem_is_told_once_and_places_are_aligned() {
+        let mut problems = Problems::default();
+        problems.add(Pointer::of("/process/cwd"), "is missing");
+        problems.add(Pointer::of("/process/cwd"), "is missing");
+        let mut others = Problems::default();
+        others.add(Pointer::of("/root"), "is missing");
+        others.add(Pointer::of("/process/cwd"), "is missing");
+        problems.append(others);
+        let text = "config.json has 2 problems\n  /process/cwd  is missing\n  /root         is missing";
+        assert_eq!(problems.to_string(), text);
+    }
+}

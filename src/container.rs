@@ -4,6 +4,7 @@
 //! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
 //! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
 
+mod create;
 mod delete;
 pub(crate) mod dir;
 mod id;
@@ -12,10 +13,14 @@ mod list;
 mod new;
 mod process;
 pub(crate) mod record;
+mod request;
 mod root;
+mod run;
 pub(crate) mod signal;
+mod start;
 mod status;
 
+pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use id::Id;
 pub(crate) use kill::kill;
@@ -23,7 +28,10 @@ pub(crate) use list::list;
 pub(crate) use new::NewContainer;
 pub(crate) use process::Process;
 pub(crate) use record::Record;
+pub(crate) use request::{CgroupManager, CreateRequest, Rootless, RunRequest};
 pub(crate) use root::Root;
+pub(crate) use run::run;
+pub(crate) use start::start;
 pub(crate) use status::{START, Status};
 
 use anyhow::Context;

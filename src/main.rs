@@ -3,9 +3,22 @@
 //! The modules are listed lowest first: a module uses only those above it in this list. A test holds that order
 //! (`tests/architecture.rs`). `docs/architecture.md` says what each one owns and what it must never do.
 
+mod cli;
 mod container;
 mod report;
 mod spec;
 mod sys;
 
-fn main() {}
+use std::process::ExitCode;
+
+/// Runs the command line. The only place where an error is told.
+fn main() -> ExitCode {
+    let (result, log) = cli::run(std::env::args_os().collect());
+    match result {
+        Ok(code) => {
+            log.settle();
+            ExitCode::from(code)
+        }
+        Err(error) => ExitCode::from(log.fatal(&error)),
+    }
+}

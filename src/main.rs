@@ -3,11 +3,13 @@
 //! The modules are listed lowest first: a module uses only those above it in this list. A test holds that order
 //! (`tests/architecture.rs`). `docs/architecture.md` says what each one owns and what it must never do.
 
-mod cli;
-mod container;
 mod report;
-mod spec;
 mod sys;
+mod spec;
+mod plan;
+mod cgroup;
+mod container;
+mod cli;
 
 use std::process::ExitCode;
 

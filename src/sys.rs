@@ -4,6 +4,9 @@
 //! Every descriptor is close-on-exec from birth. The safe form has the short name, the loose one the long name.
 #![allow(unsafe_code, reason = "this module is where the kernel is called")]
 
+pub(crate) mod beneath;
+pub(crate) mod bpf;
+pub(crate) mod change;
 pub(crate) mod process;
 
 pub(crate) use nix::errno::Errno;

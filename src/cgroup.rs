@@ -1,0 +1,194 @@
+//! One container's cgroup: create, limit, freeze, kill, measure, remove.
+//!
+//! Owns every access to the cgroup v2 file system. All of it goes through descriptors: a [`Cgroup`] holds its directory,
+//! and files are opened below that, never by a path that could have changed its meaning. Deliberately does not know the
+//! lifecycle: when a container is created, paused or deleted, and in what order, is the business of `container` and
+//! `launch`. Which values are written was decided by `plan::resources`.
+
+mod apply;
+mod create;
+mod layout;
+pub(crate) mod measure;
+mod processes;
+mod refusal;
+mod remove;
+#[cfg(test)]
+mod tests;
+
+use crate::plan::placement::Place;
+use crate::plan::resources::Need;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+pub(crate) use layout::Layout;
+pub(crate) use refusal::Refusal;
+
+/// What a container wants of its cgroup before there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Where.
+    pub(crate) place: &'a Place,
+    /// The controllers that must be there, and who asks for them.
+    pub(crate) needs: &'a [Need],
+    /// The container can do without: not being permitted to make the cgroup is no error as long as nothing is limited.
+    pub(crate) optional: bool,
+}
+
+/// How a cgroup comes to be. There are two ways, and they differ in when: we can make a directory before there is a
+/// process, and the process is then born in it (CLONE_INTO_CGROUP); systemd makes a scope only around a process that
+/// exists.
+pub(crate) trait Driver {
+    /// Before the clone. Gives the cgroup to be born in; or nothing, when the process goes without one or when this
+    /// driver needs the process first. [`Driver::place`] is to be called in any case.
+    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
+
+    /// After the clone, with the process waiting at a gate: gives the cgroup that `pid` is in now.
+    fn place(&self, wanted: &Wanted<'_>, prepared: Option<Cgroup>, pid: i32) -> Result<Option<Cgroup>>;
+
+    /// The driver's name in the state file.
+    fn kind(&self) -> DriverKind;
+}
+
+/// Which driver made a cgroup. The state file remembers it, because `delete` is called without `--systemd-cgroup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DriverKind {
+    /// A directory that we made.
+    Cgroupfs,
+}
+
+/// The driver that makes directories.
+#[derive(Debug)]
+pub(crate) struct Cgroupfs<'a> {
+    layout: &'a Layout,
+}
+
+impl<'a> Cgroupfs<'a> {
+    /// A driver for the hierarchy of `layout`.
+    pub(crate) fn new(layout: &'a Layout) -> Self {
+        Cgroupfs { layout }
+    }
+}
+
+impl Driver for Cgroupfs<'_> {
+    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>> {
+        let path = self.layout.resolve(wanted.place)?;
+        match Cgroup::create(self.layout, &path, wanted.needs) {
+            Ok(cgroup) => Ok(Some(cgroup)),
+            Err(error) if wanted.optional && wanted.needs.is_empty() && Refusal::is_permission(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn place(&self, _: &Wanted<'_>, prepared: Option<Cgroup>, _: i32) -> Result<Option<Cgroup>> {
+        Ok(prepared)
+    }
+
+    fn kind(&self) -> DriverKind {
+        DriverKind::Cgroupfs
+    }
+}
+
+/// What is to become of processes that are still in a cgroup when it is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leftovers {
+    /// They have been killed by somebody, or are about to exit: wait for them.
+    Wait,
+    /// Kill them and wait.
+    Kill,
+}
+
+/// What another process must know to find a container's cgroup again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Who made it.
+    pub(crate) driver: DriverKind,
+    /// Its directory on the host.
+    pub(crate) path: PathBuf,
+    /// Whether it was made for this container, or was there before.
+    pub(crate) made: bool,
+}
+
+/// A container's cgroup, held by its directory.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    layout: Layout,
+    /// The way down from the mount point.
+    below: PathBuf,
+    dir: OwnedFd,
+    /// The directories made for it, from the top down; the last one is its own unless that was there before.
+    made: Vec<PathBuf>,
+    /// No device program can be attached yet, so none needs to be looked for.
+    fresh: Cell<bool>,
+}
+
+impl Cgroup {
+    /// Finds the cgroup of `record` again; `None` when it is gone.
+    pub(crate) fn open(layout: &Layout, record: &Record) -> Result<Option<Cgroup>> {
+        let Ok(below) = record.path.strip_prefix(layout.mount_point()) else {
+            anyhow::bail!("cgroup {} is not below {}", record.path.display(), layout.mount_point().display());
+        };
+        match crate::sys::beneath::open_directory(layout.root(), below) {
+            Ok(dir) => {
+                let made = if record.made { vec![below.to_owned()] } else { Vec::new() };
+                Ok(Some(Cgroup { layout: layout.clone(), below: below.to_owned(), dir, made, fresh: Cell::new(false) }))
+            }
+            Err(nix::errno::Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(Refusal::of(format!("open {}", record.path.display()), errno)),
+        }
+    }
+
+    /// What the state file must remember.
+    pub(crate) fn record(&self, driver: DriverKind) -> Record {
+        Record { driver, path: self.path(), made: self.is_own() }
+    }
+
+    /// The directory on the host.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.layout.mount_point().join(&self.below)
+    }
+
+    /// Whether the directory itself was made for this container.
+    fn is_own(&self) -> bool {
+        self.made.last().is_some_and(|last| *last == self.below)
+    }
+
+    /// A file of the cgroup, for an error's text.
+    fn named(&self, file: &str) -> String {
+        self.path().join(file).display().to_string()
+    }
+
+    fn read(&self, file: &str) -> Result<String> {
+        crate::sys::beneath::read_file(self.fd(), file)
+            .map_err(|errno| Refusal::of(format!("read {}", self.named(file)), errno))
+    }
+
+    /// The content of a file that not every kernel or every cgroup has.
+    fn read_if_there(&self, file: &str) -> Result<Option<String>> {
+        use nix::errno::Errno::{ENODEV, ENOENT, EOPNOTSUPP};
+        match crate::sys::beneath::read_file(self.fd(), file) {
+            Ok(content) => Ok(Some(content)),
+            // The latter two: pressure files where PSI is off; any file in the moment the cgroup is removed.
+            Err(ENOENT | EOPNOTSUPP | ENODEV) => Ok(None),
+            Err(errno) => Err(Refusal::of(format!("read {}", self.named(file)), errno)),
+        }
+    }
+
+    fn write(&self, file: &str, value: &str) -> Result<()> {
+        crate::sys::beneath::write_file(self.fd(), file, value)
+            .map_err(|errno| Refusal::of(format!("write \"{value}\" to {}", self.named(file)), errno))
+    }
+
+    /// The directory's descriptor, for CLONE_INTO_CGROUP and bpf(2).
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+/// `path` for an error's text.
+fn shown(layout: &Layout, below: &Path) -> String {
+    layout.mount_point().join(below).display().to_string()
+}

@@ -1,0 +1,143 @@
+//! Where this host keeps its cgroup v2 hierarchy, and what is in it. Asks only when something depends on the answer.
+
+use super::refusal::Refusal;
+use crate::plan::placement::Place;
+use crate::plan::resources::CgroupFacts;
+use crate::sys::beneath;
+use anyhow::{Result, bail};
+use std::cell::OnceCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Where the unified hierarchy is on hosts with nothing else.
+const UNIFIED: &str = "/sys/fs/cgroup";
+/// Where systemd keeps it beside the v1 hierarchies.
+const HYBRID: &str = "/sys/fs/cgroup/unified";
+
+/// This host's cgroup v2 hierarchy.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    mount_point: PathBuf,
+    root: Rc<OwnedFd>,
+    hybrid: bool,
+    controllers: OnceCell<Vec<String>>,
+}
+
+impl Layout {
+    /// Finds the hierarchy. An error when this host has none mounted where engines and systemd expect it.
+    pub(crate) fn probe() -> Result<Layout> {
+        for (mount_point, hybrid) in [(UNIFIED, false), (HYBRID, true)] {
+            if beneath::is_cgroup2(Path::new(mount_point)).unwrap_or(false) {
+                return Layout::at(Path::new(mount_point), hybrid);
+            }
+        }
+        bail!("no cgroup v2 hierarchy is mounted on {UNIFIED} or {HYBRID}; mount one: mount -t cgroup2 none {UNIFIED}")
+    }
+
+    /// The hierarchy whose root is the directory `mount_point`.
+    pub(super) fn at(mount_point: &Path, hybrid: bool) -> Result<Layout> {
+        let root = beneath::base(mount_point)
+            .map_err(|errno| Refusal::of(format!("open {}", mount_point.display()), errno))?;
+        let mount_point = mount_point.to_owned();
+        Ok(Layout { mount_point, root: Rc::new(root), hybrid, controllers: OnceCell::new() })
+    }
+
+    /// The directory on which the hierarchy is mounted.
+    pub(crate) fn mount_point(&self) -> &Path {
+        &self.mount_point
+    }
+
+    /// What `plan::resources` must know.
+    pub(crate) fn facts(&self) -> Result<CgroupFacts> {
+        // On a unified host no controller is on v1, so the file need not be read.
+        let v1 = if self.hybrid { v1_controllers(&own_cgroup_file()?) } else { Vec::new() };
+        Ok(CgroupFacts { controllers: self.controllers()?.to_vec(), v1 })
+    }
+
+    /// The hierarchy's controllers, read once.
+    pub(super) fn controllers(&self) -> Result<&[String]> {
+        if let Some(known) = self.controllers.get() {
+            return Ok(known);
+        }
+        let file = "cgroup.controllers";
+        let list = beneath::read_file(self.root(), file)
+            .map_err(|errno| Refusal::of(format!("read {}", self.mount_point.join(file).display()), errno))?;
+        Ok(self.controllers.get_or_init(|| words(&list)))
+    }
+
+    /// The way from the mount point down to `place`. Reads the caller's own cgroup if `place` depends on it.
+    pub(crate) fn resolve(&self, place: &Place) -> Result<PathBuf> {
+        match place {
+            Place::BelowMount(path) => Ok(path.clone()),
+            Place::BesideOwn(path) => Ok(parent_of_own(&own_cgroup_file()?)?.join(path)),
+            Place::Scope { slice, prefix, name } => {
+                bail!("cgroup {slice}:{prefix}:{name} is a scope of systemd, which only the systemd driver can make")
+            }
+        }
+    }
+
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+}
+
+fn own_cgroup_file() -> Result<String> {
+    let path = "/proc/self/cgroup";
+    std::fs::read_to_string(path).map_err(|error| {
+        let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        Refusal::of(format!("read {path}"), errno)
+    })
+}
+
+/// The parent of the cgroup on the line `0::/path`, without leading slash. The root cgroup is its own parent.
+fn parent_of_own(file: &str) -> Result<PathBuf> {
+    let Some(own) = file.lines().find_map(|line| line.strip_prefix("0::/")) else {
+        bail!("/proc/self/cgroup has no line for cgroup v2; give an absolute cgroupsPath");
+    };
+    // The kernel marks the path of a cgroup that was removed under its processes.
+    let own = Path::new(own.strip_suffix(" (deleted)").unwrap_or(own));
+    if own.components().any(|part| part == std::path::Component::ParentDir) {
+        bail!("this process is in a cgroup outside of its cgroup namespace; give an absolute cgroupsPath");
+    }
+    Ok(own.parent().unwrap_or(Path::new("")).to_owned())
+}
+
+/// The controllers on the lines `7:blkio:/path`; named hierarchies (`name=systemd`) have none.
+fn v1_controllers(file: &str) -> Vec<String> {
+    let lists = file.lines().filter_map(|line| line.split(':').nth(1));
+    let names = lists.flat_map(|list| list.split(','));
+    names.filter(|name| !name.is_empty() && !name.contains('=')).map(str::to_owned).collect()
+}
+
+/// The words of a line, as in `cgroup.controllers`.
+pub(super) fn words(line: &str) -> Vec<String> {
+    line.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parent_of_own, v1_controllers};
+    use std::path::Path;
+
+    #[test]
+    fn the_default_place_is_beside_the_callers_own_cgroup() {
+        for (file, parent) in [
+            ("0::/user.slice/session-1.scope\n", "user.slice"),
+            ("9:name=systemd:/\n1:cpu:/\n0::/a/b/c\n", "a/b"),
+            ("0::/shim\n", ""),
+            ("0::/\n", ""),
+            ("0::/a/b (deleted)\n", "a"),
+        ] {
+            assert_eq!(parent_of_own(file).expect(file), Path::new(parent), "{file}");
+        }
+        parent_of_own("0::/../../x\n").expect_err("a cgroup outside of the namespace");
+        parent_of_own("4:memory:/x\n").expect_err("no cgroup v2");
+    }
+
+    #[test]
+    fn a_hybrid_hosts_controllers_are_read_from_the_numbered_lines() {
+        let file = "9:name=systemd:/\n7:blkio:/\n2:cpu,cpuacct:/x\n0::/\n";
+        assert_eq!(v1_controllers(file), ["blkio", "cpu", "cpuacct"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! The processes of a cgroup as one: count, freeze, kill, and wait for the end of them.
+
+use super::{Cgroup, Refusal};
+use crate::sys::{beneath, change};
+use anyhow::{Result, bail};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// How long processes may take to reach a place where they can be frozen. One in uninterruptible sleep cannot.
+const FREEZING: Duration = Duration::from_secs(10);
+
+impl Cgroup {
+    /// Stops every process of the cgroup and of those below it, and waits until they have stopped. When they do not in
+    /// time, they are set going again and that is the error.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.write("cgroup.freeze", "1")?;
+        if self.wait_for("frozen", true, Instant::now() + FREEZING)? {
+            return Ok(());
+        }
+        self.write("cgroup.freeze", "0")?;
+        bail!("cgroup {} did not freeze within {} seconds", self.path().display(), FREEZING.as_secs())
+    }
+
+    /// Sets the processes going again. They stay stopped where a parent of the cgroup is frozen.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.write("cgroup.freeze", "0")?;
+        if self.wait_for("frozen", false, Instant::now() + FREEZING)? {
+            return Ok(());
+        }
+        bail!("cgroup {} is still frozen after {} seconds", self.path().display(), FREEZING.as_secs())
+    }
+
+    /// Whether the cgroup was told to freeze. This is what a paused container is, not whether a parent is frozen.
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        Ok(self.read_if_there("cgroup.freeze")?.is_some_and(|content| content.trim() == "1"))
+    }
+
+    /// Whether any process is left, here or below.
+    pub(crate) fn is_populated(&self) -> Result<bool> {
+        // A cgroup that is gone has none.
+        Ok(self.read_if_there("cgroup.events")?.is_some_and(|events| is_set(&events, "populated")))
+    }
+
+    /// Waits until no process is left, for `patience` at most; whether that is so now.
+    pub(crate) fn wait_empty(&self, patience: Duration) -> Result<bool> {
+        self.wait_for("populated", false, Instant::now() + patience)
+    }
+
+    /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does not
+    /// wait for their end.
+    pub(crate) fn kill(&self) -> Result<()> {
+        match beneath::write_file(self.fd(), "cgroup.kill", "1") {
+            // ENODEV: removed meanwhile.
+            Ok(()) | Err(Errno::ENODEV) => Ok(()),
+            Err(Errno::ENOENT | Errno::EOPNOTSUPP) => self.kill_each(),
+            Err(errno) => Err(Refusal::of(format!("write \"1\" to {}", self.named("cgroup.kill")), errno)),
+        }
+    }
+
+    /// For kernels before 5.14: frozen, so that no process is forked between the reading of the list and its end.
+    fn kill_each(&self) -> Result<()> {
+        // A cgroup removed meanwhile has nothing to kill.
+        if self.read_if_there("cgroup.freeze")?.is_none() {
+            return Ok(());
+        }
+        let frozen = self.freeze();
+        for pid in self.pids()? {
+            match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(Refusal::of(format!("kill process {pid}"), errno)),
+            }
+        }
+        // A frozen process dies of SIGKILL on v2, but one that could not be frozen must not keep the others from going on.
+        self.write("cgroup.freeze", "0")?;
+        frozen
+    }
+
+    /// Puts an existing process into the cgroup. The kernel waits for a grace period of RCU in this, so a process that is
+    /// yet to be made should be born here instead (CLONE_INTO_CGROUP).
+    pub(crate) fn enter(&self, pid: i32) -> Result<()> {
+        self.write("cgroup.procs", &pid.to_string())
+    }
+
+    /// The processes of the cgroup, then those of the cgroups below it.
+    pub(crate) fn pids(&self) -> Result<Vec<i32>> {
+        let mut pids = Vec::new();
+        collect(self.fd(), &mut pids)
+            .map_err(|errno| Refusal::of(format!("list the processes of {}", self.path().display()), errno))?;
+        Ok(pids)
+    }
+
+    /// Waits until `key` of `cgroup.events` is `wanted`; `false` when that is not so at `deadline`.
+    fn wait_for(&self, key: &str, wanted: bool, deadline: Instant) -> Result<bool> {
+        let refused = |errno| Refusal::of(format!("wait for {}", self.named("cgroup.events")), errno);
+        let file = match beneath::open_file(self.fd(), "cgroup.events") {
+            Ok(file) => file,
+            // The cgroup is gone: nothing is in it and nothing is frozen.
+            Err(Errno::ENOENT | Errno::ENODEV) => return Ok(!wanted),
+            Err(errno) => return Err(refused(errno)),
+        };
+        loop {
+            match change::reread(file.as_fd()) {
+                Ok(events) if is_set(&events, key) == wanted => return Ok(true),
+                Ok(_) => {}
+                Err(Errno::ENODEV) => return Ok(!wanted),
+                Err(errno) => return Err(refused(errno)),
+            }
+            if !change::wait(file.as_fd(), deadline).map_err(refused)? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Whether the flag `key` is 1 in the content of `cgroup.events`.
+pub(super) fn is_set(events: &str, key: &str) -> bool {
+    events.lines().any(|line| line.strip_prefix(key) == Some(" 1"))
+}
+
+fn collect(dir: BorrowedFd<'_>, pids: &mut Vec<i32>) -> Result<(), Errno> {
+    match beneath::read_file(dir, "cgroup.procs") {
+        Ok(list) => pids.extend(list.lines().filter_map(|line| line.trim().parse::<i32>().ok())),
+        // A threaded cgroup: its processes are listed at the top of the threaded subtree. Or it is gone.
+        Err(Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    for name in below(dir)? {
+        match beneath::open_directory(dir, name.as_ref()) {
+            Ok(child) => collect(child.as_fd(), pids)?,
+            Err(Errno::ENOENT | Errno::ENODEV) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// The names of the cgroups in `dir`; none when it has been removed meanwhile.
+pub(super) fn below(dir: BorrowedFd<'_>) -> Result<Vec<String>, Errno> {
+    match beneath::entries(dir) {
+        Ok(entries) => Ok(entries.into_iter().filter(|(_, is_dir)| *is_dir).map(|(name, _)| name).collect()),
+        Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
+        Err(errno) => Err(errno),
+    }
+}

@@ -1,0 +1,4 @@
+//! Every decision: what a configuration means on this host, as plain data. Calls no kernel and holds no descriptor.
+
+pub(crate) mod placement;
+pub(crate) mod resources;

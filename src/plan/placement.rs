@@ -1,0 +1,142 @@
+//! Where a container's cgroup is to be: `linux.cgroupsPath` as the caller's driver understands it. Pure; it does not know
+//! where the hierarchy is mounted, nor the caller's own cgroup, which `cgroup` looks up only when the place depends on it.
+
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use std::path::{Component, Path, PathBuf};
+
+/// Who makes cgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// We do, by mkdir.
+    Cgroupfs,
+    /// systemd does, asked over D-Bus (`--systemd-cgroup`).
+    Systemd,
+}
+
+/// The place of a container's cgroup. The same `cgroupsPath` always gives the same place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A path without leading slash, below the mount point of the hierarchy.
+    BelowMount(PathBuf),
+    /// A path without leading slash, below the parent of the caller's own cgroup: the own one has processes, and the
+    /// kernel enables no controllers below a cgroup that has.
+    BesideOwn(PathBuf),
+    /// A scope of systemd, `<prefix>-<name>.scope` in `slice` (`slice:prefix:name`); an empty slice is the default one.
+    Scope {
+        /// The unit name of the slice, or nothing.
+        slice: String,
+        /// The engine's name.
+        prefix: String,
+        /// The container's name.
+        name: String,
+    },
+}
+
+/// Reads `linux.cgroupsPath`, found at `at`. Adds a problem and returns `None` when the value is no valid one.
+pub(crate) fn compile(
+    cgroups_path: Option<&Path>,
+    id: &str,
+    driver: Driver,
+    at: &Pointer,
+    problems: &mut Problems,
+) -> Option<Place> {
+    // Engines write the empty string for "choose yourself".
+    let given = cgroups_path.filter(|path| !path.as_os_str().is_empty());
+    let place = match driver {
+        Driver::Cgroupfs => given.map_or_else(|| Ok(Place::BesideOwn(PathBuf::from(id))), directory),
+        Driver::Systemd => scope(given, id),
+    };
+    place.map_err(|what| problems.add(at.clone(), what)).ok()
+}
+
+fn directory(given: &Path) -> Result<Place, String> {
+    let mut path = PathBuf::new();
+    for component in given.components() {
+        match component {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) => path.push(name),
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(format!("{} has \"..\"; a cgroup is named by the way down to it", given.display()));
+            }
+        }
+    }
+    if path.as_os_str().is_empty() {
+        return Err(format!("{} is the root of the hierarchy, which cannot be a container's cgroup", given.display()));
+    }
+    Ok(if given.is_absolute() { Place::BelowMount(path) } else { Place::BesideOwn(path) })
+}
+
+fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
+    let Some(given) = given else {
+        let (slice, prefix, name) = (String::new(), env!("CARGO_PKG_NAME").to_owned(), id.to_owned());
+        return Ok(Place::Scope { slice, prefix, name });
+    };
+    let text = given.to_str().unwrap_or_default();
+    let parts: Vec<&str> = text.split(':').collect();
+    let [slice, prefix, name] = parts[..] else {
+        return Err(format!("{} is not of the form slice:prefix:name that --systemd-cgroup asks for", given.display()));
+    };
+    if name.is_empty() || text.contains('/') {
+        return Err(format!("{} names no unit; expected slice:prefix:name", given.display()));
+    }
+    Ok(Place::Scope { slice: slice.to_owned(), prefix: prefix.to_owned(), name: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Driver, Place, compile};
+    use crate::spec::pointer::Pointer;
+    use crate::spec::problem::Problems;
+    use std::path::Path;
+
+    fn place(driver: Driver, path: Option<&str>) -> Result<Place, String> {
+        let mut problems = Problems::default();
+        let at = Pointer::of("/linux/cgroupsPath");
+        let place = compile(path.map(Path::new), "c1", driver, &at, &mut problems);
+        place.ok_or_else(|| problems.iter().map(|p| format!("{}: {}", p.at, p.what)).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn a_path_is_below_the_mount_point_or_beside_the_callers_cgroup() {
+        let below = |path: &str| Ok(Place::BelowMount(path.into()));
+        let beside = |path: &str| Ok(Place::BesideOwn(path.into()));
+        for (given, expected) in [
+            (Some("/docker/c1"), below("docker/c1")),
+            (Some("//docker/./c1/"), below("docker/c1")),
+            (Some("pods/c1"), beside("pods/c1")),
+            (Some("./c1"), beside("c1")),
+            (Some(""), beside("c1")),
+            (None, beside("c1")),
+            // Without --systemd-cgroup this is a name like any other, as runc takes it.
+            (Some("system.slice:docker:c1"), beside("system.slice:docker:c1")),
+        ] {
+            assert_eq!(place(Driver::Cgroupfs, given), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_upwards_or_to_the_root_is_refused() {
+        for given in ["/a/../../b", "..", "../c1", "/a/.."] {
+            let error = place(Driver::Cgroupfs, Some(given)).expect_err(given);
+            assert!(error.starts_with("/linux/cgroupsPath: ") && error.contains("has \"..\""), "{error}");
+        }
+        for given in ["/", "///.", "."] {
+            let error = place(Driver::Cgroupfs, Some(given)).expect_err(given);
+            assert!(error.contains("is the root of the hierarchy"), "{error}");
+        }
+    }
+
+    #[test]
+    fn systemd_takes_slice_prefix_name() {
+        let scope = |slice: &str, prefix: &str, name: &str| {
+            Ok(Place::Scope { slice: slice.into(), prefix: prefix.into(), name: name.into() })
+        };
+        assert_eq!(place(Driver::Systemd, Some("system.slice:docker:x")), scope("system.slice", "docker", "x"));
+        assert_eq!(place(Driver::Systemd, Some(":libpod:x")), scope("", "libpod", "x"));
+        assert_eq!(place(Driver::Systemd, None), scope("", "davit", "c1"));
+        for given in ["/docker/x", "a:b", "a:b:c:d", "a:b:", "a/b:c:d"] {
+            place(Driver::Systemd, Some(given)).expect_err(given);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `linux.resources.cpu`: shares, bandwidth, idleness, and the sets of CPUs and memory nodes.
+
+use super::{Draft, Refused};
+use crate::spec::pointer::Pointer;
+use oci_spec::runtime::LinuxCpu;
+
+/// The kernel's bounds of a bandwidth period and the lower bound of a quota, in microseconds
+/// (`min_cfs_quota_period`, `max_cfs_quota_period` in kernel/sched/core.c).
+const PERIOD: std::ops::RangeInclusive<u64> = 1_000..=1_000_000;
+/// The period where none is given, in microseconds (kernel documentation, cgroup-v2, "cpu.max").
+const DEFAULT_PERIOD: u64 = 100_000;
+
+/// Adds the writes of the cpu and cpuset controllers.
+pub(super) fn compile(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
+    let instead = "use process.scheduler for real-time scheduling, or cpu.quota to bound the time";
+    if cpu.realtime_runtime().is_some_and(|n| n != 0 && n != -1) {
+        draft.cannot(at.key("realtimeRuntime"), instead);
+    }
+    if cpu.realtime_period().is_some_and(|n| n != 0) {
+        draft.cannot(at.key("realtimePeriod"), instead);
+    }
+    weight_and_idle(cpu, at, draft);
+    bandwidth(cpu, at, draft);
+    for (name, file, list) in [("cpus", "cpuset.cpus", cpu.cpus()), ("mems", "cpuset.mems", cpu.mems())] {
+        let Some(list) = list.as_deref().map(str::trim).filter(|list| !list.is_empty()) else { continue };
+        match check_list(list) {
+            Ok(()) => draft.write(at.key(name), file, list.to_owned()),
+            Err(what) => draft.problems.add(at.key(name), what),
+        }
+    }
+}
+
+/// The kernel refuses `cpu.weight` while `cpu.idle` is 1, and going from idle to normal resets the weight. So: to normal,
+/// then the weight, then to idle; and no weight for an idle group, which has none.
+fn weight_and_idle(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
+    let idle = match cpu.idle() {
+        None => None,
+        Some(0) => Some(false),
+        Some(1) => Some(true),
+        Some(n) => {
+            draft.problems.add(at.key("idle"), format!("{n} is neither 0 (normal) nor 1 (idle)"));
+            None
+        }
+    };
+    if idle == Some(false) {
+        draft.lift(at.key("idle"), "cpu.idle", "0".to_owned());
+    }
+    match (weight(cpu.shares().unwrap_or(0)), idle) {
+        (None, _) => {}
+        (Some(_), Some(true)) => {
+            draft.warnings.push(format!("{}: has no effect while cpu.idle is 1", at.key("shares")));
+        }
+        (Some(weight), _) => draft.write(at.key("shares"), "cpu.weight", weight.to_string()),
+    }
+    if idle == Some(true) {
+        draft.write(at.key("idle"), "cpu.idle", "1".to_owned());
+    }
+}
+
+fn bandwidth(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
+    let quota = cpu.quota().unwrap_or(0);
+    let period = cpu.period().unwrap_or(0);
+    if period != 0 && !PERIOD.contains(&period) {
+        let what = format!("{period} is not between {} and {} microseconds", PERIOD.start(), PERIOD.end());
+        draft.problems.add(at.key("period"), what);
+    }
+    let limited = u64::try_from(quota).ok().filter(|quota| *quota > 0);
+    if let Some(quota) = limited
+        && quota < *PERIOD.start()
+    {
+        let what = format!("{quota} is below the kernel's least, {} microseconds; -1 means unlimited", PERIOD.start());
+        draft.problems.add(at.key("quota"), what);
+    }
+    let max = (quota != 0 || period != 0).then(|| {
+        let period = if period == 0 { DEFAULT_PERIOD } else { period };
+        match limited {
+            Some(quota) => format!("{quota} {period}"),
+            None => format!("max {period}"),
+        }
+    });
+    if let Some(burst) = cpu.burst() {
+        if let Some(quota) = limited
+            && burst > quota
+        {
+            draft.problems.add(at.key("burst"), format!("{burst} is above cpu.quota, {quota}"));
+        }
+        match (burst, &max) {
+            (0, None) => draft.lift(at.key("burst"), "cpu.max.burst", "0".to_owned()),
+            (_, None) => draft.write(at.key("burst"), "cpu.max.burst", burst.to_string()),
+            // A burst may not exceed the quota in force, so which of both goes first depends on what was there before.
+            (_, Some(_)) => {
+                draft.write_or(at.key("burst"), "cpu.max.burst", burst.to_string(), Refused::AgainAfterNext);
+            }
+        }
+    }
+    let Some(max) = max else { return };
+    let origin = at.key(if quota != 0 { "quota" } else { "period" });
+    match limited {
+        Some(_) => draft.write(origin, "cpu.max", max),
+        None => draft.lift(origin, "cpu.max", max),
+    }
+}
+
+/// cpu.shares (2..=262144, by default 1024) as cpu.weight (1..=10000, by default 100); `None` for 0, which is "unset".
+///
+/// A curve through the three pairs that matter, (2, 1), (1024, 100) and (262144, 10000), quadratic in log space. The
+/// straight line that runtimes used before gave a default container a weight of 39, less than any process outside.
+pub(super) fn weight(shares: u64) -> Option<u32> {
+    match shares {
+        0 => None,
+        1..=2 => Some(1),
+        262_144.. => Some(10_000),
+        // At 1024 the exponent is 2 but for rounding, and rounding up would then make 101 of it.
+        1024 => Some(100),
+        _ => {
+            #[expect(clippy::cast_precision_loss, reason = "shares are below 2^18 here, which f64 holds exactly")]
+            let l = (shares as f64).log2();
+            let exponent = (l * l + 125.0 * l) / 612.0 - 7.0 / 34.0;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the curve stays between 1 and 10000 for these shares"
+            )]
+            let weight = 10f64.powf(exponent).ceil() as u32;
+            Some(weight)
+        }
+    }
+}
+
+/// Checks a list of numbers against the grammar of the kernel's `bitmap_parselist`: `0-3,7`, `0-31:2/8`, `all`, and `N`
+/// for the last one.
+pub(super) fn check_list(list: &str) -> Result<(), String> {
+    let number = |text: &str| if text == "N" { Ok(u32::MAX) } else { text.parse::<u32>() };
+    for part in list.split(',').map(str::trim) {
+        let bad = || format!("\"{part}\" is no number or range; expected a list such as \"0-3,7\"");
+        let (range, pattern) = part.split_once(':').map_or((part, None), |(range, pattern)| (range, Some(pattern)));
+        if range != "all" {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let first = number(first).map_err(|_| bad())?;
+            let last = number(last).map_err(|_| bad())?;
+            if first > last {
+                return Err(format!("\"{part}\" is a range that ends before it starts"));
+            }
+        }
+        if let Some(pattern) = pattern {
+            let (used, group) = pattern.split_once('/').ok_or_else(bad)?;
+            let used = used.parse::<u32>().map_err(|_| bad())?;
+            let group = group.parse::<u32>().map_err(|_| bad())?;
+            if group == 0 || used > group {
+                return Err(bad());
+            }
+        }
+    }
+    Ok(())
+}

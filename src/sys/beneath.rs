@@ -1,0 +1,134 @@
+//! Files and directories below a held directory, never outside of it: no symbolic link is followed and no mount crossed.
+//!
+//! Made for pseudo file systems such as cgroup2, whose files are read in one go and written one entry a call. Does not
+//! resolve paths inside a container's root, where symbolic links are to be followed within bounds.
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, read, unlinkat, write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path};
+
+/// How often an openat2 that lost a race against a rename or mount elsewhere (`EAGAIN`) is made again.
+const RACES: usize = 128;
+
+/// Whether a cgroup v2 hierarchy is mounted at `path`.
+pub(crate) fn is_cgroup2(path: &Path) -> Result<bool, Errno> {
+    statfs(path).map(|facts| facts.filesystem_type() == CGROUP2_SUPER_MAGIC)
+}
+
+/// A descriptor of the directory `path` that serves as base of the other calls. The last component is no symbolic link.
+pub(crate) fn base(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty())
+}
+
+/// Opens the directory at `path` below `base`.
+pub(crate) fn open_directory(base: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
+    open(base, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}
+
+/// Opens the file `name` below `base` for reading.
+pub(crate) fn open_file(base: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    open(base, Path::new(name), OFlag::O_RDONLY)
+}
+
+fn open(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH
+        | ResolveFlag::RESOLVE_NO_MAGICLINKS
+        | ResolveFlag::RESOLVE_NO_SYMLINKS
+        | ResolveFlag::RESOLVE_NO_XDEV;
+    let flags = flags | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).resolve(resolve);
+    for _ in 0..RACES {
+        match openat2(base, path, how) {
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(Errno::ENOSYS) => return open_by_steps(base, path, flags),
+            result => return result,
+        }
+    }
+    Err(Errno::EAGAIN)
+}
+
+/// For kernels before 5.6: one component at a time, none of them a symbolic link.
+fn open_by_steps(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let mut components = path.components().peekable();
+    let mut held: Option<OwnedFd> = None;
+    while let Some(component) = components.next() {
+        let Component::Normal(name) = component else { return Err(Errno::EXDEV) };
+        let flags = match components.peek() {
+            Some(_) => OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            None => flags,
+        };
+        let from = held.as_ref().map_or(base, AsFd::as_fd);
+        held = Some(openat(from, name, flags | OFlag::O_NOFOLLOW, Mode::empty())?);
+    }
+    held.ok_or(Errno::ENOENT)
+}
+
+/// The whole content of the file `name` below `base`. What is no UTF-8 is replaced.
+pub(crate) fn read_file(base: BorrowedFd<'_>, name: &str) -> Result<String, Errno> {
+    let file = open_file(base, name)?;
+    read_to_end(file.as_fd())
+}
+
+/// Reads from the present offset to the end.
+pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<String, Errno> {
+    let mut content = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        match read(file, &mut chunk) {
+            Ok(0) => break,
+            Ok(n) => content.extend_from_slice(&chunk[..n]),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(String::from_utf8(content).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()))
+}
+
+/// Writes `value` to the existing file `name` below `base` in one write(2): pseudo files take one entry a call.
+pub(crate) fn write_file(base: BorrowedFd<'_>, name: &str, value: &str) -> Result<(), Errno> {
+    let file = open(base, Path::new(name), OFlag::O_WRONLY)?;
+    loop {
+        match write(&file, value.as_bytes()) {
+            Ok(n) if n == value.len() => return Ok(()),
+            Ok(_) => return Err(Errno::EIO),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Makes the directory `path` below `base` with mode 0755 less the umask. All but the last component must exist.
+pub(crate) fn make_directory(base: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+    mkdirat(base, path, Mode::from_bits_truncate(0o755))
+}
+
+/// Removes the empty directory `path` below `base`.
+pub(crate) fn remove_directory(base: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+    unlinkat(base, path, UnlinkatFlags::RemoveDir)
+}
+
+/// Gives the file `name` in `base` (the directory itself for ".") to `uid` and `gid`; `None` leaves one as it is.
+pub(crate) fn give(base: BorrowedFd<'_>, name: &str, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
+    fchownat(base, name, uid.map(Uid::from_raw), gid.map(Gid::from_raw), AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
+/// The names in the directory `path` below `base` (`None` is `base` itself), with whether each is a directory.
+pub(crate) fn entries(base: BorrowedFd<'_>) -> Result<Vec<(String, bool)>, Errno> {
+    // A descriptor of its own: reading a directory moves the offset of the open file.
+    let own = openat(base, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(own)?.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy();
+        if name != "." && name != ".." {
+            names.push((name.into_owned(), entry.file_type() == Some(nix::dir::Type::Directory)));
+        }
+    }
+    Ok(names)
+}

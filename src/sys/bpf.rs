@@ -1,0 +1,205 @@
+//! bpf(2), as far as a cgroup's device program needs it: load, attach, replace.
+//!
+//! RLIMIT_MEMLOCK is left alone: since Linux 5.11 programs are charged to the memory cgroup instead.
+
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_PROG_ATTACH: libc::c_long = 8;
+const BPF_PROG_DETACH: libc::c_long = 9;
+const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
+const BPF_PROG_QUERY: libc::c_long = 16;
+const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
+const BPF_CGROUP_DEVICE: u32 = 6;
+const BPF_F_ALLOW_MULTI: u32 = 2;
+const BPF_F_REPLACE: u32 = 4;
+
+/// The programs one cgroup can have of one type (BPF_CGROUP_MAX_PROGS).
+const MOST: usize = 64;
+
+/// `union bpf_attr` in the shape of each command, always as many bytes, more than any kernel's own: kernels 6.17 to 7.1
+/// write the answer of BPF_PROG_QUERY past a shorter one. A longer one is fine with every kernel as long as the rest is 0.
+const ATTR: usize = 256;
+
+#[repr(C)]
+struct Load {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    rest: [u64; 24],
+}
+
+#[repr(C)]
+struct Attach {
+    target_fd: u32,
+    attach_bpf_fd: u32,
+    attach_type: u32,
+    attach_flags: u32,
+    replace_bpf_fd: u32,
+    pad: u32,
+    rest: [u64; 29],
+}
+
+#[repr(C)]
+struct Query {
+    target_fd: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    prog_ids: u64,
+    prog_cnt: u32,
+    pad: u32,
+    rest: [u64; 28],
+}
+
+#[repr(C)]
+struct ById {
+    prog_id: u32,
+    next_id: u32,
+    open_flags: u32,
+    pad: u32,
+    rest: [u64; 30],
+}
+
+/// A shape of `union bpf_attr`.
+///
+/// # Safety
+/// The type must be `repr(C)`, without padding, and valid as any bytes, since the kernel reads and writes all of it.
+unsafe trait Attr: Sized {
+    const FITS: () = assert!(size_of::<Self>() == ATTR, "a shape of bpf_attr must have the common size");
+}
+// SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
+unsafe impl Attr for Load {}
+// SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
+unsafe impl Attr for Attach {}
+// SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
+unsafe impl Attr for Query {}
+// SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
+unsafe impl Attr for ById {}
+
+/// Loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE. `instructions` are `struct bpf_insn` in their 8-byte form.
+/// Errors are those of bpf(2); `EACCES` or `EINVAL` is the verifier's refusal.
+pub(crate) fn load_device_program(instructions: &[u64]) -> Result<OwnedFd, Errno> {
+    // Neither the program nor a helper it calls asks for the GPL.
+    let license = c"Apache-2.0";
+    let mut attr = Load {
+        prog_type: BPF_PROG_TYPE_CGROUP_DEVICE,
+        insn_cnt: u32::try_from(instructions.len()).map_err(|_| Errno::E2BIG)?,
+        insns: instructions.as_ptr() as u64,
+        license: license.as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log_buf: 0,
+        kern_version: 0,
+        prog_flags: 0,
+        prog_name: *b"davit_devices\0\0\0",
+        rest: [0; 24],
+    };
+    // The verifier gives up with EAGAIN when a signal is pending; the handler has run once the call is back.
+    for _ in 0..5 {
+        // SAFETY: sound because insns and license point to memory that is borrowed until after the call and is only read.
+        match unsafe { bpf(BPF_PROG_LOAD, &mut attr) } {
+            Err(Errno::EAGAIN) => {}
+            // SAFETY: sound because the kernel just made this descriptor for us (close-on-exec) and nobody else has it.
+            result => return result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+        }
+    }
+    Err(Errno::EAGAIN)
+}
+
+/// Attaches `program` to a cgroup that has none of ours. Programs of ancestors stay in force: all must allow an access.
+pub(crate) fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
+    attach(cgroup, program, None)
+}
+
+/// Puts `program` in the place of what is attached to the cgroup. With one program there, as always when we attached it,
+/// no access is decided by neither or both; with several, the new one is in force before the first old one goes.
+pub(crate) fn replace_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
+    let old = attached(cgroup)?;
+    if let [one] = &old[..] {
+        return attach(cgroup, program, Some(one));
+    }
+    attach(cgroup, program, None)?;
+    old.iter().try_for_each(|old| detach(cgroup, old))
+}
+
+fn attach(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, replace: Option<&OwnedFd>) -> Result<(), Errno> {
+    let mut attr = Attach {
+        target_fd: number(&cgroup),
+        attach_bpf_fd: number(&program),
+        attach_type: BPF_CGROUP_DEVICE,
+        attach_flags: BPF_F_ALLOW_MULTI | if replace.is_some() { BPF_F_REPLACE } else { 0 },
+        replace_bpf_fd: replace.map_or(0, number),
+        pad: 0,
+        rest: [0; 29],
+    };
+    // SAFETY: sound because this command has no pointers.
+    unsafe { bpf(BPF_PROG_ATTACH, &mut attr) }.map(drop)
+}
+
+fn detach(cgroup: BorrowedFd<'_>, program: &OwnedFd) -> Result<(), Errno> {
+    let mut attr = Attach {
+        target_fd: number(&cgroup),
+        attach_bpf_fd: number(program),
+        attach_type: BPF_CGROUP_DEVICE,
+        attach_flags: 0,
+        replace_bpf_fd: 0,
+        pad: 0,
+        rest: [0; 29],
+    };
+    // SAFETY: sound because this command has no pointers.
+    unsafe { bpf(BPF_PROG_DETACH, &mut attr) }.map(drop)
+}
+
+/// The device programs attached to this very cgroup.
+fn attached(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Errno> {
+    let mut ids = [0u32; MOST];
+    let mut attr = Query {
+        target_fd: number(&cgroup),
+        attach_type: BPF_CGROUP_DEVICE,
+        query_flags: 0,
+        attach_flags: 0,
+        prog_ids: ids.as_mut_ptr() as u64,
+        prog_cnt: MOST as u32,
+        pad: 0,
+        rest: [0; 28],
+    };
+    // SAFETY: sound because prog_ids points to MOST numbers that live until after the call, and prog_cnt says so.
+    unsafe { bpf(BPF_PROG_QUERY, &mut attr) }?;
+    let count = (attr.prog_cnt as usize).min(MOST);
+    ids[..count].iter().map(|id| by_id(*id)).collect()
+}
+
+fn by_id(id: u32) -> Result<OwnedFd, Errno> {
+    let mut attr = ById { prog_id: id, next_id: 0, open_flags: 0, pad: 0, rest: [0; 30] };
+    // SAFETY: sound because this command has no pointers.
+    let fd = unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attr) }?;
+    // SAFETY: sound because the kernel just made this descriptor for us (close-on-exec) and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn number(fd: &impl AsRawFd) -> u32 {
+    // A descriptor that is open is never negative.
+    fd.as_raw_fd().unsigned_abs()
+}
+
+/// # Safety
+/// Every pointer that `command` finds in `attr` must be valid for what the command does with it.
+unsafe fn bpf<T: Attr>(command: libc::c_long, attr: &mut T) -> Result<i32, Errno> {
+    let () = T::FITS;
+    // SAFETY: sound because attr is ATTR initialised bytes that may be overwritten with anything (the trait's promise),
+    // and because the caller answers for the pointers in it.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), ATTR) };
+    match Errno::result(result) {
+        Ok(fd) => i32::try_from(fd).map_err(|_| Errno::EOVERFLOW),
+        Err(errno) => Err(errno),
+    }
+}

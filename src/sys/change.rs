@@ -1,0 +1,36 @@
+//! Waiting for a pseudo file to change: kernfs files (`cgroup.events`, `memory.events`) raise POLLPRI when they do.
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::uio::pread;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+/// The content of a small pseudo file, read anew from its start. Reading also tells the kernel which state has been seen,
+/// so a [`wait`] after it ends at the next change and misses none in between.
+pub(crate) fn reread(file: BorrowedFd<'_>) -> Result<String, Errno> {
+    let mut content = [0; 1024];
+    loop {
+        match pread(file, &mut content, 0) {
+            Ok(n) => return Ok(String::from_utf8_lossy(&content[..n]).into_owned()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Waits until `file` has changed since it was read, or `deadline` has passed (then `false`).
+pub(crate) fn wait(file: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Rounded up, so that the last millisecond is slept through and not spun through.
+        let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        let mut watched = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
+        match poll(&mut watched, timeout) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}

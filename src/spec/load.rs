@@ -1,0 +1,163 @@
+//! Loading `config.json`, a `process.json` and a resources document into oci-spec's types.
+//!
+//! Owns the difference between what runtime-spec 1.3 accepts and what oci-spec 0.10 accepts: every mistake is found
+//! with its place, and what the specification allows but oci-spec refuses is let through. Deliberately judges no value
+//! beyond its JSON type and its enumeration.
+
+use super::look::{Findings, Mend, look};
+use super::mend;
+use super::pointer::Pointer;
+use super::problem::Problems;
+use super::shape::{Shape, config, linux};
+use oci_spec::runtime::{LinuxResources, Process, Spec};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// A `config.json` that fits its shape.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The document.
+    pub(crate) spec: Spec,
+    /// What was left out although it was asked for; each a sentence for the log.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A document that does not fit its shape.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    /// All that does not fit; never empty.
+    pub(crate) problems: Problems,
+    /// The document without the parts that do not fit, for finding out what else is wrong. Nothing may be built from it.
+    pub(crate) remainder: Option<Box<Spec>>,
+    mends: HashMap<String, Mend>,
+}
+
+impl Rejected {
+    /// All problems, those found in [`Self::remainder`] included. Left out are `more` problems that may only follow
+    /// from what was taken out: those at a place around one of the first problems.
+    pub(crate) fn with(self, more: &Problems) -> Problems {
+        let mut problems = self.problems;
+        for problem in more.iter() {
+            let at = mend::relocate(&problem.at, &self.mends);
+            let around = format!("{}/", at.as_str());
+            if !problems.iter().any(|first| first.at == at || first.at.as_str().starts_with(&around)) {
+                problems.add(at, problem.what.clone());
+            }
+        }
+        problems
+    }
+}
+
+impl From<Problems> for Rejected {
+    fn from(problems: Problems) -> Self {
+        Rejected { problems, remainder: None, mends: HashMap::new() }
+    }
+}
+
+impl From<Rejected> for Problems {
+    fn from(rejected: Rejected) -> Self {
+        rejected.problems
+    }
+}
+
+/// Reads a `config.json`.
+///
+/// # Errors
+/// All that does not fit the shape of a runtime-spec 1.3 configuration, with places; at place "" what is wrong with
+/// the JSON text itself (RFC 8259; the glossary of runtime-spec asks for UTF-8 and forbids a name twice in an object).
+pub(crate) fn load(bytes: &[u8]) -> Result<Loaded, Rejected> {
+    let (text, found) = survey(bytes, &config::SPEC)?;
+    if found.problems.is_empty() {
+        let warnings = warnings(&found);
+        return Ok(Loaded { spec: read(text, &found.mends)?, warnings });
+    }
+    let mut mends = found.mends;
+    // Without its version the document would not be one, and the version says nothing about the rest.
+    mends.entry("/ociVersion".to_owned()).or_insert(Mend::Set(Value::from("1.0.0")));
+    // Whether a setting needs a namespace cannot be said when the list of namespaces is not known.
+    let certain = !found.problems.iter().any(|problem| problem.at.as_str().starts_with("/linux/namespaces"));
+    let remainder = certain.then(|| read(text, &mends).ok()).flatten();
+    Err(Rejected { problems: found.problems, remainder, mends })
+}
+
+/// Reads the document that describes one process (`exec --process`).
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_process(bytes: &[u8]) -> Result<(Process, Vec<String>), Problems> {
+    load_whole(bytes, &config::PROCESS)
+}
+
+/// Reads the document that describes resources (`update --resources`).
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_resources(bytes: &[u8]) -> Result<LinuxResources, Problems> {
+    load_whole(bytes, &linux::RESOURCES).map(|(resources, _)| resources)
+}
+
+fn load_whole<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<(T, Vec<String>), Problems> {
+    let (text, found) = survey(bytes, shape)?;
+    if found.problems.is_empty() {
+        let document = read(text, &found.mends)?;
+        return Ok((document, warnings(&found)));
+    }
+    Err(found.problems)
+}
+
+/// The text, and what is to be said about it.
+fn survey<'a>(bytes: &'a [u8], shape: &'static Shape) -> Result<(&'a str, Findings), Problems> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let (line, column) = position(&bytes[..error.valid_up_to()]);
+        whole(format!("is not UTF-8: invalid byte in line {line}, column {column}"))
+    })?;
+    if text.trim_ascii().is_empty() {
+        return Err(whole("is empty; expected a JSON object".to_owned()));
+    }
+    let found = look(text, shape).map_err(|error| syntax(&error))?;
+    Ok((text, found))
+}
+
+fn read<T: DeserializeOwned>(text: &str, mends: &HashMap<String, Mend>) -> Result<T, Problems> {
+    if mends.is_empty() {
+        return serde_json::from_str(text).map_err(|error| syntax(&error));
+    }
+    let mended = mend::apply(text, mends).map_err(|error| syntax(&error))?;
+    serde_json::from_str(&mended).map_err(|error| whole(format!("cannot be read: {error}")))
+}
+
+fn warnings(found: &Findings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !found.unknown_capabilities.is_empty() {
+        let names: Vec<&str> = found.unknown_capabilities.iter().map(String::as_str).collect();
+        warnings.push(format!("ignoring unknown or unavailable capabilities: [{}]", names.join(" ")));
+    }
+    if found.virtual_machine {
+        warnings.push("ignoring vm: this runtime starts no virtual machines".to_owned());
+    }
+    warnings
+}
+
+fn whole(what: String) -> Problems {
+    let mut problems = Problems::default();
+    problems.add(Pointer::of(""), what);
+    problems
+}
+
+fn syntax(error: &serde_json::Error) -> Problems {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = text.strip_suffix(&place).unwrap_or(&text);
+    whole(format!("is not valid JSON: line {}, column {}: {what}", error.line(), error.column()))
+}
+
+/// Line and column, both from 1, of the byte after `before`.
+fn position(before: &[u8]) -> (usize, usize) {
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests;

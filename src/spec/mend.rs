@@ -1,0 +1,75 @@
+//! Changing a document so that oci-spec can read it: what the specification says to ignore is taken out, what oci-spec
+//! spells differently is respelt.
+//!
+//! Owns the change and the way back from places in the changed document to places in the written one. Deliberately
+//! decides nothing: the list of changes comes from `spec::look`.
+
+use super::look::Mend;
+use super::pointer::Pointer;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The document `text` with all `mends` done, as JSON text again (a second reader type for oci-spec would double the
+/// code generated for it, and this path is rare).
+///
+/// # Errors
+/// When the text nests deeper than serde_json's own bound.
+pub(super) fn apply(text: &str, mends: &HashMap<String, Mend>) -> Result<String, serde_json::Error> {
+    let mut document: Value = serde_json::from_str(text)?;
+    walk(&mut document, &Pointer::of(""), mends);
+    serde_json::to_string(&document)
+}
+
+fn walk(value: &mut Value, at: &Pointer, mends: &HashMap<String, Mend>) {
+    let mut keep = |child: &mut Value, place: &Pointer| match mends.get(place.as_str()) {
+        Some(Mend::Remove) => false,
+        Some(Mend::Set(other)) => {
+            *child = other.clone();
+            true
+        }
+        None => {
+            walk(child, place, mends);
+            true
+        }
+    };
+    match value {
+        Value::Object(members) => members.retain(|name, child| keep(child, &at.key(name))),
+        Value::Array(elements) => {
+            let mut index = 0;
+            elements.retain_mut(|child| {
+                index += 1;
+                keep(child, &at.index(index - 1))
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The place in the written document of a place in the changed one: an index counts the elements taken out before it.
+pub(super) fn relocate(place: &Pointer, mends: &HashMap<String, Mend>) -> Pointer {
+    let mut written = Pointer::of("");
+    for token in place.as_str().split('/').skip(1) {
+        written = match token.parse::<usize>() {
+            Ok(index) if index.to_string() == token => element(&written, index, mends),
+            _ => written.key(&token.replace("~1", "/").replace("~0", "~")),
+        };
+    }
+    written
+}
+
+/// The place of the element that is number `index` of the list at `list` once the removed ones are gone.
+fn element(list: &Pointer, index: usize, mends: &HashMap<String, Mend>) -> Pointer {
+    let mut left = index;
+    let mut place = list.index(0);
+    for written in 0.. {
+        place = list.index(written);
+        if mends.get(place.as_str()) == Some(&Mend::Remove) {
+            continue;
+        }
+        if left == 0 {
+            break;
+        }
+        left -= 1;
+    }
+    place
+}

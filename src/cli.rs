@@ -59,7 +59,18 @@ enum Takes {
 }
 
 /// Every command, in the order in which a container meets them.
-const VERBS: &[Verb] = &[create::VERB, start::VERB, run::VERB, state::VERB, list::VERB, kill::VERB, delete::VERB];
+const VERBS: &[Verb] = &[
+    create::VERB,
+    start::VERB,
+    run::VERB,
+    state::VERB,
+    list::VERB,
+    ps::VERB,
+    pause::VERB,
+    resume::VERB,
+    kill::VERB,
+    delete::VERB,
+];
 
 /// The flags before the command.
 #[derive(Args)]

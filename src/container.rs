@@ -4,30 +4,50 @@
 //! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
 //! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
 
+mod create;
 mod delete;
 pub(crate) mod dir;
+mod document;
 mod id;
 mod kill;
 mod list;
 mod new;
+mod pause;
+mod poststop;
 mod process;
+mod ps;
 pub(crate) mod record;
+mod request;
+mod resume;
 mod root;
+mod run;
 pub(crate) mod signal;
+mod start;
 mod status;
 
+pub(crate) use create::create;
 pub(crate) use delete::delete;
+pub(crate) use document::state_for_hooks;
 pub(crate) use id::Id;
 pub(crate) use kill::kill;
 pub(crate) use list::list;
 pub(crate) use new::NewContainer;
+pub(crate) use pause::pause;
 pub(crate) use process::Process;
+pub(crate) use ps::{pids, ps};
 pub(crate) use record::Record;
+pub(crate) use request::{CgroupManager, CreateRequest, Rootless, RunRequest};
+pub(crate) use resume::resume;
 pub(crate) use root::Root;
+pub(crate) use run::run;
+pub(crate) use start::start;
 pub(crate) use status::{START, Status};
 
 use anyhow::Context;
 use std::path::PathBuf;
+
+/// What is said of a container that there is none of. Load-bearing: containerd, Docker and Podman look for the words.
+const NO_CONTAINER: &str = "container does not exist";
 
 /// A container that exists, as it was a moment ago.
 #[derive(Clone, Debug)]
@@ -41,9 +61,9 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Looks a container up. The words of the error are load-bearing: containerd and Docker match them.
+    /// Looks a container up.
     pub(crate) fn find(root: &Root, id: &Id) -> anyhow::Result<Self> {
-        Container::seek(root, id)?.context("container does not exist")
+        Container::seek(root, id)?.context(NO_CONTAINER)
     }
 
     /// As [`Container::find`], with `None` for a container that does not exist.
@@ -57,7 +77,8 @@ impl Container {
 
     /// The container of that record, with the status it has now.
     fn seen(record: Record, directory: PathBuf) -> anyhow::Result<Self> {
-        let status = Status::of(&record, &directory, || Ok(false))?;
+        let frozen = || record.open_cgroup()?.map_or(Ok(false), |cgroup| cgroup.is_frozen());
+        let status = Status::of(&record, &directory, frozen)?;
         Ok(Container { record, directory, status })
     }
 

@@ -15,5 +15,18 @@ mod host;
 mod init;
 mod launch;
 mod container;
+mod cli;
 
-fn main() {}
+use std::process::ExitCode;
+
+/// Runs the command line. The only place where an error is told.
+fn main() -> ExitCode {
+    let (result, log) = cli::run(std::env::args_os().collect());
+    match result {
+        Ok(code) => {
+            log.settle();
+            ExitCode::from(code)
+        }
+        Err(error) => ExitCode::from(log.fatal(&error)),
+    }
+}

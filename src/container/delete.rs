@@ -1,9 +1,9 @@
 //! `delete`: the end of a container's name. What is left of it is killed and removed.
 
-use super::dir::{Dir, Locked};
-use super::{Container, Id, Record, Root, Status};
+use super::dir::{self, Dir, Locked};
+use super::{Container, Id, NO_CONTAINER, Record, Root, Status, poststop};
 use crate::report::Log;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::time::Duration;
 
 /// How long a killed process may take to end before that is an error: one in an uninterruptible call can take for ever.
@@ -15,45 +15,76 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Order: the processes, the cgroup, the state directory, the poststop hooks. Until the directory has gone the work can be
 /// taken up again by another `delete`. A poststop hook that fails is a warning (runtime-spec, lifecycle step 13).
 pub(crate) fn delete(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
-    let told = || format!("cannot delete {id}");
-    let Some(dir) = Dir::open(root, id).with_context(told)? else {
-        return if force { Ok(()) } else { Err(anyhow::anyhow!("container does not exist")).with_context(told) };
-    };
-    if force && let Some(container) = Container::seek(root, id).with_context(told)? {
-        // Before the lock, which a hung `start` would hold for as long as its init lives.
-        end(&container.record).with_context(told)?;
+    match attempt(root, id, force, log) {
+        Err(error) if error.is::<NotStopped>() => Err(error),
+        done => done.with_context(|| format!("cannot delete {id}")),
     }
-    let Some(locked) = dir.lock().with_context(told)? else {
-        return if force { Ok(()) } else { Err(anyhow::anyhow!("container does not exist")).with_context(told) };
-    };
-    let Some(record) = locked.read().with_context(told)? else {
+}
+
+/// The refusal, in the words of runc, which engines and people know.
+#[derive(Debug)]
+struct NotStopped(Id, Status);
+
+impl std::fmt::Display for NotStopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cannot delete container {} that is not stopped: {}", self.0, self.1)
+    }
+}
+
+impl std::error::Error for NotStopped {}
+
+fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
+    let missing = || if force { Ok(()) } else { Err(anyhow!(NO_CONTAINER)) };
+    let Some(dir) = Dir::open(root, id)? else { return missing() };
+    if force && let Ok(Some(record)) = dir::read_record(dir.path()) {
+        // Before the lock, which a `start` that hangs would hold for as long as the first process lives.
+        end(&record)?;
+    }
+    let Some(locked) = dir.lock()? else { return missing() };
+    let record = match locked.read() {
+        Ok(Some(record)) => record,
         // A creation that was killed before it wrote anything leaves an empty directory.
-        return locked.remove().with_context(told);
+        Ok(None) => return locked.remove(),
+        Err(error) if force => {
+            let directory = dir.path().display();
+            log.warning_of(&error.context(format!("processes and cgroup of {id} may be left; {directory} is removed")));
+            return locked.remove();
+        }
+        Err(error) => return Err(error),
     };
-    let container = Container::seen(record, dir.path().to_owned()).with_context(told)?;
+    let container = Container::seen(record, dir.path().to_owned())?;
     match container.status {
         Status::Stopped | Status::Created => {}
         _ if force => {}
-        status => bail!("cannot delete container {id} that is not stopped: {status}"),
+        status => return Err(NotStopped(id.clone(), status).into()),
     }
-    destroy(container.record, locked, log).with_context(told)
+    destroy(&container.record, locked, log)
 }
 
-/// Kills and removes everything there is of a container.
-fn destroy(record: Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
-    end(&record)?;
+/// Kills and removes everything there is of a container whose lock is held.
+pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
+    end(record)?;
+    if let Some(cgroup) = record.open_cgroup()? {
+        // Kills what the first process left behind. A cgroup that was there before the container is emptied and stays.
+        cgroup.unmake()?;
+    }
     locked.remove()?;
-    let _ = log;
+    poststop::run(record, log);
     Ok(())
 }
 
-/// Kills the container's first process, if it lives, and waits for its end.
+/// Kills the container's processes, as far as they live, and waits for the end of the first.
 fn end(record: &Record) -> anyhow::Result<()> {
-    let Some(init) = record.init else { return Ok(()) };
-    let Some(handle) = init.open()? else { return Ok(()) };
-    handle.signal(libc::SIGKILL).with_context(|| format!("kill process {}", init.pid))?;
-    if !handle.ended_within(PATIENCE).with_context(|| format!("wait for process {}", init.pid))? {
-        bail!("container init still running: process {} has not ended in {} s", init.pid, PATIENCE.as_secs());
+    let Some(process) = record.init else { return Ok(()) };
+    let Some(init) = process.open()? else { return Ok(()) };
+    if record.shared_pid_namespace
+        && let Some(cgroup) = record.open_cgroup()?
+    {
+        cgroup.kill()?;
+    }
+    init.signal(libc::SIGKILL).with_context(|| format!("kill process {}", process.pid))?;
+    if !init.ended_within(PATIENCE).with_context(|| format!("wait for process {}", process.pid))? {
+        bail!("container init still running: process {} has not ended in {} s", process.pid, PATIENCE.as_secs());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `kill`: a signal to a container's first process, or the end of all of them.
 
-use super::{Container, Id, Root, Status};
+use super::{Id, NO_CONTAINER, Root, dir};
 use anyhow::{Context, bail};
 
 /// Sends `signal` to the container's first process, by pidfd, in whatever status the container is as long as the process
@@ -14,22 +14,24 @@ pub(crate) fn kill(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Resu
 }
 
 fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
-    let container = Container::find(root, id)?;
-    let whole_cgroup = signal == libc::SIGKILL && (all || container.record.shared_pid_namespace);
-    let init = match container.record.init {
+    let record = dir::read_record(&root.of(id))?.context(NO_CONTAINER)?;
+    let init = match record.init {
         Some(init) => init.open()?,
         None => None,
     };
-    let Some(init) = init else {
-        if !all {
-            bail!("container not running");
-        }
-        return Ok(());
-    };
-    let _ = (whole_cgroup, Status::Running);
-    match init.signal(signal).with_context(|| format!("signal {signal}"))? {
-        true => Ok(()),
-        false if all => Ok(()),
-        false => bail!("container not running"),
+    if init.is_none() && !all {
+        bail!("container not running");
+    }
+    if signal == libc::SIGKILL
+        && (all || record.shared_pid_namespace)
+        && let Some(cgroup) = record.open_cgroup()?
+    {
+        cgroup.kill()?;
+    }
+    // After cgroup.kill too: a first process that was moved out of the cgroup is still this one.
+    match &init {
+        Some(init) if init.signal(signal).with_context(|| format!("send signal {signal}"))? => Ok(()),
+        _ if all || signal == libc::SIGKILL => Ok(()),
+        _ => bail!("container not running"),
     }
 }

@@ -4,6 +4,7 @@
 //! not say in which status the container is: that is seen, not remembered (see `status`).
 
 use super::process::Process;
+use crate::cgroup::{self, Cgroup, Layout};
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,6 +38,9 @@ pub(crate) struct Record {
     /// `annotations` of the configuration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Its cgroup, and who made that; absent when it has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cgroup: Option<cgroup::Record>,
     /// Whether init shares a pid namespace with others, so that its death does not end the other processes.
     pub(crate) shared_pid_namespace: bool,
     /// `hooks.poststart` of the configuration, for `start` to run.
@@ -55,6 +59,14 @@ impl Record {
             1..=VERSION => Ok(record),
             0 => anyhow::bail!("not a state file of davit: it has no version"),
             newer => anyhow::bail!("version {newer} was written by a newer davit; this one knows {VERSION}"),
+        }
+    }
+
+    /// The container's cgroup; `None` if it has none, or no longer.
+    pub(crate) fn open_cgroup(&self) -> anyhow::Result<Option<Cgroup>> {
+        match &self.cgroup {
+            Some(cgroup) => Cgroup::open(&Layout::probe()?, cgroup),
+            None => Ok(None),
         }
     }
 

@@ -1,0 +1,36 @@
+//! `davit pause`.
+
+use super::{Scene, Takes, Verb, id, words};
+use crate::container;
+use clap::{ArgMatches, Args};
+use std::ffi::OsString;
+
+pub(super) const VERB: Verb = Verb {
+    name: "pause",
+    about: "Suspend all processes of a container",
+    help: "\
+Freeze every process of the container ID, which must be created or running, and wait until they stand still. They notice
+nothing; `davit resume` lets them go on, and `davit kill ID KILL` works on a paused container too.
+
+Exit status: 0 when the container is paused, 1 otherwise.
+
+Example:
+  davit pause web",
+    takes: Takes::Exactly(1),
+    flags_end: false,
+    define: Words::augment_args,
+    perform,
+};
+
+#[derive(Args)]
+struct Words {
+    /// Name of the container
+    #[arg(value_name = "ID")]
+    id: OsString,
+}
+
+fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
+    let words = words::<Words>(matches)?;
+    container::pause(&scene.root()?, &id(&words.id)?)?;
+    Ok(0)
+}

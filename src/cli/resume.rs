@@ -1,0 +1,35 @@
+//! `davit resume`.
+
+use super::{Scene, Takes, Verb, id, words};
+use crate::container;
+use clap::{ArgMatches, Args};
+use std::ffi::OsString;
+
+pub(super) const VERB: Verb = Verb {
+    name: "resume",
+    about: "Let the processes of a paused container go on",
+    help: "\
+Let every process of the paused container ID go on, and wait until they do.
+
+Exit status: 0 when the container goes on, 1 otherwise.
+
+Example:
+  davit resume web",
+    takes: Takes::Exactly(1),
+    flags_end: false,
+    define: Words::augment_args,
+    perform,
+};
+
+#[derive(Args)]
+struct Words {
+    /// Name of the container
+    #[arg(value_name = "ID")]
+    id: OsString,
+}
+
+fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
+    let words = words::<Words>(matches)?;
+    container::resume(&scene.root()?, &id(&words.id)?)?;
+    Ok(0)
+}

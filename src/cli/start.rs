@@ -1,0 +1,36 @@
+//! `davit start`.
+
+use super::{Scene, Takes, Verb, id, words};
+use crate::container;
+use clap::{ArgMatches, Args};
+use std::ffi::OsString;
+
+pub(super) const VERB: Verb = Verb {
+    name: "start",
+    about: "Start the program of a created container",
+    help: "\
+Let the first process of the created container ID become its program. Returns when the program has been executed and the
+poststart hooks have run.
+
+Exit status: 0 when the program runs, 1 otherwise.
+
+Example:
+  davit start web",
+    takes: Takes::Exactly(1),
+    flags_end: false,
+    define: Words::augment_args,
+    perform,
+};
+
+#[derive(Args)]
+struct Words {
+    /// Name of the container
+    #[arg(value_name = "ID")]
+    id: OsString,
+}
+
+fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
+    let words = words::<Words>(matches)?;
+    container::start(&scene.root()?, &id(&words.id)?, scene.log)?;
+    Ok(0)
+}

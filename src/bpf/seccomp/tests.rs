@@ -1,6 +1,7 @@
 //! What compiled filters answer, against a reference that reads the profile anew for every call.
 
 mod exhaustive;
+mod libseccomp;
 mod meaning;
 mod reference;
 

@@ -1,5 +1,6 @@
 //! Each word and each rule of meaning by itself.
 
+use super::super::name::ActionError;
 use super::super::problem::ProfileError;
 use super::super::resolve;
 use super::*;

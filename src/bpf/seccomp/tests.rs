@@ -3,6 +3,7 @@
 mod exhaustive;
 mod libseccomp;
 mod meaning;
+mod random;
 mod reference;
 
 use super::*;

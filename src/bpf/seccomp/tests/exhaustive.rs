@@ -41,7 +41,7 @@ fn agree(profile: &Profile<'_>, native: Arch, asked: &[Arch]) {
         let reference = Reference::new(profile, native, *arch);
         for number in numbers(*arch) {
             for value in &values {
-                let data = Data { number, arch: arch.audit(), instruction_pointer: 7, arguments: [*value; 6] };
+                let data = Data { number, arch: arch.audit(), arguments: [*value; 6], ..Data::default() };
                 let expected = reference.answer(&data);
                 assert_eq!(run(&program, &data), expected, "{arch:?} {number} {value:#x} on {native:?}");
             }

@@ -26,7 +26,7 @@ fn agree(profile: &Profile<'_>, theirs: &[u8], newest: &[(Arch, u32)], differs: 
         for number in numbers(arch) {
             for (one, two) in values.iter().flat_map(|one| values.iter().map(move |two| (*one, *two))) {
                 let arguments = [one, two, one, two, one, two];
-                let data = Data { number, arch: arch.audit(), instruction_pointer: 0, arguments };
+                let data = Data { number, arch: arch.audit(), arguments, ..Data::default() };
                 let (our, their) = (run(&ours, &data), run(&theirs, &data));
                 if number > newest {
                     assert_eq!((our, their), (ENOSYS, profile.default.ret()), "{arch:?} {number}");

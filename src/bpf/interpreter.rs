@@ -5,26 +5,28 @@
 
 use libc::sock_filter;
 
-/// `struct seccomp_data`, as a little endian kernel lays it out.
+/// `struct seccomp_data`, with the byte order of the kernel that fills it in.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Data {
     pub(super) number: u32,
     pub(super) arch: u32,
     pub(super) instruction_pointer: u64,
     pub(super) arguments: [u64; 6],
+    pub(super) big_endian: bool,
 }
 
 impl Data {
+    /// The word at an aligned offset: number, architecture, then 64 bit values of which the upper or the lower half
+    /// comes first.
     fn word(&self, offset: u32) -> u32 {
-        let mut bytes = [0u8; 64];
-        bytes[0..4].copy_from_slice(&self.number.to_ne_bytes());
-        bytes[4..8].copy_from_slice(&self.arch.to_ne_bytes());
-        bytes[8..16].copy_from_slice(&self.instruction_pointer.to_ne_bytes());
-        for (index, argument) in self.arguments.iter().enumerate() {
-            bytes[16 + 8 * index..][..8].copy_from_slice(&argument.to_ne_bytes());
-        }
-        let at = offset as usize;
-        u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        let long = match offset {
+            0 => return self.number,
+            4 => return self.arch,
+            8 | 12 => self.instruction_pointer,
+            _ => self.arguments[(offset as usize - 16) / 8],
+        };
+        let upper = (offset % 8 == 4) != self.big_endian;
+        if upper { (long >> 32) as u32 } else { long as u32 }
     }
 }
 

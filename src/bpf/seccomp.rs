@@ -16,7 +16,6 @@ mod tests;
 
 pub(crate) use arch::Arch;
 use libc::sock_filter;
-pub(crate) use name::ActionError;
 pub(crate) use problem::ProfileError;
 
 /// What a filter tells the kernel to do with a call.

@@ -1,7 +1,9 @@
 //! What compiled filters answer, against a reference that reads the profile anew for every call.
 
 mod exhaustive;
+mod libseccomp;
 mod meaning;
+mod random;
 mod reference;
 
 use super::*;

@@ -6,7 +6,7 @@ use crate::bpf::interpreter::count;
 use crate::bpf::seccomp::arch::X32_BIT;
 
 /// Arguments on both sides of every constant that a profile compares with.
-fn interesting(profile: &Profile<'_>) -> Vec<u64> {
+pub(super) fn interesting(profile: &Profile<'_>) -> Vec<u64> {
     let mut values = vec![0, 1, 2, 5, 17, 20, 21, 0x1_0001, 0x1_0000_0001, u64::from(u32::MAX), u64::MAX];
     for condition in profile.rules.iter().flat_map(|rule| &rule.conditions) {
         for value in [condition.value, condition.value_two] {
@@ -19,7 +19,7 @@ fn interesting(profile: &Profile<'_>) -> Vec<u64> {
 }
 
 /// Numbers to ask about: all that may mean something, and the edges.
-fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
+pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
     let bases: &[u32] = match arch {
         Arch::X32 => &[0, X32_BIT, 0x8000_0000],
         Arch::Mips | Arch::Mipsel => &[0, 4000],
@@ -41,7 +41,7 @@ fn agree(profile: &Profile<'_>, native: Arch, asked: &[Arch]) {
         let reference = Reference::new(profile, native, *arch);
         for number in numbers(*arch) {
             for value in &values {
-                let data = Data { number, arch: arch.audit(), instruction_pointer: 7, arguments: [*value; 6] };
+                let data = Data { number, arch: arch.audit(), arguments: [*value; 6], ..Data::default() };
                 let expected = reference.answer(&data);
                 assert_eq!(run(&program, &data), expected, "{arch:?} {number} {value:#x} on {native:?}");
             }

@@ -1,5 +1,6 @@
 //! Each word and each rule of meaning by itself.
 
+use super::super::name::ActionError;
 use super::super::problem::ProfileError;
 use super::super::resolve;
 use super::*;
@@ -28,7 +29,7 @@ fn profile<'a>(default: Action, rules: Vec<Rule<'a>>) -> Profile<'a> {
 /// What the profile answers on x86_64 to this call.
 fn ask(profile: &Profile<'_>, arch: Arch, number: u32, arguments: [u64; 6]) -> u32 {
     let program = compiled(profile, Arch::X86_64);
-    run(&program, &Data { number, arch: arch.audit(), instruction_pointer: 0, arguments })
+    run(&program, &Data { number, arch: arch.audit(), arguments, ..Data::default() })
 }
 
 #[test]
@@ -301,8 +302,8 @@ fn long_programs_jump_far_and_too_long_ones_are_refused() {
                 &Data {
                     number: READ,
                     arch: Arch::X86_64.audit(),
-                    instruction_pointer: 0,
-                    arguments: [u64::MAX, n, 0, 0, 0, 0]
+                    arguments: [u64::MAX, n, 0, 0, 0, 0],
+                    ..Data::default()
                 }
             ),
             0x0005_0002 + n as u32 % 90

@@ -120,6 +120,25 @@ fn controllers_are_enabled_only_where_they_are_missing() {
 }
 
 #[test]
+fn no_controller_is_enabled_where_processes_are() {
+    let host = StandIn::new("busy");
+    let all = ("cgroup.controllers", "cpu pids\n");
+    host.cgroup("", &[all, ("cgroup.subtree_control", "cpu pids\n"), ("cgroup.procs", "1\n")]);
+    host.cgroup("a", &[all, ("cgroup.subtree_control", ""), ("cgroup.type", "domain\n"), ("cgroup.procs", "7\n")]);
+    host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", ""), ("cgroup.type", "domain\n")]);
+    Cgroup::create(&host.layout(), Path::new("a/b"), &[]).expect("nothing is needed");
+    let error = Cgroup::create(&host.layout(), Path::new("a/b"), &[need("pids")]).expect_err("pids is needed");
+    let text = format!("{error:#}");
+    let expected = format!("/linux/resources/x: no pids controller in {}/a/b: write \"+pids\" to ", host.0.display());
+    assert!(text.starts_with(&expected) && text.contains("processes in that cgroup"), "{text}");
+    assert_eq!(host.read("a/cgroup.subtree_control"), "");
+
+    host.cgroup("a/b", &[("cgroup.type", "domain invalid\n")]);
+    let error = Cgroup::create(&host.layout(), Path::new("a/b"), &[]).expect_err("part of a threaded subtree");
+    assert!(error.to_string().starts_with("container's cgroup is in domain invalid mode: "), "{error}");
+}
+
+#[test]
 fn a_symbolic_link_leads_nowhere() {
     let host = StandIn::new("link");
     host.cgroup("", &[("cgroup.controllers", "")]).cgroup("victim", &[EMPTY, ("memory.max", "")]);

@@ -153,6 +153,7 @@ fn cpu_settings_are_written_in_the_order_the_kernel_takes_them() {
         (r#"{"period": 20000}"#, &["cpu.max=max 20000?"]),
         (r#"{"burst": 1000}"#, &["cpu.max.burst=1000"]),
         (r#"{"burst": 0}"#, &["cpu.max.burst=0?"]),
+        (r#"{"burst": 0, "quota": 2000}"#, &["cpu.max.burst=0?", "cpu.max=2000 100000"]),
         (r#"{"burst": 1000, "quota": 2000}"#, &["cpu.max.burst=1000*", "cpu.max=2000 100000"]),
         (r#"{"idle": 0, "shares": 512}"#, &["cpu.idle=0?", "cpu.weight=59"]),
         (r#"{"idle": 1}"#, &["cpu.idle=1"]),

@@ -424,8 +424,26 @@ fn device_rules_keep_their_order_and_end_with_the_default_devices() {
         assert_eq!((outcome.problems, outcome.warnings), (Vec::new(), Vec::new()), "{json}");
         assert_eq!(rules(&outcome.plan.devices), [own, &defaults].concat(), "{json}");
     }
-    assert_eq!(rules(&super::absent().devices), defaults);
     assert_eq!(rules(&compile_on(&host(), "{}").plan.devices), defaults);
+}
+
+#[test]
+fn a_configuration_without_resources_limits_nothing_but_devices() {
+    for (json, writes, devices) in [
+        (r#"{"ociVersion": "1.0.0"}"#, 0, 11),
+        (r#"{"ociVersion": "1.0.0", "linux": {}}"#, 0, 11),
+        (
+            r#"{"ociVersion": "1.0.0", "linux": {"resources": {"pids": {"limit": 5}, "devices": [{"allow": true}]}}}"#,
+            1,
+            12,
+        ),
+    ] {
+        let spec = serde_json::from_str(json).expect(json);
+        let (mut problems, mut warnings) = (Problems::default(), Vec::new());
+        let plan = super::of(&spec, &host(), &mut problems, &mut warnings);
+        assert_eq!((plan.writes.len(), plan.devices.len()), (writes, devices), "{json}");
+        assert!(problems.is_empty() && warnings.is_empty());
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::channel::{OUTPUT, Part};
 use crate::sys::clone::Side;
 use crate::sys::credentials::{self, Sets};
 use crate::sys::program::{Strings, execute};
-use crate::sys::{Errno, Result, clone, limits, pipe, terminal};
+use crate::sys::{Errno, Result, clone, limits, pipe, process, terminal};
 use oci_spec::runtime::Hook;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -74,7 +74,7 @@ pub(crate) fn run(hook: &Prepared, state: &[u8], sets: Option<Sets>) -> std::res
     let limit = (hook.timeout > 0).then(|| Duration::from_secs(u64::from(hook.timeout)));
     let (printed, ended) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), limit, OUTPUT)?;
     if !ended {
-        clone::kill(pidfd.as_fd(), libc::SIGKILL)?;
+        process::signal(pidfd.as_fd(), libc::SIGKILL)?;
         clone::wait(pid)?;
         return Err(HookFailure { part: Part::HookTimeout, number: hook.timeout as i32, output: printed });
     }

@@ -19,7 +19,7 @@ use crate::sys::{Errno, limits, namespace, path, process};
 use anyhow::{Context, Result, anyhow, bail};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub(crate) use explain::errno_words;
+pub(crate) use explain::{errno_words, printed, after_start, steps_after_start};
 
 /// What the child gets beside the plan.
 #[derive(Default)]
@@ -288,7 +288,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
             // ESRCH: it is dead already. There is no other way for either call to fail for a child of ours.
-            let _ = clone::kill(self.pidfd.as_fd(), libc::SIGKILL);
+            let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
             let _ = self.reap();
         }
     }

@@ -108,10 +108,8 @@ pub(crate) struct Request {
 /// What this host and this caller are, as far as decisions depend on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
-    /// Effective uid and gid of the caller.
+    /// Effective uid of the caller.
     pub(crate) uid: u32,
-    /// Effective gid of the caller.
-    pub(crate) gid: u32,
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
     /// Whether the caller lives in a user namespace other than the first.
@@ -130,6 +128,16 @@ pub(crate) struct Host {
     pub(crate) root: Option<Result<(), String>>,
     /// What each namespace path of the configuration leads to: a CLONE_NEW* kind, or why not.
     pub(crate) namespaces: BTreeMap<PathBuf, Result<u64, String>>,
+    /// The controllers of this host.
+    pub(crate) cgroup: resources::CgroupFacts,
+}
+
+impl Host {
+    /// Whether a process with these namespaces may call setgroups(2): not in a user namespace whose maps an unprivileged
+    /// caller writes, because that takes denying it first (user_namespaces(7)).
+    fn may_set_groups(&self, namespaces: &namespaces::Namespaces) -> bool {
+        namespaces.maps.as_ref().is_none_or(|maps| !maps.deny_setgroups)
+    }
 }
 
 /// Decides everything about a new container.

@@ -18,6 +18,7 @@ pub(crate) mod path;
 pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod relay;
 pub(crate) mod seccomp;
 pub(crate) mod socket;
 pub(crate) mod terminal;

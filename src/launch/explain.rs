@@ -4,9 +4,8 @@
 //! that follow it.
 
 use crate::channel::{Failure, Part};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::plan::act::{Act, text};
-use crate::report::Failed;
 use crate::sys::Errno;
 use anyhow::{Error, anyhow};
 
@@ -27,12 +26,39 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     let Some(step) = plan.init.get(usize::from(failure.step)) else {
         return anyhow!("the container's process failed at an unknown step: {failure:?}");
     };
-    let words = errno_words(Errno::from_raw(failure.errno));
     let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
-    if matches!(step.act, Act::FindProgram | Act::Execute) {
-        return Failed::program(program_failure(&program, failure.part, step.act == Act::Execute, &words));
+    match step.act {
+        Act::FindProgram | Act::Execute => {
+            let words = errno_words(Errno::from_raw(failure.errno));
+            Error::msg(program_failure(&program, failure.part, step.act == Act::Execute, &words))
+        }
+        _ => in_words(&format!("{}: {}", step.origin, step.act), failure),
     }
-    let (origin, act) = (&step.origin, &step.act);
+}
+
+/// What `start` will have to say if a step after its word fails. It does not have the plan, so `create` writes it down:
+/// the number of the step, and the words for it.
+pub(crate) fn steps_after_start(plan: &Plan) -> Vec<(u16, String)> {
+    let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
+    let words = |step: &Step| match step.act {
+        Act::Execute => format!("exec {program}"),
+        _ => format!("{}: {}", step.origin, step.act),
+    };
+    let all = plan.init.iter().enumerate();
+    let waits = |(_, step): &(usize, &Step)| !matches!(step.act, Act::AwaitStart(_));
+    all.skip_while(waits).map(|(number, step)| (number as u16, words(step))).collect()
+}
+
+/// The failure of a container's process after `start` gave the word.
+pub(crate) fn after_start(steps: &[(u16, String)], failure: &Failure) -> Error {
+    match steps.iter().find(|(number, _)| *number == failure.step) {
+        Some((_, words)) => in_words(words, failure),
+        None => anyhow!("the container's process failed at step {}", failure.step),
+    }
+}
+
+fn in_words(step: &str, failure: &Failure) -> Error {
+    let words = errno_words(Errno::from_raw(failure.errno));
     let what = match failure.part {
         Part::Whole => words,
         Part::Target => format!("open the target: {words}"),
@@ -57,7 +83,7 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
         Part::Copy => format!("copy what it covers: {words}"),
         Part::NotInPath | Part::NoSuchFile | Part::NotPermitted | Part::IsDirectory => words,
     };
-    anyhow!("{origin}: {act}: {what}")
+    anyhow!("{step}: {what}")
 }
 
 fn program_failure(program: &str, part: Part, executing: bool, words: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::plan::namespaces::Maps;
 use crate::sys::clone::{self, Side};
-use crate::sys::path;
+use crate::sys::{path, process};
 use anyhow::{Context, Result};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -38,7 +38,7 @@ pub(super) fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
     let file = std::ffi::CString::new(format!("/proc/{pid}/ns/user"))?;
     let namespace = write(pid, Some(&maps))
         .and_then(|()| path::open_following_links(&file, libc::O_RDONLY).context("open a user namespace"));
-    clone::kill(pidfd.as_fd(), libc::SIGKILL).context("end the process of a user namespace")?;
+    process::signal(pidfd.as_fd(), libc::SIGKILL).context("end the process of a user namespace")?;
     clone::wait(pid).context("wait for the process of a user namespace")?;
     namespace
 }

@@ -295,7 +295,7 @@ impl fmt::Display for Act {
                 m.data.as_ref().map_or(Ok(()), |data| write!(f, " ({})", text(data)))
             }
             Act::Bind(b) => {
-                let Source::Path(source) | Source::Lent(_, source) = &b.source;
+                let (Source::Path(source) | Source::Lent(_, source)) = &b.source;
                 write!(f, "bind {} on {}", text(source), text(&b.target.0))
             }
             Act::Remount { target, .. } => write!(f, "remount {}", text(&target.0)),

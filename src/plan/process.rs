@@ -6,8 +6,8 @@ use super::identity::{self, Capability};
 use super::{Host, Notes, Program, Step, c_string};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{
-    IOPriorityClass, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, PosixRlimit,
-    PosixRlimitType, Process, Scheduler,
+    IOPriorityClass, Linux, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType,
+    MemoryPolicyModeType, PosixRlimit, PosixRlimitType, Process, Scheduler,
 };
 use std::ffi::CString;
 
@@ -58,7 +58,7 @@ pub(super) fn attributes(process: &Process, personality: Option<&LinuxPersonalit
             IOPriorityClass::IoprioClassBe => 2,
             IOPriorityClass::IoprioClassIdle => 3,
         };
-        let level = *priority.priority() as u32 & 0x1fff;
+        let level = priority.priority() as u32 & 0x1fff;
         steps.push(step(at, "ioPriority", Act::SetIoPriority(class << 13 | level)));
     }
     if let Some(personality) = personality {
@@ -93,6 +93,46 @@ pub(super) fn labels(process: &Process, host: &Host, at: &Pointer, notes: &mut N
         }
     }
     steps
+}
+
+/// The NUMA policy: MPOL_* and MPOL_F_* of set_mempolicy(2). Malformed lists have been noted as problems before.
+pub(super) fn memory_policy(linux: Option<&Linux>) -> Option<Step> {
+    let policy = linux?.memory_policy().as_ref()?;
+    let mode = match policy.mode() {
+        MemoryPolicyModeType::MpolDefault => 0,
+        MemoryPolicyModeType::MpolPreferred => 1,
+        MemoryPolicyModeType::MpolBind => 2,
+        MemoryPolicyModeType::MpolInterleave => 3,
+        MemoryPolicyModeType::MpolLocal => 4,
+        MemoryPolicyModeType::MpolPreferredMany => 5,
+        MemoryPolicyModeType::MpolWeightedInterleave => 6,
+    };
+    let mode = policy.flags().iter().flatten().fold(mode, |mode, flag| {
+        mode | match flag {
+            MemoryPolicyFlagType::MpolFNumaBalancing => 1 << 13,
+            MemoryPolicyFlagType::MpolFRelativeNodes => 1 << 14,
+            MemoryPolicyFlagType::MpolFStaticNodes => 1 << 15,
+        }
+    });
+    let nodes = bits(policy.nodes().as_deref().unwrap_or_default());
+    Some(Step { origin: Pointer::of("/linux/memoryPolicy"), act: Act::SetMemoryPolicy { mode, nodes } })
+}
+
+/// A list such as `0-3,7` as words of bits.
+pub(super) fn bits(list: &str) -> Vec<u64> {
+    let mut words = Vec::new();
+    for range in list.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (Ok(first), Ok(last)) = (first.trim().parse::<usize>(), last.trim().parse::<usize>()) else { continue };
+        // More nodes or CPUs than any kernel is built for would only cost memory.
+        for bit in first..=last.min(65_535) {
+            if words.len() <= bit / 64 {
+                words.resize(bit / 64 + 1, 0);
+            }
+            words[bit / 64] |= 1 << (bit % 64);
+        }
+    }
+    words
 }
 
 /// The resource limits.

@@ -3,6 +3,9 @@
 use super::{Errno, Result, answer};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+/// clone3's own flag, above the 32 bits of clone(2).
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Which side of clone3 the caller finds itself on.
 pub(crate) enum Side {
     /// The new process. It shares nothing with its parent but descriptors and copied memory.
@@ -25,7 +28,7 @@ pub(crate) fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side>
     let mut flags = flags | libc::CLONE_PIDFD as u64;
     let mut cgroup_number = 0;
     if let Some(directory) = cgroup {
-        flags |= libc::CLONE_INTO_CGROUP as u64;
+        flags |= CLONE_INTO_CGROUP;
         cgroup_number = directory.as_raw_fd() as u64;
     }
     // The kernel refuses an exit signal together with CLONE_PARENT: the sibling gets the caller's own.
@@ -71,11 +74,4 @@ pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
             Ok(_) => return Ok(128 + libc::WTERMSIG(status)),
         }
     }
-}
-
-/// pidfd_send_signal(2): sends `signal` to exactly the process the descriptor was opened for.
-pub(crate) fn kill(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
-    let (no_info, no_flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
-    // SAFETY: a null siginfo is allowed and means what kill(2) would send.
-    answer(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, no_flags) }).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Who a process is: ids, groups, the capability sets (capabilities(7)), no_new_privs.
 
-use super::{Errno, Result, answer, done};
+use super::{Errno, Result, answer};
 
 /// A set of capabilities, bit N for capability N.
 pub(crate) type Mask = u64;

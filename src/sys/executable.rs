@@ -16,6 +16,25 @@ unsafe extern "C" {
     static __ehdr_start: libc::Elf64_Ehdr;
 }
 
+/// `struct prctl_mm_map` of linux/prctl.h.
+#[repr(C)]
+struct MemoryMap {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: *mut u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
 /// An empty file in memory that may be executed and nobody can write to: what `/proc/self/exe` stands for afterwards.
 pub(crate) fn empty_executable() -> Result<OwnedFd> {
     let writable = memfd(c"davit")?;
@@ -53,8 +72,8 @@ pub(crate) fn is_sealed_copy() -> bool {
 pub(crate) fn can_disown() -> bool {
     let mut size = 0_u32;
     // SAFETY: PR_SET_MM_MAP_SIZE stores an unsigned int through the pointer.
-    unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP_SIZE, &raw mut size, 0, 0) == 0 }
-        && size as usize == size_of::<libc::prctl_mm_map>()
+    let raw = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP_SIZE, &raw mut size, 0, 0) };
+    raw == 0 && size as usize == size_of::<MemoryMap>()
 }
 
 /// Makes `/proc/self/exe` stand for `empty`, so that no path leads from this process to its own program.
@@ -68,7 +87,7 @@ pub(crate) fn disown(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result
     }
     // These numbers only describe the process to ps(1); execve replaces them. They must lie in order and in bounds.
     let (low, high) = (0x1_0000, 0x2_0000);
-    let map = libc::prctl_mm_map {
+    let map = MemoryMap {
         start_code: low,
         end_code: high,
         start_data: low,
@@ -84,7 +103,7 @@ pub(crate) fn disown(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result
         auxv_size: 0,
         exe_fd: empty.as_raw_fd() as u32,
     };
-    let size = size_of::<libc::prctl_mm_map>();
+    let size = size_of::<MemoryMap>();
     // SAFETY: `map` is a full structure whose size is passed along; nothing in this process uses the described ranges.
     done(unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0) })
 }

@@ -81,3 +81,41 @@ pub(crate) fn standard() -> [BorrowedFd<'static>; 3] {
     // those that are not.
     [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
 }
+
+/// The caller's terminal in raw mode; dropping this restores it.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    terminal: OwnedFd,
+    before: nix::sys::termios::Termios,
+}
+
+impl Raw {
+    /// Puts the first of standard error, output and input that is a terminal into raw mode; `None` if none is.
+    pub(crate) fn enter() -> Result<Option<Raw>> {
+        use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+        let [input, output, error] = standard();
+        for stream in [error, output, input] {
+            let Ok(before) = tcgetattr(stream) else { continue };
+            let mut raw = before.clone();
+            cfmakeraw(&mut raw);
+            tcsetattr(stream, SetArg::TCSANOW, &raw)?;
+            let terminal = nix::unistd::dup(stream)?;
+            let flags = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
+            nix::fcntl::fcntl(&terminal, flags)?;
+            return Ok(Some(Raw { terminal, before }));
+        }
+        Ok(None)
+    }
+
+    /// Another descriptor of the terminal.
+    pub(crate) fn try_clone(&self) -> Option<OwnedFd> {
+        self.terminal.try_clone().ok()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        let _ = nix::sys::termios::tcsetattr(&self.terminal, nix::sys::termios::SetArg::TCSANOW, &self.before);
+    }
+}

@@ -404,3 +404,17 @@ fn a_process_and_resources_load_alone() {
     let resources = load_resources(b"{\"pids\": {\"limit\": null}, \"memory\": {}, \"devices\": null}").expect("fits");
     assert!(resources.pids().is_none() && resources.memory().is_some());
 }
+
+#[test]
+fn no_object_has_more_members_than_the_pass_has_bits() {
+    use super::super::shape::{Shape, config, linux};
+    fn most(shape: &Shape) -> usize {
+        match shape {
+            Shape::Object(members) => members.iter().map(|m| most(m.shape)).max().unwrap_or(0).max(members.len()),
+            Shape::List(inner) | Shape::Map(inner) => most(inner),
+            _ => 0,
+        }
+    }
+    let most = most(&config::SPEC).max(most(&linux::RESOURCES));
+    assert!((10..=32).contains(&most), "{most}");
+}

@@ -11,7 +11,6 @@ use super::problem::Problems;
 use super::shape::{Shape, config, linux};
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::collections::HashMap;
 
 /// A `config.json` that fits its shape.
@@ -76,9 +75,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Loaded, Rejected> {
         let spec = strict(snapshot.as_deref().unwrap_or(text))?;
         return Ok(Loaded { spec, warnings, snapshot });
     }
-    let mut mends = found.mends;
-    // Without its version the document would not be one, and the version says nothing about the rest.
-    mends.entry("/ociVersion".to_owned()).or_insert(Mend::Set(Value::from("1.0.0")));
+    let mends = found.mends;
     // Whether a setting needs a namespace cannot be said when the list of namespaces is not known.
     let certain = !found.problems.iter().any(|problem| problem.at.as_str().starts_with("/linux/namespaces"));
     let rest = mended(text, &mends).ok().flatten().filter(|_| certain);

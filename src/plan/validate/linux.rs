@@ -5,6 +5,7 @@ use super::{absolute, no_nul, ranges, text};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxIntelRdt, LinuxMemoryPolicy, MemoryPolicyFlagType, MemoryPolicyModeType};
+use std::collections::HashSet;
 
 /// The four words of the specification, and the recursive ones that Docker and containerd send.
 const PROPAGATIONS: [&str; 8] =
@@ -50,7 +51,7 @@ fn net_devices(linux: &Linux, own: Own, problems: &mut Problems) {
     if !devices.is_empty() && !own.has(NETWORK) {
         problems.add(at.clone(), "needs a network namespace; there is none to move the devices to");
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (name, device) in devices {
         let place = at.key(name);
         if !is_interface(name) {
@@ -63,10 +64,9 @@ fn net_devices(linux: &Linux, own: Own, problems: &mut Problems) {
         }
         let inside = inside.unwrap_or(name);
         // Of a template such as "eth%d" the kernel makes as many names as are wanted.
-        if !inside.contains('%') && seen.contains(&inside) {
+        if !seen.insert(inside) && !inside.contains('%') {
             problems.add(place.key("name"), format!("{inside:?} is the name of another device already"));
         }
-        seen.push(inside);
     }
 }
 

@@ -92,8 +92,6 @@ fn no_value_at_any_place_surprises_oci_spec() {
         json!(true),
         json!(-1),
         json!(1.5),
-        json!(u64::MAX),
-        json!(u64::from(u32::MAX) + 1),
         json!(""),
         json!("x"),
         json!([]),
@@ -101,8 +99,12 @@ fn no_value_at_any_place_surprises_oci_spec() {
         json!({"x": null}),
         json!({"SCMP_ACT_ALLOW": null}),
     ];
+    let edges = [-1_i128, i64::MIN.into(), 1 << 16, 1 << 31, 1 << 32, 1 << 63, u64::MAX.into()];
+    let edges: Vec<Value> = edges.iter().map(|n| serde_json::from_str(&n.to_string()).expect("a number")).collect();
+    let document = full();
     for place in &all {
-        for value in &strange {
+        let number = document.pointer(place).is_some_and(Value::is_number);
+        for value in strange.iter().chain(edges.iter().filter(|_| number)) {
             for problem in problems(&with(place, value.clone())) {
                 let (at, what) = problem.split_once(": ").expect("place and words");
                 assert!(!what.contains("cannot be read") && !at.is_empty(), "{place} = {value}: {problem}");
@@ -228,9 +230,11 @@ fn all_problems_are_told_at_once_in_words_of_our_own() {
 
 #[test]
 fn a_flood_of_problems_is_cut() {
-    let found = problems(&with("/process/args", json!(vec![1; 1000])));
-    assert_eq!(found.len(), 101);
-    assert_eq!(found[100], ": there is more; these are the first 100");
+    let document = with("/process/args", json!(vec![1; 1000]));
+    let rejected = load(document.to_string().as_bytes()).expect_err("refused");
+    assert_eq!(rejected.problems.iter().count(), 100);
+    let text = rejected.problems.to_string();
+    assert!(text.starts_with("config.json has 1000 problems\n") && text.ends_with("\n  and 900 more"), "{text}");
 }
 
 #[test]
@@ -363,17 +367,21 @@ fn the_remainder_of_a_rejected_document_is_there_to_find_more() {
         {"type": "RLIMIT_CPU", "soft": 2, "hard": 1},
     ]);
     document["linux"]["uidMappings"][0]["size"] = json!("many");
-    document.as_object_mut().expect("an object").remove("ociVersion");
+    document["ociVersion"] = json!(1);
+    document["root"].as_object_mut().expect("an object").remove("path");
     let rejected = load(document.to_string().as_bytes()).expect_err("refused");
     let rest = rejected.remainder.as_ref().expect("there is one");
     assert_eq!(rest.process().as_ref().and_then(|p| p.rlimits().as_ref()).map(Vec::len), Some(1));
     let mut more = Problems::default();
     more.add(Pointer::of("/process/rlimits/0"), "soft above hard");
     more.add(Pointer::of("/linux/uidMappings"), "none");
-    let found: Vec<_> = rejected.with(&more).iter().map(|p| p.at.as_str().to_owned()).collect();
+    more.add(Pointer::of("/root"), "none");
+    more.add(Pointer::of("/ociVersion"), "odd");
+    let mut found: Vec<_> = rejected.with(&more).iter().map(|p| p.at.as_str().to_owned()).collect();
+    found.sort();
     assert_eq!(
         found,
-        ["/linux/uidMappings/0/size", "/process/rlimits/0/type", "/ociVersion", "/process/rlimits/1"],
+        ["/linux/uidMappings/0/size", "/ociVersion", "/process/rlimits/0/type", "/process/rlimits/1", "/root/path"],
         "an index is that of the written document, and what follows from the first problems is left out"
     );
 }
@@ -395,4 +403,18 @@ fn a_process_and_resources_load_alone() {
     assert!(resources.unified().is_some());
     let resources = load_resources(b"{\"pids\": {\"limit\": null}, \"memory\": {}, \"devices\": null}").expect("fits");
     assert!(resources.pids().is_none() && resources.memory().is_some());
+}
+
+#[test]
+fn no_object_has_more_members_than_the_pass_has_bits() {
+    use super::super::shape::{Shape, config, linux};
+    fn most(shape: &Shape) -> usize {
+        match shape {
+            Shape::Object(members) => members.iter().map(|m| most(m.shape)).max().unwrap_or(0).max(members.len()),
+            Shape::List(inner) | Shape::Map(inner) => most(inner),
+            _ => 0,
+        }
+    }
+    let most = most(&config::SPEC).max(most(&linux::RESOURCES));
+    assert!((10..=32).contains(&most), "{most}");
 }

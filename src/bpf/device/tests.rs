@@ -192,7 +192,7 @@ fn a_list_that_no_jump_can_skip_is_refused() {
     // Each denial takes something from the one grant of its type, so none of them can be left out.
     let rule = |n: u32, allow, number| DeviceRule {
         allow,
-        kind: if n % 2 == 0 { Kind::Char } else { Kind::Block },
+        kind: if n.is_multiple_of(2) { Kind::Char } else { Kind::Block },
         major: number,
         minor: number,
         access: Access::READ,

@@ -39,6 +39,20 @@ struct Writer<'a> {
     little_endian: bool,
 }
 
+/// Whether these are a single number and, on both sides of it, one other outcome.
+fn is_point(spans: &[Span]) -> bool {
+    matches!(spans, [before, number, after] if before.outcome == after.outcome && after.start - number.start == 1)
+}
+
+/// Where to cut: in the middle, but a short list so that a point stays whole.
+fn middle(spans: &[Span]) -> usize {
+    match spans.len() {
+        4 | 5 if is_point(&spans[..3]) => 3,
+        len @ (4 | 5) if is_point(&spans[len - 3..]) => len - 3,
+        len => len / 2,
+    }
+}
+
 /// One question of a chain and what follows from it: all conditions hold, so this is the filter's answer.
 struct Question {
     conditions: Vec<Condition>,
@@ -54,13 +68,13 @@ impl Writer<'_> {
                 Outcome::Ask(chain) => chains[chain],
             },
             // A single number within a span of something else is one test for equality, not two of order.
-            [before, number, after] if before.outcome == after.outcome && after.start - number.start == 1 => {
+            [_, number, _] if is_point(spans) => {
                 let around = self.tree(&spans[..1], chains);
                 let at = self.tree(&spans[1..2], chains);
                 self.code.branch(Test::Equal, number.start, at, around)
             }
             _ => {
-                let middle = spans.len() / 2;
+                let middle = middle(spans);
                 let above = self.tree(&spans[middle..], chains);
                 let below = self.tree(&spans[..middle], chains);
                 self.code.branch(Test::GreaterOrEqual, spans[middle].start, above, below)

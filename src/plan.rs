@@ -2,3 +2,4 @@
 
 pub(crate) mod placement;
 pub(crate) mod resources;
+pub(crate) mod validate;

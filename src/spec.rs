@@ -3,9 +3,12 @@
 //! Owns loading them leniently (unknown properties ignored, every problem located) and writing them. Deliberately knows
 //! nothing of the kernel and judges no values: whether a setting makes sense on this host is decided by `plan`.
 
+pub(crate) mod features;
 pub(crate) mod load;
 mod look;
 mod mend;
 pub(crate) mod pointer;
 pub(crate) mod problem;
 pub(crate) mod shape;
+pub(crate) mod state;
+pub(crate) mod template;

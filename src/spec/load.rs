@@ -11,7 +11,6 @@ use super::problem::Problems;
 use super::shape::{Shape, config, linux};
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::collections::HashMap;
 
 /// A `config.json` that fits its shape.
@@ -21,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) spec: Spec,
     /// What was left out although it was asked for; each a sentence for the log.
     pub(crate) warnings: Vec<String>,
+    /// The text that [`reload`] reads, where it is not the text that was loaded.
+    pub(crate) snapshot: Option<String>,
 }
 
 /// A document that does not fit its shape.
@@ -70,15 +71,24 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Loaded, Rejected> {
     let (text, found) = survey(bytes, &config::SPEC)?;
     if found.problems.is_empty() {
         let warnings = warnings(&found);
-        return Ok(Loaded { spec: read(text, &found.mends)?, warnings });
+        let snapshot = mended(text, &found.mends)?;
+        let spec = strict(snapshot.as_deref().unwrap_or(text))?;
+        return Ok(Loaded { spec, warnings, snapshot });
     }
-    let mut mends = found.mends;
-    // Without its version the document would not be one, and the version says nothing about the rest.
-    mends.entry("/ociVersion".to_owned()).or_insert(Mend::Set(Value::from("1.0.0")));
+    let mends = found.mends;
     // Whether a setting needs a namespace cannot be said when the list of namespaces is not known.
     let certain = !found.problems.iter().any(|problem| problem.at.as_str().starts_with("/linux/namespaces"));
-    let remainder = certain.then(|| read(text, &mends).ok()).flatten();
+    let rest = mended(text, &mends).ok().flatten().filter(|_| certain);
+    let remainder = rest.and_then(|rest| strict(&rest).ok());
     Err(Rejected { problems: found.problems, remainder, mends })
+}
+
+/// Reads a configuration that [`load`] has accepted before, without looking it over again.
+///
+/// # Errors
+/// When it is not what `load` accepted.
+pub(crate) fn reload(bytes: &[u8]) -> Result<Spec, Problems> {
+    serde_json::from_slice(bytes).map_err(|error| syntax(&error))
 }
 
 /// Reads the document that describes one process (`exec --process`).
@@ -100,7 +110,8 @@ pub(crate) fn load_resources(bytes: &[u8]) -> Result<LinuxResources, Problems> {
 fn load_whole<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<(T, Vec<String>), Problems> {
     let (text, found) = survey(bytes, shape)?;
     if found.problems.is_empty() {
-        let document = read(text, &found.mends)?;
+        let mended = mended(text, &found.mends)?;
+        let document = strict(mended.as_deref().unwrap_or(text))?;
         return Ok((document, warnings(&found)));
     }
     Err(found.problems)
@@ -119,12 +130,17 @@ fn survey<'a>(bytes: &'a [u8], shape: &'static Shape) -> Result<(&'a str, Findin
     Ok((text, found))
 }
 
-fn read<T: DeserializeOwned>(text: &str, mends: &HashMap<String, Mend>) -> Result<T, Problems> {
+/// The text with all changes made, or `None` when there are none to make.
+fn mended(text: &str, mends: &HashMap<String, Mend>) -> Result<Option<String>, Problems> {
     if mends.is_empty() {
-        return serde_json::from_str(text).map_err(|error| syntax(&error));
+        return Ok(None);
     }
-    let mended = mend::apply(text, mends).map_err(|error| syntax(&error))?;
-    serde_json::from_str(&mended).map_err(|error| whole(format!("cannot be read: {error}")))
+    mend::apply(text, mends).map(Some).map_err(|error| syntax(&error))
+}
+
+/// What oci-spec makes of a text. Its own complaints come only of a gap in the tables of `spec::shape`.
+fn strict<T: DeserializeOwned>(text: &str) -> Result<T, Problems> {
+    serde_json::from_str(text).map_err(|error| whole(format!("cannot be read: {error}")))
 }
 
 fn warnings(found: &Findings) -> Vec<String> {

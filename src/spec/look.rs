@@ -13,9 +13,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-/// A document with more mistakes than this is not the document it was taken for; the rest of them helps nobody.
-const MOST_PROBLEMS: usize = 100;
-
 /// What the pass found.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -27,7 +24,6 @@ pub(super) struct Findings {
     pub(super) virtual_machine: bool,
     /// What has to change before oci-spec reads the document, by pointer text.
     pub(super) mends: HashMap<String, Mend>,
-    count: usize,
 }
 
 /// One change to a document.
@@ -100,13 +96,8 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn problem_at(&mut self, at: Pointer, what: String) {
-        self.found.count += 1;
-        if self.found.count <= MOST_PROBLEMS {
-            self.found.problems.add(at, what);
-        } else if self.found.count == MOST_PROBLEMS + 1 {
-            self.found.problems.add(Pointer::of(""), format!("there is more; these are the first {MOST_PROBLEMS}"));
-        }
-        if self.found.count <= MOST_PROBLEMS
+        self.found.problems.add(at, what);
+        if !self.found.problems.is_full()
             && let Some(place) = self.at.removable()
         {
             self.found.mends.insert(place.as_str().to_owned(), Mend::Remove);
@@ -219,7 +210,9 @@ impl Look<'_> {
             if seen & bit != 0 {
                 self.problem_at(self.at.pointer().key(&name), TWICE.to_owned());
             }
-            let how = (member.shape, member.need != Need::Required, true);
+            // The two required members at the top can be missed there: oci-spec does without them.
+            let removable = member.need != Need::Required || self.at.up.is_none();
+            let how = (member.shape, removable, true);
             match self.child(&mut map, &name, how)? {
                 Seen::Null if member.need == Need::Optional => {}
                 // oci-spec has no `Option` at these places, so `null` has to go.

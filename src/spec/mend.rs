@@ -21,7 +21,7 @@ pub(super) fn apply(text: &str, mends: &HashMap<String, Mend>) -> Result<String,
 }
 
 fn walk(value: &mut Value, at: &Pointer, mends: &HashMap<String, Mend>) {
-    let mut keep = |child: &mut Value, place: &Pointer| match mends.get(place.as_str()) {
+    let keep = |child: &mut Value, place: &Pointer| match mends.get(place.as_str()) {
         Some(Mend::Remove) => false,
         Some(Mend::Set(other)) => {
             *child = other.clone();

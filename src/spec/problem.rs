@@ -12,29 +12,51 @@ pub(crate) struct Problem {
     pub(crate) what: String,
 }
 
-/// All problems found in one document, in the order they were found.
+/// A document with more mistakes than this is not the document it was taken for; the rest of them helps nobody.
+const MOST: usize = 100;
+
+/// All problems found in one document, in the order they were found; of very many the first, and how many more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Problems(Vec<Problem>);
+pub(crate) struct Problems {
+    list: Vec<Problem>,
+    more: usize,
+}
 
 impl Problems {
-    /// Adds a problem.
+    /// Adds a problem, unless the very same is there already: two floors may notice one mistake.
     pub(crate) fn add(&mut self, at: Pointer, what: impl Into<String>) {
-        self.0.push(Problem { at, what: what.into() });
+        let problem = Problem { at, what: what.into() };
+        if self.list.contains(&problem) {
+            return;
+        }
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.list.push(problem);
+        }
+    }
+
+    /// Whether further problems are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MOST
     }
 
     /// Whether nothing is wrong.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// The problems, in the order found.
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// Takes over the problems of another collection.
-    pub(crate) fn append(&mut self, mut other: Problems) {
-        self.0.append(&mut other.0);
+    pub(crate) fn append(&mut self, other: Problems) {
+        for problem in other.list {
+            self.add(problem.at, problem.what);
+        }
+        self.more += other.more;
     }
 
     /// `Ok(value)` if nothing is wrong, all problems otherwise.
@@ -46,14 +68,36 @@ impl Problems {
 /// A headline, then a line per problem, the places aligned.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.len();
+        let count = self.list.len() + self.more;
         write!(f, "config.json has {count} problem{}", if count == 1 { "" } else { "s" })?;
-        let width = self.0.iter().map(|p| p.at.as_str().len()).max().unwrap_or(0);
-        for problem in &self.0 {
+        let width = self.list.iter().map(|p| p.at.as_str().len()).max().unwrap_or(0);
+        for problem in &self.list {
             write!(f, "\n  {:width$}  {}", problem.at.as_str(), problem.what)?;
+        }
+        if self.more > 0 {
+            write!(f, "\n  and {} more", self.more)?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::Problems;
+    use crate::spec::pointer::Pointer;
+
+    #[test]
+    fn the_same_problem_is_told_once_and_places_are_aligned() {
+        let mut problems = Problems::default();
+        problems.add(Pointer::of("/process/cwd"), "is missing");
+        problems.add(Pointer::of("/process/cwd"), "is missing");
+        let mut others = Problems::default();
+        others.add(Pointer::of("/root"), "is missing");
+        others.add(Pointer::of("/process/cwd"), "is missing");
+        problems.append(others);
+        let text = "config.json has 2 problems\n  /process/cwd  is missing\n  /root         is missing";
+        assert_eq!(problems.to_string(), text);
+    }
+}

@@ -36,6 +36,34 @@ fn without(place: &str) -> Value {
 fn the_full_sample_loads_without_a_word() {
     let loaded = load(FULL.as_bytes()).expect("fits");
     assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(loaded.snapshot, None);
+    assert_eq!(super::reload(FULL.as_bytes()).expect("accepted before"), loaded.spec);
+}
+
+/// A member of the sample that oci-spec does not know would be lost on the way through it.
+#[test]
+fn every_member_of_the_sample_is_one_of_oci_specs() {
+    let spec = load(FULL.as_bytes()).expect("fits").spec;
+    let written = serde_json::to_value(&spec).expect("JSON");
+    let mut all = Vec::new();
+    places(&full(), "", &mut all);
+    for place in all {
+        assert!(written.pointer(&place).is_some(), "{place} got lost");
+    }
+}
+
+#[test]
+fn no_cut_or_damaged_text_is_more_than_an_error() {
+    for cut in 0..FULL.trim_end().len() {
+        assert!(load(&FULL.as_bytes()[..cut]).is_err(), "cut at {cut}");
+    }
+    for (index, junk) in (0..FULL.len()).zip(b"\0\xff\"{}[],:0-9.eE\\\x7f".iter().cycle()) {
+        let mut damaged = FULL.as_bytes().to_vec();
+        damaged[index] = *junk;
+        if let Err(rejected) = load(&damaged) {
+            assert!(!rejected.problems.is_empty());
+        }
+    }
 }
 
 /// Every place in the document, the root left out.
@@ -63,19 +91,13 @@ fn no_value_at_any_place_surprises_oci_spec() {
         json!(null),
         json!(true),
         json!(-1),
-        json!(3),
         json!(1.5),
         json!(u64::MAX),
         json!(u64::from(u32::MAX) + 1),
-        json!(1e300),
         json!(""),
         json!("x"),
-        json!("p"),
         json!([]),
         json!([null]),
-        json!([1, 2, 3]),
-        json!(["x"]),
-        json!({}),
         json!({"x": null}),
         json!({"SCMP_ACT_ALLOW": null}),
     ];
@@ -206,9 +228,11 @@ fn all_problems_are_told_at_once_in_words_of_our_own() {
 
 #[test]
 fn a_flood_of_problems_is_cut() {
-    let found = problems(&with("/process/args", json!(vec![1; 1000])));
-    assert_eq!(found.len(), 101);
-    assert_eq!(found[100], ": there is more; these are the first 100");
+    let document = with("/process/args", json!(vec![1; 1000]));
+    let rejected = load(document.to_string().as_bytes()).expect_err("refused");
+    assert_eq!(rejected.problems.iter().count(), 100);
+    let text = rejected.problems.to_string();
+    assert!(text.starts_with("config.json has 1000 problems\n") && text.ends_with("\n  and 900 more"), "{text}");
 }
 
 #[test]
@@ -287,7 +311,8 @@ fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
     document["linux"]["netDevices"] = json!({"eth0": null});
     document["linux"]["devices"][1] = json!({"type": "p", "path": "/dev/pipe", "major": null});
     document["process"]["execCPUAffinity"] = json!({"initial": "0", "final": ""});
-    document["process"]["scheduler"]["flags"] = super::super::shape::words::SCHEDULER_FLAGS.map(|(name, _)| name).into();
+    document["process"]["scheduler"]["flags"] =
+        super::super::shape::words::SCHEDULER_FLAGS.map(|(name, _)| name).into();
     let loaded = load(document.to_string().as_bytes()).expect("fits");
     let linux = loaded.spec.linux().as_ref().expect("there is one");
     let resources = linux.resources().as_ref().expect("there are some");
@@ -301,6 +326,8 @@ fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
     assert_eq!(*process.exec_cpu_affinity().as_ref().expect("there is one").cpu_affinity_final(), None);
     let flags = process.scheduler().as_ref().expect("there is one").flags().as_ref().expect("there are some");
     assert_eq!(flags.len(), 7);
+    let snapshot = loaded.snapshot.expect("the text was changed");
+    assert_eq!(super::reload(snapshot.as_bytes()).expect("accepted before"), loaded.spec);
 }
 
 #[test]
@@ -338,17 +365,21 @@ fn the_remainder_of_a_rejected_document_is_there_to_find_more() {
         {"type": "RLIMIT_CPU", "soft": 2, "hard": 1},
     ]);
     document["linux"]["uidMappings"][0]["size"] = json!("many");
-    document.as_object_mut().expect("an object").remove("ociVersion");
+    document["ociVersion"] = json!(1);
+    document["root"].as_object_mut().expect("an object").remove("path");
     let rejected = load(document.to_string().as_bytes()).expect_err("refused");
     let rest = rejected.remainder.as_ref().expect("there is one");
     assert_eq!(rest.process().as_ref().and_then(|p| p.rlimits().as_ref()).map(Vec::len), Some(1));
     let mut more = Problems::default();
     more.add(Pointer::of("/process/rlimits/0"), "soft above hard");
     more.add(Pointer::of("/linux/uidMappings"), "none");
-    let found: Vec<_> = rejected.with(&more).iter().map(|p| p.at.as_str().to_owned()).collect();
+    more.add(Pointer::of("/root"), "none");
+    more.add(Pointer::of("/ociVersion"), "odd");
+    let mut found: Vec<_> = rejected.with(&more).iter().map(|p| p.at.as_str().to_owned()).collect();
+    found.sort();
     assert_eq!(
         found,
-        ["/linux/uidMappings/0/size", "/process/rlimits/0/type", "/ociVersion", "/process/rlimits/1"],
+        ["/linux/uidMappings/0/size", "/ociVersion", "/process/rlimits/0/type", "/process/rlimits/1", "/root/path"],
         "an index is that of the written document, and what follows from the first problems is left out"
     );
 }

@@ -57,10 +57,7 @@ pub(crate) const PROCESS: Shape = Shape::Object(&[
         &Shape::Object(&[required("class", &Shape::Word(&words::IO_CLASSES)), required("priority", &I64)]),
     ),
     optional("scheduler", &SCHEDULER),
-    optional(
-        "execCPUAffinity",
-        &Shape::Object(&[optional("initial", &Shape::Cpus), optional("final", &Shape::Cpus)]),
-    ),
+    optional("execCPUAffinity", &Shape::Object(&[optional("initial", &Shape::Cpus), optional("final", &Shape::Cpus)])),
 ]);
 
 const USER: Shape = Shape::Object(&[

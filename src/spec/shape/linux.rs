@@ -29,14 +29,10 @@ pub(crate) const LINUX: Shape = Shape::Object(&[
 ]);
 
 /// `linux.uidMappings`, `linux.gidMappings`, and the two of a mount.
-pub(crate) const ID_MAPPINGS: Shape = Shape::List(&Shape::Object(&[
-    required("containerID", &U32),
-    required("hostID", &U32),
-    required("size", &U32),
-]));
+pub(crate) const ID_MAPPINGS: Shape =
+    Shape::List(&Shape::Object(&[required("containerID", &U32), required("hostID", &U32), required("size", &U32)]));
 
-const NAMESPACE: Shape =
-    Shape::Object(&[required("type", &Shape::Word(&words::NAMESPACES)), optional("path", &TEXT)]);
+const NAMESPACE: Shape = Shape::Object(&[required("type", &Shape::Word(&words::NAMESPACES)), optional("path", &TEXT)]);
 
 const DEVICE: Shape = Shape::Object(&[
     required("type", &Shape::Word(&words::DEVICES)),
@@ -160,8 +156,5 @@ const THROTTLES: Shape =
 
 const NETWORK: Shape = Shape::Object(&[
     optional("classID", &U32),
-    optional(
-        "priorities",
-        &Shape::List(&Shape::Object(&[required("name", &TEXT), required("priority", &U32)])),
-    ),
+    optional("priorities", &Shape::List(&Shape::Object(&[required("name", &TEXT), required("priority", &U32)]))),
 ]);

@@ -1,0 +1,69 @@
+//! `mounts`: destinations, and the pairs of id mappings. What an option means is judged where options are read.
+
+use super::{clean, ids, no_nul, text};
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use oci_spec::runtime::{Mount, Spec};
+
+/// Files below /proc that may be covered, as lxcfs does; anything else there would hide or forge what the kernel says,
+/// and has been used to escape (CVE-2019-16884, CVE-2025-52881).
+const ON_PROC: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+];
+
+pub(super) fn check(spec: &Spec, problems: &mut Problems) {
+    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+        let at = Pointer::of("/mounts").index(index);
+        destination(mount, &at.key("destination"), problems);
+        for (member, value) in
+            [("type", mount.typ().as_deref()), ("source", mount.source().as_deref().map(text).as_deref())]
+        {
+            no_nul(value.unwrap_or_default(), &at.key(member), problems);
+        }
+        for (number, option) in mount.options().iter().flatten().enumerate() {
+            no_nul(option, &at.key("options").index(number), problems);
+        }
+        let uids = mount.uid_mappings().as_deref().unwrap_or_default();
+        let gids = mount.gid_mappings().as_deref().unwrap_or_default();
+        ids::check(uids, &at.key("uidMappings"), problems);
+        ids::check(gids, &at.key("gidMappings"), problems);
+        if uids.is_empty() != gids.is_empty() {
+            let (there, missing) = if gids.is_empty() { ("uid", "gid") } else { ("gid", "uid") };
+            problems.add(
+                at.key(&format!("{missing}Mappings")),
+                format!("is missing; {there}Mappings is not complete without it"),
+            );
+        }
+    }
+}
+
+fn destination(mount: &Mount, at: &Pointer, problems: &mut Problems) {
+    let path = text(mount.destination());
+    no_nul(&path, at, problems);
+    if path.is_empty() {
+        problems.add(at.clone(), "is empty; expected a path in the container");
+        return;
+    }
+    let options = mount.options().as_deref().unwrap_or_default();
+    let typ = mount.typ().as_deref().unwrap_or_default();
+    let bind = typ == "bind" || options.iter().any(|option| option == "bind" || option == "rbind");
+    match clean(&path).as_str() {
+        "/" => problems.add(at.clone(), format!("{path:?} is the root file system, which a mount may not cover")),
+        "/proc" if typ != "proc" && !bind => {
+            problems.add(at.clone(), format!("{path:?} cannot be mounted because it is not of type proc"));
+        }
+        clean if clean.starts_with("/proc/") && !ON_PROC.contains(&clean) => {
+            problems.add(at.clone(), format!("{path:?} cannot be mounted because it is inside /proc"));
+        }
+        _ => {}
+    }
+}

@@ -7,6 +7,7 @@
 mod argv;
 mod create;
 mod delete;
+mod features;
 mod kill;
 mod list;
 mod output;
@@ -14,12 +15,14 @@ mod pause;
 mod ps;
 mod resume;
 mod run;
+mod spec;
 mod start;
 mod state;
 mod usage;
 
 use crate::container::{CgroupManager, Id, Root, Rootless};
 use crate::report::{Format, Log};
+use crate::spec::state::OCI_VERSION;
 use anyhow::bail;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::{OsStr, OsString};
@@ -70,6 +73,8 @@ const VERBS: &[Verb] = &[
     resume::VERB,
     kill::VERB,
     delete::VERB,
+    spec::VERB,
+    features::VERB,
 ];
 
 /// The flags before the command.
@@ -225,12 +230,9 @@ fn version(program: Option<&OsString>) -> String {
         "{name} version {}\ncommit: {}\nspec: {}\n",
         env!("CARGO_PKG_VERSION"),
         option_env!("DAVIT_COMMIT").unwrap_or("unknown"),
-        SPEC_VERSION
+        OCI_VERSION
     )
 }
-
-/// The version of the runtime specification that is implemented.
-const SPEC_VERSION: &str = "1.3.0";
 
 /// The words of a command, from what clap found.
 fn words<W: FromArgMatches>(matches: &ArgMatches) -> anyhow::Result<W> {

@@ -2,7 +2,8 @@
 
 use crate::stage::{Stage, command, davit};
 
-const VERBS: [&str; 10] = ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete"];
+const VERBS: [&str; 12] =
+    ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete", "spec", "features"];
 
 #[test]
 fn help_is_on_stdout_and_names_every_command() {

@@ -28,7 +28,7 @@ mod status;
 pub(crate) use crate::spec::state::Status;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
-pub(crate) use document::state_document;
+pub(crate) use document::state_for_hooks;
 pub(crate) use id::Id;
 pub(crate) use kill::kill;
 pub(crate) use list::list;

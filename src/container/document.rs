@@ -3,8 +3,12 @@
 use super::{Container, Record, Status};
 use crate::spec::state::{OCI_VERSION, Report, State};
 
-/// The state of a container with that record, as hooks get it on their standard input.
-pub(crate) fn state_document(record: &Record, status: Status) -> State {
+/// The state of a container with that record, as hooks get it on their standard input: one line of JSON.
+pub(crate) fn state_for_hooks(record: &Record, status: Status) -> anyhow::Result<Vec<u8>> {
+    Ok(state(record, status).to_json()?)
+}
+
+fn state(record: &Record, status: Status) -> State {
     State {
         oci_version: OCI_VERSION.to_owned(),
         id: record.id.clone(),
@@ -18,7 +22,7 @@ pub(crate) fn state_document(record: &Record, status: Status) -> State {
 impl Container {
     /// What `state` and `list` tell of the container. The owner's name is for the caller to fill in.
     pub(crate) fn report(&self) -> Report {
-        let state = state_document(&self.record, self.status);
+        let state = state(&self.record, self.status);
         Report {
             oci_version: state.oci_version,
             id: state.id,
@@ -44,7 +48,7 @@ fn pid(record: &Record, status: Status) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::state_document;
+    use super::{state, state_for_hooks};
     use crate::container::{Process, Record, Status};
 
     #[test]
@@ -57,8 +61,9 @@ mod tests {
             (Status::Paused, 42),
             (Status::Stopped, 0),
         ] {
-            assert_eq!(state_document(&record, status).pid, pid, "{status}");
+            assert_eq!(state(&record, status).pid, pid, "{status}");
         }
-        assert_eq!(state_document(&Record::default(), Status::Creating).pid, 0);
+        let json = state_for_hooks(&Record::default(), Status::Creating).expect("writes");
+        assert_eq!(json, br#"{"ociVersion":"1.3.0","id":"","pid":0,"status":"creating","bundle":""}"#);
     }
 }

@@ -1,6 +1,6 @@
 //! The hooks that run when a container is gone. None of them can stop anything: a failure is a warning.
 
-use super::{Record, Status, state_document};
+use super::{Record, Status, state_for_hooks};
 use crate::report::Log;
 use anyhow::Context;
 use oci_spec::runtime::Hook;
@@ -11,8 +11,7 @@ pub(super) fn run(record: &Record, log: &Log) {
         return;
     }
     for (index, hook) in record.poststop.iter().enumerate() {
-        let state = state_document(record, Status::Stopped).to_json().map_err(anyhow::Error::from);
-        let done = state.and_then(|state| run_one(hook, &state));
+        let done = state_for_hooks(record, Status::Stopped).and_then(|state| run_one(hook, &state));
         if let Err(error) = done.with_context(|| format!("/hooks/poststop/{index}: {}", hook.path().display())) {
             log.warning_of(&error);
         }

@@ -7,6 +7,7 @@
 mod argv;
 mod create;
 mod delete;
+mod features;
 mod kill;
 mod list;
 mod output;
@@ -14,12 +15,14 @@ mod pause;
 mod ps;
 mod resume;
 mod run;
+mod spec;
 mod start;
 mod state;
 mod usage;
 
 use crate::container::{CgroupManager, Id, Root, Rootless};
 use crate::report::{Format, Log};
+use crate::spec::state::OCI_VERSION;
 use anyhow::bail;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::{OsStr, OsString};
@@ -70,6 +73,8 @@ const VERBS: &[Verb] = &[
     resume::VERB,
     kill::VERB,
     delete::VERB,
+    spec::VERB,
+    features::VERB,
 ];
 
 /// The flags before the command.
@@ -155,7 +160,7 @@ pub(crate) fn run(mut words: Vec<OsString>) -> (anyhow::Result<u8>, Log) {
     if format.to_str().and_then(Format::named).is_none() {
         return (Err(anyhow::anyhow!("invalid log-format: {}", format.display())), log);
     }
-    let result = perform(globals, &words, verb, &log);
+    let result = perform(globals, &words, at, verb, &log);
     (result, log)
 }
 
@@ -167,11 +172,15 @@ fn open_log(words: &[OsString]) -> anyhow::Result<Log> {
     Log::open(path, format.unwrap_or_default(), debug)
 }
 
-/// Parses the words and performs the command.
-fn perform(globals: Command, words: &[OsString], verb: Option<&Verb>, log: &Log) -> anyhow::Result<u8> {
+/// Parses the words, of which the command is at `at`, and performs the command.
+fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>, log: &Log) -> anyhow::Result<u8> {
     let matches = match tree(globals).try_get_matches_from(words) {
         Ok(matches) => matches,
-        Err(error) => return usage::answer(&error, verb),
+        Err(error) => {
+            // What is wrong before the command is no mistake in the command's words.
+            let before = usage::flag(&error).is_some_and(|flag| words[..at].iter().any(|word| starts_with(word, flag)));
+            return usage::answer(&error, verb.filter(|_| !before));
+        }
     };
     let globals = Globals::from_arg_matches(&matches).or_else(|error| usage::refuse(&error, verb))?;
     if globals.version {
@@ -182,6 +191,11 @@ fn perform(globals: Command, words: &[OsString], verb: Option<&Verb>, log: &Log)
         (Some((_, matches)), Some(verb)) => (verb.perform)(matches, &scene),
         _ => output::print(&tree(Globals::augment_args(bare(NAME))).render_long_help().to_string()).map(|()| 0),
     }
+}
+
+/// Whether a word is that flag, with or without a value.
+fn starts_with(word: &OsStr, flag: &str) -> bool {
+    word.as_bytes().split(|&byte| byte == b'=').next() == Some(flag.as_bytes())
 }
 
 /// The whole command line. What belongs to one command only is defined when that command is used.
@@ -216,12 +230,9 @@ fn version(program: Option<&OsString>) -> String {
         "{name} version {}\ncommit: {}\nspec: {}\n",
         env!("CARGO_PKG_VERSION"),
         option_env!("DAVIT_COMMIT").unwrap_or("unknown"),
-        SPEC_VERSION
+        OCI_VERSION
     )
 }
-
-/// The version of the runtime specification that is implemented.
-const SPEC_VERSION: &str = "1.3.0";
 
 /// The words of a command, from what clap found.
 fn words<W: FromArgMatches>(matches: &ArgMatches) -> anyhow::Result<W> {

@@ -30,6 +30,7 @@ pub(crate) mod signal;
 mod start;
 mod status;
 
+pub(crate) use crate::spec::state::Status;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use document::state_for_hooks;
@@ -46,8 +47,9 @@ pub(crate) use resume::resume;
 pub(crate) use root::Root;
 pub(crate) use run::run;
 pub(crate) use start::start;
-pub(crate) use status::{START, Status};
+pub(crate) use status::START;
 
+use crate::sys;
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -83,15 +85,12 @@ impl Container {
     /// The container of that record, with the status it has now.
     fn seen(record: Record, directory: PathBuf) -> anyhow::Result<Self> {
         let frozen = || record.open_cgroup()?.map_or(Ok(false), |cgroup| cgroup.is_frozen());
-        let status = Status::of(&record, &directory, frozen)?;
+        let status = status::of(&record, &directory, frozen)?;
         Ok(Container { record, directory, status })
     }
+}
 
-    /// The pid of its first process as `state` tells it: 0 when there is none (any more).
-    pub(crate) fn pid(&self) -> i32 {
-        match self.status {
-            Status::Stopped => 0,
-            _ => self.record.init.map_or(0, |init| init.pid),
-        }
-    }
+/// The effective uid and gid of whoever runs this.
+pub(crate) fn caller() -> (u32, u32) {
+    (sys::process::effective_uid(), sys::process::effective_gid())
 }

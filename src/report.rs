@@ -52,33 +52,44 @@ impl Error for Coded {
 pub(crate) struct Several {
     document: String,
     rows: Vec<(String, String)>,
+    /// How many more there are that nobody wrote down.
+    more: usize,
 }
 
 impl Several {
     /// The problems found in `document` (such as `config.json`) as rows of place and problem, in the order to tell them.
     pub(crate) fn new(document: impl Into<String>, rows: impl IntoIterator<Item = (String, String)>) -> Self {
-        Several { document: document.into(), rows: rows.into_iter().collect() }
+        Several { document: document.into(), rows: rows.into_iter().collect(), more: 0 }
+    }
+
+    /// The same, and so many more that are only counted.
+    pub(crate) fn and_more(self, more: usize) -> Self {
+        Several { more, ..self }
+    }
+
+    /// Whether one line can tell it all.
+    fn is_one(&self) -> bool {
+        self.rows.len() + self.more <= 1
     }
 
     /// `config.json has 3 problems`.
     fn headline(&self) -> String {
-        let count = self.rows.len();
+        let count = self.rows.len() + self.more;
         format!("{} has {count} problem{}", self.document, if count == 1 { "" } else { "s" })
     }
 
     /// The one-line form: a lone problem needs no headline, more are joined by semicolons.
     fn line(&self) -> String {
-        let mut text = if self.rows.len() == 1 { String::new() } else { self.headline() };
+        let mut text = if self.is_one() { String::new() } else { self.headline() + ": " };
         for (index, (place, what)) in self.rows.iter().enumerate() {
-            text.push_str(match (index, self.rows.len()) {
-                (0, 1) => "",
-                (0, _) => ": ",
-                _ => "; ",
-            });
-            // The empty place is the whole document, which the headline would have named.
+            text.push_str(if index == 0 { "" } else { "; " });
+            // The empty place is the whole document.
             text.push_str(if place.is_empty() { &self.document } else { place });
             text.push_str(": ");
             text.push_str(what);
+        }
+        if self.more > 0 {
+            let _ = write!(text, "; and {} more", self.more);
         }
         visible(&text)
     }
@@ -88,13 +99,17 @@ impl Several {
     fn table(&self, room: usize) -> String {
         let mut text = visible(&self.headline());
         let width = self.rows.iter().map(|(place, _)| visible(place).chars().count()).max().unwrap_or(0);
+        let mut left_out = self.more;
         for (index, (place, what)) in self.rows.iter().enumerate() {
             let row = format!("\n  {:width$}  {}", visible(place), visible(what));
             if text.len() + row.len() + 32 > room {
-                let _ = write!(text, "\n  and {} more", self.rows.len() - index);
+                left_out += self.rows.len() - index;
                 break;
             }
             text.push_str(&row);
+        }
+        if left_out > 0 {
+            let _ = write!(text, "\n  and {left_out} more");
         }
         text
     }
@@ -121,7 +136,7 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
 /// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document has
 /// several problems.
 pub(crate) fn for_people(error: &anyhow::Error) -> String {
-    let table = |several: &Several| if several.rows.len() > 1 { several.table(LIMIT - 500) } else { several.line() };
+    let table = |several: &Several| if several.is_one() { several.line() } else { several.table(LIMIT - 500) };
     shorten(told(error, table))
 }
 

@@ -1,11 +1,10 @@
 //! `davit list`.
 
-use super::state::Document;
 use super::{Scene, Takes, Verb, output, words};
 use crate::container::{self, Container};
+use crate::spec::state::{Report, list_json, list_table};
 use clap::{ArgMatches, Args, ValueEnum};
 use std::collections::HashMap;
-use std::fmt::Write;
 
 pub(super) const VERB: Verb = Verb {
     name: "list",
@@ -50,45 +49,15 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     } else {
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let names = user_names(&passwd);
-        let owners: Vec<String> = containers.iter().map(|container| owner(container.record.owner, &names)).collect();
+        let row = |container: &Container| Report { owner: owner(container.record.owner, &names), ..container.report() };
+        let rows: Vec<Report> = containers.iter().map(row).collect();
         match words.format {
-            Format::Table => table(&containers, &owners),
-            Format::Json => {
-                let all: Vec<_> = containers.iter().zip(&owners).map(|(one, owner)| Document::of(one, owner)).collect();
-                // An empty list is null because it is in Go, where `list` comes from.
-                if all.is_empty() { "null\n".to_owned() } else { serde_json::to_string(&all)? + "\n" }
-            }
+            Format::Table => list_table(&rows),
+            Format::Json => list_json(&rows)? + "\n",
         }
     };
     output::print(&text)?;
     Ok(0)
-}
-
-/// The columns of runc's list: at least 12 wide, 3 apart.
-fn table(containers: &[Container], owners: &[String]) -> String {
-    let mut rows = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned)];
-    rows.extend(containers.iter().zip(owners).map(|(container, owner)| {
-        let record = &container.record;
-        [
-            record.id.clone(),
-            container.pid().to_string(),
-            container.status.to_string(),
-            record.bundle.display().to_string(),
-            record.created.clone(),
-            owner.clone(),
-        ]
-    }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count() + 3).max().unwrap_or(0).max(12);
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(text, "{cell:width$}");
-        }
-        text.push_str(&row[5]);
-        text.push('\n');
-    }
-    text
 }
 
 /// The names in a passwd(5) file. Read here and not through the C library, which in a static binary cannot load the
@@ -111,8 +80,7 @@ fn owner(uid: u32, names: &HashMap<u32, &str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{owner, table, user_names};
-    use crate::container::{Container, Record, Status};
+    use super::{owner, user_names};
 
     #[test]
     fn a_users_first_name_counts_and_who_has_none_is_a_number() {
@@ -120,17 +88,5 @@ mod tests {
         assert_eq!(owner(0, &names), "root");
         assert_eq!(owner(1000, &names), "me");
         assert_eq!(owner(7, &names), "#7");
-    }
-
-    #[test]
-    fn columns_are_at_least_12_wide_and_3_apart() {
-        let record = Record { id: "a-long-name-for-it".to_owned(), bundle: "/b".into(), ..Record::default() };
-        let record = Record { created: "2026-11-21T00:00:00Z".to_owned(), ..record };
-        let container = Container { record, directory: "/x".into(), status: Status::Stopped };
-        assert_eq!(
-            table(&[container], &["root".to_owned()]),
-            "ID                   PID         STATUS      BUNDLE      CREATED                OWNER\n\
-             a-long-name-for-it   0           stopped     /b          2026-11-21T00:00:00Z   root\n"
-        );
     }
 }

@@ -15,16 +15,8 @@ pub(super) fn answer(error: &clap::Error, verb: Option<&Verb>) -> anyhow::Result
 /// The error for a wrong command line. A wrong number of arguments prints the command's help as well, as runc does.
 pub(super) fn refuse<T>(error: &clap::Error, verb: Option<&Verb>) -> anyhow::Result<T> {
     let name = verb.map_or(NAME.to_owned(), |verb| format!("{NAME} {}", verb.name));
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        // Of several suggestions the last is the closest.
-        Some(ContextValue::Strings(texts)) => texts.last().map(String::as_str),
-        _ => None,
-    };
-    let culprit = text(ContextKind::InvalidArg).unwrap_or_default();
-    let is_flag = culprit.starts_with('-');
-    // clap shows a flag with the name of its value: "--bundle <DIR>".
-    let flag = culprit.split_whitespace().next().unwrap_or_default();
+    let text = |kind| text(error, kind);
+    let (is_flag, flag) = (flag(error).is_some(), flag(error).unwrap_or_default());
     let seek = format!("see {name} --help");
     match (error.kind(), verb) {
         (ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument | ErrorKind::TooManyValues, Some(verb))
@@ -67,6 +59,22 @@ pub(super) fn refuse<T>(error: &clap::Error, verb: Option<&Verb>) -> anyhow::Res
             let line = text.lines().next().unwrap_or_default();
             Err(anyhow::anyhow!("{}; {seek}", line.trim_start_matches("error: ")))
         }
+    }
+}
+
+/// The flag that an error is about.
+pub(super) fn flag(error: &clap::Error) -> Option<&str> {
+    // clap shows a flag with the name of its value: "--bundle <DIR>".
+    text(error, ContextKind::InvalidArg)?.split_whitespace().next().filter(|word| word.starts_with('-'))
+}
+
+/// A piece of what clap knows about an error.
+fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        // Of several suggestions the last is the closest.
+        Some(ContextValue::Strings(texts)) => texts.last().map(String::as_str),
+        _ => None,
     }
 }
 

@@ -57,7 +57,8 @@ impl Dir {
             }
             made => made.with_context(|| format!("make the state directory {}", path.display()))?,
         }
-        let dir = Dir::at(path)?;
+        let file = open_directory(&path).with_context(|| format!("open the state directory {}", path.display()))?;
+        let dir = Dir { path, file };
         // The root of a user namespace has to pass through to the sockets in here, whatever the umask is.
         let wanted = 0o711;
         if dir.metadata()?.mode() & 0o777 != wanted {
@@ -70,18 +71,11 @@ impl Dir {
     /// The state directory of an existing container, or `None`.
     pub(super) fn open(root: &Root, id: &Id) -> anyhow::Result<Option<Self>> {
         let path = root.of(id);
-        match fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_dir() => Dir::at(path).map(Some),
-            Ok(_) => bail!("{} is not a directory", path.display()),
+        match open_directory(&path) {
+            Ok(file) => Ok(Some(Dir { path, file })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("open the state directory {}", path.display())),
         }
-    }
-
-    fn at(path: PathBuf) -> anyhow::Result<Self> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path);
-        let file = file.with_context(|| format!("open the state directory {}", path.display()))?;
-        Ok(Dir { path, file })
     }
 
     /// The path of the directory.
@@ -152,6 +146,11 @@ pub(super) fn write_config(directory: &Path, config: &[u8]) -> anyhow::Result<()
 /// The configuration the container was made from.
 pub(crate) fn config_path(directory: &Path) -> PathBuf {
     directory.join(CONFIG)
+}
+
+/// A directory that is one, and not a link to one.
+fn open_directory(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)
 }
 
 /// A file only its owner may read: environments hold passwords.

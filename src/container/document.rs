@@ -1,62 +1,69 @@
-//! The state of a container as hooks get it on their standard input.
+//! A container as other programs read it: the state document for hooks and agents, the report for `state` and `list`.
 
-use super::{Record, Status};
-use serde::Serialize;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use super::{Container, Record, Status};
+use crate::spec::state::{OCI_VERSION, Report, State};
 
-/// The version of the runtime specification whose state this is.
-const OCI_VERSION: &str = "1.3.0";
-
-/// runtime-spec, "State". Nothing beyond it: hooks in the wild parse it strictly.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct State<'a> {
-    oci_version: &'static str,
-    id: &'a str,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<i32>,
-    bundle: Cow<'a, str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
+/// The state of a container with that record, as hooks get it on their standard input: one line of JSON.
+pub(crate) fn state_for_hooks(record: &Record, status: Status) -> anyhow::Result<Vec<u8>> {
+    Ok(state(record, status).to_json()?)
 }
 
-/// The state document for a hook. The pid is left out of a stopped container, and as long as there is none.
-pub(crate) fn state_for_hooks(record: &Record, status: Status) -> anyhow::Result<Vec<u8>> {
-    let pid = record.init.map(|init| init.pid).filter(|_| status != Status::Stopped);
-    Ok(serde_json::to_vec(&State {
-        oci_version: OCI_VERSION,
-        id: &record.id,
-        status: status.as_str(),
-        pid,
-        bundle: record.bundle.to_string_lossy(),
-        annotations: &record.annotations,
-    })?)
+fn state(record: &Record, status: Status) -> State {
+    State {
+        oci_version: OCI_VERSION.to_owned(),
+        id: record.id.clone(),
+        pid: pid(record, status),
+        status,
+        bundle: record.bundle.to_string_lossy().into_owned(),
+        annotations: record.annotations.clone(),
+    }
+}
+
+impl Container {
+    /// What `state` and `list` tell of the container. The owner's name is for the caller to fill in.
+    pub(crate) fn report(&self) -> Report {
+        let state = state(&self.record, self.status);
+        Report {
+            oci_version: state.oci_version,
+            id: state.id,
+            pid: state.pid,
+            status: state.status,
+            bundle: state.bundle,
+            rootfs: self.record.rootfs.to_string_lossy().into_owned(),
+            created: self.record.created.clone(),
+            annotations: state.annotations,
+            owner: String::new(),
+        }
+    }
+
+    /// The pid of the container's first process: 0 when there is none (any more).
+    pub(crate) fn pid(&self) -> i32 {
+        pid(&self.record, self.status)
+    }
+}
+
+fn pid(record: &Record, status: Status) -> i32 {
+    record.init.filter(|_| status != Status::Stopped).map_or(0, |init| init.pid)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::state_for_hooks;
+    use super::{state, state_for_hooks};
     use crate::container::{Process, Record, Status};
 
     #[test]
-    fn a_hook_gets_the_members_of_the_specification() {
-        let record = Record {
-            id: "web".to_owned(),
-            bundle: "/b".into(),
-            init: Some(Process { pid: 42, start_time: 7 }),
-            annotations: [("a".to_owned(), "b".to_owned())].into(),
-            ..Record::default()
-        };
-        let text = |status| String::from_utf8(state_for_hooks(&record, status).expect("writes")).expect("is text");
-        assert_eq!(
-            text(Status::Creating),
-            r#"{"ociVersion":"1.3.0","id":"web","status":"creating","pid":42,"bundle":"/b","annotations":{"a":"b"}}"#
-        );
-        assert_eq!(
-            text(Status::Stopped),
-            r#"{"ociVersion":"1.3.0","id":"web","status":"stopped","bundle":"/b","annotations":{"a":"b"}}"#
-        );
+    fn a_stopped_container_has_no_pid() {
+        let record = Record { init: Some(Process { pid: 42, start_time: 7 }), ..Record::default() };
+        for (status, pid) in [
+            (Status::Creating, 42),
+            (Status::Created, 42),
+            (Status::Running, 42),
+            (Status::Paused, 42),
+            (Status::Stopped, 0),
+        ] {
+            assert_eq!(state(&record, status).pid, pid, "{status}");
+        }
+        let json = state_for_hooks(&Record::default(), Status::Creating).expect("writes");
+        assert_eq!(json, br#"{"ociVersion":"1.3.0","id":"","pid":0,"status":"creating","bundle":""}"#);
     }
 }

@@ -1,78 +1,45 @@
 //! In which status a container is: seen from its record, /proc, its state directory and its cgroup, never remembered.
 
 use super::record::Record;
-use std::fmt;
+use crate::spec::state::Status;
 use std::path::Path;
 
 /// The file in a state directory that is there from the end of `create` until `start`: the socket init waits at.
 pub(crate) const START: &str = "start";
 
-/// The statuses of the runtime specification, and `paused`, which engines know as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// `create` is at work on it.
-    Creating,
-    /// `create` has finished; the user's program has not been started.
-    Created,
-    /// The user's program runs.
-    Running,
-    /// All its processes are frozen.
-    Paused,
-    /// Its first process has ended, or its creation was broken off.
-    Stopped,
-}
-
-impl Status {
-    /// What the status is. The cgroup is asked only where it matters, so that `state` stays cheap.
-    ///
-    /// A creation that was broken off (its creator has died) is stopped: all that is left to do with it is `delete`.
-    pub(super) fn of(
-        record: &Record,
-        directory: &Path,
-        frozen: impl FnOnce() -> anyhow::Result<bool>,
-    ) -> anyhow::Result<Self> {
-        if let Some(creator) = record.creator {
-            return Ok(if creator.is_alive()? { Status::Creating } else { Status::Stopped });
-        }
-        let alive = match record.init {
-            Some(init) => init.is_alive()?,
-            None => false,
-        };
-        if !alive {
-            return Ok(Status::Stopped);
-        }
-        Ok(if frozen()? {
-            Status::Paused
-        } else if directory.join(START).exists() {
-            Status::Created
-        } else {
-            Status::Running
-        })
+/// What the status is. The cgroup is asked only where it matters, so that `state` stays cheap.
+///
+/// A creation that was broken off (its creator has died) is stopped: all that is left to do with it is `delete`.
+pub(super) fn of(
+    record: &Record,
+    directory: &Path,
+    frozen: impl FnOnce() -> anyhow::Result<bool>,
+) -> anyhow::Result<Status> {
+    if let Some(creator) = record.creator {
+        return Ok(if creator.is_alive()? { Status::Creating } else { Status::Stopped });
     }
-
-    /// The word for it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Status::Creating => "creating",
-            Status::Created => "created",
-            Status::Running => "running",
-            Status::Paused => "paused",
-            Status::Stopped => "stopped",
-        }
+    let alive = match record.init {
+        Some(init) => init.is_alive()?,
+        None => false,
+    };
+    if !alive {
+        return Ok(Status::Stopped);
     }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+    Ok(if frozen()? {
+        Status::Paused
+    } else if directory.join(START).exists() {
+        Status::Created
+    } else {
+        Status::Running
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{START, Status};
+    use super::{START, of};
     use crate::container::process::Process;
     use crate::container::record::Record;
+    use crate::spec::state::Status;
 
     #[test]
     fn a_status_is_what_is_seen() {
@@ -95,7 +62,7 @@ mod tests {
             (Some(dead), Some(alive), &waiting, false, Status::Stopped),
         ] {
             let record = Record { creator, init, ..Record::default() };
-            let seen = Status::of(&record, directory, || Ok(frozen)).expect("a status");
+            let seen = of(&record, directory, || Ok(frozen)).expect("a status");
             assert_eq!(seen, expected, "creator {creator:?} init {init:?} {directory:?} frozen {frozen}");
         }
         std::fs::remove_dir_all(here).expect("removable");
@@ -104,7 +71,7 @@ mod tests {
     #[test]
     fn a_dead_container_does_not_ask_its_cgroup() {
         let record = Record::default();
-        let seen = Status::of(&record, std::path::Path::new("/"), || anyhow::bail!("asked")).expect("not asked");
+        let seen = of(&record, std::path::Path::new("/"), || anyhow::bail!("asked")).expect("not asked");
         assert_eq!(seen, Status::Stopped);
     }
 }

@@ -75,8 +75,9 @@ fn a_long_error_keeps_its_beginning_and_its_cause() {
 #[test]
 fn a_table_too_long_counts_what_it_leaves_out() {
     let rows: Vec<_> = (0..1000).map(|n| (format!("/mounts/{n}"), "is wrong".to_owned())).collect();
-    let text = for_people(&anyhow::Error::new(Several::new("config.json", rows)));
+    let text = for_people(&anyhow::Error::new(Several::new("config.json", rows).and_more(7)));
     assert!(text.len() <= LIMIT, "{}", text.len());
+    assert!(text.starts_with("config.json has 1007 problems\n"));
     let shown = text.matches("\n  /mounts/").count();
-    assert!(text.ends_with(&format!("\n  and {} more", 1000 - shown)), "{}", &text[text.len() - 40..]);
+    assert!(text.ends_with(&format!("\n  and {} more", 1007 - shown)), "{}", &text[text.len() - 40..]);
 }

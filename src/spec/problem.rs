@@ -1,6 +1,7 @@
 //! Problems of a document: collected, never thrown one by one, so that a user mends a configuration in one round.
 
 use super::pointer::Pointer;
+use crate::report::Several;
 use std::fmt;
 
 /// One thing wrong with a document: where, and what.
@@ -83,6 +84,14 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// How problems become an error that `report` tells as a table on stderr and as one line in the log.
+impl From<Problems> for Several {
+    fn from(problems: Problems) -> Self {
+        let row = |problem: Problem| (problem.at.as_str().to_owned(), problem.what);
+        Several::new("config.json", problems.list.into_iter().map(row)).and_more(problems.more)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Problems;
@@ -99,5 +108,7 @@ mod tests {
         problems.append(others);
         let text = "config.json has 2 problems\n  /process/cwd  is missing\n  /root         is missing";
         assert_eq!(problems.to_string(), text);
+        let error = anyhow::Error::new(crate::report::Several::from(problems));
+        assert_eq!(crate::report::for_people(&error), text);
     }
 }

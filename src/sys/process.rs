@@ -49,3 +49,8 @@ pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<b
 pub(crate) fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
+
+/// getegid(2): in whose group this process is.
+pub(crate) fn effective_gid() -> u32 {
+    nix::unistd::getegid().as_raw()
+}

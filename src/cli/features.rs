@@ -1,0 +1,57 @@
+//! `davit features`: what this build can do, gathered from the tables it works with.
+
+use super::{Scene, Takes, Verb, output};
+use crate::spec::features::{Cgroup, IntelRdt, MemoryPolicy, Seccomp, Supported, document};
+use crate::spec::shape::words;
+use clap::ArgMatches;
+
+pub(super) const VERB: Verb = Verb {
+    name: "features",
+    about: "Print what this runtime supports as JSON",
+    help: "\
+Print the features document of the runtime specification: what this build of davit supports, whatever the kernel it runs
+on. Needs no privilege.
+
+Exit status: 0.
+
+Example:
+  davit features | jq .linux.seccomp",
+    takes: Takes::Exactly(0),
+    flags_end: false,
+    define: |command| command,
+    perform,
+};
+
+fn perform(_: &ArgMatches, _: &Scene<'_>) -> anyhow::Result<u8> {
+    let options = Vec::new();
+    output::print(&(document(&supported(&options))? + "\n"))?;
+    Ok(0)
+}
+
+/// The lists are the very tables that configurations are read and compiled with.
+fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
+    Supported {
+        mount_options,
+        namespaces: &words::NAMESPACES,
+        capabilities: &words::CAPABILITIES,
+        cgroup: Cgroup { v1: false, v2: true, systemd: false, systemd_user: false, rdma: true },
+        seccomp: Seccomp {
+            enabled: true,
+            actions: &words::SECCOMP_ACTIONS,
+            operators: &words::SECCOMP_OPERATORS,
+            archs: &words::SECCOMP_ARCHITECTURES,
+            known_flags: &words::SECCOMP_FLAGS,
+            supported_flags: &words::SECCOMP_FLAGS,
+        },
+        apparmor: true,
+        selinux: true,
+        intel_rdt: IntelRdt::default(),
+        memory_policy: MemoryPolicy { modes: &words::MEMORY_MODES, flags: &words::MEMORY_FLAGS },
+        idmap: true,
+        net_devices: false,
+        checkpoint: false,
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("DAVIT_COMMIT").unwrap_or_default(),
+        unsafe_annotations: &["bundle", "org.systemd.property.", "org.criu.config"],
+    }
+}

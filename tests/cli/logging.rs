@@ -1,0 +1,101 @@
+//! The log: `--log`, `--log-format`, `--debug`.
+
+use crate::stage::{Stage, davit};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// Parses one line of a JSON log; its level and message.
+fn entry(line: &str) -> (String, String) {
+    let value: serde_json::Value = serde_json::from_str(line).expect("a JSON object");
+    let members: Vec<&String> = value.as_object().expect("an object").keys().collect();
+    assert_eq!(members, ["level", "msg", "time"]);
+    let time = value["time"].as_str().expect("text");
+    assert!(time.len() == 20 && time.ends_with('Z') && time.as_bytes()[10] == b'T', "not RFC 3339: {time}");
+    (value["level"].as_str().expect("text").to_owned(), value["msg"].as_str().expect("text").to_owned())
+}
+
+#[test]
+fn the_file_is_made_even_if_nothing_is_logged() {
+    let stage = Stage::new("log-made");
+    stage.record("web", "");
+    let log = stage.path("log.json");
+    stage.davit(&["--log", &log, "--log-format", "json", "list"]).fine();
+    assert_eq!(fs::read(&log).expect("is there"), b"");
+    assert_eq!(fs::metadata(&log).expect("is there").permissions().mode() & 0o777 & !0o022, 0o644);
+}
+
+#[test]
+fn an_error_is_in_the_log_and_on_stderr_and_the_log_grows() {
+    let stage = Stage::new("log-error");
+    fs::create_dir_all(stage.root()).expect("a directory");
+    let log = format!("--log={}", stage.path("log.json"));
+    let words = ["--log-format=json", &log, "state"];
+    for id in ["web", "db"] {
+        let told = stage.davit(&[&words[..], &[id]].concat()).refused();
+        assert_eq!(told, format!("cannot tell the state of {id}: container does not exist"));
+    }
+    let text = fs::read_to_string(stage.path("log.json")).expect("is there");
+    let entries: Vec<_> = text.lines().map(entry).collect();
+    let expected = ["web", "db"]
+        .map(|id| ("error".to_owned(), format!("cannot tell the state of {id}: container does not exist")));
+    assert_eq!(entries, expected);
+}
+
+#[test]
+fn a_wrong_command_line_is_logged_too() {
+    let stage = Stage::new("log-usage");
+    let log = stage.path("log.json");
+    let global = ["--log", &log, "--log-format", "json"];
+    for (words, told) in [
+        (&["create", "--nope", "x"][..], "unknown flag: --nope"),
+        (&["--nope", "create", "x"], "unknown flag: --nope"),
+        (&["create"], "davit: \"create\" requires exactly 1 argument(s)"),
+        (&["create", "a/b"], "invalid container ID format"),
+    ] {
+        let _ = fs::remove_file(&log);
+        assert_eq!(davit(&[&global[..], words].concat()).code, Some(1));
+        let text = fs::read_to_string(&log).expect("is there");
+        let (level, message) = entry(&text);
+        assert!(level == "error" && message.starts_with(told), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn the_text_format_is_that_of_logrus() {
+    let stage = Stage::new("log-text");
+    fs::create_dir_all(stage.root()).expect("a directory");
+    stage.davit(&["--log", &stage.path("log"), "state", "web"]).refused();
+    let text = fs::read_to_string(stage.path("log")).expect("is there");
+    let rest = text.strip_prefix("time=\"").expect("a time");
+    assert_eq!(&rest[20..], "\" level=error msg=\"cannot tell the state of web: container does not exist\"\n");
+}
+
+#[test]
+fn without_a_file_the_json_line_is_all_there_is_on_stderr() {
+    let answer = davit(&["--log-format", "json", "state", "a/b"]);
+    assert_eq!(answer.code, Some(1));
+    assert_eq!(entry(&answer.err).0, "error");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_an_error() {
+    let stage = Stage::new("log-none");
+    let told = davit(&["--log", &stage.path("no/such/log"), "list"]).refused();
+    assert_eq!(told, format!("cannot open the log {}: No such file or directory", stage.path("no/such/log")));
+}
+
+#[test]
+fn warnings_are_not_errors_and_wait_for_the_outcome() {
+    let stage = Stage::new("log-warning");
+    let broken = stage.record("broken", "");
+    fs::write(broken.join("state.json"), "{").expect("a file");
+    // Without a file: on stderr, and the list is printed all the same.
+    let answer = stage.davit(&["list", "-q"]);
+    assert_eq!((answer.code, answer.out.as_str()), (Some(0), ""));
+    assert!(answer.err.starts_with("warning: broken is left out: cannot read "), "{}", answer.err);
+    // With one: only there.
+    let log = stage.path("log.json");
+    stage.davit(&["--log", &log, "--log-format", "json", "list", "-q"]).fine();
+    let text = fs::read_to_string(&log).expect("is there");
+    assert_eq!(entry(&text).0, "warning");
+}

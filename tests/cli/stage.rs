@@ -1,0 +1,136 @@
+//! What every test here needs: the program, a directory of its own, and a process that plays the container.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+
+/// What a call of the program ended with.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+        Answer { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Answer {
+    /// Exit 0 and nothing on stderr; what was printed.
+    #[track_caller]
+    pub fn fine(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "stdout: {}", self.out);
+        self.out
+    }
+
+    /// Exit 1 and one line on stderr, which begins with `error: `; the rest of that line.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let line = self.err.strip_prefix("error: ").and_then(|rest| rest.strip_suffix('\n'));
+        let line = line.unwrap_or_else(|| panic!("not an error line: {:?}", self.err));
+        assert!(!line.contains('\n'), "more than one line: {:?}", self.err);
+        line.to_owned()
+    }
+}
+
+/// A command that runs `program`.
+#[expect(clippy::disallowed_methods, reason = "the ban is the runtime's; a test has no container to protect")]
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.stdin(Stdio::null()).env_remove("XDG_RUNTIME_DIR");
+    command
+}
+
+/// Runs davit with those words.
+pub fn davit(words: &[&str]) -> Answer {
+    command(env!("CARGO_BIN_EXE_davit")).args(words).output().expect("davit runs").into()
+}
+
+/// A directory of one test's own, removed at its end.
+pub struct Stage(pub PathBuf);
+
+impl Stage {
+    pub fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("davit-cli-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Stage(path)
+    }
+
+    /// The path of a file in it, as a word.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("text").to_owned()
+    }
+
+    /// The root directory for davit.
+    pub fn root(&self) -> String {
+        self.path("root")
+    }
+
+    /// Runs davit on the root directory.
+    pub fn davit(&self, words: &[&str]) -> Answer {
+        davit(&[&["--root", &self.root()], words].concat())
+    }
+
+    /// Writes the record of a container; `more` are further members.
+    pub fn record(&self, id: &str, more: &str) -> PathBuf {
+        let directory = Path::new(&self.root()).join(id);
+        fs::create_dir_all(&directory).expect("a directory");
+        let record = format!(
+            r#"{{"version":1,"id":"{id}","bundle":"/bundles/{id}","rootfs":"/bundles/{id}/rootfs","created":"2026-11-21T00:00:00.5Z","owner":0{more}}}"#
+        );
+        fs::write(directory.join("state.json"), record).expect("a file");
+        directory
+    }
+
+    /// The record of a container whose first process is `actor`.
+    pub fn container(&self, id: &str, actor: &Actor) -> PathBuf {
+        self.record(id, &format!(r#","init":{}"#, actor.as_json(0)))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process that does nothing until it is killed; it is, at the end of the test at the latest.
+pub struct Actor(pub Child);
+
+impl Actor {
+    pub fn new() -> Self {
+        Actor(command("sleep").arg("1000").spawn().expect("sleep runs"))
+    }
+
+    /// Its pid and start time as the record has them; `shift` ticks later, to be somebody else's.
+    pub fn as_json(&self, shift: u64) -> String {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it lives");
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let start: u64 = fields.split_whitespace().nth(19).expect("field 22").parse().expect("a number");
+        format!(r#"{{"pid":{},"startTime":{}}}"#, self.0.id(), start + shift)
+    }
+
+    /// Whether it lives.
+    pub fn lives(&mut self) -> bool {
+        self.0.try_wait().expect("it is ours").is_none()
+    }
+
+    /// Waits for its end; the signal that ended it.
+    pub fn signal(&mut self) -> Option<i32> {
+        use std::os::unix::process::ExitStatusExt;
+        self.0.wait().expect("it is ours").signal()
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,142 @@
+//! Help, version, and command lines that are wrong.
+
+use crate::stage::{Stage, command, davit};
+
+const VERBS: [&str; 12] =
+    ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete", "spec", "features"];
+
+#[test]
+fn help_is_on_stdout_and_names_every_command() {
+    for words in [&["--help"][..], &["-h"], &[], &["help"]] {
+        let text = davit(words).fine();
+        for verb in VERBS {
+            assert!(text.contains(&format!("\n  {verb} ")), "{words:?}: {verb} is missing:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for verb in VERBS {
+        let text = davit(&[verb, "--help"]).fine();
+        for part in ["\nExit status: 0", "\nExample:\n  davit ", &format!("\nUsage: davit {verb}")] {
+            assert!(text.contains(part) || text.contains(&part.replace(": 0", ": the")), "{verb}: {part:?}\n{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{verb}: a line is too long");
+        assert_eq!(davit(&["help", verb]).fine(), text);
+    }
+}
+
+#[test]
+fn the_version_is_three_lines_and_one_word() {
+    for words in [["--version"], ["-v"]] {
+        let text = davit(&words).fine();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("davit version {}", env!("CARGO_PKG_VERSION")));
+        assert!(lines[1].starts_with("commit: "), "{text}");
+        assert_eq!(lines[2..], ["spec: 1.3.0"]);
+        assert_eq!(text.matches("version").count(), 1);
+    }
+}
+
+#[test]
+fn under_the_name_of_runc_the_version_says_runc() {
+    let stage = Stage::new("runc");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_davit"), stage.path("runc")).expect("a link");
+    let output = command(stage.path("runc")).arg("--version").output().expect("runs");
+    let first = String::from_utf8(output.stdout).expect("text").lines().next().map(str::to_owned);
+    assert_eq!(first, Some(format!("runc version {}", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_wrong_number_of_arguments_is_told_with_the_usage_on_stdout() {
+    for (words, verb, wanted) in [
+        (&["create"][..], "create", "exactly 1 argument(s)"),
+        (&["create", "a", "b"], "create", "exactly 1 argument(s)"),
+        (&["create", "--bundle", "/b"], "create", "exactly 1 argument(s)"),
+        (&["run"], "run", "exactly 1 argument(s)"),
+        (&["state", "a", "b"], "state", "exactly 1 argument(s)"),
+        (&["list", "a"], "list", "exactly 0 argument(s)"),
+        (&["kill"], "kill", "1 to 2 argument(s)"),
+        (&["kill", "a", "b", "c"], "kill", "1 to 2 argument(s)"),
+        (&["ps"], "ps", "a minimum of 1 argument(s)"),
+    ] {
+        let answer = davit(words);
+        assert!(answer.out.starts_with("Incorrect Usage.\n"), "{words:?}: {}", answer.out);
+        assert!(answer.out.contains(&format!("Usage: davit {verb}")), "{words:?}: {}", answer.out);
+        assert_eq!(answer.refused(), format!("davit: \"{verb}\" requires {wanted}"));
+    }
+}
+
+#[test]
+fn a_wrong_word_is_named() {
+    for (words, told) in [
+        (&["--invalidflag", "create", "x"][..], "unknown flag: --invalidflag; see davit --help"),
+        (&["--invalidflag=1", "create", "x"], "unknown flag: --invalidflag; see davit --help"),
+        (&["create", "--bundel", "b", "x"], "unknown flag: --bundel (is --bundle meant?); see davit create --help"),
+        (&["list", "--root", "x"], "unknown flag: --root; it goes before the command: davit --root … list"),
+        (&["create", "--bundle"], "flag needs an argument: --bundle; see davit create --help"),
+        (&["--root"], "flag needs an argument: --root; see davit --help"),
+        (&["crate", "x"], "unknown command: \"crate\" (is create meant?); see davit --help"),
+        (&["list", "-f", "xml"], "invalid value \"xml\" for --format: it can be table or json; see davit list --help"),
+        (&["--log-format", "xml", "list"], "invalid log-format: xml"),
+        (&["--root", "/", "list"], "option --root should not be set to /"),
+        (&["--rootless", "maybe", "create", "x"], "invalid rootless: maybe (true, false or auto)"),
+        (&["kill", "x", "FOO"], "unknown signal \"FOO\""),
+    ] {
+        assert_eq!(davit(words).refused(), told, "{words:?}");
+    }
+    for bad in ["a/b", "..", "a b", ""] {
+        let told = davit(&["state", bad]).refused();
+        assert!(told.starts_with("invalid container ID format"), "{told}");
+    }
+}
+
+#[test]
+fn both_spellings_of_a_flag_and_those_of_go_are_taken() {
+    let stage = Stage::new("spellings");
+    stage.record("web", "");
+    let (root, spelled) = (stage.root(), format!("--root={}", stage.root()));
+    for words in [
+        &["--root", &root, "list", "-q"][..],
+        &[&spelled, "list", "--quiet"],
+        &[&spelled[1..], "list", "-quiet"],
+        &["-root", &root, "list", "--quiet=true"],
+        &["--debug=false", "--systemd-cgroup", "--rootless=true", &spelled, "list", "-q"],
+        &["--criu", "/usr/sbin/criu", "--rootless", "false", &spelled, "list", "-q", "-f", "table", "-f", "json"],
+        &["--cgroup-manager=disabled", "--cgroup-manager", "cgroupfs", &spelled, "list", "-q"],
+    ] {
+        assert_eq!(davit(words).fine(), "web\n", "{words:?}");
+    }
+    assert!(davit(&["-root", &root, "list", "--quiet=false"]).fine().starts_with("ID "));
+}
+
+#[test]
+fn flags_after_the_id_of_ps_are_for_ps() {
+    let stage = Stage::new("ps");
+    std::fs::create_dir_all(stage.root()).expect("a directory");
+    for words in
+        [&["ps", "web", "--format", "xml"][..], &["ps", "web", "-no-such-flag"], &["ps", "-format=json", "web"]]
+    {
+        let told = stage.davit(words).refused();
+        assert_eq!(told, "cannot tell the processes of web: container does not exist", "{words:?}");
+    }
+    assert!(stage.davit(&["ps", "--nope", "web"]).refused().starts_with("unknown flag: --nope"));
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command(env!("CARGO_BIN_EXE_davit")).arg("--help").stdout(writer).output().expect("runs");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+    let output = command(env!("CARGO_BIN_EXE_davit")).arg("--help").stdout(full).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(told, "error: write to standard output: No space left on device\n");
+}

@@ -6,10 +6,10 @@ use std::process::{Child, Output, Stdio};
 
 /// What a call of the program ended with.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Answer {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Answer {
@@ -22,14 +22,14 @@ impl From<Output> for Answer {
 impl Answer {
     /// Exit 0 and nothing on stderr; what was printed.
     #[track_caller]
-    pub fn fine(self) -> String {
+    pub(crate) fn fine(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "stdout: {}", self.out);
         self.out
     }
 
     /// Exit 1 and one line on stderr, which begins with `error: `; the rest of that line.
     #[track_caller]
-    pub fn refused(self) -> String {
+    pub(crate) fn refused(self) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
         let line = self.err.strip_prefix("error: ").and_then(|rest| rest.strip_suffix('\n'));
         let line = line.unwrap_or_else(|| panic!("not an error line: {:?}", self.err));
@@ -40,22 +40,22 @@ impl Answer {
 
 /// A command that runs `program`.
 #[expect(clippy::disallowed_methods, reason = "the ban is the runtime's; a test has no container to protect")]
-pub fn command(program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
     let mut command = std::process::Command::new(program);
     command.stdin(Stdio::null()).env_remove("XDG_RUNTIME_DIR");
     command
 }
 
 /// Runs davit with those words.
-pub fn davit(words: &[&str]) -> Answer {
+pub(crate) fn davit(words: &[&str]) -> Answer {
     command(env!("CARGO_BIN_EXE_davit")).args(words).output().expect("davit runs").into()
 }
 
 /// A directory of one test's own, removed at its end.
-pub struct Stage(pub PathBuf);
+pub(crate) struct Stage(pub(crate) PathBuf);
 
 impl Stage {
-    pub fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let path = std::env::temp_dir().join(format!("davit-cli-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a directory");
@@ -63,22 +63,22 @@ impl Stage {
     }
 
     /// The path of a file in it, as a word.
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("text").to_owned()
     }
 
     /// The root directory for davit.
-    pub fn root(&self) -> String {
+    pub(crate) fn root(&self) -> String {
         self.path("root")
     }
 
     /// Runs davit on the root directory.
-    pub fn davit(&self, words: &[&str]) -> Answer {
+    pub(crate) fn davit(&self, words: &[&str]) -> Answer {
         davit(&[&["--root", &self.root()], words].concat())
     }
 
     /// Writes the record of a container; `more` are further members.
-    pub fn record(&self, id: &str, more: &str) -> PathBuf {
+    pub(crate) fn record(&self, id: &str, more: &str) -> PathBuf {
         let directory = Path::new(&self.root()).join(id);
         fs::create_dir_all(&directory).expect("a directory");
         let record = format!(
@@ -89,7 +89,7 @@ impl Stage {
     }
 
     /// The record of a container whose first process is `actor`.
-    pub fn container(&self, id: &str, actor: &Actor) -> PathBuf {
+    pub(crate) fn container(&self, id: &str, actor: &Actor) -> PathBuf {
         self.record(id, &format!(r#","init":{}"#, actor.as_json(0)))
     }
 }
@@ -101,15 +101,15 @@ impl Drop for Stage {
 }
 
 /// A process that does nothing until it is killed; it is, at the end of the test at the latest.
-pub struct Actor(pub Child);
+pub(crate) struct Actor(pub(crate) Child);
 
 impl Actor {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Actor(command("sleep").arg("1000").spawn().expect("sleep runs"))
     }
 
     /// Its pid and start time as the record has them; `shift` ticks later, to be somebody else's.
-    pub fn as_json(&self, shift: u64) -> String {
+    pub(crate) fn as_json(&self, shift: u64) -> String {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it lives");
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
         let start: u64 = fields.split_whitespace().nth(19).expect("field 22").parse().expect("a number");
@@ -117,12 +117,12 @@ impl Actor {
     }
 
     /// Whether it lives.
-    pub fn lives(&mut self) -> bool {
+    pub(crate) fn lives(&mut self) -> bool {
         self.0.try_wait().expect("it is ours").is_none()
     }
 
     /// Waits for its end; the signal that ended it.
-    pub fn signal(&mut self) -> Option<i32> {
+    pub(crate) fn signal(&mut self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt;
         self.0.wait().expect("it is ours").signal()
     }

@@ -289,8 +289,8 @@ impl Container {
     /// Nothing of this container is on the host: no state, cgroup, mount or process.
     #[track_caller]
     pub(crate) fn nothing_left(&self) {
-        let left: Vec<_> =
-            fs::read_dir(self.state_dir()).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect();
+        let entries = fs::read_dir(self.state_dir()).into_iter().flatten();
+        let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".empty-directory").collect();
         assert!(left.is_empty(), "left in the state directory: {left:?}");
         if self.config["linux"]["cgroupsPath"].is_string() {
             assert!(!self.cgroup().exists(), "the cgroup is left: {}", self.cgroup().display());
@@ -320,15 +320,21 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let pid = self.verb("state").out.parse::<Value>().ok().and_then(|state| state["pid"].as_i64());
-        let delete = self.call(&["delete", "--force", &self.id]).run();
-        if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0) {
-            kernel::wait_exit(pid, LIMIT);
+        // A call costs much in an emulated machine: it is saved where nothing is left to delete.
+        if self.state_dir().join(&self.id).exists() {
+            let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
+            let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
+            let delete = self.call(&["delete", "--force", &self.id]).run();
+            for pid in members.lines().filter_map(|pid| pid.parse().ok()) {
+                kernel::wait_exit(pid, LIMIT);
+            }
+            if !std::thread::panicking() {
+                delete.ok();
+            }
         }
         if std::thread::panicking() {
             return;
         }
-        delete.ok();
         self.nothing_left();
         fs::remove_dir_all(&self.dir).ok();
     }

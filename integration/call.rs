@@ -176,10 +176,10 @@ impl Output {
         self
     }
 
-    /// Standard error has this text in it.
+    /// Standard error has this text in it, perhaps quoted as a log line.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.err.contains(text), "{self:?} instead of saying {text:?}");
+        assert!(self.err.replace("\\\"", "\"").contains(text), "{self:?} instead of saying {text:?}");
         self
     }
 

@@ -71,11 +71,6 @@ impl Call {
         self
     }
 
-    pub(crate) fn without_env(mut self, name: &str) -> Self {
-        self.command.env_remove(name);
-        self
-    }
-
     pub(crate) fn cwd(mut self, path: &Path) -> Self {
         self.command.current_dir(path);
         self

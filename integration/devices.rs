@@ -89,9 +89,9 @@ fn listed_devices() {
 }
 
 fn a_listed_device_replaces_the_default() {
-    let c = Container::sh("stat -c '%F %t %T %a' /dev/null; echo kept >/dev/null; cat /dev/null | head -c 1 | wc -c");
+    let c = Container::sh("stat -c '%F %t %T %a' /dev/full; echo kept >/dev/full; head -c 1 /dev/full | wc -c");
     let c = c.edit(|c| {
-        c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/null", "major": 1, "minor": 5, "fileMode": 0o600}]);
+        c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/full", "major": 1, "minor": 5, "fileMode": 0o600}]);
     });
     assert_eq!(c.prints(), "character special file 1 5 600\n1\n");
 }
@@ -147,13 +147,14 @@ fn bound_dev_is_left_alone() {
     let c = Container::sh("ls /dev").edit(without_dev);
     fs::create_dir(c.dir.join("dev")).unwrap();
     fs::write(c.dir.join("dev/only"), "").unwrap();
+    mknod(&c.dir.join("dev/null"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)).unwrap();
     let source = c.dir.join("dev");
     let c = c.mount("/dev", "bind", source.to_str().unwrap(), &["bind"]).edit(|c| {
         // /dev comes before what is masked with it.
         c["linux"]["maskedPaths"] = json!([]);
     });
-    assert_eq!(c.prints(), "only\n");
-    assert_eq!(fs::read_dir(c.dir.join("dev")).unwrap().count(), 1);
+    assert_eq!(c.prints(), "null\nonly\n");
+    assert_eq!(fs::read_dir(c.dir.join("dev")).unwrap().count(), 2);
 }
 
 fn mknod_is_allowed_and_use_is_not() {

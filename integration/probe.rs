@@ -65,10 +65,10 @@ fn tell(name: &str, answer: std::io::Result<()>) {
     }
 }
 
-/// Opens each file and reads a byte of it.
+/// Opens each file and reads some of it.
 fn readable(names: &[&str]) {
     for name in names {
-        tell(name, File::open(name).and_then(|mut file| file.read(&mut [0; 1]).map(|_| ())));
+        tell(name, File::open(name).and_then(|mut file| file.read(&mut [0; 8192]).map(|_| ())));
     }
 }
 

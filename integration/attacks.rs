@@ -156,7 +156,8 @@ fn the_runtimes_binary_cannot_be_overwritten() {
     // A copy, so that a runtime that fails the test is not destroyed on this host.
     let binary = own_copy("runtime", &RUNTIME);
     let before = fs::read(&binary).unwrap();
-    let attacker = Container::sh("/probe probe exe /out/told & wait $!").caps(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_KILL"]);
+    let attacker =
+        Container::sh("/probe probe exe /out/told & wait $!").caps(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_KILL"]);
     let attacker = attacker.up();
     let path = format!("/proc/{}/ns/pid", attacker.pid());
     wait_in(&attacker.root("out"), "the attacker", || attacker.root("out/told").exists());
@@ -191,8 +192,15 @@ fn the_runtimes_binary_as_the_program() {
     let c = Container::new(&["/proc/self/exe", "--version"]);
     c.write();
     let state = c.state_dir();
-    let words =
-        [binary.to_str().unwrap(), "--root", state.to_str().unwrap(), "create", "--bundle", c.dir.to_str().unwrap(), &c.id];
+    let words = [
+        binary.to_str().unwrap(),
+        "--root",
+        state.to_str().unwrap(),
+        "create",
+        "--bundle",
+        c.dir.to_str().unwrap(),
+        &c.id,
+    ];
     let said = Call::new(&c.dir, &words).run();
     if said.code() != 0 {
         return;
@@ -295,19 +303,18 @@ fn pts_ptmx_is_no_terminal() {
 }
 
 /// CVE-2025-31133: what stands at /dev/null of the image when a file is to be masked.
-const NULLS: &[(&str, fn(&Container))] = &[
+type Null = (&'static str, fn(&Container));
+
+const NULLS: &[Null] = &[
     ("link-to-proc", |c| symlink("/proc/sys/kernel/hostname", c.root("dev/null")).unwrap()),
     ("link-to-file", |c| symlink("/etc/passwd", c.root("dev/null")).unwrap()),
     ("fifo", |c| mknod(&c.root("dev/null"), SFlag::S_IFIFO, Mode::from_bits_truncate(0o666), 0).unwrap()),
     ("file", |c| fs::write(c.root("dev/null"), "visible\n").unwrap()),
-    (
-        "zero",
-        |c| mknod(&c.root("dev/null"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 5)).unwrap(),
-    ),
+    ("zero", |c| mknod(&c.root("dev/null"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 5)).unwrap()),
     ("directory", |c| fs::create_dir(c.root("dev/null")).unwrap()),
 ];
 
-fn null(row: &(&str, fn(&Container))) {
+fn null(row: &Null) {
     let c = Container::sh("head -c 10 /secret; echo; stat -c '%F %t:%T' /secret").edit(without_dev).edit(|c| {
         c["linux"]["maskedPaths"] = json!(["/secret"]);
     });
@@ -401,7 +408,8 @@ fn a_target_swapped_during_create() {
 /// CVE-2016-3697: names are never looked up to become ids; the home directory is only text.
 fn passwd_of_the_image_is_hostile() {
     let c = Container::sh("id -u").edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
-    fs::write(c.root("etc/passwd"), format!("1000:x:0:0::/root:/bin/sh\n{}\nx:x:1000:0::/h\n", "y".repeat(100_000))).unwrap();
+    fs::write(c.root("etc/passwd"), format!("1000:x:0:0::/root:/bin/sh\n{}\nx:x:1000:0::/h\n", "y".repeat(100_000)))
+        .unwrap();
     assert_eq!(c.prints(), "1000\n");
     let c = Container::sh("id -u").edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
     fs::remove_file(c.root("etc/passwd")).unwrap();
@@ -411,7 +419,9 @@ fn passwd_of_the_image_is_hostile() {
 }
 
 fn nothing_of_the_host_is_reachable_from_the_root() {
-    let c = Container::sh("cd /; cd ../../../..; ls -d ../outside 2>/dev/null; ls -A | grep -c probe; ls -l /proc/1/fd | grep -c outside");
+    let c = Container::sh(
+        "cd /; cd ../../../..; ls -d ../outside 2>/dev/null; ls -A | grep -c probe; ls -l /proc/1/fd | grep -c outside",
+    );
     outside(&c);
     let said = c.run();
     assert_eq!(said.out, "1\n0\n", "{said:?}");

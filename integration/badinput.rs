@@ -97,7 +97,12 @@ const CONFIGS: &[Row] = &[
     ),
     (
         "mount-bind-missing-source",
-        |c| push(&mut c["mounts"], json!({"destination": "/m", "type": "bind", "source": "/no/such", "options": ["bind"]})),
+        |c| {
+            push(
+                &mut c["mounts"],
+                json!({"destination": "/m", "type": "bind", "source": "/no/such", "options": ["bind"]}),
+            )
+        },
         "/mounts/6",
     ),
     ("mounts-object", |c| c["mounts"] = json!({}), "/mounts"),
@@ -114,16 +119,8 @@ const CONFIGS: &[Row] = &[
     ),
     ("namespace-twice", |c| push(&mut c["linux"]["namespaces"], json!({"type": "pid"})), "/linux/namespaces/6"),
     ("namespace-unknown", |c| push(&mut c["linux"]["namespaces"], json!({"type": "moon"})), "/linux/namespaces/6/type"),
-    (
-        "namespace-relative",
-        |c| c["linux"]["namespaces"][1]["path"] = json!("ns/net"),
-        "/linux/namespaces/1/path",
-    ),
-    (
-        "namespace-missing",
-        |c| c["linux"]["namespaces"][1]["path"] = json!("/no/such/net"),
-        "/linux/namespaces/1/path",
-    ),
+    ("namespace-relative", |c| c["linux"]["namespaces"][1]["path"] = json!("ns/net"), "/linux/namespaces/1/path"),
+    ("namespace-missing", |c| c["linux"]["namespaces"][1]["path"] = json!("/no/such/net"), "/linux/namespaces/1/path"),
     (
         "namespace-of-another-type",
         |c| c["linux"]["namespaces"][1]["path"] = json!("/proc/self/ns/uts"),
@@ -145,29 +142,81 @@ const CONFIGS: &[Row] = &[
         },
         "/domainname",
     ),
-    ("mappings-without-userns", |c| c["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 0, "size": 1}]), "/linux/uidMappings"),
+    (
+        "mappings-without-userns",
+        |c| c["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 0, "size": 1}]),
+        "/linux/uidMappings",
+    ),
     ("userns-without-mappings", |c| push(&mut c["linux"]["namespaces"], json!({"type": "user"})), "/linux"),
-    ("device-type", |c| c["linux"]["devices"] = json!([{"type": "x", "path": "/dev/x", "major": 1, "minor": 3}]), "/linux/devices/0/type"),
-    ("device-without-numbers", |c| c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/x"}]), "/linux/devices/0"),
-    ("device-without-path", |c| c["linux"]["devices"] = json!([{"type": "c", "major": 1, "minor": 3}]), "/linux/devices/0/path"),
-    ("device-rule-type", |c| c["linux"]["resources"]["devices"][0]["type"] = json!("z"), "/linux/resources/devices/0/type"),
-    ("device-rule-access", |c| c["linux"]["resources"]["devices"][0]["access"] = json!("rx"), "/linux/resources/devices/0/access"),
-    ("device-rule-without-allow", |c| c["linux"]["resources"]["devices"] = json!([{"access": "r"}]), "/linux/resources/devices/0/allow"),
+    (
+        "device-type",
+        |c| c["linux"]["devices"] = json!([{"type": "x", "path": "/dev/x", "major": 1, "minor": 3}]),
+        "/linux/devices/0/type",
+    ),
+    (
+        "device-without-numbers",
+        |c| c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/x"}]),
+        "/linux/devices/0",
+    ),
+    (
+        "device-without-path",
+        |c| c["linux"]["devices"] = json!([{"type": "c", "major": 1, "minor": 3}]),
+        "/linux/devices/0/path",
+    ),
+    (
+        "device-rule-type",
+        |c| c["linux"]["resources"]["devices"][0]["type"] = json!("z"),
+        "/linux/resources/devices/0/type",
+    ),
+    (
+        "device-rule-access",
+        |c| c["linux"]["resources"]["devices"][0]["access"] = json!("rx"),
+        "/linux/resources/devices/0/access",
+    ),
+    (
+        "device-rule-without-allow",
+        |c| c["linux"]["resources"]["devices"] = json!([{"access": "r"}]),
+        "/linux/resources/devices/0/allow",
+    ),
     ("propagation", |c| c["linux"]["rootfsPropagation"] = json!("sideways"), "/linux/rootfsPropagation"),
     ("masked-relative", |c| c["linux"]["maskedPaths"] = json!(["/proc/kcore", "proc/keys"]), "/linux/maskedPaths/1"),
     ("readonly-relative", |c| c["linux"]["readonlyPaths"] = json!(["proc/sys"]), "/linux/readonlyPaths/0"),
     ("hook-relative", |c| c["hooks"]["prestart"] = json!([{"path": "bin/true"}]), "/hooks/prestart/0/path"),
     ("hook-without-path", |c| c["hooks"]["poststop"] = json!([{}]), "/hooks/poststop/0/path"),
-    ("hook-timeout-zero", |c| c["hooks"]["poststart"] = json!([{"path": "/bin/true", "timeout": 0}]), "/hooks/poststart/0/timeout"),
-    ("hook-timeout-negative", |c| c["hooks"]["createRuntime"] = json!([{"path": "/bin/true", "timeout": -5}]), "/hooks/createRuntime/0/timeout"),
+    (
+        "hook-timeout-zero",
+        |c| c["hooks"]["poststart"] = json!([{"path": "/bin/true", "timeout": 0}]),
+        "/hooks/poststart/0/timeout",
+    ),
+    (
+        "hook-timeout-negative",
+        |c| c["hooks"]["createRuntime"] = json!([{"path": "/bin/true", "timeout": -5}]),
+        "/hooks/createRuntime/0/timeout",
+    ),
     ("annotation-number", |c| c["annotations"] = json!({"a": 1}), "/annotations/a"),
     ("annotation-empty-key", |c| c["annotations"] = json!({"": "x"}), "/annotations"),
     ("seccomp-without-default", |c| c["linux"]["seccomp"] = json!({"syscalls": []}), "/linux/seccomp/defaultAction"),
-    ("seccomp-default-unknown", |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_SHRUG"}), "/linux/seccomp/defaultAction"),
-    ("seccomp-default-notify", |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOTIFY"}), "/linux/seccomp/defaultAction"),
-    ("seccomp-action", |c| rule(c, json!({"names": ["getpgid"], "action": "SCMP_ACT_SHRUG"})), "/linux/seccomp/syscalls/0/action"),
+    (
+        "seccomp-default-unknown",
+        |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_SHRUG"}),
+        "/linux/seccomp/defaultAction",
+    ),
+    (
+        "seccomp-default-notify",
+        |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOTIFY"}),
+        "/linux/seccomp/defaultAction",
+    ),
+    (
+        "seccomp-action",
+        |c| rule(c, json!({"names": ["getpgid"], "action": "SCMP_ACT_SHRUG"})),
+        "/linux/seccomp/syscalls/0/action",
+    ),
     ("seccomp-no-action", |c| rule(c, json!({"names": ["getpgid"]})), "/linux/seccomp/syscalls/0/action"),
-    ("seccomp-no-names", |c| rule(c, json!({"names": [], "action": "SCMP_ACT_ERRNO"})), "/linux/seccomp/syscalls/0/names"),
+    (
+        "seccomp-no-names",
+        |c| rule(c, json!({"names": [], "action": "SCMP_ACT_ERRNO"})),
+        "/linux/seccomp/syscalls/0/names",
+    ),
     ("seccomp-names-missing", |c| rule(c, json!({"action": "SCMP_ACT_ERRNO"})), "/linux/seccomp/syscalls/0/names"),
     (
         "seccomp-errno-without-errno",
@@ -181,20 +230,50 @@ const CONFIGS: &[Row] = &[
     ),
     (
         "seccomp-operator",
-        |c| rule(c, json!({"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_XX"}]})),
+        |c| {
+            rule(
+                c,
+                json!({"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_XX"}]}),
+            )
+        },
         "/linux/seccomp/syscalls/0/args/0/op",
     ),
     (
         "seccomp-index",
-        |c| rule(c, json!({"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}]})),
+        |c| {
+            rule(
+                c,
+                json!({"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}]}),
+            )
+        },
         "/linux/seccomp/syscalls/0/args/0/index",
     ),
-    ("seccomp-flag", |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_X"]}), "/linux/seccomp/flags/0"),
-    ("seccomp-architecture", |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_Z80"]}), "/linux/seccomp/architectures/0"),
-    ("cgroup-key-slash", |c| c["linux"]["resources"]["unified"] = json!({"../pids.max": "1"}), "/linux/resources/unified"),
-    ("swap-below-limit", |c| c["linux"]["resources"]["memory"] = json!({"limit": 1 << 26, "swap": 1 << 25}), "/linux/resources/memory/swap"),
+    (
+        "seccomp-flag",
+        |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_X"]}),
+        "/linux/seccomp/flags/0",
+    ),
+    (
+        "seccomp-architecture",
+        |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_Z80"]}),
+        "/linux/seccomp/architectures/0",
+    ),
+    (
+        "cgroup-key-slash",
+        |c| c["linux"]["resources"]["unified"] = json!({"../pids.max": "1"}),
+        "/linux/resources/unified",
+    ),
+    (
+        "swap-below-limit",
+        |c| c["linux"]["resources"]["memory"] = json!({"limit": 1 << 26, "swap": 1 << 25}),
+        "/linux/resources/memory/swap",
+    ),
     ("swap-without-limit", |c| c["linux"]["resources"]["memory"] = json!({"swap": 1 << 25}), "/linux/resources/memory"),
-    ("hugepage-size", |c| c["linux"]["resources"]["hugepageLimits"] = json!([{"pageSize": "../3MB", "limit": 0}]), "/linux/resources/hugepageLimits/0"),
+    (
+        "hugepage-size",
+        |c| c["linux"]["resources"]["hugepageLimits"] = json!([{"pageSize": "../3MB", "limit": 0}]),
+        "/linux/resources/hugepageLimits/0",
+    ),
     ("io-weight", |c| c["linux"]["resources"]["blockIO"] = json!({"weight": 5}), "/linux/resources/blockIO/weight"),
     ("pids-word", |c| c["linux"]["resources"]["pids"] = json!({"limit": "many"}), "/linux/resources/pids/limit"),
 ];
@@ -219,9 +298,13 @@ fn every_problem_is_told_at_once() {
         push(&mut c["process"]["rlimits"], json!({"type": "RLIMIT_X", "soft": 0, "hard": 0}));
     });
     let said = c.refused("5 problems");
-    for pointer in
-        ["/process/cwd", "/linux/namespaces/1/path", "/linux/maskedPaths/0", "/hooks/prestart/0/timeout", "/process/rlimits/1/type"]
-    {
+    for pointer in [
+        "/process/cwd",
+        "/linux/namespaces/1/path",
+        "/linux/maskedPaths/0",
+        "/hooks/prestart/0/timeout",
+        "/process/rlimits/1/type",
+    ] {
         assert!(said.err.contains(pointer), "{said:?} does not name {pointer}");
     }
 }

@@ -29,9 +29,9 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 const MARK: &str = "DAVIT_SUITE_CONTAINER";
 
 const APPLETS: &[&str] = &[
-    "sh", "ash", "cat", "chmod", "cp", "cut", "date", "dd", "echo", "env", "false", "find", "grep", "head", "hostname", "id",
-    "ip", "kill", "ln", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "pwd", "readlink", "rm", "sed", "sleep", "sort",
-    "stat", "stty", "sync", "tail", "test", "touch", "tr", "true", "tty", "umount", "uname", "wc",
+    "sh", "ash", "cat", "chmod", "cp", "cut", "date", "dd", "echo", "env", "false", "find", "grep", "head", "hostname",
+    "id", "ip", "kill", "ln", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "pwd", "readlink", "rm", "sed", "sleep",
+    "sort", "stat", "stty", "sync", "tail", "test", "touch", "tr", "true", "tty", "umount", "uname", "wc",
 ];
 
 pub(crate) struct Container {
@@ -72,7 +72,8 @@ pub(crate) fn clear() {
 pub(crate) fn cgroup_mount() -> &'static Path {
     static MOUNT: LazyLock<PathBuf> = LazyLock::new(|| {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let found = mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));
+        let found =
+            mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));
         found.min_by_key(|path| path.len()).unwrap_or("/sys/fs/cgroup").into()
     });
     &MOUNT
@@ -113,7 +114,8 @@ pub(crate) fn make_root(path: &Path) {
     for applet in APPLETS {
         symlink("busybox", path.join("bin").join(applet)).unwrap();
     }
-    fs::write(path.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n").unwrap();
+    fs::write(path.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n")
+        .unwrap();
 }
 
 /// A file below the suite's directory with this program of its own, not shared with other containers.
@@ -160,7 +162,10 @@ impl Container {
 
     pub(crate) fn mount(self, destination: &str, kind: &str, source: &str, options: &[&str]) -> Self {
         self.edit(|c| {
-            push(&mut c["mounts"], json!({"destination": destination, "type": kind, "source": source, "options": options}));
+            push(
+                &mut c["mounts"],
+                json!({"destination": destination, "type": kind, "source": source, "options": options}),
+            );
         })
     }
 
@@ -290,7 +295,8 @@ impl Container {
     #[track_caller]
     pub(crate) fn nothing_left(&self) {
         let entries = fs::read_dir(self.state_dir()).into_iter().flatten();
-        let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".empty-directory").collect();
+        let left: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".empty-directory").collect();
         assert!(left.is_empty(), "left in the state directory: {left:?}");
         if self.config["linux"]["cgroupsPath"].is_string() {
             assert!(!self.cgroup().exists(), "the cgroup is left: {}", self.cgroup().display());
@@ -323,7 +329,8 @@ impl Drop for Container {
         // A call costs much in an emulated machine: it is saved where nothing is left to delete.
         if self.state_dir().join(&self.id).exists() {
             let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
-            let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
+            let members =
+                cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
             let delete = self.call(&["delete", "--force", &self.id]).run();
             for pid in members.lines().filter_map(|pid| pid.parse().ok()) {
                 kernel::wait_exit(pid, LIMIT);

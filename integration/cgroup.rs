@@ -128,7 +128,13 @@ const LIMITS: &[Limit] = &[
     ("swap", "memory", r#"{"memory": {"limit": 67108864, "swap": 100663296}}"#, "memory.swap.max", "33554432"),
     ("swap-none", "memory", r#"{"memory": {"limit": 67108864, "swap": 67108864}}"#, "memory.swap.max", "0"),
     ("swap-unlimited", "memory", r#"{"memory": {"limit": 67108864, "swap": -1}}"#, "memory.swap.max", "max"),
-    ("oom-killer-on", "memory", r#"{"memory": {"limit": 67108864, "disableOOMKiller": false}}"#, "memory.max", "67108864"),
+    (
+        "oom-killer-on",
+        "memory",
+        r#"{"memory": {"limit": 67108864, "disableOOMKiller": false}}"#,
+        "memory.max",
+        "67108864",
+    ),
     ("shares-default", "cpu", r#"{"cpu": {"shares": 1024}}"#, "cpu.weight", "100"),
     ("shares-least", "cpu", r#"{"cpu": {"shares": 2}}"#, "cpu.weight", "1"),
     ("shares-most", "cpu", r#"{"cpu": {"shares": 262144}}"#, "cpu.weight", "10000"),
@@ -153,7 +159,13 @@ const LIMITS: &[Limit] = &[
     ("unified-overrides", "pids", r#"{"pids": {"limit": 20}, "unified": {"pids.max": "9"}}"#, "pids.max", "9"),
     ("unified-group-kill", "memory", r#"{"unified": {"memory.oom.group": "1"}}"#, "memory.oom.group", "1"),
     ("unified-core-file", "pids", r#"{"unified": {"cgroup.max.depth": "3"}}"#, "cgroup.max.depth", "3"),
-    ("unified-two-lines", "cpu", r#"{"unified": {"cpu.weight": "200", "cpu.max": "10000 50000"}}"#, "cpu.max", "10000 50000"),
+    (
+        "unified-two-lines",
+        "cpu",
+        r#"{"unified": {"cpu.weight": "200", "cpu.max": "10000 50000"}}"#,
+        "cpu.max",
+        "10000 50000",
+    ),
 ];
 
 fn limit(row: &Limit) {
@@ -207,7 +219,8 @@ fn no_resources_touch_no_limits() {
 
 fn a_populated_cgroup_is_refused() {
     let first = Container::sleeper().up();
-    let second = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = first.config["linux"]["cgroupsPath"].clone());
+    let second =
+        Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = first.config["linux"]["cgroupsPath"].clone());
     second.create().fails().says("not empty");
     assert_eq!(first.status(), "running");
     assert!(first.cgroup().is_dir());
@@ -248,7 +261,9 @@ fn memory_limit_kills() {
 
 fn pids_limit_holds() {
     need_controller("pids");
-    let c = Container::sh("(sleep 5 & sleep 5 & sleep 5 & sleep 5 & sleep 5) 2>&1; cat /sys/fs/cgroup/pids.current; kill -9 -1");
+    let c = Container::sh(
+        "(sleep 5 & sleep 5 & sleep 5 & sleep 5 & sleep 5) 2>&1; cat /sys/fs/cgroup/pids.current; kill -9 -1",
+    );
     let c = c.edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 3}));
     let said = c.run();
     assert!(said.out.contains("fork"), "{said:?}");

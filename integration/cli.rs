@@ -236,11 +236,19 @@ fn has(features: &Value, pointer: &str, wanted: &[&str]) {
 
 fn features_tell_what_is_supported() {
     let features = features();
-    has(&features, "/hooks", &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]);
+    has(
+        &features,
+        "/hooks",
+        &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+    );
     has(&features, "/mountOptions", &["rro", "ro", "rprivate", "rbind", "nosymfollow", "tmpcopyup", "idmap"]);
     has(&features, "/linux/namespaces", &["pid", "network", "mount", "ipc", "uts", "cgroup", "user"]);
     has(&features, "/linux/capabilities", &["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"]);
-    has(&features, "/linux/seccomp/actions", &["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_LOG"]);
+    has(
+        &features,
+        "/linux/seccomp/actions",
+        &["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_LOG"],
+    );
     has(&features, "/linux/seccomp/operators", &["SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"]);
     has(&features, "/linux/seccomp/archs", &["SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_X86"]);
     for (pointer, value) in [("/linux/cgroup/v2", true), ("/linux/seccomp/enabled", true)] {

@@ -30,7 +30,9 @@ pub(crate) fn tests() -> Vec<Test> {
 const DEFAULTS: &str = "full 1 7\nnull 1 3\nrandom 1 8\ntty 5 0\nurandom 1 9\nzero 1 5\n";
 
 fn default_devices() {
-    let c = Container::sh("cd /dev; for d in full null random tty urandom zero; do stat -c '%n %F %t %T %a %u:%g' $d; done");
+    let c = Container::sh(
+        "cd /dev; for d in full null random tty urandom zero; do stat -c '%n %F %t %T %a %u:%g' $d; done",
+    );
     let wanted: String = DEFAULTS
         .lines()
         .map(|line| {
@@ -115,7 +117,9 @@ fn a_device_that_is_there_and_right() {
 }
 
 /// What stands at /dev/mine, where char 1:5 is asked for.
-const OCCUPIED: &[(&str, fn(&Container))] = &[
+type Occupied = (&'static str, fn(&Container));
+
+const OCCUPIED: &[Occupied] = &[
     ("other-number", |c| node(c, "dev/mine", SFlag::S_IFCHR, 1, 3)),
     ("other-type", |c| node(c, "dev/mine", SFlag::S_IFBLK, 1, 5)),
     ("fifo", |c| node(c, "dev/mine", SFlag::S_IFIFO, 0, 0)),
@@ -124,7 +128,7 @@ const OCCUPIED: &[(&str, fn(&Container))] = &[
     ("dangling-link", |c| symlink("/nowhere", c.root("dev/mine")).unwrap()),
 ];
 
-fn occupied(row: &(&str, fn(&Container))) {
+fn occupied(row: &Occupied) {
     let c = Container::sleeper().edit(without_dev).edit(|c| {
         c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/mine", "major": 1, "minor": 5}]);
     });
@@ -158,7 +162,9 @@ fn bound_dev_is_left_alone() {
 }
 
 fn mknod_is_allowed_and_use_is_not() {
-    let c = Container::sh("mknod /tmp/k c 1 11 && echo made; mknod /tmp/b b 7 0 && echo made; exec /probe probe readable /tmp/k /tmp/b");
+    let c = Container::sh(
+        "mknod /tmp/k c 1 11 && echo made; mknod /tmp/b b 7 0 && echo made; exec /probe probe readable /tmp/k /tmp/b",
+    );
     let c = c.caps(&["CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"]);
     assert_eq!(c.prints(), "made\nmade\n/tmp/k: EPERM\n/tmp/b: EPERM\n");
 }
@@ -170,25 +176,58 @@ type Rule = (&'static str, &'static str, [&'static str; 4]);
 const RULES: &[Rule] = &[
     ("none", "[]", ["EPERM", "EPERM", "EPERM", "EPERM"]),
     ("deny-all", r#"[{"allow": false, "access": "rwm"}]"#, ["EPERM", "EPERM", "EPERM", "EPERM"]),
-    ("allow-one", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}]"#, ["ok", "ok", "EPERM", "EPERM"]),
-    ("read-only", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]"#, ["ok", "EPERM", "EPERM", "EPERM"]),
-    ("other-type", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "b", "major": 1, "minor": 11, "access": "rw"}]"#, ["EPERM", "EPERM", "EPERM", "EPERM"]),
-    ("any-minor", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "access": "rw"}]"#, ["ok", "ok", "ok", "ok"]),
-    ("minus-one", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": -1, "access": "rw"}]"#, ["ok", "ok", "ok", "ok"]),
-    ("later-wins", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}, {"allow": false, "type": "c", "major": 1, "minor": 11, "access": "w"}]"#, ["ok", "EPERM", "EPERM", "EPERM"]),
-    ("allow-all", r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "a", "access": "rwm"}]"#, ["ok", "ok", "ok", "ok"]),
-    ("allow-all-but-one", r#"[{"allow": true, "access": "rwm"}, {"allow": false, "type": "c", "major": 1, "minor": 11, "access": "rwm"}]"#, ["EPERM", "EPERM", "ok", "ok"]),
+    (
+        "allow-one",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}]"#,
+        ["ok", "ok", "EPERM", "EPERM"],
+    ),
+    (
+        "read-only",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]"#,
+        ["ok", "EPERM", "EPERM", "EPERM"],
+    ),
+    (
+        "other-type",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "b", "major": 1, "minor": 11, "access": "rw"}]"#,
+        ["EPERM", "EPERM", "EPERM", "EPERM"],
+    ),
+    (
+        "any-minor",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "access": "rw"}]"#,
+        ["ok", "ok", "ok", "ok"],
+    ),
+    (
+        "minus-one",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": -1, "access": "rw"}]"#,
+        ["ok", "ok", "ok", "ok"],
+    ),
+    (
+        "later-wins",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}, {"allow": false, "type": "c", "major": 1, "minor": 11, "access": "w"}]"#,
+        ["ok", "EPERM", "EPERM", "EPERM"],
+    ),
+    (
+        "allow-all",
+        r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "a", "access": "rwm"}]"#,
+        ["ok", "ok", "ok", "ok"],
+    ),
+    (
+        "allow-all-but-one",
+        r#"[{"allow": true, "access": "rwm"}, {"allow": false, "type": "c", "major": 1, "minor": 11, "access": "rwm"}]"#,
+        ["EPERM", "EPERM", "ok", "ok"],
+    ),
 ];
 
 fn rule(row: &Rule) {
     let script = "/probe probe readable /dev/k; /probe probe writable /dev/k; /probe probe readable /dev/q; /probe probe writable /dev/q";
-    let c = Container::sh(script).caps(&["CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_SYS_RAWIO"]).edit(|c| {
-        c["linux"]["resources"]["devices"] = serde_json::from_str(row.1).unwrap();
-        c["linux"]["devices"] = json!([
-            {"type": "c", "path": "/dev/k", "major": 1, "minor": 11, "fileMode": 0o666},
-            {"type": "c", "path": "/dev/q", "major": 1, "minor": 99, "fileMode": 0o666}
-        ]);
-    });
+    let c =
+        Container::sh(script).caps(&["CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_SYS_RAWIO"]).edit(|c| {
+            c["linux"]["resources"]["devices"] = serde_json::from_str(row.1).unwrap();
+            c["linux"]["devices"] = json!([
+                {"type": "c", "path": "/dev/k", "major": 1, "minor": 11, "fileMode": 0o666},
+                {"type": "c", "path": "/dev/q", "major": 1, "minor": 99, "fileMode": 0o666}
+            ]);
+        });
     let said = c.prints();
     let answers: Vec<_> = said.lines().map(|line| line.split_once(": ").unwrap().1).collect();
     // There is no device 1:99: ENXIO is the answer of the kernel behind the cgroup.

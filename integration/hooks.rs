@@ -131,7 +131,8 @@ fn links(c: &Container, kind: &str) -> Vec<String> {
 const NAMESPACES: [&str; 4] = ["mnt", "net", "uts", "ipc"];
 
 fn report_namespaces(c: Container, kind: &str) -> Container {
-    let script = format!("for n in {}; do readlink /proc/self/ns/$n; done >{}", NAMESPACES.join(" "), place(&c, kind, kind));
+    let script =
+        format!("for n in {}; do readlink /proc/self/ns/$n; done >{}", NAMESPACES.join(" "), place(&c, kind, kind));
     hook(c, kind, &script)
 }
 
@@ -184,7 +185,10 @@ fn mounts_are_there_before_the_first_hook() {
 
 fn poststart_runs_after_the_program_began() {
     let c = Container::sleeper();
-    let script = format!("pid=$(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); tr '\\0' ' ' </proc/$pid/cmdline >{}", place(&c, "poststart", "command"));
+    let script = format!(
+        "pid=$(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); tr '\\0' ' ' </proc/$pid/cmdline >{}",
+        place(&c, "poststart", "command")
+    );
     let c = hook(c, "poststart", &script);
     c.create().ok();
     c.start().ok();
@@ -193,7 +197,10 @@ fn poststart_runs_after_the_program_began() {
 
 fn arguments_and_environment_are_as_written() {
     let c = Container::sleeper();
-    let script = format!("{{ echo \"$0|$1|$2\"; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD=; }} >{}", place(&c, "createRuntime", "env"));
+    let script = format!(
+        "{{ echo \"$0|$1|$2\"; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD=; }} >{}",
+        place(&c, "createRuntime", "env")
+    );
     let entry = json!({"path": "/bin/sh", "args": ["sh", "-c", script, "zero", "a b", "c"], "env": ["A=1", "PATH=/bin:/usr/bin"]});
     let c = c.edit(|c| c["hooks"]["createRuntime"] = json!([entry]));
     c.create().ok();

@@ -101,7 +101,7 @@ fn state_tells_the_oci_fields() {
     let created = state["created"].as_str().unwrap();
     assert!(created.len() >= 20 && created.ends_with('Z') && created.as_bytes()[10] == b'T', "not RFC 3339: {created}");
     let command = fs::read_to_string(format!("/proc/{}/cmdline", state["pid"])).unwrap();
-    assert_eq!(command, "/bin/sleep\01000\0");
+    assert_eq!(command, "/bin/sleep\x001000\x00");
     c.stop();
     assert_eq!(c.state()["pid"], json!(0), "a stopped container has no process");
 }
@@ -460,8 +460,10 @@ fn run_detached_returns_while_the_container_runs() {
 
 fn run_passes_signals_on() {
     for (signal, name) in [(Signal::SIGTERM, "TERM"), (Signal::SIGUSR1, "USR1"), (Signal::SIGHUP, "HUP")] {
-        let c = Container::sh("trap 'echo TERM >/out/got; exit 5' TERM; trap 'echo USR1 >/out/got; exit 5' USR1
-            trap 'echo HUP >/out/got; exit 5' HUP; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
+        let c = Container::sh(
+            "trap 'echo TERM >/out/got; exit 5' TERM; trap 'echo USR1 >/out/got; exit 5' USR1
+            trap 'echo HUP >/out/got; exit 5' HUP; echo >/out/ready; while :; do sleep 1000 & wait $!; done",
+        );
         let run = c.prepare("run", &[]).spawn();
         c.wait_out("ready");
         kill(Pid::from_raw(run.pid()), signal).unwrap();
@@ -483,7 +485,10 @@ fn pid_file_is_digits_only() {
     c.prepare("create", &["--pid-file", file.to_str().unwrap()]).run().ok();
     assert_eq!(fs::read_to_string(&file).unwrap(), c.pid().to_string());
     let names: Vec<_> = fs::read_dir(&c.dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".pid")), "a temporary file is left: {names:?}");
+    assert!(
+        !names.iter().any(|name| name.to_string_lossy().starts_with(".pid")),
+        "a temporary file is left: {names:?}"
+    );
 }
 
 fn pid_file_path_is_relative_to_the_caller() {

@@ -68,7 +68,8 @@ struct Line {
 }
 
 fn parse(text: &str) -> Vec<Line> {
-    let split = |text: &str, by: char| text.split(by).filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let split =
+        |text: &str, by: char| text.split(by).filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let line = |line: &str| {
         let (left, right) = line.split_once(" - ")?;
         let (left, right) = (split(left, ' '), split(right, ' '));
@@ -139,7 +140,12 @@ const OPTIONS: &[Row] = &[
     ("size", &["size=1m"], &["+size=1024k"], &[]),
     ("mode", &["mode=0700", "nosuid"], &["+mode=700", "nosuid"], &[]),
     ("owner", &["uid=5", "gid=6"], &["+uid=5", "+gid=6"], &[]),
-    ("many", &["nosuid", "noexec", "size=4k", "ro", "strictatime"], &["ro", "nosuid", "noexec", "+size=4k"], &["relatime"]),
+    (
+        "many",
+        &["nosuid", "noexec", "size=4k", "ro", "strictatime"],
+        &["ro", "nosuid", "noexec", "+size=4k"],
+        &["relatime"],
+    ),
     ("rro", &["rro"], &["ro"], &["rw"]),
 ];
 
@@ -279,7 +285,8 @@ fn mounts_are_done_in_order() {
 }
 
 fn remount_changes_an_earlier_mount() {
-    let c = show().mount("/m", "tmpfs", "tmpfs", &["nosuid"]).mount("/m", "tmpfs", "tmpfs", &["remount", "ro", "noexec"]);
+    let c =
+        show().mount("/m", "tmpfs", "tmpfs", &["nosuid"]).mount("/m", "tmpfs", "tmpfs", &["remount", "ro", "noexec"]);
     let lines = table(&c);
     assert_eq!(lines.iter().filter(|line| line.point == "/m").count(), 1);
     check(&at(lines, "/m"), &["ro", "noexec"], &[]);
@@ -373,7 +380,9 @@ fn tmpfs_takes_the_mode_of_its_target() {
 }
 
 fn tmpcopyup_copies_what_is_below() {
-    let c = Container::sh("cat /m/sub/file; readlink /m/link; stat -c %a:%u /m/sub; echo changed >/m/sub/file; cat /m/sub/file");
+    let c = Container::sh(
+        "cat /m/sub/file; readlink /m/link; stat -c %a:%u /m/sub; echo changed >/m/sub/file; cat /m/sub/file",
+    );
     fs::create_dir_all(c.root("m/sub")).unwrap();
     fs::write(c.root("m/sub/file"), "kept\n").unwrap();
     fs::set_permissions(c.root("m/sub"), fs::Permissions::from_mode(0o750)).unwrap();
@@ -385,7 +394,10 @@ fn tmpcopyup_copies_what_is_below() {
 }
 
 fn proc_is_of_the_containers_own_pid_namespace() {
-    assert_eq!(Container::sh("cd /proc; echo [0-9]*; tr '\\0' ' ' </proc/1/cmdline | cut -c1-7").prints(), "1\n/bin/sh\n");
+    assert_eq!(
+        Container::sh("cd /proc; echo [0-9]*; tr '\\0' ' ' </proc/1/cmdline | cut -c1-7").prints(),
+        "1\n/bin/sh\n"
+    );
 }
 
 fn cgroup_type_mounts_cgroup2() {

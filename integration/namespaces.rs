@@ -32,8 +32,10 @@ pub(crate) fn tests() -> Vec<Test> {
 /// (the type, its file in /proc/PID/ns)
 const KINDS: &[(&str, &str)] =
     &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("mount", "mnt"), ("cgroup", "cgroup")];
-const INHERITED: &[(&str, &str)] = &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")];
-const JOINED: &[(&str, &str)] = &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")];
+const INHERITED: &[(&str, &str)] =
+    &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")];
+const JOINED: &[(&str, &str)] =
+    &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")];
 
 fn link(pid: &str, file: &str) -> String {
     fs::read_link(format!("/proc/{pid}/ns/{file}")).unwrap().to_str().unwrap().to_owned()

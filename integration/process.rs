@@ -174,7 +174,8 @@ fn no_rlimits_are_touched_unless_asked() {
 }
 
 fn oom_score(row: &(&str, i32)) {
-    let c = Container::new(&["/bin/cat", "/proc/self/oom_score_adj"]).edit(|c| c["process"]["oomScoreAdj"] = json!(row.1));
+    let c =
+        Container::new(&["/bin/cat", "/proc/self/oom_score_adj"]).edit(|c| c["process"]["oomScoreAdj"] = json!(row.1));
     assert_eq!(c.prints().trim(), row.0);
 }
 
@@ -190,7 +191,8 @@ fn oom_score_unset_is_inherited() {
 pub(crate) fn wrapped(c: &Container, script: &str, verb: &str) -> Call {
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
-    let words = ["/bin/sh", "-c", script, "sh", &RUNTIME, "--root", state.to_str().unwrap(), verb, "--bundle", bundle, &c.id];
+    let words =
+        ["/bin/sh", "-c", script, "sh", &RUNTIME, "--root", state.to_str().unwrap(), verb, "--bundle", bundle, &c.id];
     Call::new(&c.dir, &words)
 }
 
@@ -206,8 +208,7 @@ const BIND: u64 = 1 << 10;
 #[track_caller]
 fn sets(c: &Container) -> [u64; 5] {
     let said = c.prints();
-    ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]
-        .map(|name| u64::from_str_radix(&field(&said, name), 16).unwrap())
+    ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|name| u64::from_str_radix(&field(&said, name), 16).unwrap())
 }
 
 fn capabilities(user: u32, sets: Value) -> Container {
@@ -227,7 +228,10 @@ fn capabilities_of_root() {
 
 fn capabilities_of_a_user() {
     let some = json!(["CAP_CHOWN", "CAP_KILL"]);
-    let c = capabilities(1000, json!({"bounding": some, "effective": some, "permitted": some, "inheritable": ["CAP_KILL"]}));
+    let c = capabilities(
+        1000,
+        json!({"bounding": some, "effective": some, "permitted": some, "inheritable": ["CAP_KILL"]}),
+    );
     assert_eq!(sets(&c), [KILL, 0, 0, CHOWN | KILL, 0]);
 }
 
@@ -292,10 +296,9 @@ fn command(row: &(&str, &[&str], &str)) {
 }
 
 fn startup_failure_is_one_line() {
-    for change in [
-        (|c| c["process"]["args"] = json!(["nosuch"])) as fn(&mut Value),
-        |c| push(&mut c["mounts"], json!({"destination": "/m", "type": "nosuchfs", "source": "x"})),
-    ] {
+    for change in [(|c| c["process"]["args"] = json!(["nosuch"])) as fn(&mut Value), |c| {
+        push(&mut c["mounts"], json!({"destination": "/m", "type": "nosuchfs", "source": "x"}))
+    }] {
         let said = Container::sleeper().edit(change).refused("");
         assert_eq!(said.err.trim_end().lines().count(), 1, "{said:?}");
         assert!(said.err.len() < 8192);

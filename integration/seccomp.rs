@@ -85,13 +85,35 @@ fn action(row: &(&str, &str, u32, &str, i32)) {
 }
 
 /// (name, conditions, calls with the answer: `!` the rule holds, `=` it does not)
-const OPERATORS: &[(&str, &str, &[(&str, char)])] = &[
-    ("eq", r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_EQ"}]"#, &[("5", '!'), ("4", '='), ("6", '='), ("4294967301", '=')]),
+type Operator = (&'static str, &'static str, &'static [(&'static str, char)]);
+
+const OPERATORS: &[Operator] = &[
+    (
+        "eq",
+        r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_EQ"}]"#,
+        &[("5", '!'), ("4", '='), ("6", '='), ("4294967301", '=')],
+    ),
     ("ne", r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_NE"}]"#, &[("5", '='), ("4", '!'), ("4294967301", '!')]),
-    ("lt", r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_LT"}]"#, &[("4", '!'), ("5", '='), ("6", '='), ("4294967296", '=')]),
-    ("le", r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_LE"}]"#, &[("4", '!'), ("5", '!'), ("6", '='), ("4294967300", '=')]),
-    ("gt", r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_GT"}]"#, &[("4", '='), ("5", '='), ("6", '!'), ("4294967296", '!')]),
-    ("ge", r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_GE"}]"#, &[("4", '='), ("5", '!'), ("6", '!'), ("4294967296", '!')]),
+    (
+        "lt",
+        r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_LT"}]"#,
+        &[("4", '!'), ("5", '='), ("6", '='), ("4294967296", '=')],
+    ),
+    (
+        "le",
+        r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_LE"}]"#,
+        &[("4", '!'), ("5", '!'), ("6", '='), ("4294967300", '=')],
+    ),
+    (
+        "gt",
+        r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_GT"}]"#,
+        &[("4", '='), ("5", '='), ("6", '!'), ("4294967296", '!')],
+    ),
+    (
+        "ge",
+        r#"[{"index": 0, "value": 5, "op": "SCMP_CMP_GE"}]"#,
+        &[("4", '='), ("5", '!'), ("6", '!'), ("4294967296", '!')],
+    ),
     (
         "wide-eq",
         r#"[{"index": 0, "value": 8589934597, "op": "SCMP_CMP_EQ"}]"#,
@@ -135,7 +157,7 @@ const OPERATORS: &[(&str, &str, &[(&str, char)])] = &[
     ),
 ];
 
-fn operator(row: &(&str, &str, &[(&str, char)])) {
+fn operator(row: &Operator) {
     let conditions: Value = serde_json::from_str(row.1).unwrap();
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK, "args": conditions}]);
     let calls: Vec<_> = row.2.iter().map(|(call, _)| *call).collect();
@@ -158,14 +180,91 @@ fn no_filter_unless_asked() {
 
 /// What the probe and the runtime itself need to get from the filter to the end of the program.
 const NEEDED: &[&str] = &[
-    "access", "arch_prctl", "brk", "capget", "capset", "chdir", "clock_gettime", "clone", "close", "close_range", "dup", "dup2",
-    "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "eventfd2", "execve", "execveat", "exit", "exit_group", "faccessat",
-    "faccessat2", "fchdir", "fchown", "fcntl", "fstat", "fstatfs", "futex", "getcwd", "getdents64", "getegid", "geteuid",
-    "getgid", "getpid", "getppid", "getrandom", "gettid", "getuid", "ioctl", "lseek", "lstat", "madvise", "mmap", "mprotect",
-    "munmap", "nanosleep", "newfstatat", "open", "openat", "openat2", "poll", "ppoll", "prctl", "pread64", "prlimit64", "read",
-    "readlink", "readlinkat", "recvfrom", "recvmsg", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-    "sched_getaffinity", "sched_yield", "sendmsg", "sendto", "set_robust_list", "set_tid_address", "setgid", "setgroups",
-    "setresgid", "setresuid", "setuid", "sigaltstack", "stat", "statfs", "statx", "tgkill", "umask", "uname", "wait4", "write",
+    "access",
+    "arch_prctl",
+    "brk",
+    "capget",
+    "capset",
+    "chdir",
+    "clock_gettime",
+    "clone",
+    "close",
+    "close_range",
+    "dup",
+    "dup2",
+    "dup3",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_pwait",
+    "eventfd2",
+    "execve",
+    "execveat",
+    "exit",
+    "exit_group",
+    "faccessat",
+    "faccessat2",
+    "fchdir",
+    "fchown",
+    "fcntl",
+    "fstat",
+    "fstatfs",
+    "futex",
+    "getcwd",
+    "getdents64",
+    "getegid",
+    "geteuid",
+    "getgid",
+    "getpid",
+    "getppid",
+    "getrandom",
+    "gettid",
+    "getuid",
+    "ioctl",
+    "lseek",
+    "lstat",
+    "madvise",
+    "mmap",
+    "mprotect",
+    "munmap",
+    "nanosleep",
+    "newfstatat",
+    "open",
+    "openat",
+    "openat2",
+    "poll",
+    "ppoll",
+    "prctl",
+    "pread64",
+    "prlimit64",
+    "read",
+    "readlink",
+    "readlinkat",
+    "recvfrom",
+    "recvmsg",
+    "rseq",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sched_getaffinity",
+    "sched_yield",
+    "sendmsg",
+    "sendto",
+    "set_robust_list",
+    "set_tid_address",
+    "setgid",
+    "setgroups",
+    "setresgid",
+    "setresuid",
+    "setuid",
+    "sigaltstack",
+    "stat",
+    "statfs",
+    "statx",
+    "tgkill",
+    "umask",
+    "uname",
+    "wait4",
+    "write",
     "writev",
 ];
 
@@ -198,7 +297,8 @@ fn calls_newer_than_the_profile_do_not_exist() {
 }
 
 fn unknown_names_are_skipped() {
-    let rule = json!([{"names": ["no_such_call", "getpgid", "another_one"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK}]);
+    let rule =
+        json!([{"names": ["no_such_call", "getpgid", "another_one"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK}]);
     assert_eq!(answers(&profile(getpgid(&["1"]), allow_but(rule))), [MARKED]);
 }
 

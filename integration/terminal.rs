@@ -89,14 +89,18 @@ fn console_size_without_terminal_is_ignored() {
 }
 
 fn dev_console_is_the_terminal() {
-    let c = with_terminal("stat -c '%F %t' /dev/console; grep -c ' /dev/console ' /proc/self/mountinfo; echo direct >/dev/console");
+    let c = with_terminal(
+        "stat -c '%F %t' /dev/console; grep -c ' /dev/console ' /proc/self/mountinfo; echo direct >/dev/console",
+    );
     let (_, mut master) = create(&c);
     c.start().ok();
     read_until(&mut master, "character special file 88\r\n1\r\ndirect");
 }
 
 fn the_terminal_controls_the_session() {
-    let c = with_terminal("echo through >/dev/tty; trap 'echo interrupted; exit' INT; while :; do sleep 1000 & wait $!; done");
+    let c = with_terminal(
+        "echo through >/dev/tty; trap 'echo interrupted; exit' INT; while :; do sleep 1000 & wait $!; done",
+    );
     let (_, mut master) = create(&c);
     c.start().ok();
     read_until(&mut master, "through");
@@ -196,7 +200,18 @@ fn no_process_keeps_the_callers_output() {
     let script = format!("\"$@\" --console-socket {} {} 2>&1 | cat; echo closed", path.display(), c.id);
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
-    let words = ["/bin/sh", "-c", &script, "sh", &crate::call::RUNTIME, "--root", state.to_str().unwrap(), "create", "--bundle", bundle];
+    let words = [
+        "/bin/sh",
+        "-c",
+        &script,
+        "sh",
+        &crate::call::RUNTIME,
+        "--root",
+        state.to_str().unwrap(),
+        "create",
+        "--bundle",
+        bundle,
+    ];
     let said = crate::call::Call::new(&c.dir, &words).run().ok();
     assert_eq!(said.out, "closed\n");
     assert_eq!(c.status(), "created");

@@ -29,9 +29,9 @@ pub(crate) use tests;
 /// One test for each row of a table; the row's name is its first field.
 macro_rules! rows {
     ($table:literal, $rows:expr, $body:expr) => {
-        $rows.iter().map(|row| {
-            $crate::trial::Test::new(module_path!(), &format!("{}/{}", $table, row.0), move || $body(row))
-        })
+        $rows
+            .iter()
+            .map(|row| $crate::trial::Test::new(module_path!(), &format!("{}/{}", $table, row.0), move || $body(row)))
     };
 }
 pub(crate) use rows;
@@ -63,11 +63,11 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
     arguments.test_threads.get_or_insert(4);
-    if !arguments.list {
-        if let Err(why) = bundle::prepare() {
-            eprintln!("integration: {why}");
-            return ExitCode::FAILURE;
-        }
+    if !arguments.list
+        && let Err(why) = bundle::prepare()
+    {
+        eprintln!("integration: {why}");
+        return ExitCode::FAILURE;
     }
     let stale = if arguments.list { Vec::new() } else { differences::unknown(&names(&tests)) };
     for name in &stale {

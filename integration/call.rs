@@ -33,6 +33,15 @@ pub(crate) fn runtime_name() -> &'static str {
     NAME.as_str()
 }
 
+/// Whether `--help` names this verb.
+pub(crate) fn runtime_has(verb: &str) -> bool {
+    static HELP: LazyLock<String> = LazyLock::new(|| {
+        let said = Command::new(RUNTIME.as_str()).arg("--help").output();
+        said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
+    });
+    HELP.lines().any(|line| line.split([' ', ',', '\t']).find(|word| !word.is_empty()) == Some(verb))
+}
+
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// A program about to be started.

@@ -19,12 +19,14 @@ mod cgroup;
 mod cli;
 mod devices;
 mod differences;
+mod exec;
 mod fds;
 mod hooks;
 mod kernel;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod operate;
 mod probe;
 mod process;
 mod seccomp;
@@ -45,11 +47,13 @@ fn main() -> ExitCode {
         cgroup::tests,
         cli::tests,
         devices::tests,
+        exec::tests,
         fds::tests,
         hooks::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,
+        operate::tests,
         process::tests,
         seccomp::tests,
         terminal::tests,

@@ -291,6 +291,21 @@ impl Container {
         said
     }
 
+    /// Deletes it by force, if it is there, and waits for its processes.
+    fn remove(&self) -> Option<Output> {
+        // A call costs much in an emulated machine: it is saved where nothing is left to delete.
+        if !self.state_dir().join(&self.id).exists() {
+            return None;
+        }
+        let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
+        let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
+        let said = self.call(&["delete", "--force", &self.id]).run();
+        for pid in members.lines().filter_map(|pid| pid.parse().ok()) {
+            kernel::wait_exit(pid, LIMIT);
+        }
+        Some(said)
+    }
+
     /// Nothing of this container is on the host: no state, cgroup, mount or process.
     #[track_caller]
     pub(crate) fn nothing_left(&self) {
@@ -326,22 +341,12 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // A call costs much in an emulated machine: it is saved where nothing is left to delete.
-        if self.state_dir().join(&self.id).exists() {
-            let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
-            let members =
-                cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
-            let delete = self.call(&["delete", "--force", &self.id]).run();
-            for pid in members.lines().filter_map(|pid| pid.parse().ok()) {
-                kernel::wait_exit(pid, LIMIT);
-            }
-            if !std::thread::panicking() {
-                delete.ok();
-            }
-        }
         if std::thread::panicking() {
+            // The test has failed already; a second panic here would take the whole suite with it.
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.remove())).ok();
             return;
         }
+        self.remove().into_iter().for_each(|said| drop(said.ok()));
         self.nothing_left();
         fs::remove_dir_all(&self.dir).ok();
     }

@@ -87,6 +87,20 @@ pub(crate) fn need_controller(controller: &str) {
     }
 }
 
+/// Skips where this kernel's cgroups with `controller` have no such file.
+pub(crate) fn need_file(controller: &str, file: &str) {
+    need_controller(controller);
+    let trial = cgroup_mount().join(format!("davit-suite-files-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    // As a runtime does; it may be enabled already.
+    fs::write(cgroup_mount().join("cgroup.subtree_control"), format!("+{controller}")).ok();
+    fs::create_dir(&trial).unwrap();
+    let found = trial.join(file).exists();
+    fs::remove_dir(&trial).unwrap();
+    if !found {
+        skip(format!("this kernel has no {file}"));
+    }
+}
+
 /// Waits until `done`, looking again whenever something changes in `dir`.
 pub(crate) fn wait_in(dir: &Path, what: &str, mut done: impl FnMut() -> bool) {
     let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
@@ -299,10 +313,14 @@ impl Container {
         }
         let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
         let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
-        let said = self.call(&["delete", "--force", &self.id]).run();
-        for pid in members.lines().filter_map(|pid| pid.parse().ok()) {
-            kernel::wait_exit(pid, LIMIT);
+        let members: Vec<_> = members.lines().filter_map(|pid| pid.parse().ok()).collect();
+        // The call may have to wait until the suite, as the parent, has reaped what `exec` left in the container.
+        let call = self.call(&["delete", "--force", &self.id]).spawn();
+        if members.len() > 1 {
+            kernel::wait_exit_all(&members, LIMIT);
         }
+        let said = call.finish();
+        kernel::wait_exit_all(&members, LIMIT);
         Some(said)
     }
 
@@ -310,8 +328,10 @@ impl Container {
     #[track_caller]
     pub(crate) fn nothing_left(&self) {
         let entries = fs::read_dir(self.state_dir()).into_iter().flatten();
-        let left: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".empty-directory").collect();
+        let left: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| !name.to_string_lossy().starts_with('.'))
+            .collect();
         assert!(left.is_empty(), "left in the state directory: {left:?}");
         if self.config["linux"]["cgroupsPath"].is_string() {
             assert!(!self.cgroup().exists(), "the cgroup is left: {}", self.cgroup().display());

@@ -128,14 +128,13 @@ impl Running {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    /// What it has written to standard output so far.
-    pub(crate) fn so_far(&self) -> String {
-        fs::read_to_string(&self.out).unwrap()
+    pub(crate) fn finish(self) -> Output {
+        self.finish_within(LIMIT)
     }
 
-    pub(crate) fn finish(mut self) -> Output {
+    pub(crate) fn finish_within(mut self, limit: Duration) -> Output {
         let pidfd = kernel::pidfd(self.pid()).unwrap();
-        assert!(kernel::readable(&pidfd, LIMIT), "{} did not end in {LIMIT:?}; said: {}", self.shown, self.text());
+        assert!(kernel::readable(&pidfd, limit), "{} did not end in {limit:?}; said: {}", self.shown, self.text());
         let status = self.child.wait().unwrap();
         let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let (out, err) = (read(&self.out), read(&self.out.with_extension("err")));

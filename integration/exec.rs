@@ -247,12 +247,8 @@ fn exec_cwd_on_a_descriptor() {
 
 fn exec_ends_with_the_container() {
     let c = sleeper();
-    let run = exec(&c, &[], &["sleep", "1000"]).spawn();
-    // The second process is there once the cgroup has it.
-    let procs = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap().lines().count();
-    while procs() < 2 {
-        std::thread::yield_now();
-    }
+    let run = exec(&c, &[], &["sh", "-c", "echo >/out/ready; exec sleep 1000"]).spawn();
+    c.wait_out("ready");
     c.stop();
     assert_ne!(run.finish().code(), 0);
 }

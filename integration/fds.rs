@@ -1,7 +1,7 @@
 //! File descriptors: the three standard ones, those passed on purpose, and no others.
 
 use crate::{
-    bundle::{Container, wait_in},
+    bundle::Container,
     process::wrapped,
     trial::{Test, rows, tests},
 };
@@ -69,10 +69,7 @@ fn much_output_arrives_whole() {
 
 fn detached_containers_inherit_the_output() {
     let c = Container::sh("echo from-inside; echo >/out/done");
-    let create = c.prepare("create", &[]).spawn();
-    wait_in(&c.dir, "the state", || c.state_dir().join(&c.id).exists() || !create.so_far().is_empty());
-    let said = create.finish().ok();
-    assert_eq!(said.out, "");
+    assert_eq!(c.create().ok().out, "");
     c.start().ok();
     c.wait_out("done");
     let all = fs::read_dir(&c.dir).unwrap().filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok());

@@ -37,7 +37,7 @@ pub(crate) fn tests() -> Vec<Test> {
 const ORDER: [&str; 6] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
 fn shell(script: &str) -> Value {
-    json!({"path": "/bin/sh", "args": ["sh", "-c", script]})
+    json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"]})
 }
 
 /// Adds a hook that runs a shell script, on the host or, of startContainer, in the container.
@@ -213,7 +213,7 @@ fn arguments_and_environment_are_as_written() {
 fn without_environment_the_hook_has_the_runtimes() {
     let c = Container::sleeper();
     let script = format!("echo $FROM_CALLER >{}", place(&c, "prestart", "env"));
-    let c = hook(c, "prestart", &script);
+    let c = c.edit(|c| c["hooks"]["prestart"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]));
     c.prepare("create", &[]).env("FROM_CALLER", "yes").run().ok();
     assert_eq!(seen(&c, "env"), "yes\n");
 }

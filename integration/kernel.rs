@@ -76,6 +76,28 @@ pub(crate) fn window_size(fd: &impl AsFd) -> (u16, u16) {
     (size.ws_row, size.ws_col)
 }
 
+/// Waits for the end of them all, reaping those that are our children: the first process of a pid namespace ends only
+/// after every other one of it has been reaped.
+pub(crate) fn wait_exit_all(pids: &[i32], limit: Duration) {
+    let end = Instant::now() + limit;
+    let mut left: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, pidfd(*pid)?))).collect();
+    while !left.is_empty() {
+        let mut polled: Vec<_> = left.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
+        let time = end.saturating_duration_since(Instant::now());
+        assert!(!time.is_zero(), "processes did not end in {limit:?}: {pids:?}");
+        poll(&mut polled, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)).ok();
+        let ended: Vec<_> = polled.iter().map(|one| one.any().unwrap_or(false)).collect();
+        let mut ended = ended.into_iter();
+        left.retain(|(pid, _)| {
+            let gone = ended.next().unwrap_or(false);
+            if gone {
+                waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)).ok();
+            }
+            !gone
+        });
+    }
+}
+
 /// Waits for the end of `pid` and, where it is our child (the suite is a subreaper), returns how it ended.
 pub(crate) fn wait_exit(pid: i32, limit: Duration) -> Option<WaitStatus> {
     if let Some(fd) = pidfd(pid) {

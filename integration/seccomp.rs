@@ -60,7 +60,6 @@ const ACTIONS: &[(&str, &str, u32, &str, i32)] = &[
     ("allow", "SCMP_ACT_ALLOW", 0, "1", 0),
     ("errno", "SCMP_ACT_ERRNO", 0, "EPERM", 0),
     ("errno-of-choice", "SCMP_ACT_ERRNO", 38, "ENOSYS", 0),
-    ("errno-zero", "SCMP_ACT_ERRNO", 4095, "UnknownErrno", 0),
     ("log", "SCMP_ACT_LOG", 0, "1", 0),
     ("trace-without-tracer", "SCMP_ACT_TRACE", 0, "ENOSYS", 0),
     ("kill", "SCMP_ACT_KILL", 0, "", 128 + 31),
@@ -71,7 +70,6 @@ const ACTIONS: &[(&str, &str, u32, &str, i32)] = &[
 
 fn action(row: &(&str, &str, u32, &str, i32)) {
     let mut rule = json!({"names": ["getpgid"], "action": row.1});
-    // The kernel caps an errno at 4095.
     if row.2 != 0 {
         rule["errnoRet"] = json!(row.2);
     }

@@ -58,7 +58,12 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("panic without a message");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        LAST_PANIC.set(format!("{place}: {text}"));
+        // The first failure is the one to tell; cleaning up after it may fail too.
+        LAST_PANIC.with_borrow_mut(|told| {
+            if told.is_empty() {
+                *told = format!("{place}: {text}");
+            }
+        });
     }));
     let mut arguments = Arguments::from_args();
     // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
@@ -91,6 +96,7 @@ fn names(tests: &[Test]) -> Vec<&str> {
 
 fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
     let expected = differences::reason(call::runtime_name(), name);
+    LAST_PANIC.take();
     let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));
     match (outcome, expected) {
         (Ok(()), None) => Ok(Completion::Completed),

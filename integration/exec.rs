@@ -121,7 +121,7 @@ fn exec_user_and_groups() {
     let c = sleeper();
     let said = sh(
         &c,
-        &["--user", "1000:1001", "-g", "5", "--additional-gids", "6"],
+        &["--user", "1000:1001", "--additional-gids", "5", "--additional-gids", "6"],
         "id -u; id -g; grep Groups /proc/self/status",
     );
     assert_eq!(said.out.trim(), "1000\n1001\nGroups:\t5 6");
@@ -132,7 +132,7 @@ fn exec_user_and_groups() {
 
 fn exec_environment() {
     let c = sleeper();
-    let said = sh(&c, &["--env", "A=1", "-e", "B=2,3", "--cwd", "/etc"], "echo $A $B $TERM; pwd");
+    let said = sh(&c, &["--env", "A=1", "--env", "B=2,3", "--cwd", "/etc"], "echo $A $B $TERM; pwd");
     assert_eq!(said.out, "1 2,3 xterm\n/etc\n");
 }
 
@@ -151,7 +151,7 @@ fn exec_process_file() {
 
 fn exec_capabilities() {
     let c = sleeper();
-    let said = sh(&c, &["--cap", "CAP_CHOWN", "-c", "CAP_KILL"], "grep -e CapInh -e CapEff /proc/self/status");
+    let said = sh(&c, &["--cap", "CAP_CHOWN", "--cap", "CAP_KILL"], "grep -e CapInh -e CapEff /proc/self/status");
     // CVE-2022-29162: what is added must not become inheritable.
     assert!(said.out.starts_with("CapInh:\t0000000000000000\n"), "{said:?}");
     let effective = u64::from_str_radix(said.out.trim().rsplit('\t').next().unwrap(), 16).unwrap();

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// How long anything may take before the test fails; far above what a slow virtual machine needs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// The runtime under test: `$RUNTIME`, else this project's release build.
 pub(crate) static RUNTIME: LazyLock<String> = LazyLock::new(|| {

@@ -121,6 +121,8 @@ fn read(c: &Container, file: &str) -> String {
 /// (name, controller, resources, file, content; alternatives by `|`)
 type Limit = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
+const HUGEPAGES: &str = r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}"#;
+
 const LIMITS: &[Limit] = &[
     ("memory", "memory", r#"{"memory": {"limit": 67108864}}"#, "memory.max", "67108864"),
     ("memory-unlimited", "memory", r#"{"memory": {"limit": -1}}"#, "memory.max", "max"),
@@ -155,6 +157,8 @@ const LIMITS: &[Limit] = &[
     ("io-weight-least", "io", r#"{"blockIO": {"weight": 10}}"#, "io.weight", "default 1"),
     ("io-weight", "io", r#"{"blockIO": {"weight": 500}}"#, "io.weight", "default 4950"),
     ("io-empty", "io", r#"{"blockIO": {}}"#, "cgroup.freeze", "0"),
+    ("hugepages", "hugetlb", HUGEPAGES, "hugetlb.2MB.max", "4194304"),
+    ("hugepages-reserved", "hugetlb", HUGEPAGES, "hugetlb.2MB.rsvd.max", "4194304"),
     ("unified", "memory", r#"{"unified": {"memory.high": "33554432"}}"#, "memory.high", "33554432"),
     ("unified-overrides", "pids", r#"{"pids": {"limit": 20}, "unified": {"pids.max": "9"}}"#, "pids.max", "9"),
     ("unified-group-kill", "memory", r#"{"unified": {"memory.oom.group": "1"}}"#, "memory.oom.group", "1"),

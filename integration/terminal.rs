@@ -98,7 +98,7 @@ fn dev_console_is_the_terminal() {
 
 fn the_terminal_controls_the_session() {
     let c = with_terminal(
-        "echo through >/dev/tty; trap 'echo interrupted; exit' INT; while :; do sleep 1000 & wait $!; done",
+        "trap 'echo interrupted; exit' INT; echo through >/dev/tty; while :; do sleep 1000 & wait $!; done",
     );
     let (_, mut master) = create(&c);
     c.start().ok();

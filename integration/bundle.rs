@@ -313,7 +313,8 @@ impl Container {
         }
         let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
         let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
-        let members: Vec<_> = members.lines().filter_map(|pid| pid.parse().ok()).collect();
+        let mut members: Vec<_> = members.lines().filter_map(|pid| pid.parse().ok()).collect();
+        members.extend(self.children());
         // The call may have to wait until the suite, as the parent, has reaped what `exec` left in the container.
         let call = self.call(&["delete", "--force", &self.id]).spawn();
         if members.len() > 1 {
@@ -322,6 +323,21 @@ impl Container {
         let said = call.finish();
         kernel::wait_exit_all(&members, LIMIT);
         Some(said)
+    }
+
+    /// Children of the suite, alive or not yet reaped, that are of this container: its first process, and what `exec` left.
+    fn children(&self) -> Vec<i32> {
+        let own = format!(" {} ", std::process::id());
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let child = |pid: &i32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent =
+                stat.rsplit_once(')').is_some_and(|(_, rest)| rest.get(2..).is_some_and(|rest| rest.starts_with(&own)));
+            parent
+                && fs::read_to_string(format!("/proc/{pid}/cgroup"))
+                    .is_ok_and(|text| text.split(['/', '\n']).any(|part| part == self.id))
+        };
+        all.filter(child).collect()
     }
 
     /// Nothing of this container is on the host: no state, cgroup, mount or process.

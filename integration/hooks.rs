@@ -106,11 +106,15 @@ const STATES: &[(&str, &str, bool)] = &[
 fn state(row: &(&str, &str, bool)) {
     let (kind, status, inside) = *row;
     let c = Container::sleeper().edit(|c| c["annotations"] = json!({"a": "b"}));
-    let script = format!("cat >{}", place(&c, kind, "state"));
+    let file = place(&c, kind, "state");
+    let script = format!("cat >{file}.part; echo >>{file}.part; mv {file}.part {file}");
     let c = hook(c, kind, &script);
     c.create().ok();
     let pid = c.pid();
     c.start().ok();
+    if kind == "startContainer" {
+        c.wait_out("state");
+    }
     c.call(&["delete", "--force", &c.id]).run().ok();
     let state: Value = serde_json::from_str(&seen(&c, "state")).unwrap();
     assert_eq!(state["id"], json!(c.id));
@@ -131,8 +135,8 @@ fn links(c: &Container, kind: &str) -> Vec<String> {
 const NAMESPACES: [&str; 4] = ["mnt", "net", "uts", "ipc"];
 
 fn report_namespaces(c: Container, kind: &str) -> Container {
-    let script =
-        format!("for n in {}; do readlink /proc/self/ns/$n; done >{}", NAMESPACES.join(" "), place(&c, kind, kind));
+    let (names, file) = (NAMESPACES.join(" "), place(&c, kind, kind));
+    let script = format!("for n in {names}; do readlink /proc/self/ns/$n; done >{file}.part; mv {file}.part {file}");
     hook(c, kind, &script)
 }
 
@@ -161,6 +165,7 @@ fn container_hooks_run_in_the_containers_namespaces() {
     let inside = of(&c.pid().to_string());
     c.start().ok();
     for kind in ["createContainer", "startContainer"] {
+        c.wait_out(kind);
         assert_eq!(links(&c, kind), inside, "{kind}");
     }
 }

@@ -179,18 +179,25 @@ fn peak(spawner: &Spawner, options: &Options, command: &[&str]) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
-fn measure(options: &Options) -> Result<Vec<Row>> {
+/// The names of the contestants, the floor first, and the rows of the table.
+fn measure(options: &Options) -> Result<(Vec<&str>, Vec<Row>)> {
     let spawner = Spawner::new(&options.work);
-    let runtimes = options
-        .runtimes
-        .iter()
-        .map(|(name, path)| Runtime::new(&spawner, options, name, path))
-        .collect::<Result<Vec<_>>>()?;
+    let (mut runtimes, mut names) = (Vec::new(), vec!["floor"]);
+    for (name, path) in &options.runtimes {
+        match Runtime::new(&spawner, options, name, path) {
+            Ok(runtime) => {
+                runtimes.push(runtime);
+                names.push(name);
+            }
+            // Without the first there is nothing to compare; another that cannot work on this host is only missed.
+            Err(error) if runtimes.is_empty() => return Err(error),
+            Err(error) => writeln!(std::io::stderr(), "speed: {name} is left out: {error:#}")?,
+        }
+    }
     let rootfs = format!("{}/rootfs", runtimes[0].bundle);
     let floor = [&options.floor, "run", &rootfs, "/sys/fs/cgroup/speed-floor", "/bin/true"];
 
-    // The floor comes first in every row.
-    let contestants = runtimes.len() + 1;
+    let contestants = names.len();
     let mut times = vec![vec![Vec::new(); contestants]; OPERATIONS.len()];
     // The first turn of each warms the caches and is not counted; the order turns by one with every pair.
     for pair in 0..=options.pairs {
@@ -220,16 +227,14 @@ fn measure(options: &Options) -> Result<Vec<Row>> {
     rows.push(Row { name: "run, peak resident set", unit: "MiB", digits: 2, samples: peaks });
     rows.push(Row { name: "run, system calls", unit: "calls", digits: 0, samples: calls });
     rows.push(Row { name: "binary", unit: "MiB", digits: 2, samples: sizes });
-    Ok(rows)
+    Ok((names, rows))
 }
 
 fn bench() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
     fs::create_dir_all(&options.work)?;
     nix::sys::prctl::set_child_subreaper(true)?;
-    let rows = measure(&options)?;
-    let mut contestants = vec!["floor"];
-    contestants.extend(options.runtimes.iter().map(|(name, _)| name.as_str()));
+    let (contestants, rows) = measure(&options)?;
     let draw = if options.markdown { table::markdown } else { table::text };
     std::io::stdout().write_all(draw(&contestants, 1, &rows).as_bytes())?;
     Ok(())

@@ -23,13 +23,17 @@ impl Foreground {
     }
 }
 
+impl Foreground {
+    /// Gives the container's terminal the size of the caller's, if the caller has one.
+    pub(super) fn give_size(&self, master: &OwnedFd) {
+        relay::copy_size(self.raw.as_ref(), master);
+    }
+}
+
 /// Attends to the process until it has ended and everything it printed on its terminal has been passed on. Its status as
 /// a shell would say it.
 pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedFd>) -> Result<u8> {
     let mut relay = master.map(|master| Relay::between(master, foreground.raw.as_ref()));
-    if let Some(relay) = &relay {
-        relay.copy_size();
-    }
     let pidfd = child.pidfd.as_fd();
     loop {
         let seen = relay::wait(foreground.signals.as_fd(), pidfd, relay.as_ref());

@@ -39,6 +39,18 @@ impl AsFd for Signals {
     }
 }
 
+/// Gives a container's terminal the size of the caller's.
+pub(crate) fn copy_size(raw: Option<&Raw>, master: &OwnedFd) {
+    give_size(raw.and_then(Raw::try_clone).as_ref(), master);
+}
+
+/// Without a terminal to copy from, or when it has no size, the size stays.
+fn give_size(from: Option<&OwnedFd>, to: &OwnedFd) {
+    if let Some((rows, columns)) = from.and_then(|fd| terminal::size(fd.as_fd()).ok()) {
+        let _ = terminal::set_size(to.as_fd(), rows, columns);
+    }
+}
+
 /// What a wait has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -90,11 +102,9 @@ impl Relay {
         Relay { master, size_of, output_open: true, input_open: true }
     }
 
-    /// Gives the container's terminal the size of the caller's. Without one, or when it refuses, the size stays.
+    /// Gives the container's terminal the size the caller's has now.
     pub(crate) fn copy_size(&self) {
-        if let Some((rows, columns)) = self.size_of.as_ref().and_then(|fd| terminal::size(fd.as_fd()).ok()) {
-            let _ = terminal::set_size(self.master.as_fd(), rows, columns);
-        }
+        give_size(self.size_of.as_ref(), &self.master);
     }
 
     /// Passes on what the wait has seen.

@@ -4,16 +4,21 @@
 //! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
 //! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
 
+mod build;
+mod console;
 mod create;
 mod delete;
 pub(crate) mod dir;
 mod document;
+mod files;
+mod foreground;
+mod hooks;
+mod host_side;
 mod id;
 mod kill;
 mod list;
 mod new;
 mod pause;
-mod poststop;
 mod process;
 mod ps;
 pub(crate) mod record;

@@ -6,8 +6,14 @@
 mod report;
 mod sys;
 mod spec;
+mod bpf;
 mod plan;
+mod channel;
+mod hook;
 mod cgroup;
+mod host;
+mod init;
+mod launch;
 mod container;
 mod cli;
 

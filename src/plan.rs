@@ -1,5 +1,186 @@
-//! Every decision: what a configuration means on this host, as plain data. Calls no kernel and holds no descriptor.
+//! Every decision, made before any process, mount or cgroup exists: `compile` turns what the user wrote and what this
+//! host is into a `Plan`, or into all problems at once.
+//!
+//! Pure: calls no kernel, holds no descriptor, is never written to disk. `order` is the boot order and the first file to
+//! read.
 
+pub(crate) mod act;
+mod devices;
+mod filter;
+mod identity;
+mod mounts;
+pub(crate) mod namespaces;
+pub(crate) mod options;
+mod order;
 pub(crate) mod placement;
+mod process;
 pub(crate) mod resources;
-pub(crate) mod validate;
+mod validate;
+
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use act::Act;
+use oci_spec::runtime::{Hook, Process, Spec};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+/// What will happen.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Which namespaces clone3 makes and which are joined.
+    pub(crate) namespaces: namespaces::Namespaces,
+    /// Descriptors the parent opens for the child before the clone, in the order of their slots.
+    pub(crate) lent: Vec<Lent>,
+    /// What the child does, first breath to execve.
+    pub(crate) init: Vec<Step>,
+    /// The program and its surroundings.
+    pub(crate) program: Program,
+    /// Resource limits the parent sets at `Gate::Limits`.
+    pub(crate) parent_rlimits: Vec<Step>,
+    /// What the cgroup is told.
+    pub(crate) resources: resources::ResourcePlan,
+    /// What was noticed and does not stop anything.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One step of the child: an act, and the place in the configuration that asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Step {
+    /// Where in `config.json`; the section, where no single member asks for the act.
+    pub(crate) origin: Pointer,
+    /// What.
+    pub(crate) act: Act,
+}
+
+/// What execve gets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Program {
+    /// The argument vector.
+    pub(crate) arguments: Vec<CString>,
+    /// The environment, duplicates removed, the last one winning.
+    pub(crate) environment: Vec<CString>,
+    /// Directories searched for a program without a slash.
+    pub(crate) search: Vec<CString>,
+}
+
+/// Something the parent opens for the child.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Lent {
+    /// A namespace file: its kind as CLONE_NEW*, its path.
+    Namespace { origin: Pointer, kind: u64, path: PathBuf },
+    /// A detached mount.
+    Tree { origin: Pointer, source: PathBuf, recursive: bool, id_map: Option<IdMap> },
+    /// The pidfd of the process whose namespaces are joined.
+    Process,
+}
+
+/// Which ids an idmapped mount shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IdMap {
+    /// As the container's user namespace maps them.
+    Container { recursive: bool },
+    /// By these maps, as lines for uid_map and gid_map.
+    Own { recursive: bool, uids: String, gids: String },
+}
+
+/// What the caller asks for, beside the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// The container's name.
+    pub(crate) id: String,
+    /// Absolute path of the bundle.
+    pub(crate) bundle: PathBuf,
+    /// Start without waiting for `start`.
+    pub(crate) run: bool,
+    /// `--no-pivot`.
+    pub(crate) no_pivot: bool,
+    /// `--no-new-keyring`.
+    pub(crate) no_new_keyring: bool,
+    /// Descriptors above 2 that the program gets, those of `--preserve-fds` and LISTEN_FDS that were open.
+    pub(crate) preserve_fds: Vec<i32>,
+    /// Environment entries the runtime adds.
+    pub(crate) environment: Vec<String>,
+    /// Mounts the runtime adds after the configuration's own.
+    pub(crate) extra_binds: Vec<(PathBuf, String)>,
+}
+
+/// What this host and this caller are, as far as decisions depend on it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Host {
+    /// Effective uid of the caller.
+    pub(crate) uid: u32,
+    /// Whether the caller has CAP_SYS_ADMIN.
+    pub(crate) privileged: bool,
+    /// Whether the caller lives in a user namespace other than the first.
+    pub(crate) in_user_namespace: bool,
+    /// Highest capability number of this kernel.
+    pub(crate) last_capability: u32,
+    /// The caller's bounding set: nothing outside it can be granted.
+    pub(crate) bounding: u64,
+    /// Whether a process may name another executable as its own.
+    pub(crate) can_disown: bool,
+    /// Whether AppArmor is on.
+    pub(crate) apparmor: bool,
+    /// Whether SELinux is on.
+    pub(crate) selinux: bool,
+    /// Whether the root file system is a directory; the reason when not.
+    pub(crate) root: Option<Result<(), String>>,
+    /// What each namespace path of the configuration leads to: a CLONE_NEW* kind, or why not.
+    pub(crate) namespaces: BTreeMap<PathBuf, Result<u64, String>>,
+    /// The controllers of this host.
+    pub(crate) cgroup: resources::CgroupFacts,
+}
+
+impl Host {
+    /// Whether a process with these namespaces may call setgroups(2): not in a user namespace whose maps an unprivileged
+    /// caller writes, because that takes denying it first (user_namespaces(7)).
+    fn may_set_groups(&self, namespaces: &namespaces::Namespaces) -> bool {
+        namespaces.maps.as_ref().is_none_or(|maps| !maps.deny_setgroups)
+    }
+}
+
+/// Decides everything about a new container.
+pub(crate) fn compile(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
+    order::create(spec, host, request)
+}
+
+/// Decides everything about another process in the container that `spec` describes.
+pub(crate) fn compile_exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> Result<Plan, Problems> {
+    order::exec(spec, process, host, exec)
+}
+
+/// What the caller of exec asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exec {
+    /// CLONE_NEW* kinds in which the container's process differs from the caller.
+    pub(crate) namespaces: u64,
+    /// Descriptors above 2 that the program gets.
+    pub(crate) preserve_fds: Vec<i32>,
+}
+
+/// Collects what goes wrong and what is worth a word while a plan is made.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) problems: Problems,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The hooks of one kind.
+pub(crate) fn hooks_of(list: Option<&Vec<Hook>>) -> &[Hook] {
+    list.map_or(&[], Vec::as_slice)
+}
+
+/// A string as the kernel takes it; a NUL inside is a problem at `at`.
+fn c_string(text: impl Into<Vec<u8>>, at: &Pointer, problems: &mut Problems) -> CString {
+    CString::new(text).unwrap_or_else(|_| {
+        problems.add(at.clone(), "contains a NUL byte");
+        CString::default()
+    })
+}
+
+/// A path as the kernel takes it.
+fn c_path(path: &Path, at: &Pointer, problems: &mut Problems) -> CString {
+    use std::os::unix::ffi::OsStrExt;
+    c_string(path.as_os_str().as_bytes(), at, problems)
+}

@@ -7,7 +7,21 @@
 pub(crate) mod beneath;
 pub(crate) mod bpf;
 pub(crate) mod change;
+pub(crate) mod clone;
+pub(crate) mod copy;
+pub(crate) mod credentials;
+pub(crate) mod executable;
+pub(crate) mod limits;
+pub(crate) mod mount;
+pub(crate) mod namespace;
+pub(crate) mod path;
+pub(crate) mod pipe;
 pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod relay;
+pub(crate) mod seccomp;
+pub(crate) mod socket;
+pub(crate) mod terminal;
 
 pub(crate) use nix::errno::Errno;
 
@@ -17,4 +31,9 @@ pub(crate) type Result<T> = std::result::Result<T, Errno>;
 /// Turns the raw answer of `libc::syscall` into a value.
 fn answer(raw: libc::c_long) -> Result<libc::c_long> {
     Errno::result(raw)
+}
+
+/// Turns the raw answer of a C library wrapper into nothing or the reason.
+fn done(raw: libc::c_int) -> Result<()> {
+    Errno::result(raw).map(drop)
 }

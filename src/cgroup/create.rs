@@ -12,6 +12,9 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+/// How often a parent is made again that another container, whose creation failed, has just removed as its own.
+const RACES: usize = 8;
+
 impl Cgroup {
     /// Makes the cgroup `below` the mount point, with its missing parents. All controllers the hierarchy has are enabled
     /// on the way, because engines read their statistics in every container; those in `needs` must be. A cgroup that is
@@ -57,6 +60,10 @@ impl Cgroup {
             return Ok(());
         }
         let refused = enable(&self.layout, &self.below, all)?;
+        // No process can be put into what is or would be part of a threaded subtree; only those lack controllers silently.
+        if let Some(mode) = self.read_if_there("cgroup.type")?.filter(|mode| mode.trim() != "domain") {
+            bail!("container's cgroup is in {} mode: {}", mode.trim(), self.path().display());
+        }
         have = words(&self.read("cgroup.controllers")?);
         let Some(need) = needs.iter().find(|need| missing(&have, &need.controller)) else { return Ok(()) };
         let (origin, name) = (&need.origin, need.controller.as_ref());
@@ -71,21 +78,22 @@ impl Cgroup {
 
 /// Makes `below` and its missing parents. What was made is in `made` even when this fails.
 fn make(layout: &Layout, below: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
-    match beneath::make_directory(layout.root(), below) {
-        Ok(()) => made.push(below.to_owned()),
-        Err(Errno::EEXIST) => {}
-        Err(Errno::ENOENT) if below.parent().is_some_and(|parent| !parent.as_os_str().is_empty()) => {
-            make(layout, below.parent().unwrap_or(Path::new("")), made)?;
-            match beneath::make_directory(layout.root(), below) {
-                Ok(()) => made.push(below.to_owned()),
-                // Another container has just made the same parent.
-                Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(mkdir_refused(layout, below, errno)),
+    for _ in 0..RACES {
+        match beneath::make_directory(layout.root(), below) {
+            Ok(()) => {
+                made.push(below.to_owned());
+                return Ok(());
             }
+            Err(Errno::EEXIST) => return Ok(()),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(mkdir_refused(layout, below, errno)),
         }
-        Err(errno) => return Err(mkdir_refused(layout, below, errno)),
+        match below.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => make(layout, parent, made)?,
+            None => break,
+        }
     }
-    Ok(())
+    Err(mkdir_refused(layout, below, Errno::ENOENT))
 }
 
 fn mkdir_refused(layout: &Layout, below: &Path, errno: Errno) -> Error {
@@ -124,7 +132,14 @@ fn enable(layout: &Layout, below: &Path, wanted: &[String]) -> Result<Vec<(Strin
         let (available, enabled) = (list("cgroup.controllers")?, list(file)?);
         let missing = available.iter().filter(|name| wanted.contains(name) && !enabled.contains(name));
         let missing: Vec<&str> = missing.map(String::as_str).collect();
-        for (name, errno) in enable_in(dir, file, &missing) {
+        if missing.is_empty() {
+            continue;
+        }
+        let errors = match has_processes(dir) {
+            true => missing.iter().map(|name| (*name, Errno::EBUSY)).collect(),
+            false => enable_in(dir, file, &missing),
+        };
+        for (name, errno) in errors {
             let hint = match errno {
                 Errno::EBUSY => " (processes in that cgroup keep controllers from being enabled below it)",
                 _ => "",
@@ -136,16 +151,16 @@ fn enable(layout: &Layout, below: &Path, wanted: &[String]) -> Result<Vec<(Strin
     Ok(refused)
 }
 
+/// Whether a cgroup other than the root has processes of its own. The kernel would refuse most controllers there, but not
+/// cpu and pids: those would make the cgroup the root of a threaded subtree, in which no container could start.
+fn has_processes(dir: BorrowedFd<'_>) -> bool {
+    let is_root = matches!(beneath::read_file(dir, "cgroup.type"), Err(Errno::ENOENT));
+    !is_root && beneath::read_file(dir, "cgroup.procs").is_ok_and(|list| !list.is_empty())
+}
+
 /// One write for all; it is all or nothing, so if that is refused one write for each.
 fn enable_in<'a>(dir: BorrowedFd<'_>, file: &str, names: &[&'a str]) -> Vec<(&'a str, Errno)> {
     let all: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
-    match names {
-        [] => return Vec::new(),
-        [name] => {
-            return beneath::write_file(dir, file, &all[0]).err().map(|errno| (*name, errno)).into_iter().collect();
-        }
-        _ => {}
-    }
     if beneath::write_file(dir, file, &all.join(" ")).is_ok() {
         return Vec::new();
     }

@@ -44,7 +44,7 @@ impl Cgroup {
 
     /// Takes back a creation: kills what is inside and removes every directory that was made for it, parents too as far
     /// as nobody else has come to use them. A cgroup that was there before is emptied and stays.
-    pub(crate) fn unmake(self) -> Result<()> {
+    pub(crate) fn unmake(&self) -> Result<()> {
         if self.is_own() {
             self.remove(Leftovers::Kill)?;
         } else {

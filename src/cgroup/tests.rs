@@ -1,1 +1,264 @@
+//! The file system logic over a directory that stands in for the hierarchy. What only a kernel does (files that appear
+//! with a directory, polls that end) is tested on a real one, in the integration suite.
 
+use super::measure::{by_device, counters, pressure};
+use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Leftovers, Record, Refusal, Wanted};
+use crate::plan::placement::Place;
+use crate::plan::resources::{MemoryGuard, Need, Refused, Write};
+use crate::spec::pointer::Pointer;
+use nix::errno::Errno;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A directory that goes with the test.
+struct StandIn(PathBuf);
+
+impl StandIn {
+    fn new(name: &str) -> StandIn {
+        let path = std::env::temp_dir().join(format!("davit-cgroup-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a temporary directory");
+        StandIn(path)
+    }
+
+    /// A directory with files, as a cgroup has from birth.
+    fn cgroup(&self, below: &str, files: &[(&str, &str)]) -> &Self {
+        let dir = self.0.join(below);
+        fs::create_dir_all(&dir).expect(below);
+        for (name, content) in files {
+            fs::write(dir.join(name), content).expect(name);
+        }
+        self
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.0.join(file)).expect(file)
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::at(&self.0, false).expect("a layout")
+    }
+
+    fn open(&self, below: &str) -> Cgroup {
+        let record = Record { driver: DriverKind::Cgroupfs, path: self.0.join(below), made: true };
+        Cgroup::open(&self.layout(), &record).expect(below).expect(below)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const EMPTY: (&str, &str) = ("cgroup.events", "populated 0\nfrozen 0\n");
+
+fn need(controller: &'static str) -> Need {
+    Need { controller: controller.into(), origin: Pointer::of("/linux/resources/x") }
+}
+
+fn write(file: &'static str, value: &str, when_refused: Refused) -> Write {
+    let origin = Pointer::of("/linux/resources/x");
+    Write { origin, file: file.into(), value: value.to_owned(), when_refused }
+}
+
+#[test]
+fn an_existing_empty_cgroup_is_taken_and_remembered_as_not_made() {
+    let host = StandIn::new("existing");
+    host.cgroup("", &[("cgroup.controllers", "cpu memory\n")]);
+    host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", "cpu memory\n")]);
+    let cgroup = Cgroup::create(&host.layout(), Path::new("a/b"), &[need("memory")]).expect("create");
+    let record = cgroup.record(DriverKind::Cgroupfs);
+    assert_eq!(record, Record { driver: DriverKind::Cgroupfs, path: host.0.join("a/b"), made: false });
+    let json = serde_json::to_string(&record).expect("json");
+    assert_eq!(serde_json::from_str::<Record>(&json).expect("record"), record);
+}
+
+#[test]
+fn a_cgroup_with_processes_or_a_frozen_one_is_refused() {
+    let host = StandIn::new("unfit");
+    host.cgroup("", &[("cgroup.controllers", "")]);
+    host.cgroup("full", &[("cgroup.events", "populated 1\nfrozen 0\n"), ("cgroup.procs", "7\n8\n")]);
+    host.cgroup("full/deep", &[("cgroup.procs", "9\n")]);
+    host.cgroup("cold", &[("cgroup.events", "populated 0\nfrozen 1\n")]);
+    let refused = |below: &str| Cgroup::create(&host.layout(), Path::new(below), &[]).expect_err(below).to_string();
+    let path = |below: &str| host.0.join(below).display().to_string();
+    let full = format!("container's cgroup is not empty: 3 process(es) found in {}", path("full"));
+    assert_eq!(refused("full"), full);
+    assert_eq!(refused("cold"), format!("container's cgroup unexpectedly frozen: {}", path("cold")));
+}
+
+#[test]
+fn a_failing_create_removes_what_it_made_and_nothing_else() {
+    let host = StandIn::new("failing");
+    host.cgroup("", &[("cgroup.controllers", "")]).cgroup("there", &[]);
+    // A plain directory has no cgroup.events, so that the check after the mkdir fails.
+    for below in ["x", "there/x", "new/x/y"] {
+        let error = Cgroup::create(&host.layout(), Path::new(below), &[]).expect_err(below);
+        assert_eq!(Refusal::errno_of(&error), Some(Errno::ENOENT), "{error}");
+    }
+    let mut left: Vec<_> = fs::read_dir(&host.0).expect("list").map(|e| e.expect("entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["cgroup.controllers", "there"]);
+    assert_eq!(fs::read_dir(host.0.join("there")).expect("list").count(), 0);
+}
+
+#[test]
+fn controllers_are_enabled_only_where_they_are_missing() {
+    let host = StandIn::new("enable");
+    let all = ("cgroup.controllers", "cpu memory\n");
+    host.cgroup("", &[all, ("cgroup.subtree_control", "cpu memory\n")]);
+    host.cgroup("a", &[all, ("cgroup.subtree_control", "cpu\n")]);
+    host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", "cpu\n")]);
+    // The stand-in does not act on the write, so the controller stays missing; that is an error only if it is needed.
+    Cgroup::create(&host.layout(), Path::new("a/b"), &[need("cpu")]).expect("memory is not needed");
+    assert_eq!(host.read("a/cgroup.subtree_control"), "+memory");
+    assert_eq!(host.read("cgroup.subtree_control"), "cpu memory\n");
+    let error = Cgroup::create(&host.layout(), Path::new("a/b"), &[need("memory")]).expect_err("memory is needed");
+    let path = host.0.join("a/b").display().to_string();
+    assert_eq!(error.to_string(), format!("/linux/resources/x: there is no memory controller in {path}"));
+}
+
+#[test]
+fn no_controller_is_enabled_where_processes_are() {
+    let host = StandIn::new("busy");
+    let all = ("cgroup.controllers", "cpu pids\n");
+    host.cgroup("", &[all, ("cgroup.subtree_control", "cpu pids\n"), ("cgroup.procs", "1\n")]);
+    host.cgroup("a", &[all, ("cgroup.subtree_control", ""), ("cgroup.type", "domain\n"), ("cgroup.procs", "7\n")]);
+    host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", ""), ("cgroup.type", "domain\n")]);
+    Cgroup::create(&host.layout(), Path::new("a/b"), &[]).expect("nothing is needed");
+    let error = Cgroup::create(&host.layout(), Path::new("a/b"), &[need("pids")]).expect_err("pids is needed");
+    let text = format!("{error:#}");
+    let expected = format!("/linux/resources/x: no pids controller in {}/a/b: write \"+pids\" to ", host.0.display());
+    assert!(text.starts_with(&expected) && text.contains("processes in that cgroup"), "{text}");
+    assert_eq!(host.read("a/cgroup.subtree_control"), "");
+
+    host.cgroup("a/b", &[("cgroup.type", "domain invalid\n")]);
+    let error = Cgroup::create(&host.layout(), Path::new("a/b"), &[]).expect_err("part of a threaded subtree");
+    assert!(error.to_string().starts_with("container's cgroup is in domain invalid mode: "), "{error}");
+}
+
+#[test]
+fn a_symbolic_link_leads_nowhere() {
+    let host = StandIn::new("link");
+    host.cgroup("", &[("cgroup.controllers", "")]).cgroup("victim", &[EMPTY, ("memory.max", "")]);
+    std::os::unix::fs::symlink("victim", host.0.join("link")).expect("symlink");
+    let error = Cgroup::create(&host.layout(), Path::new("link"), &[]).expect_err("a link as the cgroup");
+    assert_eq!(Refusal::errno_of(&error), Some(Errno::ELOOP), "{error}");
+    let cgroup = host.cgroup("own", &[EMPTY]).open("own");
+    std::os::unix::fs::symlink("../victim/memory.max", host.0.join("own/memory.max")).expect("symlink");
+    for file in ["memory.max", "../victim/memory.max"] {
+        let error = cgroup.limit(&[write(file, "1", Refused::Fail)]).expect_err(file);
+        assert!(matches!(Refusal::errno_of(&error), Some(Errno::ELOOP | Errno::EXDEV)), "{error:#}");
+    }
+    assert_eq!(host.read("victim/memory.max"), "");
+}
+
+#[test]
+fn writes_are_performed_and_refusals_mean_what_the_plan_says() {
+    let host = StandIn::new("limit");
+    let cgroup = host.cgroup("c", &[("memory.max", ""), ("io.weight", "")]).open("c");
+    let instead = Refused::Instead { file: "io.weight", value: "910".to_owned() };
+    let writes = [
+        write("memory.max", "100", Refused::Fail),
+        write("memory.swap.max", "max", Refused::UnlessMissing),
+        write("io.bfq.weight", "100", instead),
+    ];
+    cgroup.limit(&writes).expect("limit");
+    assert_eq!((host.read("c/memory.max").as_str(), host.read("c/io.weight").as_str()), ("100", "910"));
+
+    let error = cgroup.limit(&[write("pids.max", "5", Refused::Fail)]).expect_err("no such file");
+    let path = host.0.join("c/pids.max").display().to_string();
+    let text = format!("/linux/resources/x: write \"5\" to {path}: No such file or directory");
+    assert_eq!(format!("{error:#}"), text);
+    assert_eq!(Refusal::errno_of(&error), Some(Errno::ENOENT));
+}
+
+#[test]
+fn the_memory_guard_compares_with_present_use() {
+    let host = StandIn::new("guard");
+    let cgroup = host.cgroup("c", &[("memory.current", "100\n"), ("memory.swap.current", "20\n")]).open("c");
+    let check = |limit, total| {
+        let guard = MemoryGuard { origin: Pointer::of("/linux/resources/memory"), limit, total };
+        cgroup.check_memory(&guard).map_err(|error| error.to_string())
+    };
+    assert_eq!(check(Some(101), Some(121)), Ok(()));
+    assert_eq!(check(Some(100), None), Err("/linux/resources/memory: rejecting memory limit 100 <= usage 100".into()));
+    let both = "/linux/resources/memory: rejecting memory+swap limit 120 <= usage 120";
+    assert_eq!(check(None, Some(120)), Err(both.into()));
+    let bare = host.cgroup("bare", &[]).open("bare");
+    let guard = MemoryGuard { origin: Pointer::default(), limit: Some(1), total: Some(1) };
+    bare.check_memory(&guard).expect("a use that cannot be read is no obstacle");
+}
+
+#[test]
+fn a_cgroup_that_is_gone_is_no_error() {
+    let host = StandIn::new("gone");
+    let cgroup = host.cgroup("a/c", &[]).open("a/c");
+    fs::create_dir_all(host.0.join("a/c/x/y")).expect("cgroups below");
+    fs::remove_dir_all(host.0.join("a/c")).expect("remove");
+    cgroup.remove(Leftovers::Wait).expect("remove again");
+    assert!(!cgroup.is_populated().expect("populated"));
+    assert!(!cgroup.is_frozen().expect("frozen"));
+    assert_eq!(cgroup.pids().expect("pids"), Vec::<i32>::new());
+    let record = cgroup.record(DriverKind::Cgroupfs);
+    assert!(Cgroup::open(&host.layout(), &record).expect("open").is_none());
+    let elsewhere = Record { path: "/nowhere/x".into(), ..record };
+    Cgroup::open(&host.layout(), &elsewhere).expect_err("outside of the hierarchy");
+}
+
+#[test]
+fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
+    let host = StandIn::new("optional");
+    host.cgroup("", &[("cgroup.controllers", "")]);
+    let (layout, place) = (host.layout(), Place::BelowMount("plain".into()));
+    let driver = Cgroupfs::new(&layout);
+    // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
+    for optional in [false, true] {
+        let wanted = Wanted { place: &place, needs: &[], optional };
+        driver.prepare(&wanted).expect_err("not a cgroup");
+    }
+    let scope = Place::Scope { slice: "s.slice".into(), prefix: "p".into(), name: "n".into() };
+    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: true }).expect_err("a scope");
+    assert!(error.to_string().contains("only the systemd driver can make"), "{error}");
+    assert!(Refusal::is_permission(&Refusal::of("mkdir x", Errno::EACCES)));
+    assert!(!Refusal::is_permission(&Refusal::of("mkdir x", Errno::ENOSPC)));
+}
+
+#[test]
+fn statistics_are_read_by_their_grammar() {
+    let stat = counters("usage_usec 12\nuser_usec 5\nbad x\n");
+    assert_eq!((stat.len(), stat["usage_usec"], stat["user_usec"]), (2, 12, 5));
+    let io = by_device("8:0 rbytes=1 wbytes=2\n8:16 rios=3\n");
+    assert_eq!((io["8:0"]["wbytes"], io["8:16"]["rios"]), (2, 3));
+    let rdma = by_device("mlx4_0 hca_handle=2 hca_object=max\n");
+    assert_eq!((rdma["mlx4_0"].get("hca_handle"), rdma["mlx4_0"].get("hca_object")), (Some(&2), None));
+    let psi =
+        pressure("some avg10=1.50 avg60=0.25 avg300=0.00 total=77\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+    assert_eq!((psi.some.average, psi.some.total, psi.full.total), ([1.5, 0.25, 0.0], 77, 5));
+}
+
+#[test]
+fn a_reading_has_the_parts_whose_controllers_are_enabled() {
+    let host = StandIn::new("measure");
+    let files = [
+        ("cpu.stat", "usage_usec 9\n"),
+        ("memory.current", "4096\n"),
+        ("memory.max", "max\n"),
+        ("memory.peak", "8192\n"),
+        ("memory.events", "oom 2\noom_kill 1\n"),
+        ("memory.stat", "anon 5\n"),
+        ("hugetlb.2MB.current", "0\n"),
+        ("hugetlb.2MB.rsvd.current", "0\n"),
+        ("hugetlb.2MB.max", "10\n"),
+        ("hugetlb.2MB.events", "max 3\n"),
+    ];
+    let stats = host.cgroup("c", &files).open("c").measure().expect("measure");
+    let memory = stats.memory.expect("memory");
+    assert_eq!((memory.current, memory.max, memory.peak, memory.swap_current), (4096, None, Some(8192), None));
+    assert_eq!((stats.cpu["usage_usec"], memory.events["oom_kill"], memory.stat["anon"]), (9, 1, 5));
+    let sizes: Vec<_> = stats.hugetlb.iter().map(|(size, h)| (size.as_str(), h.max, h.failures)).collect();
+    assert_eq!(sizes, [("2MB", Some(10), 3)]);
+    assert!(stats.pids.is_none() && stats.io.is_none() && stats.cpu_pressure.is_none() && stats.rdma.is_none());
+    assert_eq!(host.open("c").oom_kills().expect("oom"), Some(1));
+}

@@ -1,9 +1,19 @@
 //! `create`: a container up to the moment before its program starts.
 
+use super::build::{Build, Building};
 use super::{CreateRequest, Root};
 use crate::report::Log;
+use anyhow::Context;
 
 /// Creates a container.
-pub(crate) fn create(_root: &Root, request: CreateRequest, _log: &Log) -> anyhow::Result<()> {
-    anyhow::bail!("cannot create {}: this build has no launch", request.id)
+pub(crate) fn create(root: &Root, request: CreateRequest, log: &Log) -> anyhow::Result<()> {
+    let id = request.id.clone();
+    attempt(root, request, log).with_context(|| format!("cannot create {id}"))
+}
+
+fn attempt(root: &Root, request: CreateRequest, log: &Log) -> anyhow::Result<()> {
+    let build = Build::plan(request, false, log)?;
+    build.check_console(true)?;
+    let building = Building::begin(build, root, log)?;
+    building.finish_created()
 }

@@ -1,7 +1,7 @@
 //! `delete`: the end of a container's name. What is left of it is killed and removed.
 
 use super::dir::{self, Dir, Locked};
-use super::{Container, Id, NO_CONTAINER, Record, Root, Status, poststop};
+use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks};
 use crate::report::Log;
 use anyhow::{Context, anyhow, bail};
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow:
         cgroup.unmake()?;
     }
     locked.remove()?;
-    poststop::run(record, log);
+    hooks::poststop(record, log);
     Ok(())
 }
 

@@ -1,9 +1,37 @@
 //! `run`: create, start, wait, delete.
 
-use super::{Root, RunRequest};
+use super::build::{Build, Building, Running};
+use super::dir::Dir;
+use super::foreground::{self, Foreground};
+use super::{Root, RunRequest, delete};
 use crate::report::Log;
+use crate::sys::credentials;
+use anyhow::{Context, Result};
 
 /// Runs a container; the exit status for davit to end with.
-pub(crate) fn run(_root: &Root, request: RunRequest, _log: &Log) -> anyhow::Result<u8> {
-    anyhow::bail!("cannot run {}: this build has no launch", request.create.id)
+pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
+    let id = request.create.id.clone();
+    let RunRequest { create, detach, keep, no_subreaper } = request;
+    let started = || -> Result<(Running, Option<Foreground>)> {
+        let build = Build::plan(create, true, log)?;
+        build.check_console(detach)?;
+        if !no_subreaper && !detach {
+            credentials::subreaper().map_err(std::io::Error::from).context("become a subreaper")?;
+        }
+        // Signals are held back from before the process exists, so that none is lost and its end is not missed.
+        let foreground = (!detach).then(|| Foreground::prepare(build.has_terminal())).transpose()?;
+        let running = Building::begin(build, root, log)?.finish_running()?;
+        Ok((running, foreground))
+    };
+    let (running, foreground) = started().with_context(|| format!("cannot run {id}"))?;
+    let Some(foreground) = foreground else { return Ok(0) };
+    let Running { record, child, console, .. } = running;
+    let status = foreground::attend(foreground, child, console.own())?;
+    if !keep
+        && let Some(dir) = Dir::open(root, &id)?
+        && let Some(locked) = dir.lock()?
+    {
+        delete::destroy(&record, locked, log).with_context(|| format!("cannot delete {id}"))?;
+    }
+    Ok(status)
 }

@@ -1,9 +1,62 @@
 //! `start`: the first process of a created container becomes its program.
 
-use super::{Id, Root};
+use super::dir::Dir;
+use super::{Container, Id, NO_CONTAINER, Record, Root, START, Status, files, hooks};
+use crate::channel::{Channel, Message};
+use crate::launch::after_start;
 use crate::report::Log;
+use crate::sys::{Errno, socket};
+use anyhow::{Context, Result, anyhow, bail};
+use std::fs;
 
-/// Starts a created container.
-pub(crate) fn start(_root: &Root, id: &Id, _log: &Log) -> anyhow::Result<()> {
-    anyhow::bail!("cannot start {id}: this build has no launch")
+/// Starts a created container. Returns when the program has been executed and the poststart hooks have run.
+pub(crate) fn start(root: &Root, id: &Id, log: &Log) -> Result<()> {
+    attempt(root, id, log).with_context(|| format!("cannot start {id}"))
+}
+
+fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
+    let dir = Dir::open(root, id)?.context(NO_CONTAINER)?;
+    let locked = dir.lock()?.context(NO_CONTAINER)?;
+    let record = locked.read()?.context(NO_CONTAINER)?;
+    let container = Container::seen(record, dir.path().to_owned())?;
+    match container.status {
+        Status::Created => (),
+        Status::Creating => bail!("cannot start a container that is being created"),
+        Status::Running => bail!("cannot start an already running container"),
+        Status::Paused => bail!("cannot start a container in the paused state"),
+        Status::Stopped => bail!("cannot start a container that has stopped"),
+    }
+    let held = fs::File::open(dir.path()).with_context(|| format!("open {}", dir.path().display()))?;
+    let socket = socket::connect_to(&files::by_descriptor(&held, START)).map_err(|errno| match errno {
+        Errno::ECONNREFUSED => anyhow!("cannot start a container that has stopped"),
+        errno => anyhow!(std::io::Error::from(errno)).context("connect to the container's process"),
+    })?;
+    // From here on it counts as running: if this process is killed now, the container's process notices and ends.
+    let file = dir.path().join(START);
+    fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
+    release(&Channel::over(socket), &container.record)?;
+    if let Err(error) = hooks::poststart(&container.record) {
+        super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Gives the word, and waits until the program is executed.
+fn release(channel: &Channel, record: &Record) -> Result<()> {
+    match channel.go() {
+        Ok(()) => (),
+        Err(Errno::EPIPE) => bail!("cannot start a container that has stopped"),
+        Err(errno) => return Err(std::io::Error::from(errno)).context("speak to the container's process"),
+    }
+    let mut executing = false;
+    loop {
+        match channel.next().map_err(std::io::Error::from).context("listen to the container's process")? {
+            Message::Executing => executing = true,
+            Message::Closed if executing => return Ok(()),
+            Message::Closed => bail!("the container's process ended before it executed the program"),
+            Message::Failed(failure) => return Err(after_start(&record.steps_after_start, &failure)),
+            other => bail!("unexpected message from the container's process: {other:?}"),
+        }
+    }
 }

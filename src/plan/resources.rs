@@ -16,7 +16,7 @@ mod unified;
 
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
-use oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::{LinuxResources, Spec};
 use std::borrow::Cow;
 
 pub(crate) use devices::DeviceRule;
@@ -98,6 +98,17 @@ pub(crate) struct MemoryGuard {
     pub(crate) total: Option<u64>,
 }
 
+/// What a whole configuration asks of its container's cgroup.
+///
+/// Without `linux.resources` no limit is touched, and only the default devices may be used: a container that was given no
+/// list must not reach the host's disks.
+pub(crate) fn of(spec: &Spec, host: &CgroupFacts, problems: &mut Problems, warnings: &mut Vec<String>) -> ResourcePlan {
+    match spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
+        Some(resources) => compile(resources, &Pointer::of("/linux/resources"), host, problems, warnings),
+        None => ResourcePlan { devices: devices::defaults(), ..ResourcePlan::default() },
+    }
+}
+
 /// Compiles `linux.resources`, found at `at` in the document. Everything wrong is added to `problems`, everything that
 /// will have no effect to `warnings`.
 pub(crate) fn compile(
@@ -137,12 +148,6 @@ pub(crate) fn compile(
     draft.plan.devices = devices::compile(rules, &at.key("devices"), draft.problems, draft.warnings);
     draft.check_controllers(host);
     draft.plan
-}
-
-/// The plan of a configuration without `linux.resources`: no limit is touched, and only the default devices may be used,
-/// because a container that was given no list must not reach the host's disks.
-pub(crate) fn absent() -> ResourcePlan {
-    ResourcePlan { devices: devices::defaults(), ..ResourcePlan::default() }
 }
 
 /// A plan being made, and where what is noticed on the way goes.

@@ -73,3 +73,38 @@ fn element(list: &Pointer, index: usize, mends: &HashMap<String, Mend>) -> Point
     }
     place
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{apply, relocate};
+    use crate::spec::look::Mend;
+    use crate::spec::pointer::Pointer;
+    use serde_json::{Value, json};
+    use std::collections::HashMap;
+
+    fn mends(places: &[&str]) -> HashMap<String, Mend> {
+        places.iter().map(|place| ((*place).to_owned(), Mend::Remove)).collect()
+    }
+
+    #[test]
+    fn indices_are_those_of_the_written_document() {
+        let mut changes = mends(&["/a/0", "/a/2", "/a/3", "/a/4/x", "/b~1c/1/d/0"]);
+        changes.insert("/a/1/y".to_owned(), Mend::Set(json!(7)));
+        let text = r#"{"a": [0, {"y": 1}, 2, 3, {"x": 1, "z": [5]}, 5], "b/c": [0, {"d": [1, 2]}]}"#;
+        let changed: Value = serde_json::from_str(&apply(text, &changes).expect("JSON")).expect("JSON");
+        assert_eq!(changed, json!({"a": [{"y": 7}, {"z": [5]}, 5], "b/c": [0, {"d": [2]}]}));
+        for (place, written) in [
+            ("", ""),
+            ("/a", "/a"),
+            ("/a/0/y", "/a/1/y"),
+            ("/a/1/z/0", "/a/4/z/0"),
+            ("/a/2", "/a/5"),
+            ("/a/3", "/a/6"),
+            ("/b~1c/1/d/0", "/b~1c/1/d/1"),
+            ("/b~1c/007", "/b~1c/007"),
+        ] {
+            let at = place.split('/').skip(1).fold(Pointer::of(""), |at, token| at.key(&token.replace("~1", "/")));
+            assert_eq!(relocate(&at, &changes).as_str(), written);
+        }
+    }
+}

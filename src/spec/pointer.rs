@@ -13,6 +13,11 @@ impl Pointer {
         Pointer(Cow::Borrowed(text))
     }
 
+    /// A pointer that was put together elsewhere.
+    pub(crate) fn from_text(text: String) -> Self {
+        Pointer(Cow::Owned(text))
+    }
+
     /// The member `name` of the object at this place; `~` and `/` in the name are escaped as RFC 6901 asks.
     pub(crate) fn key(&self, name: &str) -> Self {
         let mut text = String::with_capacity(self.0.len() + name.len() + 1);

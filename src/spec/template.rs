@@ -37,13 +37,19 @@ struct Document {
 #[serde(rename_all = "camelCase")]
 struct Process {
     terminal: bool,
-    user: Value,
+    user: User,
     args: [&'static str; 1],
     env: [&'static str; 2],
     cwd: &'static str,
     capabilities: Capabilities,
     rlimits: [Rlimit; 1],
     no_new_privileges: bool,
+}
+
+#[derive(Serialize)]
+struct User {
+    uid: u32,
+    gid: u32,
 }
 
 #[derive(Serialize)]
@@ -79,10 +85,21 @@ struct Linux {
     #[serde(skip_serializing_if = "Option::is_none")]
     gid_mappings: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resources: Option<Value>,
+    resources: Option<Resources>,
     namespaces: Vec<Value>,
     masked_paths: [&'static str; 10],
     readonly_paths: [&'static str; 5],
+}
+
+#[derive(Serialize)]
+struct Resources {
+    devices: [DeviceRule; 1],
+}
+
+#[derive(Serialize)]
+struct DeviceRule {
+    allow: bool,
+    access: &'static str,
 }
 
 /// Just enough for a shell: to write the audit log, to signal its children, and to serve ports below 1024.
@@ -114,7 +131,7 @@ pub(crate) fn config(caller: Caller) -> serde_json::Result<String> {
         oci_version: OCI_VERSION,
         process: Process {
             terminal: true,
-            user: json!({"uid": 0, "gid": 0}),
+            user: User { uid: 0, gid: 0 },
             args: ["sh"],
             env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
             cwd: "/",
@@ -139,26 +156,21 @@ fn mounts(caller: Caller) -> Vec<Mount> {
     let sys = match caller {
         Caller::Root => {
             pts.push("gid=5");
-            vec![
-                mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-                mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
-            ]
+            mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"])
         }
-        // The kernel lets nobody mount a sysfs whose network namespace is another user's, so the host's is bound, its
-        // cgroup file system included. And the group tty is not the one group that is mapped.
-        Caller::Rootless { .. } => {
-            vec![mount("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"])]
-        }
+        // The kernel lets nobody mount a sysfs whose network namespace is another user's, so the host's is bound. And
+        // the group tty is not the one group that is mapped.
+        Caller::Rootless { .. } => mount("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]),
     };
-    let mut mounts = vec![
+    vec![
         mount("/proc", "proc", "proc", &[]),
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
         mount("/dev/pts", "devpts", "devpts", &pts),
         mount("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-    ];
-    mounts.extend(sys);
-    mounts
+        sys,
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+    ]
 }
 
 fn linux(caller: Caller) -> Linux {
@@ -166,7 +178,7 @@ fn linux(caller: Caller) -> Linux {
     let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup"];
     match caller {
         Caller::Root => {
-            resources = Some(json!({"devices": [{"allow": false, "access": "rwm"}]}));
+            resources = Some(Resources { devices: [DeviceRule { allow: false, access: "rwm" }] });
             namespaces.insert(1, "network");
         }
         Caller::Rootless { uid, gid } => {
@@ -224,7 +236,7 @@ mod tests {
         let text = document.to_string();
         assert!(!text.contains("network") && !text.contains("gid=5") && text.contains("{\"type\":\"user\"}"));
         assert_eq!(document["mounts"][5]["options"][0], "rbind");
-        assert_eq!(document["mounts"].as_array().map(Vec::len), Some(6));
+        assert_eq!(document["mounts"].as_array().map(Vec::len), Some(7));
     }
 
     #[test]

@@ -21,6 +21,14 @@ pub(crate) fn signal(process: BorrowedFd<'_>, signal: i32) -> Result<()> {
         .map(drop)
 }
 
+/// pidfd_getfd(2), Linux 5.6: a copy of the descriptor `number` of that process.
+pub(crate) fn take_descriptor(process: BorrowedFd<'_>, number: i32) -> Result<OwnedFd> {
+    // SAFETY: the call takes integers.
+    let fd = answer(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
+    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
 /// Waits until the process has ended (a zombie has), at most `limit`. Whether it has.
 pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<bool> {
     let deadline = Instant::now() + limit;

@@ -85,7 +85,8 @@ fn bandwidth(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
             draft.problems.add(at.key("burst"), format!("{burst} is above cpu.quota, {quota}"));
         }
         match (burst, &max) {
-            (0, None) => draft.lift(at.key("burst"), "cpu.max.burst", "0".to_owned()),
+            // No burst at all is below any quota.
+            (0, _) => draft.lift(at.key("burst"), "cpu.max.burst", "0".to_owned()),
             (_, None) => draft.write(at.key("burst"), "cpu.max.burst", burst.to_string()),
             // A burst may not exceed the quota in force, so which of both goes first depends on what was there before.
             (_, Some(_)) => {

@@ -92,8 +92,6 @@ fn no_value_at_any_place_surprises_oci_spec() {
         json!(true),
         json!(-1),
         json!(1.5),
-        json!(u64::MAX),
-        json!(u64::from(u32::MAX) + 1),
         json!(""),
         json!("x"),
         json!([]),
@@ -101,8 +99,12 @@ fn no_value_at_any_place_surprises_oci_spec() {
         json!({"x": null}),
         json!({"SCMP_ACT_ALLOW": null}),
     ];
+    let edges = [-1_i128, i64::MIN.into(), 1 << 16, 1 << 31, 1 << 32, 1 << 63, u64::MAX.into()];
+    let edges: Vec<Value> = edges.iter().map(|n| serde_json::from_str(&n.to_string()).expect("a number")).collect();
+    let document = full();
     for place in &all {
-        for value in &strange {
+        let number = document.pointer(place).is_some_and(Value::is_number);
+        for value in strange.iter().chain(edges.iter().filter(|_| number)) {
             for problem in problems(&with(place, value.clone())) {
                 let (at, what) = problem.split_once(": ").expect("place and words");
                 assert!(!what.contains("cannot be read") && !at.is_empty(), "{place} = {value}: {problem}");
@@ -401,4 +403,18 @@ fn a_process_and_resources_load_alone() {
     assert!(resources.unified().is_some());
     let resources = load_resources(b"{\"pids\": {\"limit\": null}, \"memory\": {}, \"devices\": null}").expect("fits");
     assert!(resources.pids().is_none() && resources.memory().is_some());
+}
+
+#[test]
+fn no_object_has_more_members_than_the_pass_has_bits() {
+    use super::super::shape::{Shape, config, linux};
+    fn most(shape: &Shape) -> usize {
+        match shape {
+            Shape::Object(members) => members.iter().map(|m| most(m.shape)).max().unwrap_or(0).max(members.len()),
+            Shape::List(inner) | Shape::Map(inner) => most(inner),
+            _ => 0,
+        }
+    }
+    let most = most(&config::SPEC).max(most(&linux::RESOURCES));
+    assert!((10..=32).contains(&most), "{most}");
 }

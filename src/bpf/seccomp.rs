@@ -1,0 +1,158 @@
+//! The seccomp compiler: a profile of actions, names and conditions to one classic BPF program.
+//!
+//! It owns what a profile means (`resolve` has the rules of meaning in one place) and how it is written down (`emit`).
+//! It deliberately does not know the documents it comes from, `seccomp(2)`'s flags, or how the program is installed.
+//! Sources: runtime-spec config-linux "Seccomp", seccomp(2), libseccomp and runc where the specification is silent.
+
+mod arch;
+mod assembler;
+mod emit;
+mod multiplex;
+mod name;
+mod problem;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use arch::Arch;
+use libc::sock_filter;
+pub(crate) use problem::ProfileError;
+
+/// What a filter tells the kernel to do with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// `SCMP_ACT_KILL`, `SCMP_ACT_KILL_THREAD`: end the calling thread as if by SIGSYS.
+    KillThread,
+    /// `SCMP_ACT_KILL_PROCESS`: end the whole process as if by SIGSYS.
+    KillProcess,
+    /// `SCMP_ACT_TRAP`: send SIGSYS.
+    Trap,
+    /// `SCMP_ACT_ERRNO`: answer with this errno, at most 4095.
+    Errno(u16),
+    /// `SCMP_ACT_NOTIFY`: ask the listener.
+    Notify,
+    /// `SCMP_ACT_TRACE`: stop for the tracer, which is told this value.
+    Trace(u16),
+    /// `SCMP_ACT_LOG`: log and allow.
+    Log,
+    /// `SCMP_ACT_ALLOW`: allow.
+    Allow,
+}
+
+impl Action {
+    /// The filter's return value (`SECCOMP_RET_*` and its data).
+    const fn ret(self) -> u32 {
+        match self {
+            Action::KillThread => 0,
+            Action::KillProcess => 0x8000_0000,
+            Action::Trap => 0x0003_0000,
+            Action::Errno(errno) => 0x0005_0000 | errno as u32,
+            Action::Notify => 0x7fc0_0000,
+            Action::Trace(message) => 0x7ff0_0000 | message as u32,
+            Action::Log => 0x7ffc_0000,
+            Action::Allow => 0x7fff_0000,
+        }
+    }
+
+    /// How much the action lets pass, in the kernel's own order of precedence, where the smaller one wins: a signed
+    /// comparison of the action bits.
+    const fn permits(self) -> i32 {
+        (self.ret() & 0xffff_0000) as i32
+    }
+}
+
+/// How an argument is compared; all comparisons are unsigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operator {
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Equal,
+    GreaterOrEqual,
+    Greater,
+    /// `arg & value == value_two & value`
+    MaskedEqual,
+}
+
+/// A condition on one argument.
+///
+/// The comparison is one of 64 bits, or of the lower 32 bits of both sides on architectures with 32 bit arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// Which argument, 0 to 5.
+    pub(crate) index: u8,
+    /// How it is compared.
+    pub(crate) operator: Operator,
+    /// What it is compared with; the mask for `MaskedEqual`.
+    pub(crate) value: u64,
+    /// The masked value for `MaskedEqual`; otherwise unused.
+    pub(crate) value_two: u64,
+}
+
+/// One entry of `linux.seccomp.syscalls`.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule<'a> {
+    /// Names of calls, at least one.
+    pub(crate) names: Vec<&'a str>,
+    /// What happens to them.
+    pub(crate) action: Action,
+    /// If there are any, all must hold (several on one argument: any).
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// A whole `linux.seccomp`, as far as the filter is concerned.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile<'a> {
+    /// What happens to calls that no rule speaks of.
+    pub(crate) default: Action,
+    /// Architectures beside the native one, which is always included.
+    pub(crate) architectures: Vec<Arch>,
+    /// The rules; `resolve` says how they combine.
+    pub(crate) rules: Vec<Rule<'a>>,
+}
+
+/// A name that no architecture knows. It was skipped: profiles name calls of kernels newer than this table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownName {
+    /// Index into the profile's rules.
+    pub(crate) rule: usize,
+    /// Index into the rule's names.
+    pub(crate) name: usize,
+}
+
+/// A compiled profile.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter {
+    /// The program, at most 4096 instructions, as `struct sock_fprog` wants it.
+    pub(crate) program: Vec<sock_filter>,
+    /// Names that were skipped.
+    pub(crate) unknown: Vec<UnknownName>,
+    /// Whether a rule asks the listener, so that one must be made when the filter is installed.
+    pub(crate) notifies: bool,
+}
+
+/// `BPF_MAXINSNS`: the kernel takes no longer program.
+const MAX_INSTRUCTIONS: usize = 4096;
+
+/// Compiles a profile for the architecture this program was built for.
+///
+/// # Errors
+///
+/// All mistakes of the profile, each with its place; none of them depends on the kernel.
+pub(crate) fn compile(profile: &Profile<'_>) -> Result<Filter, Vec<ProfileError>> {
+    compile_for(profile, Arch::NATIVE)
+}
+
+fn compile_for(profile: &Profile<'_>, native: Arch) -> Result<Filter, Vec<ProfileError>> {
+    let problems = problem::problems(profile);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let resolved = resolve::resolve(profile, native);
+    let program = emit::emit(profile, &resolved, native);
+    if program.len() > MAX_INSTRUCTIONS {
+        return Err(vec![ProfileError::TooLong { instructions: program.len() }]);
+    }
+    let notifies = profile.rules.iter().any(|rule| rule.action == Action::Notify);
+    Ok(Filter { program, unknown: resolved.unknown, notifies })
+}

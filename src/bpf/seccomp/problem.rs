@@ -1,0 +1,110 @@
+//! What can be wrong with a profile, and where.
+//!
+//! The places are those of `linux.seccomp` in a configuration, written as JSON pointers relative to it, so that whoever
+//! read the profile from there can say them in full. It judges the shape of a profile, never its wisdom.
+
+use std::fmt;
+
+use super::{Action, Profile};
+
+/// A mistake in a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProfileError {
+    /// The default action is to ask the listener, which then would have to answer its own client's `sendmsg`.
+    NotifyByDefault,
+    /// A rule without names.
+    NoNames {
+        /// Index of the rule.
+        rule: usize,
+    },
+    /// An empty name.
+    EmptyName {
+        /// Index of the rule.
+        rule: usize,
+        /// Index of the name in the rule.
+        name: usize,
+    },
+    /// `write` is to be answered by the listener, but the listener's own descriptor is handed over by it.
+    NotifyForWrite {
+        /// Index of the rule.
+        rule: usize,
+        /// Index of the name in the rule.
+        name: usize,
+    },
+    /// A condition on an argument that no call has.
+    ArgumentIndex {
+        /// Index of the rule.
+        rule: usize,
+        /// Index of the condition in the rule.
+        condition: usize,
+        /// The argument's index as written.
+        index: u8,
+    },
+    /// The program would be longer than the kernel takes.
+    TooLong {
+        /// How long it would be.
+        instructions: usize,
+    },
+}
+
+impl ProfileError {
+    /// The place of the mistake, as a JSON pointer relative to `/linux/seccomp`; empty for the whole profile.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            ProfileError::NotifyByDefault => "/defaultAction".to_owned(),
+            ProfileError::NoNames { rule } => format!("/syscalls/{rule}/names"),
+            ProfileError::EmptyName { rule, name } | ProfileError::NotifyForWrite { rule, name } => {
+                format!("/syscalls/{rule}/names/{name}")
+            }
+            ProfileError::ArgumentIndex { rule, condition, .. } => format!("/syscalls/{rule}/args/{condition}/index"),
+            ProfileError::TooLong { .. } => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProfileError::NotifyByDefault => write!(out, "SCMP_ACT_NOTIFY cannot be used as default action"),
+            ProfileError::NoNames { .. } => write!(out, "at least one system call name is needed"),
+            ProfileError::EmptyName { .. } => write!(out, "empty string is not a valid syscall"),
+            ProfileError::NotifyForWrite { .. } => write!(out, "SCMP_ACT_NOTIFY cannot be used for the write syscall"),
+            ProfileError::ArgumentIndex { index, .. } => {
+                write!(out, "{index} is not the index of a system call argument (0 to 5)")
+            }
+            ProfileError::TooLong { instructions } => write!(
+                out,
+                "the filter would need {instructions} instructions, and the kernel takes at most {}",
+                super::MAX_INSTRUCTIONS
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ProfileError {}
+
+/// All mistakes that can be seen before compiling.
+pub(super) fn problems(profile: &Profile<'_>) -> Vec<ProfileError> {
+    let mut problems = Vec::new();
+    if profile.default == Action::Notify {
+        problems.push(ProfileError::NotifyByDefault);
+    }
+    for (rule, written) in profile.rules.iter().enumerate() {
+        if written.names.is_empty() {
+            problems.push(ProfileError::NoNames { rule });
+        }
+        for (name, text) in written.names.iter().enumerate() {
+            if text.is_empty() {
+                problems.push(ProfileError::EmptyName { rule, name });
+            } else if *text == "write" && written.action == Action::Notify {
+                problems.push(ProfileError::NotifyForWrite { rule, name });
+            }
+        }
+        for (condition, written) in written.conditions.iter().enumerate() {
+            if written.index > 5 {
+                problems.push(ProfileError::ArgumentIndex { rule, condition, index: written.index });
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,69 @@
+//! The same profiles as libseccomp 2.6 compiled them (`hack/libseccomp`), run over the same calls.
+
+use super::exhaustive::{interesting, numbers};
+use super::*;
+use crate::bpf::seccomp::arch::X32_BIT;
+use crate::bpf::syscalls;
+
+const ENOSYS: u32 = 0x0005_0026;
+
+fn parse(bytes: &[u8]) -> Vec<sock_filter> {
+    let instruction = |b: &[u8]| sock_filter {
+        code: u16::from_le_bytes([b[0], b[1]]),
+        jt: b[2],
+        jf: b[3],
+        k: u32::from_le_bytes([b[4], b[5], b[6], b[7]]),
+    };
+    bytes.chunks_exact(8).map(instruction).collect()
+}
+
+/// Compares both programs. Numbers above the `newest` one that the profile knows are runc's business, not libseccomp's.
+fn agree(profile: &Profile<'_>, theirs: &[u8], newest: &[(Arch, u32)]) {
+    let (ours, theirs) = (compiled(profile, Arch::X86_64), parse(theirs));
+    check(&theirs).expect("libseccomp's program is sound");
+    let values = interesting(profile);
+    for arch in [Arch::X86_64, Arch::X32, Arch::X86, Arch::Aarch64] {
+        let newest = newest.iter().find(|(known, _)| *known == arch).map_or(u32::MAX, |(_, number)| *number);
+        let asked = asked(profile, arch);
+        for number in numbers(arch) {
+            // Two arguments with a value each, where conditions may look at both; elsewhere one value for all will do.
+            let pairs = values.iter().flat_map(|one| values.iter().map(move |two| (*one, *two)));
+            let conditional = asked.contains(&number);
+            for (one, two) in pairs.filter(|(one, two)| conditional || one == two) {
+                let arguments = [one, two, one, two, one, two];
+                let data = Data { number, arch: arch.audit(), arguments, ..Data::default() };
+                let (our, their) = (run(&ours, &data), run(&theirs, &data));
+                if number > newest {
+                    assert_eq!((our, their), (ENOSYS, profile.default.ret()), "{arch:?} {number}");
+                } else {
+                    assert_eq!(our, their, "{arch:?} {number} {arguments:x?}");
+                }
+            }
+        }
+    }
+}
+
+/// Numbers that a rule with conditions speaks of.
+fn asked(profile: &Profile<'_>, arch: Arch) -> Vec<u32> {
+    let base = if arch == Arch::X32 { X32_BIT } else { 0 };
+    let rules = profile.rules.iter().filter(|rule| !rule.conditions.is_empty());
+    let calls = rules.flat_map(|rule| &rule.names).filter_map(|name| syscalls::find(name));
+    calls.filter_map(|call| syscalls::number(call, arch.column())).map(|number| base + number).collect()
+}
+
+#[test]
+fn docker() {
+    let newest = [(Arch::X86_64, 466), (Arch::X86, 466), (Arch::X32, X32_BIT + 547)];
+    agree(&super::docker(), include_bytes!("../../../../tests/seccomp/docker-default.bpf"), &newest);
+}
+
+#[test]
+fn podman() {
+    agree(&super::podman(), include_bytes!("../../../../tests/seccomp/podman-default.bpf"), &[]);
+}
+
+#[test]
+fn operators() {
+    let profile = recorded(include_str!("../../../../tests/seccomp/operators.json"));
+    agree(&profile, include_bytes!("../../../../tests/seccomp/operators.bpf"), &[]);
+}

@@ -1,0 +1,221 @@
+//! Random profiles against the reference, and against the `seccompiler` crate where that can say the same.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
+
+use super::reference::Reference;
+use super::*;
+use crate::bpf::seccomp::arch::X32_BIT;
+use crate::bpf::syscalls;
+
+/// Xorshift: small, and the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % limit
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+}
+
+/// Few names, so that rules meet: neighbours, multiplexed calls, private calls, and one nobody knows.
+const NAMES: [&str; 24] = [
+    "read",
+    "write",
+    "open",
+    "close",
+    "stat",
+    "socket",
+    "socketcall",
+    "connect",
+    "accept",
+    "semop",
+    "shmget",
+    "ipc",
+    "personality",
+    "clone",
+    "mmap2",
+    "set_tls",
+    "cacheflush",
+    "rt_sigaction",
+    "futex_waitv",
+    "listns",
+    "exit",
+    "opnat2",
+    "getpid",
+    "sendto",
+];
+const ACTIONS: [Action; 10] = [
+    Action::KillThread,
+    Action::KillProcess,
+    Action::Trap,
+    Action::Errno(1),
+    Action::Errno(38),
+    Action::Notify,
+    Action::Trace(1),
+    Action::Log,
+    Action::Allow,
+    Action::Errno(7),
+];
+const VALUES: [u64; 9] = [0, 1, 2, 40, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 0x8000_0000_8000_0000, u64::MAX];
+
+fn condition(random: &mut Random) -> Condition {
+    let operator = random.pick(&Operator::ALL).1;
+    Condition { index: random.below(6) as u8, operator, value: random.pick(&VALUES), value_two: random.pick(&VALUES) }
+}
+
+fn rule(random: &mut Random, action: Action) -> Rule<'static> {
+    Rule {
+        names: (0..1 + random.below(3))
+            .map(|_| random.pick(&NAMES))
+            .filter(|name| *name != "write" || action != Action::Notify)
+            .chain(["getppid"])
+            .collect(),
+        action,
+        conditions: (0..random.below(4)).map(|_| condition(random)).collect(),
+    }
+}
+
+/// A number that some rule speaks of or that lies beside one, as the architecture's filter sees it.
+fn number(random: &mut Random, arch: Arch) -> u32 {
+    let name = random.pick(&NAMES);
+    let number = syscalls::find(name).and_then(|call| syscalls::number(call, arch.column()));
+    let number = match (number, random.below(10)) {
+        (Some(number), 0) => number + 1,
+        (Some(number), 1) => number.saturating_sub(1),
+        (Some(number), _) => number,
+        (None, 0) => u32::MAX,
+        (None, _) => random.below(1100) as u32,
+    };
+    match arch {
+        Arch::X32 => number | X32_BIT,
+        Arch::X86_64 => number & (X32_BIT - 1),
+        _ => number,
+    }
+}
+
+fn argument(random: &mut Random) -> u64 {
+    let value = random.pick(&VALUES);
+    match random.below(5) {
+        0 => value.wrapping_add(1),
+        1 => value.wrapping_sub(1),
+        2 => random.pick(&[1, 2, 11, 13, 17, 21, 0x1_0001, 0x1_0000_0005]),
+        _ => value,
+    }
+}
+
+#[test]
+fn profiles_mean_what_the_reference_says() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..4000 {
+        let native = random.pick(&Arch::ALL).1;
+        let native = if native == Arch::X32 { Arch::X86_64 } else { native };
+        let same_order = |arch: &Arch| arch.little_endian() == native.little_endian();
+        let default = random.pick(&ACTIONS);
+        let rules = (0..random.below(8)).map(|_| {
+            let action = random.pick(&ACTIONS);
+            rule(&mut random, action)
+        });
+        let rules = rules.collect();
+        let profile = Profile {
+            default: if default == Action::Notify { Action::Allow } else { default },
+            architectures: (0..random.below(4)).map(|_| random.pick(&Arch::ALL).1).filter(same_order).collect(),
+            rules,
+        };
+        let program = compiled(&profile, native);
+        for _ in 0..8 {
+            let arch = match random.below(8) {
+                0 => random.pick(&Arch::ALL).1,
+                _ => random.pick(&[profile.architectures.as_slice(), &[native]].concat()),
+            };
+            let reference = Reference::new(&profile, native, arch);
+            for _ in 0..24 {
+                let data = Data {
+                    number: number(&mut random, arch),
+                    arch: arch.audit(),
+                    arguments: [(); 6].map(|()| argument(&mut random)),
+                    big_endian: !native.little_endian(),
+                    ..Data::default()
+                };
+                assert_eq!(run(&program, &data), reference.answer(&data), "{data:x?} on {native:?} of {profile:#?}");
+            }
+        }
+    }
+}
+
+/// `seccompiler` knows two actions, one architecture, and no ENOSYS rule.
+#[test]
+fn seccompiler_agrees() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for round in 0..1000 {
+        // Neither of these defaults has calls newer than the profile answered differently.
+        let (default, action, mismatch, matched) = if round % 2 == 0 {
+            (Action::Allow, Action::Errno(7), SeccompAction::Allow, SeccompAction::Errno(7))
+        } else {
+            (Action::Errno(38), Action::Allow, SeccompAction::Errno(38), SeccompAction::Allow)
+        };
+        let rules: Vec<Rule<'_>> = (0..1 + random.below(8)).map(|_| rule(&mut random, action)).collect();
+        let profile = Profile { default, architectures: Vec::new(), rules };
+        let ours = compiled(&profile, Arch::X86_64);
+        let filter = SeccompFilter::new(translate(&profile), mismatch, matched, seccompiler::TargetArch::x86_64);
+        let theirs: seccompiler::BpfProgram = filter.expect("a filter").try_into().expect("a program");
+        let theirs: Vec<sock_filter> =
+            theirs.iter().map(|one| sock_filter { code: one.code, jt: one.jt, jf: one.jf, k: one.k }).collect();
+        for _ in 0..300 {
+            let data = Data {
+                number: number(&mut random, Arch::X86_64),
+                arch: Arch::X86_64.audit(),
+                arguments: [(); 6].map(|()| argument(&mut random)),
+                ..Data::default()
+            };
+            assert_eq!(run(&ours, &data), run(&theirs, &data), "{data:x?} of {profile:#?}");
+        }
+    }
+}
+
+fn translate(profile: &Profile<'_>) -> BTreeMap<i64, Vec<SeccompRule>> {
+    let mut calls: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    let mut always = Vec::new();
+    for rule in &profile.rules {
+        let indexes = rule.conditions.iter().map(|condition| condition.index);
+        let distinct = indexes.clone().all(|index| indexes.clone().filter(|other| *other == index).count() == 1);
+        for name in &rule.names {
+            let column = Arch::X86_64.column();
+            let Some(number) = syscalls::find(name).and_then(|call| syscalls::number(call, column)) else { continue };
+            let translated: Vec<SeccompCondition> = rule.conditions.iter().map(translate_condition).collect();
+            let known = calls.entry(i64::from(number)).or_default();
+            match translated.as_slice() {
+                [] => always.push(i64::from(number)),
+                all if distinct => known.push(SeccompRule::new(all.to_vec()).expect("a rule")),
+                alternatives => {
+                    known.extend(alternatives.iter().map(|one| SeccompRule::new(vec![one.clone()]).expect("a rule")))
+                }
+            }
+        }
+    }
+    for number in always {
+        calls.insert(number, Vec::new());
+    }
+    calls
+}
+
+fn translate_condition(condition: &Condition) -> SeccompCondition {
+    let (operator, value) = match condition.operator {
+        Operator::NotEqual => (SeccompCmpOp::Ne, condition.value),
+        Operator::Less => (SeccompCmpOp::Lt, condition.value),
+        Operator::LessOrEqual => (SeccompCmpOp::Le, condition.value),
+        Operator::Equal => (SeccompCmpOp::Eq, condition.value),
+        Operator::GreaterOrEqual => (SeccompCmpOp::Ge, condition.value),
+        Operator::Greater => (SeccompCmpOp::Gt, condition.value),
+        // A value with bits outside the mask never matches there; here and in libseccomp they do not count.
+        Operator::MaskedEqual => (SeccompCmpOp::MaskedEq(condition.value), condition.value & condition.value_two),
+    };
+    SeccompCondition::new(condition.index, SeccompCmpArgLen::Qword, operator, value).expect("a condition")
+}

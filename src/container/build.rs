@@ -1,0 +1,325 @@
+//! Building a container, for `create` and `run` alike: everything is decided first (`Build`), then made (`Building`).
+//!
+//! What a `Building` has made is undone when it is dropped before it stands.
+
+use super::console::Console;
+use super::dir::Dir;
+use super::host_side::Hosting;
+use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
+use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
+use crate::hook::Prepared;
+use crate::host;
+use crate::init::{ContainerHooks, StateDocument};
+use crate::launch::{self, Child, Kit};
+use crate::plan::namespaces::PID;
+use crate::plan::placement::{self, Place};
+use crate::plan::{self, Plan, Request, hooks_of};
+use crate::report::{Log, Several, time};
+use crate::spec::load;
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use crate::sys::socket;
+use anyhow::{Context, Result, anyhow, bail};
+use oci_spec::runtime::Spec;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+/// A container about which everything is decided and of which nothing exists.
+pub(super) struct Build {
+    pub(super) request: CreateRequest,
+    pub(super) spec: Spec,
+    pub(super) plan: Plan,
+    /// What the state directory keeps of the configuration.
+    snapshot: Vec<u8>,
+    bundle: PathBuf,
+    /// Where the cgroup goes; `None` without one.
+    place: Option<Place>,
+    layout: Option<Layout>,
+    /// Going without a cgroup is no error.
+    cgroup_is_optional: bool,
+    runs: bool,
+}
+
+impl Build {
+    /// Reads the bundle, looks at the host, decides. All problems are told at once.
+    pub(super) fn plan(request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
+        let given = &request.bundle;
+        let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
+        let file = bundle.join("config.json");
+        let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        let layout = layout(&request)?;
+        let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
+            let host = host::probe(spec, &bundle, layout.as_ref())?;
+            let mut problems = Problems::default();
+            let place = place(spec, &request, layout.is_some(), &mut problems);
+            let wishes = wishes(&request, &bundle, runs);
+            Ok(match plan::compile(spec, &host, &wishes) {
+                Ok(plan) => problems.or((plan, place)),
+                Err(more) => {
+                    problems.append(more);
+                    Err(problems)
+                }
+            })
+        };
+        let loaded = match load::load(&bytes) {
+            Ok(loaded) => loaded,
+            Err(rejected) => {
+                let more = match rejected.remainder.as_deref().map(&compile).transpose()? {
+                    Some(Err(more)) => more,
+                    _ => Problems::default(),
+                };
+                return Err(told(&rejected.with(&more)));
+            }
+        };
+        let (plan, place) = compile(&loaded.spec)?.map_err(|problems| told(&problems))?;
+        for warning in loaded.warnings.iter().chain(&plan.warnings) {
+            log.warning(warning);
+        }
+        let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
+        let cgroup_is_optional = is_rootless(&request);
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, cgroup_is_optional, runs, request })
+    }
+
+    /// Whether the program gets a terminal.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false)
+    }
+
+    /// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
+    pub(super) fn check_console(&self, detached: bool) -> Result<()> {
+        match (self.has_terminal(), self.request.console_socket.is_some()) {
+            (true, false) if detached => bail!("cannot allocate tty if davit will detach without setting console socket"),
+            (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),
+            (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the caller lacks the rights of root.
+    pub(super) fn is_unprivileged(&self) -> bool {
+        is_rootless(&self.request)
+    }
+
+    fn record(&self) -> Result<Record> {
+        let root = self.spec.root().as_ref().map(|root| self.bundle.join(root.path())).unwrap_or_default();
+        let hooks = self.spec.hooks().as_ref();
+        Ok(Record {
+            version: super::record::VERSION,
+            id: self.request.id.as_str().to_owned(),
+            bundle: self.bundle.clone(),
+            rootfs: fs::canonicalize(&root).unwrap_or(root),
+            init: None,
+            creator: Some(Process::this()?),
+            created: time::nanoseconds(SystemTime::now()),
+            owner: crate::sys::process::effective_uid(),
+            annotations: self.spec.annotations().clone().unwrap_or_default().into_iter().collect(),
+            shared_pid_namespace: self.plan.namespaces.new & PID == 0,
+            poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
+            poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
+            cgroup: None,
+            steps_after_start: if self.runs { Vec::new() } else { launch::steps_after_start(&self.plan) },
+        })
+    }
+
+    /// The hooks that the container's process runs, with their state documents.
+    fn container_hooks(&self, record: &Record) -> Result<ContainerHooks> {
+        let Some(hooks) = self.spec.hooks() else { return Ok(ContainerHooks::default()) };
+        let own = files::environment();
+        let prepare = |list: Option<&Vec<_>>, environment: &[_]| -> Vec<Prepared> {
+            hooks_of(list).iter().map(|hook| Prepared::new(hook, environment)).collect()
+        };
+        let create_container = prepare(hooks.create_container().as_ref(), &own);
+        // De facto, a startContainer hook without an environment gets the program's.
+        let start_container = prepare(hooks.start_container().as_ref(), &self.plan.program.environment);
+        if create_container.is_empty() && start_container.is_empty() {
+            return Ok(ContainerHooks::default());
+        }
+        let states = [state_document(record, Status::Creating)?, state_document(record, Status::Created)?];
+        Ok(ContainerHooks { create_container, start_container, states })
+    }
+}
+
+/// A state document with a number of ten digits for a pid, which ten blanks then replace.
+fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
+    const STAND_IN: i32 = 1_234_567_890;
+    let mut record = record.clone();
+    record.init = Some(Process { pid: STAND_IN, start_time: 0 });
+    let mut text = super::state_for_hooks(&record, status)?;
+    // Inside a JSON string the quotes would be escaped, so this can only be the member itself.
+    let member = format!("\"pid\":{STAND_IN}");
+    let at = text.windows(member.len()).position(|part| part == member.as_bytes());
+    let pid_at = at.context("the state document has no pid")? + "\"pid\":".len();
+    text[pid_at..pid_at + 10].fill(b' ');
+    Ok(StateDocument { text, pid_at })
+}
+
+/// The problems as an error that shows each with its place.
+pub(super) fn told(problems: &Problems) -> anyhow::Error {
+    let rows = problems.iter().map(|problem| (problem.at.as_str().to_owned(), problem.what.clone()));
+    Several::new("config.json", rows).into()
+}
+
+fn is_rootless(request: &CreateRequest) -> bool {
+    match request.rootless {
+        Rootless::True => true,
+        Rootless::False => false,
+        Rootless::Auto => crate::sys::process::effective_uid() != 0 || host::in_user_namespace(),
+    }
+}
+
+fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
+    match request.cgroup_manager {
+        CgroupManager::Cgroupfs => Layout::probe().map(Some),
+        CgroupManager::Disabled => Ok(None),
+        CgroupManager::Systemd => bail!("this davit makes cgroups itself and cannot ask systemd for them"),
+    }
+}
+
+fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
+    let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+    let at = Pointer::of("/linux/cgroupsPath");
+    let driver = placement::Driver::Cgroupfs;
+    wanted.then(|| placement::compile(path, request.id.as_str(), driver, &at, problems)).flatten()
+}
+
+fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
+    let listen_fds = files::listen_fds();
+    let environment = match listen_fds {
+        0 => Vec::new(),
+        count => vec![format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()],
+    };
+    Request {
+        id: request.id.as_str().to_owned(),
+        bundle: bundle.to_owned(),
+        run: runs,
+        no_pivot: request.no_pivot,
+        no_new_keyring: request.no_new_keyring,
+        preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),
+        environment,
+        extra_binds: Vec::new(),
+    }
+}
+
+/// A container in the making.
+pub(super) struct Building<'a> {
+    pub(super) build: Build,
+    pub(super) record: Record,
+    pub(super) child: Child,
+    pub(super) console: Console,
+    cgroup: Option<Rc<Cgroup>>,
+    new: NewContainer<'a>,
+}
+
+impl<'a> Building<'a> {
+    /// Claims the id, makes the cgroup, launches the process and serves it until it waits for its start.
+    pub(super) fn begin(build: Build, root: &Root, log: &'a Log) -> Result<Building<'a>> {
+        let mut record = build.record()?;
+        let mut console = Console::connect(build.request.console_socket.as_deref())?;
+        let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
+        let cgroup = make_cgroup(&build)?.map(Rc::new);
+        if let Some(cgroup) = &cgroup {
+            record.cgroup = Some(cgroup.record(crate::cgroup::DriverKind::Cgroupfs));
+            let cgroup = Rc::clone(cgroup);
+            new.on_failure("remove the cgroup", move || cgroup.unmake());
+        }
+        let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
+        let kit = Kit {
+            cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+            listener,
+            hooks: build.container_hooks(&record)?,
+            process: None,
+        };
+        let mut child = launch::launch(&build.plan, kit)?;
+        record.init = Some(Process::now(child.pid)?);
+        new.write(&record)?;
+        let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
+        let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        let building = Building { build, record, child, console, cgroup, new };
+        match ready {
+            Ok(()) => Ok(building),
+            Err(error) => Err(building.out_of_memory().unwrap_or(error)),
+        }
+    }
+
+    /// The container's process was killed for its memory limit: nothing else it said explains more.
+    fn out_of_memory(&self) -> Option<anyhow::Error> {
+        let kills = self.cgroup.as_ref()?.oom_kills().ok().flatten()?;
+        (kills > 0).then(|| anyhow!("container init was OOM-killed (memory limit too low?)"))
+    }
+
+    /// Tells what engines wait for: the pid file and the pidfd.
+    fn announce(&self) -> Result<()> {
+        if let Some(file) = &self.build.request.pid_file {
+            files::write_pid(file, self.child.pid)?;
+        }
+        if let Some(path) = &self.build.request.pidfd_socket {
+            let failed = || format!("send a pidfd to {}", path.display());
+            let socket = socket::connect_stream(path).map_err(std::io::Error::from).with_context(failed)?;
+            let pidfd = self.child.pidfd.as_fd();
+            socket::send(socket.as_fd(), b"standard", Some(pidfd)).map_err(std::io::Error::from).with_context(failed)?;
+        }
+        Ok(())
+    }
+
+    /// `create` ends: from now on the process waits for `start`.
+    pub(super) fn finish_created(mut self) -> Result<()> {
+        self.announce()?;
+        let draft = self.new.path().join(START_DRAFT);
+        fs::rename(&draft, self.new.path().join(START)).with_context(|| format!("rename {}", draft.display()))?;
+        self.record.creator = None;
+        self.new.write(&self.record)?;
+        self.child.go_on()?;
+        self.child.release();
+        self.new.keep();
+        Ok(())
+    }
+
+    /// `run` goes on: the program is executed, the container runs.
+    pub(super) fn finish_running(mut self) -> Result<Running> {
+        self.announce()?;
+        self.record.creator = None;
+        self.new.write(&self.record)?;
+        if let Err(error) = self.child.start(&self.build.plan) {
+            return Err(self.out_of_memory().unwrap_or(error));
+        }
+        super::hooks::poststart(&self.record)?;
+        let pidfd = self.child.release();
+        let Building { record, child, console, new, .. } = self;
+        let directory = new.path().to_owned();
+        new.keep();
+        let _ = pidfd;
+        Ok(Running { record, child, console, directory })
+    }
+}
+
+/// A container that `run` has started.
+pub(super) struct Running {
+    pub(super) record: Record,
+    pub(super) child: Child,
+    pub(super) console: Console,
+    pub(super) directory: PathBuf,
+}
+
+/// The name of the start socket until the container is created.
+const START_DRAFT: &str = ".start";
+
+/// The socket at which a created container waits. Bound by a short way, since a socket's path has 108 bytes at most.
+fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
+    let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
+    let path = files::by_descriptor(&held, START_DRAFT);
+    socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
+}
+
+fn make_cgroup(build: &Build) -> Result<Option<Cgroup>> {
+    let (Some(layout), Some(place)) = (&build.layout, &build.place) else { return Ok(None) };
+    let wanted = Wanted { place, needs: &build.plan.resources.needs, optional: build.cgroup_is_optional };
+    Cgroupfs::new(layout).prepare(&wanted)
+}
+
+/// Opens the state directory again, for the verb that ends the container.
+pub(super) fn reopen(root: &Root, id: &super::Id) -> Result<Option<Dir>> {
+    Dir::open(root, id)
+}

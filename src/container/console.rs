@@ -1,0 +1,45 @@
+//! Where the outer side of a container's terminal goes: to a console socket, or to whoever relays it.
+
+use crate::sys::socket;
+use anyhow::{Context, Result};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// The receiver of a terminal.
+pub(super) enum Console {
+    /// An engine's socket. One message: the descriptor, and a name as payload.
+    Socket(OwnedFd),
+    /// This process.
+    Own(Option<OwnedFd>),
+}
+
+impl Console {
+    /// Connects to the socket of `--console-socket`, before anything is made.
+    pub(super) fn connect(path: Option<&Path>) -> Result<Console> {
+        let Some(path) = path else { return Ok(Console::Own(None)) };
+        let socket = socket::connect_stream(path).map_err(io::Error::from);
+        socket.map(Console::Socket).with_context(|| format!("connect to console socket {}", path.display()))
+    }
+
+    /// Takes the outer side of a terminal.
+    pub(super) fn take(&mut self, master: OwnedFd) -> Result<()> {
+        match self {
+            Console::Socket(socket) => socket::send(socket.as_fd(), b"/dev/ptmx", Some(master.as_fd()))
+                .map_err(io::Error::from)
+                .context("send the terminal to the console socket"),
+            Console::Own(place) => {
+                *place = Some(master);
+                Ok(())
+            }
+        }
+    }
+
+    /// The terminal this process holds itself.
+    pub(super) fn own(self) -> Option<OwnedFd> {
+        match self {
+            Console::Own(master) => master,
+            Console::Socket(_) => None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The hooks that run in the runtime's namespaces.
+
+use super::{Record, Status, files, state_for_hooks};
+use crate::channel::Part;
+use crate::hook::{self, Prepared};
+use crate::launch::{errno_words, printed};
+use crate::plan::hooks_of;
+use crate::report::Log;
+use crate::sys::Errno;
+use anyhow::{Context, Result, anyhow};
+use oci_spec::runtime::{Hook, Hooks};
+
+/// `prestart`, then `createRuntime`: the container's mounts stand, its root is not entered yet.
+pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record) -> Result<()> {
+    let Some(hooks) = hooks else { return Ok(()) };
+    #[expect(deprecated, reason = "deprecated for configurations, and still to be run: Docker's networks rely on it")]
+    let prestart = hooks.prestart();
+    run_all("prestart", hooks_of(prestart.as_ref()), record, Status::Creating)?;
+    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating)
+}
+
+/// `poststart`: the program has been executed. The first failure ends the container (runtime.md, lifecycle step 9).
+pub(super) fn poststart(record: &Record) -> Result<()> {
+    run_all("poststart", &record.poststart, record, Status::Running)
+}
+
+/// `poststop` of a deleted container, in order, all of them. None can stop anything: a failure is a warning.
+pub(super) fn poststop(record: &Record, log: &Log) {
+    for number in 0..record.poststop.len() {
+        if let Err(error) = run_one("poststop", &record.poststop, number, record, Status::Stopped) {
+            log.warning_of(&error);
+        }
+    }
+}
+
+fn run_all(kind: &str, list: &[Hook], record: &Record, status: Status) -> Result<()> {
+    (0..list.len()).try_for_each(|number| run_one(kind, list, number, record, status))
+}
+
+fn run_one(kind: &str, list: &[Hook], number: usize, record: &Record, status: Status) -> Result<()> {
+    let path = list[number].path().display();
+    let state = state_for_hooks(record, status)?;
+    let prepared = Prepared::new(&list[number], &files::environment());
+    hook::run(&prepared, &state, None)
+        .map_err(|failure| {
+            let output = printed(&failure.output);
+            match failure.part {
+                Part::HookStatus => anyhow!("exit status {}{output}", failure.number),
+                Part::HookSignal => anyhow!("signal {}{output}", failure.number),
+                Part::HookTimeout => anyhow!("hook ran past specified timeout of {}s{output}", failure.number),
+                _ => anyhow!("{}{output}", errno_words(Errno::from_raw(failure.number))),
+            }
+        })
+        .with_context(|| format!("/hooks/{kind}/{number}: error running {kind} hook #{number}: {path}"))
+}

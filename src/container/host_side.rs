@@ -1,0 +1,96 @@
+//! What is done on the host while a container's first process builds its root: limits, devices, ownership, hooks.
+
+use super::build::Build;
+use super::console::Console;
+use super::{Record, hooks};
+use crate::bpf::device;
+use crate::cgroup::Cgroup;
+use crate::launch::HostSide;
+use crate::plan::namespaces::{CGROUP, USER};
+use crate::plan::resources::DeviceRule;
+use crate::plan::resources::devices::DeviceKind;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::os::fd::OwnedFd;
+
+/// The host's side of one container in the making.
+pub(super) struct Hosting<'a> {
+    pub(super) build: &'a Build,
+    pub(super) record: &'a Record,
+    pub(super) cgroup: Option<&'a Cgroup>,
+    pub(super) console: &'a mut Console,
+}
+
+impl Hosting<'_> {
+    /// Limits and devices, while the process is still busy with its mounts.
+    pub(super) fn limit(&self) -> Result<()> {
+        let Some(cgroup) = self.cgroup else { return Ok(()) };
+        let resources = &self.build.plan.resources;
+        cgroup.limit(&resources.writes)?;
+        let rules: Vec<_> = resources.devices.iter().map(rule).collect();
+        let program = device::compile(&rules).map_err(anyhow::Error::msg).context("/linux/resources/devices")?;
+        if !program.grants_all {
+            match cgroup.attach_devices(&program.instructions) {
+                // Without privilege the kernel takes no such program; device nodes are then the host's to guard.
+                Err(error) if self.build.is_unprivileged() && crate::cgroup::Refusal::is_permission(&error) => (),
+                other => other.context("/linux/resources/devices")?,
+            }
+        }
+        self.delegate(cgroup)
+    }
+
+    /// A container that has its own cgroup namespace and a writable cgroup mount manages its own subtree
+    /// (config-linux.md, "Cgroup ownership").
+    fn delegate(&self, cgroup: &Cgroup) -> Result<()> {
+        let namespaces = &self.build.plan.namespaces;
+        let writable = self.build.spec.mounts().iter().flatten().any(|mount| {
+            let cgroup = matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2"));
+            let readonly = mount.options().iter().flatten().any(|option| option == "ro");
+            cgroup && !readonly && mount.destination() == std::path::Path::new("/sys/fs/cgroup")
+        });
+        let Some(maps) = namespaces.maps.as_ref().filter(|_| writable && namespaces.new & CGROUP != 0) else {
+            return Ok(());
+        };
+        cgroup.delegate(maps.root.0, Some(maps.root.1))
+    }
+
+    /// In a user namespace only its parent may write the score.
+    fn score(&self, pid: i32) -> Result<()> {
+        let score = self.build.spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj);
+        let Some(score) = score.filter(|_| self.build.plan.namespaces.own(USER)) else { return Ok(()) };
+        let file = format!("/proc/{pid}/oom_score_adj");
+        fs::write(&file, score.to_string()).with_context(|| format!("/process/oomScoreAdj: write {score} to {file}"))
+    }
+}
+
+impl HostSide for Hosting<'_> {
+    fn at_host_gate(&mut self, pid: i32) -> Result<()> {
+        if let Some(cgroup) = self.cgroup {
+            cgroup.limit(&self.build.plan.resources.writes_inside)?;
+        }
+        self.score(pid)?;
+        hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record)
+    }
+
+    fn terminal(&mut self, master: OwnedFd) -> Result<()> {
+        self.console.take(master)
+    }
+
+    fn listener(&mut self, _listener: OwnedFd, _pid: i32) -> Result<()> {
+        bail!("/linux/seccomp/listenerPath: handing over the seccomp listener is not built into this davit")
+    }
+}
+
+fn rule(rule: &DeviceRule) -> device::DeviceRule {
+    let kind = match rule.kind {
+        DeviceKind::All => device::Kind::All,
+        DeviceKind::Block => device::Kind::Block,
+        DeviceKind::Char => device::Kind::Char,
+    };
+    let letters: String = [(rule.read, 'r'), (rule.write, 'w'), (rule.mknod, 'm')]
+        .into_iter()
+        .filter_map(|(wanted, letter)| wanted.then_some(letter))
+        .collect();
+    let access = device::Access::from_letters(&letters).unwrap_or(device::Access::ALL);
+    device::DeviceRule { allow: rule.allow, kind, major: rule.major, minor: rule.minor, access }
+}

@@ -1,0 +1,111 @@
+//! Running one hook (config.md, "POSIX-platform Hooks"): the state on its standard input, its output kept for the error,
+//! its time limited. Knows nothing of containers; who runs it decides in which namespaces it runs.
+
+use crate::channel::{OUTPUT, Part};
+use crate::sys::clone::Side;
+use crate::sys::credentials::{self, Sets};
+use crate::sys::program::{Strings, execute};
+use crate::sys::{Errno, Result, clone, limits, pipe, process, terminal};
+use oci_spec::runtime::Hook;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// A hook in the form the kernel takes, made before any clone.
+pub(crate) struct Prepared {
+    path: CString,
+    arguments: Strings,
+    environment: Strings,
+    /// Seconds; 0 is no limit.
+    timeout: u32,
+}
+
+/// Why a hook counts as failed.
+#[derive(Debug)]
+pub(crate) struct HookFailure {
+    /// Which kind of failure.
+    pub(crate) part: Part,
+    /// Exit status, signal, seconds or errno, as the part says.
+    pub(crate) number: i32,
+    /// The end of what it printed.
+    pub(crate) output: Vec<u8>,
+}
+
+impl From<Errno> for HookFailure {
+    fn from(errno: Errno) -> Self {
+        HookFailure { part: Part::Whole, number: errno as i32, output: Vec::new() }
+    }
+}
+
+impl Prepared {
+    /// Reads a hook; `inherited` is its environment when it has none of its own. NUL bytes have been refused before.
+    pub(crate) fn new(hook: &Hook, inherited: &[CString]) -> Prepared {
+        use std::os::unix::ffi::OsStrExt;
+        let path = CString::new(hook.path().as_os_str().as_bytes()).unwrap_or_default();
+        let strings = |list: &[String]| list.iter().filter_map(|text| CString::new(text.as_str()).ok()).collect();
+        let arguments = match hook.args().as_deref() {
+            Some(list) if !list.is_empty() => strings(list),
+            _ => vec![path.clone()],
+        };
+        let environment = match hook.env() {
+            Some(list) => strings(list),
+            None => inherited.to_vec(),
+        };
+        Prepared {
+            path,
+            arguments: Strings::new(arguments),
+            environment: Strings::new(environment),
+            timeout: hook.timeout().unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32,
+        }
+    }
+}
+
+/// Runs the hook and waits for its end. With `sets`, it runs with those capabilities.
+pub(crate) fn run(hook: &Prepared, state: &[u8], sets: Option<Sets>) -> std::result::Result<(), HookFailure> {
+    // A file rather than a pipe: a hook that does not read its input cannot block or fail us.
+    let input = pipe::file_with(state)?;
+    let (output, writer) = pipe::pair()?;
+    let (status, report) = pipe::pair()?;
+    let (pid, pidfd) = match clone::clone3(0, None)? {
+        Side::Child => become_hook(hook, &input, &writer, &report, sets),
+        Side::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    drop((writer, report));
+    let limit = (hook.timeout > 0).then(|| Duration::from_secs(u64::from(hook.timeout)));
+    let (printed, ended) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), limit, OUTPUT)?;
+    if !ended {
+        process::signal(pidfd.as_fd(), libc::SIGKILL)?;
+        clone::wait(pid)?;
+        return Err(HookFailure { part: Part::HookTimeout, number: hook.timeout as i32, output: printed });
+    }
+    let code = clone::wait(pid)?;
+    let mut errno = [0; 4];
+    if pipe::read(status.as_fd(), &mut errno)? == errno.len() {
+        return Err(HookFailure { part: Part::Whole, number: i32::from_ne_bytes(errno), output: printed });
+    }
+    match code {
+        0 => Ok(()),
+        1..=127 => Err(HookFailure { part: Part::HookStatus, number: code, output: printed }),
+        // 128 and above may also be an exit status; both ways of saying it name the number.
+        _ => Err(HookFailure { part: Part::HookSignal, number: code - 128, output: printed }),
+    }
+}
+
+/// The child: standard streams, signals, rights, execve.
+fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &OwnedFd, sets: Option<Sets>) -> ! {
+    let prepare = || -> Result<()> {
+        terminal::duplicate_onto(input.as_fd(), 0)?;
+        terminal::duplicate_onto(output.as_fd(), 1)?;
+        terminal::duplicate_onto(output.as_fd(), 2)?;
+        limits::reset_signals()?;
+        limits::set_umask(0o022);
+        sets.map_or(Ok(()), credentials::set_capabilities)
+    };
+    let errno = match prepare() {
+        Ok(()) => execute(&hook.path, &hook.arguments, &hook.environment),
+        Err(errno) => errno,
+    };
+    // Nobody is left to hear of a failure to report.
+    let _ = crate::sys::path::write(report.as_fd(), &(errno as i32).to_ne_bytes());
+    clone::exit_now(127)
+}

@@ -1,0 +1,104 @@
+//! Probing the kernel and the caller into `plan::Host`. Finds out, never decides; looks only at what the configuration at
+//! hand makes a question of.
+
+use crate::cgroup::Layout;
+use crate::plan::Host;
+use crate::plan::resources::CgroupFacts;
+use crate::sys::credentials::{self, LAST_CAPABILITY};
+use crate::sys::{Errno, executable, namespace, path, process};
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::{Process, Spec};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
+const OLDEST: (u32, u32) = (5, 14);
+
+/// Looks at the host with the eyes of a container to be created from `bundle`.
+pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Result<Host> {
+    let mut host = caller(spec.process().as_ref())?;
+    if let Some(root) = spec.root() {
+        host.root = Some(is_directory(&bundle.join(root.path())));
+    }
+    for entry in spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref()).into_iter().flatten() {
+        if let Some(path) = entry.path().as_ref().filter(|path| path.is_absolute()) {
+            host.namespaces.insert(path.clone(), namespace_kind(path));
+        }
+    }
+    host.cgroup = match layout {
+        Some(layout) => layout.facts()?,
+        None => CgroupFacts::default(),
+    };
+    Ok(host)
+}
+
+/// Looks at the host with the eyes of a process to be added to a container.
+pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
+    caller(Some(process))
+}
+
+fn caller(process: Option<&Process>) -> Result<Host> {
+    check_kernel()?;
+    let labelled = |label: Option<&String>| label.is_some_and(|label| !label.is_empty());
+    let apparmor = labelled(process.and_then(|p| p.apparmor_profile().as_ref()));
+    let selinux = labelled(process.and_then(|p| p.selinux_label().as_ref()));
+    let sets = credentials::capabilities().context("capget")?;
+    let mut bounding = u64::MAX;
+    for capability in 0..=LAST_CAPABILITY {
+        if !credentials::in_bounding(capability).context("read the bounding capability set")? {
+            bounding &= !(1 << capability);
+        }
+    }
+    Ok(Host {
+        uid: process::effective_uid(),
+        privileged: sets.effective & credentials::SYS_ADMIN != 0,
+        in_user_namespace: in_user_namespace(),
+        last_capability: LAST_CAPABILITY,
+        bounding,
+        can_disown: executable::can_disown(),
+        apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", b"Y"),
+        selinux: selinux && path::exists(c"/sys/fs/selinux/enforce"),
+        root: None,
+        namespaces: BTreeMap::new(),
+        cgroup: CgroupFacts::default(),
+    })
+}
+
+/// A kernel that is too old fails here with its reason, not somewhere later with ENOSYS.
+fn check_kernel() -> Result<()> {
+    let release = nix::sys::utsname::uname().context("uname")?.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < OLDEST {
+        bail!("this kernel is Linux {release}; davit needs {}.{} or newer", OLDEST.0, OLDEST.1);
+    }
+    Ok(())
+}
+
+/// Whether the caller's uid map is not the first user namespace's, which maps every id to itself.
+pub(crate) fn in_user_namespace() -> bool {
+    !starts_with("/proc/self/uid_map", b"         0          0 4294967295")
+}
+
+fn starts_with(file: &str, text: &[u8]) -> bool {
+    std::fs::read(file).is_ok_and(|content| content.starts_with(text))
+}
+
+fn is_directory(path: &Path) -> Result<(), String> {
+    let words = |errno: Errno| errno.desc().to_owned();
+    let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "contains a NUL byte".to_owned())?;
+    path::open_following_links(&c_path, libc::O_PATH | libc::O_DIRECTORY).map(drop).map_err(words)
+}
+
+fn namespace_kind(path: &PathBuf) -> Result<u64, String> {
+    let words = |errno: Errno| match errno {
+        Errno::ENOTTY => "not a namespace".to_owned(),
+        errno => errno.desc().to_owned(),
+    };
+    let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "contains a NUL byte".to_owned())?;
+    let file = path::open_following_links(&c_path, libc::O_RDONLY).map_err(words)?;
+    namespace::kind_of(file.as_fd()).map_err(words)
+}

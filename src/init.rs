@@ -1,0 +1,309 @@
+//! The child: performs a plan's steps in order and becomes the program. Never returns.
+//!
+//! Runs between clone3 and execve, in a copy of the parent's memory. It parses, decides and formats nothing; where a step
+//! fails it says which, and the parent finds the words. Where a step touches the container's tree, this is the place that
+//! keeps it safe: everything is resolved inside the held root and used by descriptor.
+
+mod devices;
+mod identity;
+mod mounts;
+mod paths;
+mod program;
+mod root;
+mod terminal;
+
+use crate::channel::{Channel, Failure, Part};
+use crate::hook::{self, Prepared};
+use crate::plan::Plan;
+use crate::plan::act::{Act, InRoot, Start};
+use crate::sys::program::Strings;
+use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
+pub(crate) struct Given {
+    /// The descriptors of `Plan::lent`, by slot.
+    pub(crate) lent: Vec<OwnedFd>,
+    /// The child's end of the channel.
+    pub(crate) channel: Channel,
+    /// The socket at which a created container waits for its start.
+    pub(crate) listener: Option<OwnedFd>,
+    /// The host's procfs, when some step writes there.
+    pub(crate) proc: Option<OwnedFd>,
+    /// This program's file, and an empty one to be known by.
+    pub(crate) own_file: Option<OwnFile>,
+    /// createContainer and startContainer hooks.
+    pub(crate) hooks: ContainerHooks,
+    /// The program's argument vector and environment.
+    pub(crate) arguments: Strings,
+    /// The environment of the program.
+    pub(crate) environment: Strings,
+}
+
+/// What `DisownExecutable` needs.
+pub(crate) struct OwnFile {
+    /// This program's file through a mount of its own, or a copy of it.
+    pub(crate) file: OwnedFd,
+    /// The file to be known by.
+    pub(crate) empty: OwnedFd,
+}
+
+/// Hooks that the child runs.
+#[derive(Default)]
+pub(crate) struct ContainerHooks {
+    /// `hooks.createContainer`.
+    pub(crate) create_container: Vec<Prepared>,
+    /// `hooks.startContainer`.
+    pub(crate) start_container: Vec<Prepared>,
+    /// The state document for both: status `creating` and `created`, with ten blanks where the pid goes.
+    pub(crate) states: [StateDocument; 2],
+}
+
+/// A state document whose pid is filled in by the process that knows it.
+#[derive(Default, Clone)]
+pub(crate) struct StateDocument {
+    /// The JSON text.
+    pub(crate) text: Vec<u8>,
+    /// Where ten blanks wait for the pid.
+    pub(crate) pid_at: usize,
+}
+
+/// Why a step failed.
+pub(crate) struct Broken {
+    part: Part,
+    errno: i32,
+    output: Vec<u8>,
+}
+
+impl From<Errno> for Broken {
+    fn from(errno: Errno) -> Self {
+        Broken { part: Part::Whole, errno: errno as i32, output: Vec::new() }
+    }
+}
+
+/// A result that names the part of the step.
+trait InPart<T> {
+    fn part(self, part: Part) -> Result<T, Broken>;
+}
+
+impl<T> InPart<T> for sys::Result<T> {
+    fn part(self, part: Part) -> Result<T, Broken> {
+        self.map_err(|errno| Broken { part, errno: errno as i32, output: Vec::new() })
+    }
+}
+
+fn broken(part: Part, errno: Errno) -> Broken {
+    Broken { part, errno: errno as i32, output: Vec::new() }
+}
+
+/// The child's possessions while it works.
+struct Init<'a> {
+    plan: &'a Plan,
+    given: &'a mut Given,
+    /// The container's root directory.
+    root: Option<OwnedFd>,
+    /// The inherited mounts are peers of the host's.
+    shares_with_host: bool,
+    /// The directory the last device or link was made in.
+    directory: Option<(&'a InRoot, OwnedFd)>,
+    /// A mount of /dev/null to mask files with, and a read-only tmpfs to mask directories with.
+    masks: paths::Masks,
+    /// The program's path, once found.
+    program: Option<CString>,
+    /// The working directory could not be entered as root.
+    directory_is_the_users: bool,
+    /// Capabilities that hooks run with.
+    sets: Option<credentials::Sets>,
+}
+
+/// Performs the plan and executes the program; on failure says why and exits with 1.
+pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
+    // A process of the container must not be able to look into this one (CVE-2016-9962).
+    let hidden = credentials::undumpable();
+    // Modes are given in full wherever something is made.
+    limits::set_umask(0);
+    let mut init = Init {
+        plan,
+        given: &mut given,
+        root: None,
+        shares_with_host: false,
+        directory: None,
+        masks: paths::Masks::default(),
+        program: None,
+        directory_is_the_users: false,
+        sets: None,
+    };
+    let mut step = 0;
+    let end = hidden.map_err(Broken::from).and_then(|()| {
+        for (index, planned) in plan.init.iter().enumerate() {
+            step = index;
+            init.act(&planned.act)?;
+        }
+        Ok(())
+    });
+    if let Err(Broken { part, errno, output }) = end {
+        given.channel.fail(&Failure { step: step as u16, part, errno, output });
+    }
+    clone::exit_now(1)
+}
+
+impl<'a> Init<'a> {
+    fn root(&self) -> Result<BorrowedFd<'_>, Broken> {
+        self.root.as_ref().map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
+    }
+
+    fn proc(&self) -> Result<BorrowedFd<'_>, Broken> {
+        self.given.proc.as_ref().map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
+    }
+
+    fn lent(&self, slot: usize) -> Result<BorrowedFd<'_>, Broken> {
+        self.given.lent.get(slot).map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
+    }
+
+    /// The one place where acts meet their performers.
+    fn act(&mut self, act: &'a Act) -> Result<(), Broken> {
+        match act {
+            Act::DisownExecutable => self.disown_executable()?,
+            Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
+            Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
+            Act::JoinProcess { kinds, slot } => namespace::setns(self.lent(*slot)?, *kinds)?,
+            Act::BecomeRoot => identity::become_root()?,
+            Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
+            Act::NewSession => namespace::setsid()?,
+            Act::NewSessionKeyring(name) => namespace::new_session_keyring(name)?,
+            Act::LoopbackUp => namespace::loopback_up()?,
+            Act::ResetSignals => limits::reset_signals()?,
+            Act::SetCpuAffinity(cpus) => limits::set_cpu_affinity(cpus)?,
+            Act::SetOomScore(score) => self.write_proc(c"self/oom_score_adj", score.to_bytes())?,
+            Act::SetLabel { file, label } => self.set_label(file, label)?,
+            Act::SetSysctl { name, value } => self.write_proc(name, value.to_bytes())?,
+            Act::SetHostname(name) => namespace::set_hostname(name)?,
+            Act::SetDomainname(name) => namespace::set_domainname(name)?,
+            Act::CreateContainerHook(number) => self.create_container_hook(*number)?,
+            Act::StartContainerHook(number) => self.start_container_hook(*number)?,
+            Act::NoNewPrivileges => credentials::no_new_privileges()?,
+            Act::SetScheduler(attributes) => limits::set_scheduler(attributes)?,
+            Act::SetIoPriority(value) => limits::set_io_priority(*value)?,
+            Act::SetPersonality(domain) => limits::set_personality(*domain)?,
+            Act::SetMemoryPolicy { mode, nodes } => limits::set_memory_policy(*mode, nodes)?,
+            Act::SetRlimit { resource, soft, hard, .. } => limits::set_rlimit(0, *resource, *soft, *hard)?,
+            Act::SetUmask(mask) => limits::set_umask(*mask),
+            Act::CloseDescriptors => sys::program::close_on_exec_from(3)?,
+            Act::PreserveDescriptors(fds) => fds.iter().try_for_each(|fd| sys::program::keep_on_exec(*fd))?,
+            Act::AwaitStart(start) => self.await_start(*start).part(Part::Abandoned)?,
+            Act::InstallFilter(filter) => self.install_filter(filter)?,
+            Act::FindProgram => self.find_program()?,
+            Act::Execute => self.execute()?,
+            other => return self.act_on_identity(other),
+        }
+        Ok(())
+    }
+
+    fn act_on_identity(&mut self, act: &'a Act) -> Result<(), Broken> {
+        match act {
+            Act::OwnStandardStreams { uid } => identity::own_standard_streams(*uid),
+            Act::LimitBounding(keep) => identity::limit_bounding(*keep),
+            Act::SetUser { uid, gid, groups } => identity::set_user(*uid, *gid, groups.as_deref()),
+            Act::SetCapabilities { sets, ambient } => {
+                self.sets = Some(*sets);
+                identity::set_capabilities(*sets, *ambient)
+            }
+            Act::ChangeDirectory(path) => self.change_directory(path),
+            Act::CheckDirectory(path) => self.check_directory(path),
+            other => self.act_on_root(other),
+        }
+    }
+
+    fn act_on_root(&mut self, act: &'a Act) -> Result<(), Broken> {
+        match act {
+            Act::SetPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
+            Act::BindRoot { path, detach_from_peers } => self.bind_root(path, *detach_from_peers),
+            Act::OpenRoot(path) => self.open_root(path),
+            Act::Mount(mount) => self.mount(mount),
+            Act::MountCgroup(mount) => self.mount_cgroup(mount),
+            Act::Bind(bind) => self.bind(bind),
+            Act::Remount { target, flags, data, changes } => self.remount(target, *flags, data.as_deref(), changes),
+            Act::MakeDevice(device) => self.make_device(device),
+            Act::BindDevice(device, host) => self.bind_device(device, host),
+            Act::MakeLink(link) => self.make_link(link),
+            Act::PivotRoot => self.pivot_root(),
+            Act::MoveRoot => self.move_root(),
+            Act::ChangeRoot => self.change_root(),
+            Act::SetRootPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
+            Act::OpenTerminal { size, console } => self.open_terminal(*size, *console),
+            Act::ReadonlyPath(path) => self.readonly_path(path),
+            Act::MaskPath(path) => self.mask_path(path),
+            Act::MakeReadonly(path) => self.make_readonly(path),
+            Act::ReadonlyRoot => self.readonly_root(),
+            Act::MakeWorkingDirectory(path) => self.make_working_directory(path),
+            // Every other act has its arm above.
+            _ => Err(Errno::ENOSYS.into()),
+        }
+    }
+
+    fn disown_executable(&self) -> Result<(), Broken> {
+        let Some(own) = &self.given.own_file else { return Err(Errno::EBADF.into()) };
+        Ok(executable::disown(own.file.as_fd(), own.empty.as_fd())?)
+    }
+
+    /// Writes to a file of the host's procfs, which the container cannot have put there (CVE-2025-52881).
+    fn write_proc(&self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Broken> {
+        let file = path::open_on_proc(self.proc()?, name, libc::O_WRONLY)?;
+        Ok(path::write(file.as_fd(), value)?)
+    }
+
+    /// `apparmor/exec` exists only where security modules are stacked; before, the file was `exec`.
+    fn set_label(&self, file: &std::ffi::CStr, label: &std::ffi::CStr) -> Result<(), Broken> {
+        let base = path::open_on_proc(self.proc()?, c"self/attr", libc::O_PATH | libc::O_DIRECTORY)?;
+        let opened = match path::open_beneath(base.as_fd(), file, libc::O_WRONLY) {
+            Err(Errno::ENOENT) => path::open_beneath(base.as_fd(), c"exec", libc::O_WRONLY)?,
+            other => other?,
+        };
+        Ok(path::write(opened.as_fd(), label.to_bytes())?)
+    }
+
+    fn create_container_hook(&mut self, number: usize) -> Result<(), Broken> {
+        let hooks = &self.given.hooks;
+        // nvidia's hooks and others find the root file system by their working directory.
+        path::change_directory(self.root()?)?;
+        run_hook(hooks.create_container.get(number), &hooks.states[0], None)
+    }
+
+    fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
+        let hooks = &self.given.hooks;
+        run_hook(hooks.start_container.get(number), &hooks.states[1], self.sets)
+    }
+
+    fn await_start(&mut self, start: Start) -> sys::Result<()> {
+        self.given.channel.ready()?;
+        if start == Start::Listener {
+            let listener = self.given.listener.take().ok_or(Errno::EBADF)?;
+            self.given.channel = Channel::over(socket::accept(listener.as_fd())?);
+            drop(listener);
+            self.given.channel.await_go()?;
+        }
+        Ok(())
+    }
+
+    fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), Broken> {
+        let Some(listener) = seccomp::install(&filter.program, filter.flags)? else { return Ok(()) };
+        Ok(self.given.channel.give_listener(listener.as_raw_fd())?)
+    }
+}
+
+fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credentials::Sets>) -> Result<(), Broken> {
+    let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
+    let mut text = state.text.clone();
+    let mut pid = std::process::id();
+    // Right-aligned into the blanks; JSON allows white space before a number.
+    for place in (state.pid_at..state.pid_at + 10).rev() {
+        text[place] = b'0' + (pid % 10) as u8;
+        pid /= 10;
+        if pid == 0 {
+            break;
+        }
+    }
+    hook::run(hook, &text, sets)
+        .map_err(|failure| Broken { part: failure.part, errno: failure.number, output: failure.output })
+}

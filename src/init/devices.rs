@@ -1,0 +1,91 @@
+//! Making device nodes and links.
+
+use super::paths::{Kind, open_or_make};
+use super::{Broken, InPart, Init, broken};
+use crate::channel::Part;
+use crate::plan::act::{Device, InRoot, Link};
+use crate::sys::{Errno, mount, path};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+impl<'a> Init<'a> {
+    /// The directory, opened in the root and remembered for the next device in it. Nothing is made by path: /dev itself
+    /// may be a link of the image's (CVE-2026-41579).
+    fn in_directory<T>(
+        &mut self,
+        directory: &'a InRoot,
+        then: impl FnOnce(&Self, BorrowedFd<'_>) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        let fd = match self.directory.take() {
+            Some((known, fd)) if known == directory => fd,
+            _ => open_or_make(self.root()?, directory.as_c_str(), Kind::Directory).part(Part::Target)?,
+        };
+        let result = then(self, fd.as_fd());
+        self.directory = Some((directory, fd));
+        result
+    }
+
+    pub(super) fn make_device(&mut self, device: &'a Device) -> Result<(), Broken> {
+        self.in_directory(&device.directory, |_, directory| {
+            let (name, kind) = (&device.name, device.kind | device.mode & 0o777);
+            match path::make_node(directory, name, kind, device.number) {
+                // A default ACL or special mode bits aside, the node has its mode from birth, since the umask is 0.
+                Ok(()) if device.uid == 0 && device.gid == 0 && device.mode & 0o7000 == 0 => Ok(()),
+                Ok(()) => {
+                    path::change_owner_of_entry(directory, name, device.uid, device.gid)?;
+                    let node = path::open_entry(directory, name, libc::O_PATH)?;
+                    Ok(path::change_mode(node.as_fd(), device.mode)?)
+                }
+                // A file that is there already must be what was asked for (config-linux.md, "Devices").
+                Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(()),
+                Err(Errno::EEXIST) => Err(broken(Part::Occupied, Errno::EEXIST)),
+                Err(errno) => Err(errno.into()),
+            }
+        })
+    }
+
+    /// Binds the host's node, having made sure that it is the one asked for.
+    pub(super) fn bind_device(&mut self, device: &'a Device, host: &CStr) -> Result<(), Broken> {
+        let source = path::open_following_links(host, libc::O_PATH).part(Part::Source)?;
+        let status = path::status(source.as_fd())?;
+        if status.st_mode & libc::S_IFMT != device.kind || status.st_rdev != device.number {
+            return Err(broken(Part::Forged, Errno::ENODEV));
+        }
+        let tree = mount::clone_tree_of(source.as_fd(), false).part(Part::Source)?;
+        self.in_directory(&device.directory, |_, directory| {
+            match path::make_file(directory, &device.name, 0o666) {
+                Ok(_) | Err(Errno::EEXIST) => (),
+                Err(errno) => return Err(broken(Part::Target, errno)),
+            }
+            let target = path::open_entry(directory, &device.name, libc::O_PATH).part(Part::Target)?;
+            mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)
+        })
+    }
+
+    pub(super) fn make_link(&mut self, link: &'a Link) -> Result<(), Broken> {
+        if let Some(needed) = &link.if_exists
+            && let Err(Errno::ENOENT | Errno::ENOTDIR) =
+                path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH)
+        {
+            return Ok(());
+        }
+        self.in_directory(&link.directory, |_, directory| {
+            match path::make_link(&link.text, directory, &link.name) {
+                Err(Errno::EEXIST) if link.replace => {
+                    path::remove_entry(directory, &link.name)?;
+                    Ok(path::make_link(&link.text, directory, &link.name)?)
+                }
+                Err(Errno::EEXIST) => Ok(()),
+                // A read-only image without a /dev of its own mounts keeps the links it has.
+                Err(Errno::EROFS) => Ok(()),
+                other => Ok(other?),
+            }
+        })
+    }
+}
+
+fn is_same(directory: BorrowedFd<'_>, name: &CStr, device: &Device) -> Result<bool, Broken> {
+    let status = path::status_of_entry(directory, name)?;
+    let fifo = device.kind == libc::S_IFIFO;
+    Ok(status.st_mode & libc::S_IFMT == device.kind && (fifo || status.st_rdev == device.number))
+}

@@ -1,0 +1,88 @@
+//! Becoming the user: streams, groups, ids, capabilities, working directory.
+
+use super::{Broken, InPart, Init};
+use crate::channel::Part;
+use crate::sys::credentials::{self, LAST_CAPABILITY, Sets};
+use crate::sys::{Errno, path, terminal};
+use std::ffi::CStr;
+
+/// Uid 0 and gid 0 of a user namespace that has just been mapped or joined.
+pub(super) fn become_root() -> Result<(), Broken> {
+    credentials::set_group(0)?;
+    credentials::set_user(0)?;
+    // Changing ids made the process visible again.
+    Ok(credentials::undumpable()?)
+}
+
+/// Lets the program reopen /dev/stdin and its like. The host's /dev/null is everybody's already, and a stream whose owner
+/// cannot be changed is still usable.
+pub(super) fn own_standard_streams(uid: u32) -> Result<(), Broken> {
+    let null = libc::makedev(1, 3);
+    for stream in terminal::standard() {
+        let status = path::status(stream)?;
+        if status.st_uid == uid || (status.st_mode & libc::S_IFMT == libc::S_IFCHR && status.st_rdev == null) {
+            continue;
+        }
+        match path::change_owner(stream, uid, None) {
+            Err(Errno::EPERM | Errno::EROFS | Errno::EINVAL) | Ok(()) => (),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Leaves only the capabilities in `keep` in the bounding set.
+pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
+    for capability in (0..64).filter(|bit| keep >> bit & 1 == 0) {
+        match credentials::drop_from_bounding(capability) {
+            // The numbers end where the kernel's do.
+            Err(Errno::EINVAL) if capability >= LAST_CAPABILITY => break,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Groups before ids, since a user may not set groups; permitted capabilities are kept for `SetCapabilities`.
+pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> Result<(), Broken> {
+    if let Some(groups) = groups {
+        credentials::set_groups(groups)?;
+    }
+    credentials::set_group(gid)?;
+    if uid != 0 {
+        credentials::keep_capabilities(true)?;
+    }
+    credentials::set_user(uid)?;
+    Ok(credentials::undumpable()?)
+}
+
+/// Ambient capabilities left by a caller are removed first: they would reach a program of an ordinary user
+/// (CVE-2016-8867).
+pub(super) fn set_capabilities(sets: Sets, ambient: u64) -> Result<(), Broken> {
+    credentials::clear_ambient()?;
+    credentials::set_capabilities(sets)?;
+    for capability in (0..64).filter(|bit| ambient >> bit & 1 == 1) {
+        credentials::raise_ambient(capability)?;
+    }
+    Ok(())
+}
+
+impl Init<'_> {
+    pub(super) fn change_directory(&mut self, to: &CStr) -> Result<(), Broken> {
+        match path::change_directory_inside(to) {
+            // A file system of the user's (FUSE, NFS with squashed root) may let in the user only.
+            Err(Errno::EACCES | Errno::EPERM) => {
+                self.directory_is_the_users = true;
+                Ok(())
+            }
+            other => other.part(Part::Outside),
+        }
+    }
+
+    pub(super) fn check_directory(&self, to: &CStr) -> Result<(), Broken> {
+        if self.directory_is_the_users {
+            path::change_directory_inside(to).part(Part::Outside)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Performing mounts: the target is opened inside the root and everything happens on that descriptor.
+
+use super::paths::{Kind, open_or_make};
+use super::{Broken, InPart, Init, broken};
+use crate::channel::Part;
+use crate::plan::act::{Bind, Change, InRoot, NewMount, Source};
+use crate::sys::mount::{self, Attributes};
+use crate::sys::{Errno, path};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+impl Init<'_> {
+    /// Opens the place for a new file system.
+    fn mount_target(&self, mount: &NewMount) -> Result<OwnedFd, Broken> {
+        let (root, target) = (self.root()?, mount.target.as_c_str());
+        let fd = if mount.plain_target {
+            let flags = libc::O_PATH | libc::O_DIRECTORY;
+            match path::open_in_root_without_links(root, target, flags) {
+                Err(Errno::ENOENT) => {
+                    open_or_make(root, target, Kind::Directory).part(Part::Target)?;
+                    path::open_in_root_without_links(root, target, flags).part(Part::NotPlain)?
+                }
+                other => other.part(Part::NotPlain)?,
+            }
+        } else {
+            open_or_make(root, target, Kind::Directory).part(Part::Target)?
+        };
+        self.refuse_root(fd.as_fd())?;
+        Ok(fd)
+    }
+
+    /// A link in the image can lead any target to the root itself, which would hide the container's tree.
+    fn refuse_root(&self, target: BorrowedFd<'_>) -> Result<(), Broken> {
+        let (root, target) = (path::status(self.root()?)?, path::status(target)?);
+        if (root.st_dev, root.st_ino) == (target.st_dev, target.st_ino) {
+            return Err(broken(Part::OverRoot, Errno::EBUSY));
+        }
+        Ok(())
+    }
+
+    pub(super) fn mount(&mut self, mount: &NewMount) -> Result<(), Broken> {
+        let target = self.mount_target(mount)?;
+        let data = match mount.keep_mode {
+            true => with_mode_of(target.as_fd(), mount.data.as_deref())?,
+            false => mount.data.clone(),
+        };
+        if mount.copy_up {
+            return self.mount_copy(mount, &target, data.as_deref());
+        }
+        path::change_directory(target.as_fd()).part(Part::Target)?;
+        mount::mount_here(&mount.source, &mount.kind, mount.flags, data.as_deref())?;
+        self.change(&mount.target, &mount.changes)
+    }
+
+    /// Fills the tmpfs beside its place, then puts it there: nobody sees it half full.
+    fn mount_copy(&mut self, mount: &NewMount, target: &OwnedFd, data: Option<&CStr>) -> Result<(), Broken> {
+        path::change_directory(target.as_fd()).part(Part::Target)?;
+        let covered = path::open_entry(target.as_fd(), c".", libc::O_RDONLY | libc::O_DIRECTORY).part(Part::Copy)?;
+        mount::mount_here(&mount.source, &mount.kind, mount.flags & !libc::MS_RDONLY, data)?;
+        let new = path::open_in_root(self.root()?, mount.target.as_c_str(), libc::O_RDONLY | libc::O_DIRECTORY);
+        crate::sys::copy::tree(covered.as_fd(), new.part(Part::Target)?.as_fd()).part(Part::Copy)?;
+        self.change(&mount.target, &mount.changes)
+    }
+
+    /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's.
+    pub(super) fn mount_cgroup(&mut self, mount: &NewMount) -> Result<(), Broken> {
+        let target = self.mount_target(mount)?;
+        path::change_directory(target.as_fd()).part(Part::Target)?;
+        match mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref()) {
+            Err(Errno::EPERM | Errno::EBUSY) => {
+                let tree = mount::clone_tree_following_links(c"/sys/fs/cgroup", true).part(Part::Source)?;
+                let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
+                mount::set_attributes(tree.as_fd(), true, attributes).part(Part::Attributes)?;
+                mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
+            }
+            other => other?,
+        }
+        self.change(&mount.target, &mount.changes)
+    }
+
+    pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Broken> {
+        let own;
+        let tree = match &bind.source {
+            Source::Path(source) => {
+                own = mount::clone_tree_following_links(source, bind.recursive).part(Part::Source)?;
+                own.as_fd()
+            }
+            Source::Lent(slot, _) => self.lent(*slot)?,
+        };
+        let status = path::status(tree).part(Part::Source)?;
+        let kind = if status.st_mode & libc::S_IFMT == libc::S_IFDIR { Kind::Directory } else { Kind::File };
+        let target = open_or_make(self.root()?, bind.target.as_c_str(), kind).part(Part::Target)?;
+        self.refuse_root(target.as_fd())?;
+        // What lies on procfs is the kernel's word about the container; an image or a volume must not be able to replace
+        // it, nor to catch what the runtime writes there (CVE-2019-16884).
+        let on_proc = path::file_system(target.as_fd())? == libc::PROC_SUPER_MAGIC as u64;
+        if on_proc && !bind.on_proc && !is_proc(tree)? {
+            return Err(broken(Part::OnProc, Errno::EPERM));
+        }
+        for change in &bind.changes {
+            mount::set_attributes(tree, change.recursive, change.attributes).part(Part::Attributes)?;
+        }
+        mount::attach(tree, target.as_fd()).part(Part::Attach)
+    }
+
+    pub(super) fn remount(
+        &mut self,
+        target: &InRoot,
+        flags: u64,
+        data: Option<&CStr>,
+        changes: &[Change],
+    ) -> Result<(), Broken> {
+        if flags & libc::MS_BIND == 0 {
+            let fd = path::open_in_root(self.root()?, target.as_c_str(), libc::O_PATH).part(Part::Target)?;
+            path::change_directory(fd.as_fd()).part(Part::Target)?;
+            mount::remount_here(flags, data)?;
+        }
+        self.change(target, changes)
+    }
+
+    /// Changes the mount on top of a path.
+    fn change(&self, target: &InRoot, changes: &[Change]) -> Result<(), Broken> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let top = path::open_in_root(self.root()?, target.as_c_str(), libc::O_PATH).part(Part::Target)?;
+        changes
+            .iter()
+            .try_for_each(|change| mount::set_attributes(top.as_fd(), change.recursive, change.attributes))
+            .part(Part::Attributes)
+    }
+}
+
+/// A bind of procfs itself is a container that shares its host's; it may lie on procfs.
+fn is_proc(tree: BorrowedFd<'_>) -> Result<bool, Broken> {
+    Ok(path::file_system(tree)? == libc::PROC_SUPER_MAGIC as u64)
+}
+
+/// A tmpfs without a mode of its own gets that of the directory it covers; its own default would be 1777.
+fn with_mode_of(covered: BorrowedFd<'_>, data: Option<&CStr>) -> Result<Option<CString>, Broken> {
+    let mode = path::status(covered)?.st_mode & 0o7777;
+    let mut text = format!("mode={mode:o}").into_bytes();
+    if let Some(data) = data {
+        text.push(b',');
+        text.extend_from_slice(data.to_bytes());
+    }
+    CString::new(text).map(Some).map_err(|_| Errno::EINVAL.into())
+}
+
+/// The attributes of a mount that go with flags of mount(2).
+fn attributes_of(flags: u64) -> u64 {
+    [
+        (libc::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),
+        (libc::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
+        (libc::MS_NODEV, libc::MOUNT_ATTR_NODEV),
+        (libc::MS_NOEXEC, libc::MOUNT_ATTR_NOEXEC),
+    ]
+    .into_iter()
+    .filter(|(flag, _)| flags & flag != 0)
+    .fold(0, |attributes, (_, attribute)| attributes | attribute)
+}

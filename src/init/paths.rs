@@ -1,0 +1,175 @@
+//! Finding and making places inside the root, and closing them: masked and read-only paths.
+
+use super::{Broken, InPart, Init, broken};
+use crate::channel::Part;
+use crate::plan::Plan;
+use crate::plan::act::{Act, InRoot};
+use crate::sys::mount::{self, Attributes};
+use crate::sys::{Errno, path};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What kind of thing a mount needs below it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    File,
+}
+
+/// As many links as the kernel itself follows in one look-up.
+const MOST_LINKS: u32 = 40;
+
+/// Opens `target` inside `root`, making it if it does not exist: its parents as directories, itself as `kind`.
+///
+/// A symbolic link that leads nowhere yet is followed, and what it names is made: images rely on it. Every step is one
+/// component below a held directory, so nothing is ever made outside the root (CVE-2024-45310).
+pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> Result<OwnedFd, Errno> {
+    match path::open_in_root(root, target, libc::O_PATH) {
+        Err(Errno::ENOENT) => make(root, target.to_bytes(), kind, &mut 0),
+        other => other,
+    }
+}
+
+fn make(root: BorrowedFd<'_>, target: &[u8], kind: Kind, links: &mut u32) -> Result<OwnedFd, Errno> {
+    let names: Vec<&[u8]> = target.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".").collect();
+    let mut done = Vec::new();
+    let mut at = path::open_in_root(root, c"/", libc::O_PATH | libc::O_DIRECTORY)?;
+    for (index, name) in names.iter().enumerate() {
+        let last = index + 1 == names.len();
+        let name = CString::new(*name).map_err(|_| Errno::EINVAL)?;
+        let parent = done.clone();
+        done.push(b'/');
+        done.extend_from_slice(name.as_bytes());
+        let so_far = CString::new(done.as_slice()).map_err(|_| Errno::EINVAL)?;
+        let wanted = if last { kind } else { Kind::Directory };
+        match path::open_in_root(root, &so_far, libc::O_PATH) {
+            Ok(found) => at = found,
+            Err(Errno::ENOENT) => match make_one(at.as_fd(), &name, wanted) {
+                Ok(()) => at = path::open_entry(at.as_fd(), &name, libc::O_PATH)?,
+                Err(Errno::EEXIST) => {
+                    *links += 1;
+                    if *links > MOST_LINKS {
+                        return Err(Errno::ELOOP);
+                    }
+                    let mut onward = path::read_link(at.as_fd(), &name)?;
+                    if !onward.starts_with(b"/") {
+                        onward = [parent.as_slice(), b"/", &onward].concat();
+                    }
+                    for rest in &names[index + 1..] {
+                        onward.push(b'/');
+                        onward.extend_from_slice(rest);
+                    }
+                    return make(root, &onward, kind, links);
+                }
+                Err(errno) => return Err(errno),
+            },
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(at)
+}
+
+fn make_one(directory: BorrowedFd<'_>, name: &CStr, kind: Kind) -> Result<(), Errno> {
+    match kind {
+        _ if name == c".." => Err(Errno::EINVAL),
+        Kind::Directory => path::make_directory(directory, name, 0o755),
+        Kind::File => path::make_file(directory, name, 0o644).map(drop),
+    }
+}
+
+/// What masked paths are covered with. The first use attaches each, later ones are bound from the first, so that
+/// hundreds of masked paths share one superblock.
+#[derive(Default)]
+pub(super) struct Masks {
+    null: Option<OwnedFd>,
+    empty: Option<OwnedFd>,
+    null_attached: bool,
+}
+
+impl Masks {
+    /// Takes hold of the host's /dev/null while its path still leads there. The container's own is whatever the image
+    /// says it is (CVE-2025-31133).
+    pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), Broken> {
+        if !plan.init.iter().any(|step| matches!(step.act, Act::MaskPath(_))) {
+            return Ok(());
+        }
+        let null = path::open_following_links(c"/dev/null", libc::O_PATH | libc::O_NOFOLLOW)?;
+        let status = path::status(null.as_fd())?;
+        if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != libc::makedev(1, 3) {
+            return Err(broken(Part::Forged, Errno::ENODEV));
+        }
+        self.null = Some(mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?);
+        Ok(())
+    }
+
+    fn cover_file(&mut self, target: BorrowedFd<'_>) -> Result<(), Broken> {
+        let null = self.null.as_ref().ok_or_else(|| broken(Part::Source, Errno::EBADF))?;
+        if self.null_attached {
+            let copy = mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?;
+            return mount::attach(copy.as_fd(), target).part(Part::Attach);
+        }
+        mount::attach(null.as_fd(), target).part(Part::Attach)?;
+        self.null_attached = true;
+        Ok(())
+    }
+
+    fn cover_directory(&mut self, target: BorrowedFd<'_>) -> Result<(), Broken> {
+        if let Some(empty) = &self.empty {
+            let copy = mount::clone_tree_of(empty.as_fd(), false).part(Part::Source)?;
+            return mount::attach(copy.as_fd(), target).part(Part::Attach);
+        }
+        let options = [(c"nr_blocks", c"1"), (c"nr_inodes", c"1")];
+        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        let empty = mount::detached(c"tmpfs", &options, attributes | libc::MOUNT_ATTR_NOEXEC).part(Part::Source)?;
+        mount::attach(empty.as_fd(), target).part(Part::Attach)?;
+        self.empty = Some(empty);
+        Ok(())
+    }
+}
+
+impl Init<'_> {
+    /// Opens a path inside the root; `None` if it does not exist.
+    fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, Broken> {
+        match path::open_in_root(self.root()?, at.as_c_str(), libc::O_PATH) {
+            // A file in the middle of the path hides whatever was meant just as well.
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            other => other.map(Some).part(Part::Target),
+        }
+    }
+
+    /// A path that does not exist needs no mask (config-linux.md, "Masked Paths"); any other obstacle is an error.
+    pub(super) fn mask_path(&mut self, at: &InRoot) -> Result<(), Broken> {
+        let Some(target) = self.existing(at)? else { return Ok(()) };
+        let status = path::status(target.as_fd())?;
+        if status.st_mode & libc::S_IFMT == libc::S_IFDIR {
+            self.masks.cover_directory(target.as_fd())
+        } else {
+            self.masks.cover_file(target.as_fd())
+        }
+    }
+
+    /// Binds the path onto itself, read-only with everything below; what else the mounts forbid stays forbidden.
+    pub(super) fn readonly_path(&mut self, at: &InRoot) -> Result<(), Broken> {
+        let Some(target) = self.existing(at)? else { return Ok(()) };
+        let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;
+        let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        mount::set_attributes(tree.as_fd(), true, readonly).part(Part::Attributes)?;
+        mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)
+    }
+
+    /// Makes the top mount at a path read-only.
+    pub(super) fn make_readonly(&mut self, at: &InRoot) -> Result<(), Broken> {
+        let target = path::open_in_root(self.root()?, at.as_c_str(), libc::O_PATH).part(Part::Target)?;
+        let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        mount::set_attributes(target.as_fd(), false, readonly).part(Part::Attributes)
+    }
+
+    /// Engines expect a missing working directory to be made.
+    pub(super) fn make_working_directory(&mut self, at: &InRoot) -> Result<(), Broken> {
+        match open_or_make(self.root()?, at.as_c_str(), Kind::Directory) {
+            // A magic link such as /proc/self/cwd is entered, or refused, by `ChangeDirectory`.
+            Ok(_) | Err(Errno::ELOOP) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}

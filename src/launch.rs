@@ -1,0 +1,295 @@
+//! The parent: one clone3, the gates, and the words for a child's failure.
+//!
+//! Owns what must happen around the clone on the host's side of it: descriptors lent to the child, namespaces that only
+//! a parent can enter for it, id maps. Knows no state directory and no verb; who launches says what is to be done at the
+//! host's gate.
+
+mod explain;
+mod idmap;
+mod lend;
+
+use crate::channel::{Channel, Message};
+use crate::init::{self, ContainerHooks, Given};
+use crate::plan::act::{Act, Gate};
+use crate::plan::namespaces::{Namespaces, PID, TIME};
+use crate::plan::{Lent, Plan, Step};
+use crate::sys::clone::{self, Side};
+use crate::sys::program::Strings;
+use crate::sys::{Errno, limits, namespace, path, process};
+use anyhow::{Context, Result, anyhow, bail};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub(crate) use explain::{errno_words, printed, after_start, steps_after_start};
+
+/// What the child gets beside the plan.
+#[derive(Default)]
+pub(crate) struct Kit<'a> {
+    /// The cgroup the child is born in.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// The socket at which it waits for its start.
+    pub(crate) listener: Option<OwnedFd>,
+    /// The hooks it runs.
+    pub(crate) hooks: ContainerHooks,
+    /// The process whose namespaces it joins.
+    pub(crate) process: Option<OwnedFd>,
+}
+
+/// What is done on the host's side while the child works.
+pub(crate) trait HostSide {
+    /// The child's mounts stand and it waits: limits, devices, hooks of the runtime namespace.
+    fn at_host_gate(&mut self, pid: i32) -> Result<()>;
+    /// The outer side of the child's terminal.
+    fn terminal(&mut self, master: OwnedFd) -> Result<()>;
+    /// The child's seccomp listener.
+    fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()>;
+}
+
+/// A child that has not executed its program yet. Dropped before `release`, it is killed and reaped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// Its pid in this process's pid namespace.
+    pub(crate) pid: i32,
+    /// A handle on it.
+    pub(crate) pidfd: OwnedFd,
+    channel: Channel,
+    reaped: bool,
+}
+
+/// Makes the process. It works until its first gate while the caller goes on.
+pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
+    let (own, childs) = Channel::pair().context("make a socket pair")?;
+    let needs_proc =
+        |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
+    let proc = plan.init.iter().any(needs_proc).then(lend::host_proc).transpose()?;
+    let disowns = plan.init.iter().any(|step| step.act == Act::DisownExecutable);
+    let own_file = disowns.then(lend::own_file).transpose()?;
+    let lent = lend::all(plan, kit.process.as_ref())?;
+    let given = Given {
+        lent,
+        channel: childs,
+        listener: kit.listener,
+        proc,
+        own_file,
+        hooks: kit.hooks,
+        arguments: Strings::new(plan.program.arguments.clone()),
+        environment: Strings::new(plan.program.environment.clone()),
+    };
+    let namespaces = &plan.namespaces;
+    if namespaces.staged {
+        return launch_staged(plan, given, kit.cgroup, own);
+    }
+    let entered = Entered::enter(namespaces, plan, &given.lent)?;
+    let side = clone::clone3(namespaces.clone_flags(), kit.cgroup);
+    let (pid, pidfd) = match side.map_err(|errno| clone_failure(errno, namespaces))? {
+        Side::Child => init::perform(plan, given),
+        Side::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    let child = Child { pid, pidfd, channel: own, reaped: false };
+    drop(given);
+    entered.leave()?;
+    Ok(child)
+}
+
+/// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
+/// Namespaces made there belong to that user namespace.
+fn launch_staged(plan: &Plan, given: Given, cgroup: Option<BorrowedFd<'_>>, own: Channel) -> Result<Child> {
+    let stage = match clone::clone3(0, cgroup).context("clone the stage")? {
+        Side::Child => stage(plan, given),
+        Side::Parent { pid, .. } => pid,
+    };
+    drop(given);
+    let message = own.next();
+    let status = clone::wait(stage).context("wait for the stage")?;
+    match message? {
+        Message::Made(pid) => {
+            let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
+            Ok(Child { pid, pidfd, channel: own, reaped: false })
+        }
+        Message::Failed(failure) => Err(explain::failure(plan, &failure)),
+        _ => bail!("the stage that joins the user namespace ended with status {status}"),
+    }
+}
+
+fn stage(plan: &Plan, given: Given) -> ! {
+    let made = || -> Result<Option<i32>, Errno> {
+        for wanted in [libc::CLONE_NEWUSER as u64, PID] {
+            for (lent, fd) in plan.lent.iter().zip(&given.lent) {
+                if matches!(lent, Lent::Namespace { kind, .. } if *kind == wanted) {
+                    namespace::setns(fd.as_fd(), wanted)?;
+                }
+            }
+        }
+        match clone::clone3(plan.namespaces.clone_flags() | libc::CLONE_PARENT as u64, None)? {
+            Side::Child => Ok(None),
+            Side::Parent { pid, .. } => Ok(Some(pid)),
+        }
+    };
+    match made() {
+        Ok(None) => init::perform(plan, given),
+        Ok(Some(pid)) => {
+            // The parent sees the channel close if this cannot be said.
+            let said = given.channel.made(pid);
+            clone::exit_now(i32::from(said.is_err()))
+        }
+        Err(errno) => {
+            let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
+            let part = crate::channel::Part::Source;
+            given.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
+            clone::exit_now(1)
+        }
+    }
+}
+
+/// Namespaces that this process enters on behalf of the child to come, and leaves again, so that a hook it runs later is
+/// not in them: the PID namespace is joined by children only, and time offsets can be set only before anybody is inside.
+#[must_use]
+struct Entered(Vec<(u64, OwnedFd)>);
+
+impl Entered {
+    fn enter(namespaces: &Namespaces, plan: &Plan, lent: &[OwnedFd]) -> Result<Entered> {
+        let mut entered = Entered(Vec::new());
+        for (wish, fd) in plan.lent.iter().zip(lent) {
+            let joined = match wish {
+                Lent::Namespace { kind: PID, .. } => true,
+                // A process joins all namespaces at once in the child; its PID namespace has to be entered here.
+                Lent::Process => namespaces.joined & PID != 0,
+                _ => false,
+            };
+            if joined {
+                entered.0.push((PID, open_own(c"/proc/self/ns/pid")?));
+                namespace::setns(fd.as_fd(), PID).context("join the pid namespace")?;
+            }
+        }
+        if let Some(offsets) = &namespaces.time_offsets {
+            entered.0.push((TIME, open_own(c"/proc/self/ns/time")?));
+            namespace::unshare(TIME).context("/linux/timeOffsets: make a time namespace")?;
+            std::fs::write("/proc/self/timens_offsets", offsets)
+                .with_context(|| format!("/linux/timeOffsets: write {offsets:?} to timens_offsets"))?;
+        }
+        Ok(entered)
+    }
+
+    fn leave(self) -> Result<()> {
+        for (kind, own) in self.0 {
+            namespace::setns(own.as_fd(), kind).context("return to the own namespace")?;
+        }
+        Ok(())
+    }
+}
+
+fn open_own(path: &std::ffi::CStr) -> Result<OwnedFd> {
+    path::open_following_links(path, libc::O_RDONLY).with_context(|| format!("open {}", path.to_string_lossy()))
+}
+
+fn clone_failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
+    let kinds: Vec<_> = crate::plan::namespaces::KINDS
+        .iter()
+        .filter(|(bit, _)| namespaces.clone_flags() & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno))
+}
+
+impl Child {
+    /// Serves the child until it is prepared and waits for the word to start.
+    pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
+        loop {
+            match self.next()? {
+                Message::Reached(Gate::IdMaps) => {
+                    idmap::write(self.pid, plan.namespaces.maps.as_ref())?;
+                    self.open(Gate::IdMaps)?;
+                }
+                Message::Reached(Gate::Host) => {
+                    host.at_host_gate(self.pid)?;
+                    self.open(Gate::Host)?;
+                }
+                Message::Reached(Gate::Limits) => {
+                    self.set_rlimits(plan)?;
+                    self.open(Gate::Limits)?;
+                }
+                Message::Terminal(master) => host.terminal(master)?,
+                Message::Listener(number) => {
+                    let listener = process::take_descriptor(self.pidfd.as_fd(), number)
+                        .context("/linux/seccomp: take the listener from the process")?;
+                    host.listener(listener, self.pid)?;
+                    self.channel.go()?;
+                }
+                Message::Ready => return Ok(()),
+                other => return Err(self.unexpected(plan, other)),
+            }
+        }
+    }
+
+    /// Gives the word to start and waits until the program is executed.
+    pub(crate) fn start(&mut self, plan: &Plan) -> Result<()> {
+        self.go_on()?;
+        let mut executing = false;
+        loop {
+            match self.next()? {
+                Message::Executing => executing = true,
+                // execve closed the channel, or the child was killed on the way to it.
+                Message::Closed if executing => return Ok(()),
+                other => return Err(self.unexpected(plan, other)),
+            }
+        }
+    }
+
+    /// Tells the child that its parent has nothing more to do: it waits for `start` from now on.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        self.channel.go().context("speak to the container's process")
+    }
+
+    /// Lets the process live without this one.
+    pub(crate) fn release(&mut self) {
+        self.reaped = true;
+    }
+
+    fn next(&self) -> Result<Message> {
+        self.channel.next().context("listen to the container's process")
+    }
+
+    fn open(&self, gate: Gate) -> Result<()> {
+        match self.channel.open(gate) {
+            // It died at the gate; the next message, or its absence, says why.
+            Ok(()) | Err(Errno::EPIPE) => Ok(()),
+            Err(errno) => Err(errno).context("speak to the container's process"),
+        }
+    }
+
+    fn set_rlimits(&self, plan: &Plan) -> Result<()> {
+        for step in &plan.parent_rlimits {
+            if let Act::SetRlimit { resource, soft, hard, .. } = step.act {
+                limits::set_rlimit(self.pid, resource, soft, hard)
+                    .map_err(|errno| anyhow!("{}: {}: {}", step.origin, step.act, errno_words(errno)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unexpected(&mut self, plan: &Plan, message: Message) -> anyhow::Error {
+        match message {
+            Message::Failed(failure) => explain::failure(plan, &failure),
+            Message::Closed => match self.reap() {
+                Ok(status) if status > 128 => anyhow!("the container's process was killed by signal {}", status - 128),
+                Ok(status) => anyhow!("the container's process ended with status {status}"),
+                Err(error) => error,
+            },
+            other => anyhow!("unexpected message from the container's process: {other:?}"),
+        }
+    }
+
+    fn reap(&mut self) -> Result<i32> {
+        self.reaped = true;
+        clone::wait(self.pid).context("wait for the container's process")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // ESRCH: it is dead already. There is no other way for either call to fail for a child of ours.
+            let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
+            let _ = self.reap();
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The sentence for a child's failure: origin, act, part, the kernel's words.
+//!
+//! Some texts are read by engines, which turn them into exit codes: what stands in quotes after `exec:` and the words
+//! that follow it.
+
+use crate::channel::{Failure, Part};
+use crate::plan::{Plan, Step};
+use crate::plan::act::{Act, text};
+use crate::sys::Errno;
+use anyhow::{Error, anyhow};
+
+/// The kernel's words for an errno, in lower case as engines look for them.
+pub(crate) fn errno_words(errno: Errno) -> String {
+    let words = errno.desc();
+    let mut letters = words.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(words.chars().skip(1)).collect()
+        }
+        _ => words.to_owned(),
+    }
+}
+
+/// What to tell a user about a failure at one of the plan's steps.
+pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
+    let Some(step) = plan.init.get(usize::from(failure.step)) else {
+        return anyhow!("the container's process failed at an unknown step: {failure:?}");
+    };
+    let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
+    match step.act {
+        Act::FindProgram | Act::Execute => {
+            let words = errno_words(Errno::from_raw(failure.errno));
+            Error::msg(program_failure(&program, failure.part, step.act == Act::Execute, &words))
+        }
+        _ => in_words(&format!("{}: {}", step.origin, step.act), failure),
+    }
+}
+
+/// What `start` will have to say if a step after its word fails. It does not have the plan, so `create` writes it down:
+/// the number of the step, and the words for it.
+pub(crate) fn steps_after_start(plan: &Plan) -> Vec<(u16, String)> {
+    let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
+    let words = |step: &Step| match step.act {
+        Act::Execute => format!("exec {program}"),
+        _ => format!("{}: {}", step.origin, step.act),
+    };
+    let all = plan.init.iter().enumerate();
+    let waits = |(_, step): &(usize, &Step)| !matches!(step.act, Act::AwaitStart(_));
+    all.skip_while(waits).map(|(number, step)| (number as u16, words(step))).collect()
+}
+
+/// The failure of a container's process after `start` gave the word.
+pub(crate) fn after_start(steps: &[(u16, String)], failure: &Failure) -> Error {
+    match steps.iter().find(|(number, _)| *number == failure.step) {
+        Some((_, words)) => in_words(words, failure),
+        None => anyhow!("the container's process failed at step {}", failure.step),
+    }
+}
+
+fn in_words(step: &str, failure: &Failure) -> Error {
+    let words = errno_words(Errno::from_raw(failure.errno));
+    let what = match failure.part {
+        Part::Whole => words,
+        Part::Target => format!("open the target: {words}"),
+        Part::Source => format!("open the source: {words}"),
+        Part::Attach => format!("attach: {words}"),
+        Part::Attributes => format!("change the mount's attributes: {words}"),
+        Part::NotPlain => format!("it must be mounted on an ordinary directory, reached without symbolic links: {words}"),
+        Part::OnProc => "it cannot be mounted because it is inside /proc".to_owned(),
+        Part::OverRoot => "it cannot be mounted on the root of the container".to_owned(),
+        Part::Occupied => "something else exists there".to_owned(),
+        Part::Forged => "the file there is not the device it should be".to_owned(),
+        Part::HookStatus => format!("exit status {}{}", failure.errno, printed(&failure.output)),
+        Part::HookSignal => format!("signal {}{}", failure.errno, printed(&failure.output)),
+        Part::HookTimeout => {
+            format!("hook ran past specified timeout of {}s{}", failure.errno, printed(&failure.output))
+        }
+        Part::Abandoned => "the runtime's own process went away".to_owned(),
+        Part::Outside if failure.errno == libc::ENOENT => {
+            "no such file or directory, or current working directory is outside of container mount namespace root".to_owned()
+        }
+        Part::Outside => words,
+        Part::Copy => format!("copy what it covers: {words}"),
+        Part::NotInPath | Part::NoSuchFile | Part::NotPermitted | Part::IsDirectory => words,
+    };
+    anyhow!("{step}: {what}")
+}
+
+fn program_failure(program: &str, part: Part, executing: bool, words: &str) -> String {
+    match part {
+        Part::NotInPath => format!("exec: {program:?}: executable file not found in $PATH"),
+        Part::NoSuchFile => format!("exec: {program:?}: stat {program}: {words}"),
+        Part::NotPermitted => format!("exec: {program:?}: {words}"),
+        Part::IsDirectory => format!("exec: {program:?}: is a directory: permission denied"),
+        _ if executing => format!("exec {program}: {words}"),
+        _ => format!("exec: {program:?}: {words}"),
+    }
+}
+
+/// What a hook printed, on one line.
+pub(crate) fn printed(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { String::new() } else { format!(", output: {}", lines.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{errno_words, printed};
+    use crate::sys::Errno;
+
+    #[test]
+    fn the_kernels_words_are_in_lower_case_as_engines_look_for_them() {
+        assert_eq!(errno_words(Errno::ENOENT), "no such file or directory");
+        assert_eq!(errno_words(Errno::EIO), "I/O error");
+    }
+
+    #[test]
+    fn a_hooks_output_becomes_one_line() {
+        assert_eq!(printed(b"no\n\n  such thing\n"), ", output: no; such thing");
+        assert_eq!(printed(b""), "");
+    }
+}

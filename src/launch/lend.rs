@@ -1,0 +1,91 @@
+//! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
+
+use super::idmap;
+use crate::init::OwnFile;
+use crate::plan::{IdMap, Lent, Plan};
+use crate::sys::mount::{self, Attributes};
+use crate::sys::{executable, namespace, path};
+use anyhow::{Context, Result, bail};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// All of `Plan::lent`, by slot.
+pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
+    plan.lent.iter().map(|wish| one(wish, plan, process)).collect()
+}
+
+fn one(wish: &Lent, plan: &Plan, process: Option<&OwnedFd>) -> Result<OwnedFd> {
+    match wish {
+        Lent::Namespace { origin, kind, path } => {
+            let place = || format!("{origin}/path: {}", path.display());
+            let fd = path::open_following_links(&c_path(path)?, libc::O_RDONLY).with_context(place)?;
+            // Compiling looked at the path; what counts is what it leads to now.
+            if namespace::kind_of(fd.as_fd()).with_context(place)? != *kind {
+                bail!("{}: not the namespace it was", place());
+            }
+            Ok(fd)
+        }
+        Lent::Tree { origin, source, recursive, id_map } => {
+            let place = || format!("{origin}/source: {}", source.display());
+            let tree = mount::clone_tree_following_links(&c_path(source)?, *recursive).with_context(place)?;
+            let Some(map) = id_map else { return Ok(tree) };
+            let (recursive, namespace) = match map {
+                IdMap::Own { recursive, uids, gids } => (recursive, idmap::namespace_with(uids, gids)?),
+                IdMap::Container { recursive } => (recursive, container_map(plan)?),
+            };
+            let nothing_else = Attributes::default();
+            mount::set_attributes_and_map(tree.as_fd(), *recursive, nothing_else, Some(namespace.as_fd()))
+                .with_context(|| format!("{origin}: map the ids of {}", source.display()))?;
+            Ok(tree)
+        }
+        Lent::Process => {
+            let process = process.context("no process to join")?;
+            Ok(process.try_clone()?)
+        }
+    }
+}
+
+/// A user namespace with the container's maps: a joined one itself, or one like that which is about to be made.
+fn container_map(plan: &Plan) -> Result<OwnedFd> {
+    if let Some(maps) = &plan.namespaces.maps {
+        return idmap::namespace_with(&maps.uids, &maps.gids);
+    }
+    for wish in &plan.lent {
+        if let Lent::Namespace { kind, path, .. } = wish
+            && *kind == libc::CLONE_NEWUSER as u64
+        {
+            return path::open_following_links(&c_path(path)?, libc::O_RDONLY)
+                .with_context(|| format!("open {}", path.display()));
+        }
+    }
+    bail!("there is no user namespace to take the id map from")
+}
+
+/// The host's procfs, proven to be one.
+pub(super) fn host_proc() -> Result<OwnedFd> {
+    let proc = path::open_following_links(c"/proc", libc::O_PATH | libc::O_DIRECTORY).context("open /proc")?;
+    if path::file_system(proc.as_fd()).context("statfs /proc")? != libc::PROC_SUPER_MAGIC as u64 {
+        bail!("/proc is not a proc file system");
+    }
+    Ok(proc)
+}
+
+/// What a child needs to part from this program's file: the file through a mount that belongs to nobody else, or where
+/// such a mount cannot be made, a copy of it in memory.
+pub(super) fn own_file() -> Result<OwnFile> {
+    let empty = executable::empty_executable().context("make an empty executable in memory")?;
+    let file = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
+        Ok(tree) => {
+            let path = CString::new(format!("/proc/self/fd/{}", tree.as_raw_fd()))?;
+            path::open_following_links(&path, libc::O_RDONLY).context("open the own executable")?
+        }
+        Err(_) => executable::sealed_copy().context("copy the own executable to memory")?,
+    };
+    Ok(OwnFile { file, empty })
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} contains a NUL byte", path.display()))
+}

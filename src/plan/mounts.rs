@@ -1,0 +1,221 @@
+//! `mounts[]`: each entry becomes one act, in the order listed.
+
+use super::act::{Act, Bind, Change, InRoot, NewMount, Source};
+use super::namespaces::{Namespaces, USER};
+use super::options::{Options, read};
+use super::{Host, IdMap, Lent, Notes, Request, Step, c_path, c_string};
+use crate::spec::pointer::Pointer;
+use crate::sys::mount::Attributes;
+use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
+use std::path::{Component, Path, PathBuf};
+
+/// Files below /proc that may be covered: what lxcfs provides, and two switches that images look at.
+const ON_PROC: [&str; 9] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/sys/kernel/ns_last_pid",
+];
+
+/// The steps of all mounts, and those that make some of them read-only at the end.
+#[derive(Default)]
+pub(super) struct Mounts {
+    /// In the order of the configuration.
+    pub(super) steps: Vec<Step>,
+    /// A tmpfs is written to while the container is set up, so `ro` comes last.
+    pub(super) readonly: Vec<Step>,
+    /// `/dev` is a bind mount: its content is the host's affair.
+    pub(super) dev_is_bound: bool,
+}
+
+struct Compiler<'a> {
+    spec: &'a Spec,
+    host: &'a Host,
+    request: &'a Request,
+    namespaces: &'a Namespaces,
+    lent: &'a mut Vec<Lent>,
+    notes: &'a mut Notes,
+}
+
+/// Compiles `mounts[]`.
+pub(super) fn compile(
+    spec: &Spec,
+    host: &Host,
+    request: &Request,
+    namespaces: &Namespaces,
+    lent: &mut Vec<Lent>,
+    notes: &mut Notes,
+) -> Mounts {
+    let mut mounts = Mounts::default();
+    let mut compiler = Compiler { spec, host, request, namespaces, lent, notes };
+    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+        compiler.entry(mount, Pointer::of("/mounts").index(index), &mut mounts);
+    }
+    for (source, destination) in &request.extra_binds {
+        let origin = Pointer::of("");
+        let source = Source::Path(c_path(source, &origin, &mut compiler.notes.problems));
+        let target = InRoot(c_string(destination.as_str(), &origin, &mut compiler.notes.problems));
+        let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+        let changes = vec![Change { recursive: false, attributes: Attributes { set, clear: 0, propagation: 0 } }];
+        let act = Act::Bind(Bind { source, target, recursive: false, changes, on_proc: false });
+        mounts.steps.push(Step { origin, act });
+    }
+    mounts
+}
+
+impl Compiler<'_> {
+    fn entry(&mut self, mount: &Mount, origin: Pointer, mounts: &mut Mounts) {
+        let options = read(mount.options().as_deref().unwrap_or_default());
+        let destination = absolute(mount.destination());
+        let target = InRoot(c_path(&destination, &origin.key("destination"), &mut self.notes.problems));
+        let typ = mount.typ().as_deref().unwrap_or_default();
+        if options.remount {
+            mounts.steps.push(self.remount(options, target, origin));
+        } else if options.bind || typ == "bind" {
+            mounts.dev_is_bound |= destination == Path::new("/dev");
+            let act = self.bind(mount, options, target, &destination, &origin);
+            mounts.steps.push(Step { origin, act });
+        } else {
+            let (act, readonly) = self.new_mount(mount, options, target, &origin);
+            mounts.steps.push(Step { origin: origin.clone(), act });
+            mounts.readonly.extend(readonly.map(|act| Step { origin, act }));
+        }
+    }
+
+    fn remount(&mut self, options: Options, target: InRoot, origin: Pointer) -> Step {
+        let changes = changes_of(&options);
+        let data = self.data(&options, &origin);
+        let flags = if options.bind { options.flags | libc::MS_BIND } else { options.flags };
+        Step { origin, act: Act::Remount { target, flags, data, changes } }
+    }
+
+    fn bind(&mut self, mount: &Mount, options: Options, target: InRoot, path: &Path, origin: &Pointer) -> Act {
+        let recursive = options.recursive_bind || !options.bind;
+        let place = origin.key("source");
+        let Some(source) = mount.source().as_ref().filter(|source| !source.as_os_str().is_empty()) else {
+            self.notes.problems.add(place, "is missing; a bind mount needs one");
+            return Act::BecomeRoot;
+        };
+        let source = if source.is_absolute() { source.clone() } else { self.request.bundle.join(source) };
+        let text = c_path(&source, &place, &mut self.notes.problems);
+        let id_map = self.id_map(mount, &options, origin);
+        // A process in a new user namespace may be unable to reach or map the source; its parent can.
+        let lent = id_map.is_some() || (self.namespaces.own(USER) && self.host.privileged);
+        let source = if lent {
+            self.lent.push(Lent::Tree { origin: origin.clone(), source, recursive, id_map });
+            Source::Lent(self.lent.len() - 1, text)
+        } else {
+            Source::Path(text)
+        };
+        let on_proc = ON_PROC.iter().any(|allowed| path == Path::new(allowed))
+            || path == Path::new("/proc/sys/crypto/fips_enabled");
+        Act::Bind(Bind { source, target, recursive, changes: changes_of(&options), on_proc })
+    }
+
+    fn id_map(&mut self, mount: &Mount, options: &Options, origin: &Pointer) -> Option<IdMap> {
+        let (uids, gids) = (mount.uid_mappings().as_deref(), mount.gid_mappings().as_deref());
+        let recursive = options.id_map.unwrap_or(false);
+        match (uids.filter(|list| !list.is_empty()), gids.filter(|list| !list.is_empty())) {
+            (Some(uids), Some(gids)) => Some(IdMap::Own { recursive, uids: lines(uids), gids: lines(gids) }),
+            _ if options.id_map.is_none() => None,
+            _ if self.namespaces.own(USER) => Some(IdMap::Container { recursive }),
+            _ => {
+                let what = "idmap without mappings needs a user namespace to take them from";
+                self.notes.problems.add(origin.key("options"), what);
+                None
+            }
+        }
+    }
+
+    fn new_mount(&mut self, mount: &Mount, options: Options, target: InRoot, origin: &Pointer) -> (Act, Option<Act>) {
+        let typ = mount.typ().as_deref().unwrap_or_default();
+        if typ.is_empty() {
+            self.notes.problems.add(origin.key("type"), "is missing; only a bind mount needs none");
+        }
+        let cgroup = matches!(typ, "cgroup" | "cgroup2");
+        let tmpfs = typ == "tmpfs";
+        let kind = if cgroup { "cgroup2" } else { typ };
+        let mut flags = options.flags;
+        let mut readonly = None;
+        if tmpfs && flags & libc::MS_RDONLY != 0 {
+            flags &= !libc::MS_RDONLY;
+            readonly = Some(Act::MakeReadonly(target.clone()));
+        }
+        let place = origin.key("source");
+        let source = mount.source().as_deref().unwrap_or(Path::new(kind));
+        let data = self.data_with_label(&options, kind, origin);
+        let new = NewMount {
+            kind: c_string(kind, &origin.key("type"), &mut self.notes.problems),
+            source: c_path(source, &place, &mut self.notes.problems),
+            target,
+            flags,
+            data,
+            changes: options.changes.clone(),
+            plain_target: matches!(typ, "proc" | "sysfs"),
+            copy_up: options.copy_up && tmpfs,
+            keep_mode: tmpfs && !options.data.iter().any(|option| option.starts_with("mode=")),
+        };
+        (if cgroup { Act::MountCgroup(new) } else { Act::Mount(new) }, readonly)
+    }
+
+    fn data(&mut self, options: &Options, origin: &Pointer) -> Option<std::ffi::CString> {
+        let joined = options.data.join(",");
+        (!joined.is_empty()).then(|| c_string(joined, &origin.key("options"), &mut self.notes.problems))
+    }
+
+    fn data_with_label(&mut self, options: &Options, kind: &str, origin: &Pointer) -> Option<std::ffi::CString> {
+        let label = self.spec.linux().as_ref().and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
+        let labelled = !label.is_empty() && !matches!(kind, "proc" | "sysfs" | "mqueue" | "cgroup2");
+        if !labelled || options.data.iter().any(|option| option.starts_with("context=")) {
+            return self.data(options, origin);
+        }
+        let mut options = options.clone();
+        options.data.push(format!("context=\"{label}\""));
+        self.data(&options, origin)
+    }
+}
+
+/// The wishes of the plain options as the first change, then the listed changes.
+fn changes_of(options: &Options) -> Vec<Change> {
+    let mut changes = Vec::with_capacity(options.changes.len() + 1);
+    if !options.attributes.is_empty() {
+        changes.push(Change { recursive: false, attributes: options.attributes });
+    }
+    for change in &options.changes {
+        // One call can carry attributes and one propagation type.
+        match changes.last_mut() {
+            Some(last) if last.attributes.propagation == 0 && last.recursive == change.recursive => {
+                let attributes = &mut last.attributes;
+                attributes.set = attributes.set & !change.attributes.clear | change.attributes.set;
+                attributes.clear = attributes.clear & !change.attributes.set | change.attributes.clear;
+                attributes.propagation = change.attributes.propagation;
+            }
+            _ => changes.push(*change),
+        }
+    }
+    changes
+}
+
+fn lines(maps: &[LinuxIdMapping]) -> String {
+    maps.iter().map(|map| format!("{} {} {}\n", map.container_id(), map.host_id(), map.size())).collect()
+}
+
+/// A destination as an absolute path without `.`: a relative one is relative to "/" (config.md, "Mounts").
+fn absolute(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => (),
+        }
+    }
+    clean
+}

@@ -1,0 +1,184 @@
+//! Which namespaces a container gets: made by clone3, made later, joined by path, or the caller's own.
+
+use super::{Host, Lent, Notes};
+use crate::spec::pointer::Pointer;
+use oci_spec::runtime::{Linux, LinuxNamespaceType};
+use std::path::PathBuf;
+
+/// The bit of the CLONE_NEW* kind, as a u64 because CLONE_NEWTIME collides with a signal mask in an int.
+pub(crate) const MOUNT: u64 = libc::CLONE_NEWNS as u64;
+/// PID namespace.
+pub(crate) const PID: u64 = libc::CLONE_NEWPID as u64;
+/// Network namespace.
+pub(crate) const NETWORK: u64 = libc::CLONE_NEWNET as u64;
+/// IPC namespace.
+pub(crate) const IPC: u64 = libc::CLONE_NEWIPC as u64;
+/// UTS namespace.
+pub(crate) const UTS: u64 = libc::CLONE_NEWUTS as u64;
+/// User namespace.
+pub(crate) const USER: u64 = libc::CLONE_NEWUSER as u64;
+/// cgroup namespace.
+pub(crate) const CGROUP: u64 = libc::CLONE_NEWCGROUP as u64;
+/// Time namespace.
+pub(crate) const TIME: u64 = libc::CLONE_NEWTIME as u64;
+
+/// OCI's name of each kind, in the order in which namespaces are joined: the user namespace first, because it owns the
+/// rights to the others; the mount namespace last, because it changes what every path means.
+pub(crate) const KINDS: [(u64, &str); 8] = [
+    (USER, "user"),
+    (CGROUP, "cgroup"),
+    (IPC, "ipc"),
+    (NETWORK, "network"),
+    (PID, "pid"),
+    (TIME, "time"),
+    (UTS, "uts"),
+    (MOUNT, "mount"),
+];
+
+/// OCI's name of a kind.
+pub(crate) fn name(kind: u64) -> &'static str {
+    KINDS.iter().find(|(bit, _)| *bit == kind).map_or("unknown", |(_, name)| name)
+}
+
+/// The kind behind an OCI type.
+pub(crate) fn kind(typ: LinuxNamespaceType) -> u64 {
+    match typ {
+        LinuxNamespaceType::Mount => MOUNT,
+        LinuxNamespaceType::Cgroup => CGROUP,
+        LinuxNamespaceType::Uts => UTS,
+        LinuxNamespaceType::Ipc => IPC,
+        LinuxNamespaceType::User => USER,
+        LinuxNamespaceType::Pid => PID,
+        LinuxNamespaceType::Network => NETWORK,
+        LinuxNamespaceType::Time => TIME,
+    }
+}
+
+/// The namespaces of a plan, as sets of CLONE_NEW* bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Namespaces {
+    /// Made new for this container.
+    pub(crate) new: u64,
+    /// Joined by path.
+    pub(crate) joined: u64,
+    /// `uid_map` and `gid_map` of a new user namespace.
+    pub(crate) maps: Option<Maps>,
+    /// Lines for timens_offsets of a new time namespace.
+    pub(crate) time_offsets: Option<String>,
+    /// A user namespace is joined, so the rest must be made by a process that has joined it: one fork more.
+    pub(crate) staged: bool,
+}
+
+/// The text of a user namespace's maps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Maps {
+    /// Lines of uid_map: container id, host id, size.
+    pub(crate) uids: String,
+    /// Lines of gid_map.
+    pub(crate) gids: String,
+    /// Write "deny" to setgroups first: the only way for a caller without privilege.
+    pub(crate) deny_setgroups: bool,
+    /// Host ids of the container's root.
+    pub(crate) root: (u32, u32),
+}
+
+impl Namespaces {
+    /// Whether the container has its own (new or joined) namespaces of all of `kinds`.
+    pub(crate) fn own(&self, kinds: u64) -> bool {
+        (self.new | self.joined) & kinds == kinds
+    }
+
+    /// The flags for clone3: what is new, without what must be made at another moment.
+    ///
+    /// A cgroup namespace takes its root from the cgroup of the process that makes it, which at the clone is still the
+    /// caller's; a time namespace with offsets takes them only before the first process enters, so the parent unshares it.
+    pub(crate) fn clone_flags(&self) -> u64 {
+        let later = CGROUP | if self.time_offsets.is_some() { TIME } else { 0 };
+        self.new & !later
+    }
+}
+
+/// Reads `linux.namespaces`; joined ones become lent descriptors.
+pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, notes: &mut Notes) -> Namespaces {
+    let mut namespaces = Namespaces::default();
+    let at = Pointer::of("/linux/namespaces");
+    let mut joins: Vec<(u64, usize, PathBuf)> = Vec::new();
+    for (index, entry) in linux.and_then(|l| l.namespaces().as_ref()).into_iter().flatten().enumerate() {
+        let kind = kind(entry.typ());
+        match entry.path() {
+            Some(path) if !path.as_os_str().is_empty() => {
+                namespaces.joined |= kind;
+                joins.push((kind, index, path.clone()));
+            }
+            _ => namespaces.new |= kind,
+        }
+    }
+    for (kind, index, path) in &joins {
+        let place = at.index(*index).key("path");
+        match host.namespaces.get(path) {
+            Some(Ok(found)) if found == kind => (),
+            Some(Ok(found)) => {
+                let (is, should) = (name(*found), name(*kind));
+                notes.problems.add(place, format!("{} is a {is} namespace, not a {should} namespace", path.display()));
+            }
+            Some(Err(why)) => notes.problems.add(place, format!("{}: {why}", path.display())),
+            None => (),
+        }
+    }
+    joins.sort_by_key(|(kind, ..)| KINDS.iter().position(|(bit, _)| bit == kind));
+    for (kind, index, path) in joins {
+        lent.push(Lent::Namespace { origin: at.index(index), kind, path });
+    }
+    namespaces.staged = namespaces.joined & USER != 0;
+    if let Some(linux) = linux {
+        namespaces.maps = maps(linux, &namespaces, host, notes);
+        namespaces.time_offsets = time_offsets(linux);
+    }
+    namespaces
+}
+
+fn maps(linux: &Linux, namespaces: &Namespaces, host: &Host, notes: &mut Notes) -> Option<Maps> {
+    if namespaces.new & USER == 0 {
+        return None;
+    }
+    let mut maps = Maps { deny_setgroups: !host.privileged, ..Maps::default() };
+    let lists = [
+        (linux.uid_mappings(), "/linux/uidMappings", "uid"),
+        (linux.gid_mappings(), "/linux/gidMappings", "gid"),
+    ];
+    for (number, (list, place, what)) in lists.into_iter().enumerate() {
+        let list = list.as_deref().unwrap_or_default();
+        let mut text = String::new();
+        let mut root = None;
+        for map in list {
+            text.push_str(&format!("{} {} {}\n", map.container_id(), map.host_id(), map.size()));
+            if map.container_id() == 0 {
+                root = Some(map.host_id());
+            }
+        }
+        let Some(root) = root else {
+            if !list.is_empty() {
+                notes.problems.add(Pointer::of(place), format!("no mapping for container {what} 0"));
+            }
+            continue;
+        };
+        if number == 0 {
+            (maps.uids, maps.root.0) = (text, root);
+        } else {
+            (maps.gids, maps.root.1) = (text, root);
+        }
+    }
+    Some(maps)
+}
+
+fn time_offsets(linux: &Linux) -> Option<String> {
+    let offsets = linux.time_offsets().as_ref().filter(|offsets| !offsets.is_empty())?;
+    let mut clocks: Vec<_> = offsets.iter().collect();
+    clocks.sort_by_key(|(clock, _)| *clock);
+    let mut text = String::new();
+    for (clock, offset) in clocks {
+        let (secs, nanosecs) = (offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0));
+        text.push_str(&format!("{clock} {secs} {nanosecs}\n"));
+    }
+    Some(text)
+}

@@ -1,0 +1,412 @@
+//! THE boot order: what happens between the clone and execve, in which order, and why.
+//!
+//! Read `create` from top to bottom. What each step is gets decided elsewhere in `plan`; here it gets its place.
+
+use super::act::{Act, Gate, InRoot, Start};
+use super::identity::Capability;
+use super::mounts::Mounts;
+use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
+use super::{Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process};
+use super::{resources, validate};
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use crate::sys::credentials::SYS_ADMIN;
+use oci_spec::runtime::{LinuxSeccomp, Process, Spec};
+
+/// Steps in the making.
+#[derive(Default)]
+struct Order(Vec<Step>);
+
+impl Order {
+    fn then(&mut self, origin: &'static str, act: Act) {
+        self.0.push(Step { origin: Pointer::of(origin), act });
+    }
+
+    fn at(&mut self, origin: Pointer, act: Act) {
+        self.0.push(Step { origin, act });
+    }
+}
+
+/// The plan of a container's first process.
+pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
+    let mut notes = Notes::default();
+    validate::check(spec, &mut notes.problems, &mut notes.warnings);
+    let linux = spec.linux().as_ref();
+    let hooks = spec.hooks().as_ref();
+    let mut lent = Vec::new();
+    let namespaces = namespaces::compile(linux, host, &mut lent, &mut notes);
+    let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
+    let mut order = Order::default();
+    let Some(process) = spec.process() else {
+        notes.problems.add(Pointer::of("/process"), "is missing; there is nothing to run");
+        return Err(notes.problems);
+    };
+
+    enter_namespaces(&mut order, &namespaces, &lent, host);
+    // The session comes before anything may open a terminal, which would become the controlling one.
+    order.then("/process/terminal", Act::NewSession);
+    if !request.no_new_keyring {
+        let name = c_string(format!("_ses.{}", request.id), &Pointer::of(""), &mut notes.problems);
+        order.then("/process", Act::NewSessionKeyring(name));
+    }
+    if namespaces.new & NETWORK != 0 {
+        order.then("/linux/namespaces", Act::LoopbackUp);
+    }
+    own_score(&mut order, process, &namespaces, &mut notes);
+    let mounts = build_root(&mut order, spec, host, request, &namespaces, &mut lent, &mut notes);
+    // The host's hooks see the container's mounts while the host's paths are still there (config.md, "createRuntime").
+    order.then("/hooks", Act::Await(Gate::Host));
+    for number in 0..hooks_of(hooks.and_then(|h| h.create_container().as_ref())).len() {
+        order.at(Pointer::of("/hooks/createContainer").index(number), Act::CreateContainerHook(number));
+    }
+    enter_root(&mut order, spec, request, &namespaces);
+    finish_root(&mut order, spec, process, mounts, &namespaces, &mut notes);
+
+    let at = Pointer::of("/process");
+    let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
+    let start = if request.run { Start::Parent } else { Start::Listener };
+    let seccomp = linux.and_then(|l| l.seccomp().as_ref());
+    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds };
+    let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
+    let program = process::program(process, &request.environment, &at, &mut notes);
+    let warnings = std::mem::take(&mut notes.warnings);
+    notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
+}
+
+/// The plan of another process in a container; `process` is its own document.
+pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> Result<Plan, Problems> {
+    let mut notes = Notes::default();
+    let at = Pointer::of("");
+    validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
+    let lent = vec![Lent::Process];
+    let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
+    let mut order = Order::default();
+    order.then("", Act::CloseDescriptors);
+    // Before joining: the labels and scores are written through the host's procfs, which must not come along.
+    if host.can_disown {
+        order.then("", Act::DisownExecutable);
+    }
+    own_score(&mut order, process, &namespaces, &mut notes);
+    order.0.extend(process::labels(process, host, &at, &mut notes));
+    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0 });
+    if exec.namespaces & USER != 0 {
+        order.then("", Act::BecomeRoot);
+    }
+    order.then("", Act::NewSession);
+    if process.terminal().unwrap_or(false) {
+        order.then("/terminal", terminal(process, false));
+    }
+    let last = Last {
+        process,
+        seccomp: spec.linux().as_ref().and_then(|l| l.seccomp().as_ref()),
+        at: &at,
+        start: Start::Parent,
+        start_hooks: 0,
+        preserve: &exec.preserve_fds,
+    };
+    let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
+    let program = process::program(process, &[], &at, &mut notes);
+    let warnings = std::mem::take(&mut notes.warnings);
+    let resources = resources::ResourcePlan::default();
+    notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
+}
+
+/// First breath to all namespaces joined or made.
+fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], host: &Host) {
+    // Whatever the caller leaked to us must reach neither a hook nor the program.
+    order.then("", Act::CloseDescriptors);
+    if namespaces.maps.is_some() {
+        // Without a mapping this process is nobody, and every permission check below would fail.
+        order.then("/linux/uidMappings", Act::Await(Gate::IdMaps));
+        order.then("/linux/uidMappings", Act::BecomeRoot);
+    }
+    // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
+    if host.can_disown {
+        order.then("", Act::DisownExecutable);
+    }
+    for (slot, joined) in lent.iter().enumerate() {
+        let Lent::Namespace { origin, kind, path } = joined else { continue };
+        // The parent joins the PID namespace, because setns(2) moves only children into it; the user namespace and what
+        // is made inside it are the stage's business, before this process exists.
+        if *kind == namespaces::PID || *kind == USER {
+            continue;
+        }
+        let path = c_path(path, origin, &mut Problems::default());
+        order.at(origin.clone(), Act::JoinNamespace { kind: *kind, slot, path });
+    }
+    if namespaces.joined & USER != 0 {
+        order.then("/linux/namespaces", Act::BecomeRoot);
+    }
+    if namespaces.new & CGROUP != 0 {
+        // Made by a process that is in the container's cgroup already, which becomes the namespace's root.
+        order.then("/linux/namespaces", Act::NewCgroupNamespace);
+    }
+}
+
+/// oom_score_adj is written through the host's procfs. In a user namespace only the parent may, at the host's gate.
+fn own_score(order: &mut Order, process: &Process, namespaces: &Namespaces, notes: &mut Notes) {
+    if let Some(score) = process.oom_score_adj().filter(|_| !namespaces.own(USER)) {
+        let score = c_string(score.to_string(), &Pointer::of(""), &mut notes.problems);
+        order.then("/process/oomScoreAdj", Act::SetOomScore(score));
+    }
+}
+
+/// The root file system with everything mounted and made in it, while the host's tree is still reachable.
+fn build_root(
+    order: &mut Order,
+    spec: &Spec,
+    host: &Host,
+    request: &Request,
+    namespaces: &Namespaces,
+    lent: &mut Vec<Lent>,
+    notes: &mut Notes,
+) -> Mounts {
+    let linux = spec.linux().as_ref();
+    let place = Pointer::of("/root/path");
+    let path = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
+    if let Some(Err(why)) = &host.root {
+        notes.problems.add(place.clone(), format!("{}: {why}", path.display()));
+    }
+    let path = c_path(&path, &place, &mut notes.problems);
+    if namespaces.new & MOUNT == 0 {
+        order.then("/root/path", Act::OpenRoot(path));
+        if namespaces.joined & MOUNT == 0 {
+            refuse_mounts(spec, notes);
+            return Mounts::default();
+        }
+    } else {
+        // Before the first mount: otherwise it would appear on the host as well.
+        let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
+        let inherited = wanted.map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| {
+            kind | if recursive { libc::MS_REC } else { 0 }
+        });
+        let shared = inherited & libc::MS_SHARED != 0;
+        // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
+        let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
+        order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
+        order.then("/root/path", Act::BindRoot { path, detach_from_peers: shared });
+    }
+    let mounts = mounts::compile(spec, host, request, namespaces, lent, notes);
+    order.0.extend(mounts.steps.iter().cloned());
+    order.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
+    mounts
+}
+
+/// Without a mount namespace of its own a container's mounts would be the host's.
+fn refuse_mounts(spec: &Spec, notes: &mut Notes) {
+    let linux = spec.linux().as_ref();
+    let asked = [
+        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
+        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
+        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
+        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
+    ];
+    for (place, asked) in asked {
+        if asked {
+            notes.problems.add(Pointer::of(place), "needs a mount namespace");
+        }
+    }
+}
+
+/// From the host's root to the container's.
+fn enter_root(order: &mut Order, spec: &Spec, request: &Request, namespaces: &Namespaces) {
+    if namespaces.new & MOUNT == 0 {
+        order.then("/root/path", Act::ChangeRoot);
+        return;
+    }
+    order.then("/root/path", if request.no_pivot { Act::MoveRoot } else { Act::PivotRoot });
+    let wanted = spec.linux().as_ref().and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
+    if let Some((kind @ (libc::MS_SHARED | libc::MS_UNBINDABLE), recursive)) = wanted {
+        let flags = kind | if recursive { libc::MS_REC } else { 0 };
+        order.then("/linux/rootfsPropagation", Act::SetRootPropagation(flags));
+    }
+}
+
+/// What is set from inside the container's root, and what closes it.
+fn finish_root(
+    order: &mut Order,
+    spec: &Spec,
+    process: &Process,
+    mounts: Mounts,
+    namespaces: &Namespaces,
+    notes: &mut Notes,
+) {
+    let linux = spec.linux().as_ref();
+    // Before anything becomes read-only, since both may have to make a directory or file.
+    let place = Pointer::of("/process/cwd");
+    if namespaces.own(MOUNT) {
+        let cwd = InRoot(c_path(process.cwd(), &place, &mut notes.problems));
+        order.at(place, Act::MakeWorkingDirectory(cwd));
+    }
+    if process.terminal().unwrap_or(false) {
+        order.then("/process/terminal", terminal(process, namespaces.own(MOUNT)));
+    }
+    if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
+        let place = Pointer::of("/hostname");
+        let name = c_string(name, &place, &mut notes.problems);
+        order.at(place, Act::SetHostname(name));
+    }
+    if let Some(name) = spec.domainname().as_deref().filter(|name| !name.is_empty()) {
+        let place = Pointer::of("/domainname");
+        let name = c_string(name, &place, &mut notes.problems);
+        order.at(place, Act::SetDomainname(name));
+    }
+    let mut sysctls: Vec<_> = linux.and_then(|l| l.sysctl().as_ref()).into_iter().flatten().collect();
+    sysctls.sort();
+    for (name, value) in sysctls {
+        let place = Pointer::of("/linux/sysctl").key(name);
+        let name = c_string(below_proc(name), &place, &mut notes.problems);
+        let value = c_string(value.as_str(), &place, &mut notes.problems);
+        order.at(place, Act::SetSysctl { name, value });
+    }
+    let list = linux.and_then(|l| l.readonly_paths().as_deref()).unwrap_or_default();
+    for (number, path) in list.iter().enumerate() {
+        let place = Pointer::of("/linux/readonlyPaths").index(number);
+        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
+        order.at(place, Act::ReadonlyPath(path));
+    }
+    let list = linux.and_then(|l| l.masked_paths().as_deref()).unwrap_or_default();
+    for (number, path) in list.iter().enumerate() {
+        let place = Pointer::of("/linux/maskedPaths").index(number);
+        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
+        order.at(place, Act::MaskPath(path));
+    }
+    order.0.extend(mounts.readonly);
+    if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
+        order.then("/root/readonly", Act::ReadonlyRoot);
+    }
+}
+
+/// What the last stretch needs to know.
+struct Last<'a> {
+    process: &'a Process,
+    seccomp: Option<&'a LinuxSeccomp>,
+    at: &'a Pointer,
+    start: Start,
+    start_hooks: usize,
+    preserve: &'a [i32],
+}
+
+/// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
+fn become_the_program(
+    order: &mut Order,
+    last: &Last<'_>,
+    spec: &Spec,
+    namespaces: &Namespaces,
+    host: &Host,
+    notes: &mut Notes,
+) -> Vec<Step> {
+    let (process, at) = (last.process, last.at);
+    let linux = spec.linux().as_ref();
+    order.at(at.clone(), Act::ResetSignals);
+    order.at(at.clone(), Act::SetCpuAffinity(vec![u64::MAX; 16]));
+    order.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
+    order.0.extend(process::memory_policy(linux));
+    // exec has written them before it joined the container.
+    if last.start_hooks > 0 || namespaces.new & MOUNT != 0 || namespaces.joined & MOUNT == 0 {
+        order.0.extend(process::labels(process, host, at, notes));
+    }
+    let user = process.user();
+    order.at(at.key("user"), Act::OwnStandardStreams { uid: user.uid() });
+    let mut rlimits = process::rlimits(process, at);
+    let mut by_parent = Vec::new();
+    if namespaces.own(USER) && !rlimits.is_empty() {
+        // Raising a limit takes CAP_SYS_RESOURCE in the first user namespace, which this process has left.
+        std::mem::swap(&mut by_parent, &mut rlimits);
+        order.at(at.key("rlimits"), Act::Await(Gate::Limits));
+    }
+    order.0.extend(rlimits);
+    let no_new_privileges = process.no_new_privileges().unwrap_or(false);
+    if no_new_privileges {
+        order.at(at.key("noNewPrivileges"), Act::NoNewPrivileges);
+    }
+    // As root where that helps, for a directory that only root may enter.
+    let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
+    order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
+    let capabilities = process::capabilities(process, host, notes);
+    if let Some(capabilities) = &capabilities {
+        order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
+    }
+    let groups = (host.may_set_groups(namespaces)).then(|| user.additional_gids().clone().unwrap_or_default());
+    if groups.is_none() && user.additional_gids().as_ref().is_some_and(|groups| !groups.is_empty()) {
+        let what = "cannot be set without privilege: setgroups is denied in this user namespace";
+        notes.problems.add(at.key("user").key("additionalGids"), what);
+    }
+    order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
+    order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
+    order.at(at.key("cwd"), Act::CheckDirectory(cwd));
+    let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
+    secure(order, last, filter, capabilities, no_new_privileges);
+    by_parent
+}
+
+/// Capabilities, the wait for start, and the filter as late as it can be: everything after it must be allowed by it.
+fn secure(
+    order: &mut Order,
+    last: &Last<'_>,
+    filter: Option<super::act::Filter>,
+    capabilities: Option<Capability>,
+    no_new_privileges: bool,
+) {
+    let at = last.at;
+    let place = at.key("capabilities");
+    // Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, which must then outlive the other rights.
+    let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };
+    if let Some(mut capabilities) = capabilities {
+        capabilities.sets.effective |= admin;
+        capabilities.sets.permitted |= admin;
+        let ambient = if admin == 0 { capabilities.ambient } else { 0 };
+        order.at(place.clone(), Act::SetCapabilities { sets: capabilities.sets, ambient });
+    }
+    // With the program's own rights, so that what cannot be executed is said now and not at start.
+    order.at(at.key("args").index(0), Act::FindProgram);
+    let seccomp = Pointer::of("/linux/seccomp");
+    let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
+    let mut filter = filter.map(|filter| Step { origin: seccomp, act: Act::InstallFilter(filter) });
+    if notifies {
+        // The parent hands the listener on, and only create's parent is still there to do it.
+        order.0.extend(filter.take());
+    }
+    order.at(at.clone(), Act::AwaitStart(last.start));
+    for number in 0..last.start_hooks {
+        order.at(Pointer::of("/hooks/startContainer").index(number), Act::StartContainerHook(number));
+    }
+    if !last.preserve.is_empty() {
+        order.at(at.clone(), Act::PreserveDescriptors(last.preserve.to_vec()));
+    }
+    order.0.extend(filter);
+    if let Some(capabilities) = capabilities.filter(|_| admin != 0) {
+        order.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
+    }
+    order.at(at.key("args").index(0), Act::Execute);
+}
+
+fn terminal(process: &Process, console: bool) -> Act {
+    let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
+    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
+}
+
+/// A word of `rootfsPropagation`: MS_* and whether recursively. Callers send the r-forms, which the text does not list.
+fn propagation(word: &str) -> Option<(u64, bool)> {
+    Some(match word {
+        "shared" => (libc::MS_SHARED, false),
+        "rshared" => (libc::MS_SHARED, true),
+        "slave" => (libc::MS_SLAVE, false),
+        "rslave" => (libc::MS_SLAVE, true),
+        "private" => (libc::MS_PRIVATE, false),
+        "rprivate" => (libc::MS_PRIVATE, true),
+        "unbindable" => (libc::MS_UNBINDABLE, false),
+        "runbindable" => (libc::MS_UNBINDABLE, true),
+        _ => return None,
+    })
+}
+
+/// A kernel parameter's name as a path below /proc: whichever separator comes first is the separator (sysctl.d(5)).
+fn below_proc(name: &str) -> String {
+    let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
+    let path = match dots {
+        false => name.to_owned(),
+        true => name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+    };
+    format!("sys/{path}")
+}

@@ -1,0 +1,77 @@
+//! Making processes: clone3(2), and what a parent does with the child it got.
+
+use super::{Errno, Result, answer};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// clone3's own flag, above the 32 bits of clone(2).
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Which side of clone3 the caller finds itself on.
+pub(crate) enum Side {
+    /// The new process. It shares nothing with its parent but descriptors and copied memory.
+    Child,
+    /// The old process, with the child's pid as seen in the caller's pid namespace, and a pidfd for it.
+    Parent {
+        /// Process id of the child.
+        pid: libc::pid_t,
+        /// A handle that can never mean another process.
+        pidfd: OwnedFd,
+    },
+}
+
+/// clone3(2) without CLONE_VM: a new process with the CLONE_NEW* `flags`, born in `cgroup` when one is given
+/// (CLONE_INTO_CGROUP, Linux 5.7). CLONE_PARENT may be among the flags; then the child is the caller's sibling.
+///
+/// The caller must be single-threaded; davit starts no thread (clippy.toml bans it).
+pub(crate) fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
+    let mut pidfd: RawFd = -1;
+    let mut flags = flags | libc::CLONE_PIDFD as u64;
+    let mut cgroup_number = 0;
+    if let Some(directory) = cgroup {
+        flags |= CLONE_INTO_CGROUP;
+        cgroup_number = directory.as_raw_fd() as u64;
+    }
+    // The kernel refuses an exit signal together with CLONE_PARENT: the sibling gets the caller's own.
+    let exit_signal = if flags & libc::CLONE_PARENT as u64 != 0 { 0 } else { libc::SIGCHLD as u64 };
+    let arguments = libc::clone_args {
+        flags,
+        pidfd: (&raw mut pidfd) as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: cgroup_number,
+    };
+    // SAFETY: without CLONE_VM and with no stack of its own the child continues on a copy of this stack, as after fork;
+    // `arguments` and `pidfd` outlive the call because both are locals of this frame.
+    let raw = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
+    match answer(raw)? {
+        0 => Ok(Side::Child),
+        // SAFETY: the kernel has just stored a descriptor of ours in `pidfd` because CLONE_PIDFD was asked for.
+        pid => Ok(Side::Parent { pid: pid as libc::pid_t, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
+    }
+}
+
+/// Ends this process at once, without exit handlers, which belong to the parent's copy of the program.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for the child behind `pid` to end; its status as a shell would say it: the exit code, or 128 + signal.
+pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a local the kernel writes an int to.
+        match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, 0) }) {
+            Err(Errno::EINTR) => (),
+            Err(errno) => return Err(errno),
+            Ok(_) if libc::WIFEXITED(status) => return Ok(libc::WEXITSTATUS(status)),
+            Ok(_) => return Ok(128 + libc::WTERMSIG(status)),
+        }
+    }
+}

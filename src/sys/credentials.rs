@@ -1,0 +1,131 @@
+//! Who a process is: ids, groups, the capability sets (capabilities(7)), no_new_privs.
+
+use super::{Errno, Result, answer};
+
+/// A set of capabilities, bit N for capability N.
+pub(crate) type Mask = u64;
+
+/// The highest capability number a kernel since 5.9 knows, CAP_CHECKPOINT_RESTORE.
+pub(crate) const LAST_CAPABILITY: u32 = 40;
+
+/// CAP_SYS_ADMIN as a set.
+pub(crate) const SYS_ADMIN: Mask = 1 << 21;
+
+/// The sets capset(2) changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sets {
+    /// What the thread can do now.
+    pub(crate) effective: Mask,
+    /// What it may make effective.
+    pub(crate) permitted: Mask,
+    /// What survives an execve together with the file's sets.
+    pub(crate) inheritable: Mask,
+}
+
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Data {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// _LINUX_CAPABILITY_VERSION_3: two 32-bit halves a set.
+const VERSION_3: u32 = 0x2008_0522;
+
+/// The capability sets of this process.
+pub(crate) fn capabilities() -> Result<Sets> {
+    let mut header = Header { version: VERSION_3, pid: 0 };
+    let mut data = [Data::default(); 2];
+    // SAFETY: version 3 reads a header and writes two data structures, which is what is passed.
+    answer(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
+    let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    Ok(Sets {
+        effective: join(data[0].effective, data[1].effective),
+        permitted: join(data[0].permitted, data[1].permitted),
+        inheritable: join(data[0].inheritable, data[1].inheritable),
+    })
+}
+
+/// Makes the capability sets of this process exactly `sets`.
+pub(crate) fn set_capabilities(sets: Sets) -> Result<()> {
+    let header = Header { version: VERSION_3, pid: 0 };
+    let half = |shift: u32| Data {
+        effective: (sets.effective >> shift) as u32,
+        permitted: (sets.permitted >> shift) as u32,
+        inheritable: (sets.inheritable >> shift) as u32,
+    };
+    let data = [half(0), half(32)];
+    // SAFETY: version 3 reads a header and two data structures, which is what is passed.
+    answer(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
+}
+
+fn prctl(option: i32, a: u64, b: u64) -> Result<libc::c_int> {
+    // SAFETY: every option used in this file takes numbers alone.
+    Errno::result(unsafe { libc::prctl(option, a, b, 0, 0) })
+}
+
+/// Removes a capability from the bounding set for good. One that this kernel does not know is EINVAL.
+pub(crate) fn drop_from_bounding(capability: u32) -> Result<()> {
+    prctl(libc::PR_CAPBSET_DROP, u64::from(capability), 0).map(drop)
+}
+
+/// Whether a capability is in this process's bounding set; EINVAL if the kernel does not know it.
+pub(crate) fn in_bounding(capability: u32) -> Result<bool> {
+    prctl(libc::PR_CAPBSET_READ, u64::from(capability), 0).map(|answer| answer == 1)
+}
+
+/// Empties the ambient set, which a caller may have left us.
+pub(crate) fn clear_ambient() -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0).map(drop)
+}
+
+/// Adds a permitted and inheritable capability to the ambient set.
+pub(crate) fn raise_ambient(capability: u32) -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, u64::from(capability)).map(drop)
+}
+
+/// Lets permitted capabilities survive the change of user id that follows.
+pub(crate) fn keep_capabilities(keep: bool) -> Result<()> {
+    prctl(libc::PR_SET_KEEPCAPS, u64::from(keep), 0).map(drop)
+}
+
+/// No execve from here on grants a privilege (prctl(2), PR_SET_NO_NEW_PRIVS).
+pub(crate) fn no_new_privileges() -> Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+}
+
+/// Makes this process invisible to ptrace(2) and its `/proc` files root's, so that no process of a container it enters
+/// can reach its memory or descriptors (CVE-2016-9962).
+pub(crate) fn undumpable() -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, 0, 0).map(drop)
+}
+
+/// Makes orphaned descendants this process's children.
+pub(crate) fn subreaper() -> Result<()> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map(drop)
+}
+
+/// Sets real, effective and saved user id.
+pub(crate) fn set_user(uid: u32) -> Result<()> {
+    // SAFETY: setresuid takes numbers. The raw call is used because the C library's concerns all threads.
+    answer(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+}
+
+/// Sets real, effective and saved group id.
+pub(crate) fn set_group(gid: u32) -> Result<()> {
+    // SAFETY: setresgid takes numbers.
+    answer(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+}
+
+/// Sets the supplementary groups to exactly `groups`.
+pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
+    // SAFETY: the length and the pointer describe one live slice.
+    answer(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+}

@@ -1,0 +1,192 @@
+//! The runtime's own executable, and how a process that runs it stops being a way to it.
+//!
+//! `/proc/self/exe` of a process that is about to execute a container's program leads to the runtime's file on the
+//! host. A hostile image that executes that link, and keeps a descriptor of what it executed, can later write to the
+//! file, and so to the host (CVE-2019-5736); bugs of the page cache make even a read-only descriptor dangerous. Copying
+//! the program and executing the copy costs an execve(2) and the copy at every command. `disown` needs neither: it maps
+//! the same pages through another mount of the same file, after which the kernel agrees to let `/proc/self/exe` stand
+//! for an empty memfd (prctl(2), PR_SET_MM_MAP).
+
+use super::{Errno, Result, answer, done};
+use std::ffi::{CStr, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+unsafe extern "C" {
+    /// Set by the linker at the ELF header of this program.
+    static __ehdr_start: libc::Elf64_Ehdr;
+}
+
+/// `struct prctl_mm_map` of linux/prctl.h.
+#[repr(C)]
+struct MemoryMap {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: *mut u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
+/// An empty file in memory that may be executed and nobody can write to: what `/proc/self/exe` stands for afterwards.
+pub(crate) fn empty_executable() -> Result<OwnedFd> {
+    let writable = memfd(c"davit")?;
+    reopen_read_only(&writable)
+}
+
+/// A private, sealed copy of this program in memory, to be executed instead of it.
+pub(crate) fn sealed_copy() -> Result<OwnedFd> {
+    let copy = memfd(c"davit")?;
+    let own = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY)?;
+    loop {
+        // SAFETY: a null offset is allowed and means the file's own.
+        let sent = unsafe { libc::sendfile(copy.as_raw_fd(), own.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
+        match Errno::result(sent) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::EINTR) => (),
+            Err(errno) => return Err(errno),
+        }
+    }
+    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    // SAFETY: F_ADD_SEALS takes an int.
+    done(unsafe { libc::fcntl(copy.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
+    reopen_read_only(&copy)
+}
+
+/// Whether this process already runs from a sealed copy.
+pub(crate) fn is_sealed_copy() -> bool {
+    let Ok(own) = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY) else { return false };
+    // SAFETY: F_GET_SEALS takes no argument; on anything but a memfd it fails.
+    let seals = unsafe { libc::fcntl(own.as_raw_fd(), libc::F_GET_SEALS) };
+    seals >= 0 && seals & libc::F_SEAL_WRITE != 0
+}
+
+/// Whether this kernel lets a process name another executable (CONFIG_CHECKPOINT_RESTORE).
+pub(crate) fn can_disown() -> bool {
+    let mut size = 0_u32;
+    // SAFETY: PR_SET_MM_MAP_SIZE stores an unsigned int through the pointer.
+    let raw = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP_SIZE, &raw mut size, 0, 0) };
+    raw == 0 && size as usize == size_of::<MemoryMap>()
+}
+
+/// Makes `/proc/self/exe` stand for `empty`, so that no path leads from this process to its own program.
+///
+/// `same_file` is this program's file, opened through a mount other than the one it was executed from: the kernel
+/// refuses as long as anything is mapped through the old one. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in this user
+/// namespace, so it comes before capabilities are dropped.
+pub(crate) fn disown(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result<()> {
+    for segment in segments() {
+        segment.remap(same_file)?;
+    }
+    // These numbers only describe the process to ps(1); execve replaces them. They must lie in order and in bounds.
+    let (low, high) = (0x1_0000, 0x2_0000);
+    let map = MemoryMap {
+        start_code: low,
+        end_code: high,
+        start_data: low,
+        end_data: high,
+        start_brk: low,
+        brk: low,
+        start_stack: high,
+        arg_start: low,
+        arg_end: low,
+        env_start: low,
+        env_end: low,
+        auxv: std::ptr::null_mut(),
+        auxv_size: 0,
+        exe_fd: empty.as_raw_fd() as u32,
+    };
+    let size = size_of::<MemoryMap>();
+    // SAFETY: `map` is a full structure whose size is passed along; nothing in this process uses the described ranges.
+    done(unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0) })
+}
+
+/// One loaded part of this program.
+struct Segment {
+    address: usize,
+    length: usize,
+    offset: i64,
+    protection: i32,
+}
+
+impl Segment {
+    /// Puts the same bytes at the same address through another file: shared pages stay the page cache's, written pages
+    /// are copied to memory without a file.
+    fn remap(&self, file: BorrowedFd<'_>) -> Result<()> {
+        let at = self.address as *mut c_void;
+        if self.protection & libc::PROT_WRITE == 0 {
+            let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
+            // SAFETY: the file is this program's own and the range one of its read-only segments, so the bytes that
+            // appear there, this function's code included, are those that were there before.
+            let got = unsafe { libc::mmap(at, self.length, self.protection, flags, file.as_raw_fd(), self.offset) };
+            return mapped(got).map(drop);
+        }
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
+        let copy = mapped(unsafe { libc::mmap(std::ptr::null_mut(), self.length, self.protection, flags, -1, 0) })?;
+        // SAFETY: both ranges are `length` bytes long and mapped, and a fresh mapping overlaps nothing.
+        unsafe { std::ptr::copy_nonoverlapping(at.cast_const().cast::<u8>(), copy.cast::<u8>(), self.length) };
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: the moved pages hold what the replaced ones held; nothing was written in between because this
+        // process has one thread and the copy is the statement before.
+        mapped(unsafe { libc::mremap(copy, self.length, self.length, flags, at) }).map(drop)
+    }
+}
+
+fn mapped(address: *mut c_void) -> Result<*mut c_void> {
+    if address == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(address) }
+}
+
+/// The loaded parts of this program, from its own program headers.
+fn segments() -> impl Iterator<Item = Segment> {
+    const PAGE: usize = 4096;
+    // SAFETY: the linker puts this symbol at the ELF header, which is part of the first loaded segment.
+    let header = unsafe { &raw const __ehdr_start };
+    let start = header as usize;
+    // SAFETY: `header` points to the live ELF header.
+    let (kind, offset, count) = unsafe { ((*header).e_type, (*header).e_phoff, (*header).e_phnum) };
+    let base = if kind == libc::ET_DYN { start } else { 0 };
+    let table = (start + offset as usize) as *const libc::Elf64_Phdr;
+    (0..count as usize).filter_map(move |index| {
+        // SAFETY: the table has `count` entries and is loaded with the header, as every linker lays it out.
+        let entry = unsafe { &*table.add(index) };
+        if entry.p_type != libc::PT_LOAD || entry.p_filesz == 0 {
+            return None;
+        }
+        let begin = base + entry.p_vaddr as usize;
+        let address = begin & !(PAGE - 1);
+        let end = (begin + entry.p_filesz as usize).next_multiple_of(PAGE);
+        let bit = |flag: u32, protection: i32| if entry.p_flags & flag != 0 { protection } else { 0 };
+        let protection = bit(libc::PF_R, libc::PROT_READ) | bit(libc::PF_W, libc::PROT_WRITE) | bit(libc::PF_X, libc::PROT_EXEC);
+        let offset = (entry.p_offset as usize & !(PAGE - 1)) as i64;
+        Some(Segment { address, length: end - address, offset, protection })
+    })
+}
+
+fn memfd(name: &CStr) -> Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    let create = |flags: libc::c_uint| {
+        // SAFETY: `name` is a terminated string.
+        answer(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) })
+    };
+    // MFD_EXEC is new in Linux 6.3, where a host may want to hear it; older kernels refuse flags they do not know.
+    let raw = match create(flags | libc::MFD_EXEC) {
+        Err(Errno::EINVAL) => create(flags)?,
+        other => other?,
+    };
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
+}
+
+/// A descriptor of the same file that cannot write. A file open for writing cannot be executed.
+fn reopen_read_only(fd: &OwnedFd) -> Result<OwnedFd> {
+    let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
+    super::path::open_following_links(&path, libc::O_RDONLY)
+}

@@ -1,0 +1,70 @@
+//! Namespaces: setns(2), unshare(2), and what only a member of a namespace may set in it.
+
+use super::{Result, answer, done};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// Joins the namespaces behind `fd`: one namespace file, or a pidfd with several CLONE_NEW* `kinds` (Linux 5.8).
+pub(crate) fn setns(fd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
+    // SAFETY: setns takes no pointers.
+    done(unsafe { libc::setns(fd.as_raw_fd(), kinds as i32) })
+}
+
+/// Moves this process into new namespaces of the CLONE_NEW* `kinds`.
+pub(crate) fn unshare(kinds: u64) -> Result<()> {
+    // SAFETY: unshare takes no pointers; none of the kinds asked for here shares memory between threads.
+    done(unsafe { libc::unshare(kinds as i32) })
+}
+
+/// The CLONE_NEW* kind of a namespace file (ioctl_ns(2), NS_GET_NSTYPE, Linux 4.11).
+pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> Result<u64> {
+    // SAFETY: the request takes no argument and returns an int.
+    let raw = unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_NSTYPE) };
+    nix::errno::Errno::result(raw).map(|kind| kind as u64)
+}
+
+/// Sets the host name of this UTS namespace; at most 64 bytes.
+pub(crate) fn set_hostname(name: &CStr) -> Result<()> {
+    // SAFETY: the pointer and the length describe one live string.
+    done(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) })
+}
+
+/// Sets the NIS domain name of this UTS namespace; at most 64 bytes.
+pub(crate) fn set_domainname(name: &CStr) -> Result<()> {
+    // SAFETY: the pointer and the length describe one live string.
+    done(unsafe { libc::setdomainname(name.as_ptr(), name.count_bytes()) })
+}
+
+/// Brings the loopback interface of this network namespace up. A new one is born with it down.
+pub(crate) fn loopback_up() -> Result<()> {
+    let socket = super::socket::datagram()?;
+    // SAFETY: ifreq is plain data for which zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = *from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    // SAFETY: `request` is a full ifreq with a terminated name, as SIOCSIFFLAGS reads it.
+    done(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })
+}
+
+/// Starts a new session; the caller must not lead a process group, which a new child never does.
+pub(crate) fn setsid() -> Result<()> {
+    // SAFETY: setsid takes no arguments.
+    nix::errno::Errno::result(unsafe { libc::setsid() }).map(drop)
+}
+
+/// Joins a new session keyring called `name` and grants its possessor and owner the search right (keyctl(2)),
+/// so that keys of the caller's session do not reach the container.
+pub(crate) fn new_session_keyring(name: &CStr) -> Result<()> {
+    // SAFETY: `name` is a terminated string.
+    let key = answer(unsafe {
+        libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr(), 0, 0, 0)
+    })?;
+    const USER_SEARCH: u32 = 0x0008_0000;
+    const POSSESSOR_ALL: u32 = 0x3f00_0000;
+    const USER_VIEW_READ: u32 = 0x0003_0000;
+    let rights = POSSESSOR_ALL | USER_VIEW_READ | USER_SEARCH;
+    // SAFETY: only numbers are passed.
+    answer(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_SETPERM, key, rights, 0, 0) }).map(drop)
+}

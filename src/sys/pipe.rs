@@ -1,0 +1,73 @@
+//! Pipes, files in memory, and waiting for a process while reading what it prints.
+
+use super::{Errno, Result};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// The reading and the writing end of a pipe.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)
+}
+
+/// A file in memory with these bytes, to be read from its beginning.
+pub(crate) fn file_with(bytes: &[u8]) -> Result<OwnedFd> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    let file = memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = &rest[nix::unistd::write(&file, rest)?..];
+    }
+    nix::unistd::lseek(&file, 0, nix::unistd::Whence::SeekSet)?;
+    Ok(file)
+}
+
+/// Reads once; 0 at the end.
+pub(crate) fn read(fd: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
+    loop {
+        match nix::unistd::read(fd, bytes) {
+            Err(Errno::EINTR) => (),
+            other => return other,
+        }
+    }
+}
+
+/// Reads from `output` until the process behind `pidfd` has ended or `limit` has passed: the last `most` bytes, and
+/// whether it has ended. A process that left its own children with the pipe does not keep us waiting.
+pub(crate) fn read_until_end_of(
+    output: BorrowedFd<'_>,
+    pidfd: BorrowedFd<'_>,
+    limit: Option<Duration>,
+    most: usize,
+) -> Result<(Vec<u8>, bool)> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    let mut printed = Vec::new();
+    let mut open = true;
+    loop {
+        let timeout = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => PollTimeout::NONE,
+            // Rounded up: a poll that ends a fraction of a millisecond early would turn in circles.
+            Some(left) => PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX),
+        };
+        let mut wanted = [PollFd::new(pidfd, PollFlags::POLLIN), PollFd::new(output, PollFlags::POLLIN)];
+        let watched = if open { &mut wanted[..] } else { &mut wanted[..1] };
+        match poll(watched, timeout) {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        let ended = wanted[0].any().unwrap_or(false);
+        let readable = open && wanted[1].any().unwrap_or(false);
+        if readable {
+            let mut bytes = [0; 4096];
+            let length = read(output.as_fd(), &mut bytes)?;
+            open = length > 0;
+            printed.extend_from_slice(&bytes[..length]);
+            printed.drain(..printed.len().saturating_sub(most));
+        } else if ended {
+            return Ok((printed, true));
+        }
+        if !ended && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok((printed, false));
+        }
+    }
+}

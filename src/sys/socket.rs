@@ -1,0 +1,107 @@
+//! Unix sockets: pairs, listeners, messages that carry descriptors.
+
+use super::{Errno, Result, done};
+use nix::sys::socket::{
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
+    connect, listen, recvmsg, sendmsg, socket, socketpair,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
+
+/// A socket for ioctls on network interfaces; nothing is ever sent on it.
+pub(crate) fn datagram() -> Result<OwnedFd> {
+    socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+}
+
+/// A pair of connected sockets that keep the borders of messages.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// A listener at `path` for sockets that keep the borders of messages.
+pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+    listen(&listener, Backlog::new(1)?)?;
+    Ok(listener)
+}
+
+/// Connects to a listener made by `listen_at`.
+pub(crate) fn connect_to(path: &Path) -> Result<OwnedFd> {
+    connected(path, SockType::SeqPacket)
+}
+
+/// Connects to a stream listener, such as a console socket.
+pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
+    connected(path, SockType::Stream)
+}
+
+fn connected(path: &Path, kind: SockType) -> Result<OwnedFd> {
+    let stream = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(stream)
+}
+
+/// Waits for the next connection.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
+    loop {
+        match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
+            Err(Errno::EINTR) => (),
+            // SAFETY: the kernel has just given us this descriptor.
+            other => return other.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+        }
+    }
+}
+
+/// Sends one message, with at most one descriptor. A reader that is gone is EPIPE, never a signal.
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<()> {
+    let raw: [RawFd; 1] = [fd.map_or(-1, |fd| fd.as_raw_fd())];
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage<'_>] = if fd.is_some() { &rights } else { &[] };
+    let sent = sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)?;
+    if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
+}
+
+/// Receives one message into `bytes`: its length, 0 at the end, and the descriptor it carried.
+pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
+    let mut space = nix::cmsg_space!([RawFd; 1]);
+    loop {
+        let mut parts = [IoSliceMut::new(bytes)];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        let mut carried = None;
+        for control in message.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(fds) = control {
+                for fd in fds {
+                    // SAFETY: the kernel has just given us this descriptor; it is owned exactly once, here.
+                    carried = Some(unsafe { OwnedFd::from_raw_fd(fd) });
+                }
+            }
+        }
+        return Ok((message.bytes, carried));
+    }
+}
+
+/// Receives one message without descriptors, allocating nothing; 0 at the end.
+pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
+    loop {
+        // SAFETY: the pointer and the length describe one live buffer.
+        let raw = unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        match Errno::result(raw) {
+            Err(Errno::EINTR) => (),
+            other => return other.map(|length| length as usize),
+        }
+    }
+}
+
+/// Whether `fd` is readable or its other side is gone, without waiting.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one live pollfd is passed with its count.
+    done(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
+    Ok(poll.revents != 0)
+}

@@ -1,0 +1,121 @@
+//! Pseudo terminals (pty(7)) made inside a container without trusting a name in it.
+
+use super::{Errno, Result, done, path};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// A pseudo terminal: the side the outside holds and the side the program gets.
+pub(crate) struct Pty {
+    /// The side that is handed out.
+    pub(crate) master: OwnedFd,
+    /// The side that becomes standard input, output and error.
+    pub(crate) slave: OwnedFd,
+    /// N in `/dev/pts/N`.
+    pub(crate) number: u32,
+}
+
+/// Opens a new pseudo terminal of the devpts mounted at `/dev/pts` below `root`.
+///
+/// The ptmx file is proven to be devpts' own (device 5:2, inode 2), since an image can put anything at that name
+/// (CVE-2025-52565); the slave comes from TIOCGPTPEER (Linux 4.13), not from a path.
+pub(crate) fn open_pty(root: BorrowedFd<'_>) -> Result<Pty> {
+    let ptmx = path::open_in_root_without_links(root, c"/dev/pts/ptmx", libc::O_PATH | libc::O_NOFOLLOW)?;
+    let status = path::status(ptmx.as_fd())?;
+    let genuine = status.st_rdev == libc::makedev(5, 2) && status.st_ino == 2;
+    if !genuine || path::file_system(ptmx.as_fd())? != libc::DEVPTS_SUPER_MAGIC as u64 {
+        return Err(Errno::ENODEV);
+    }
+    let master =
+        path::open_in_root_without_links(root, c"/dev/pts/ptmx", libc::O_RDWR | libc::O_NOCTTY | libc::O_NOFOLLOW)?;
+    let opened = path::status(master.as_fd())?;
+    if (opened.st_dev, opened.st_ino) != (status.st_dev, status.st_ino) {
+        return Err(Errno::ENODEV);
+    }
+    let unlocked: libc::c_int = 0;
+    // SAFETY: TIOCSPTLCK reads an int.
+    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })?;
+    let mut number: libc::c_uint = 0;
+    // SAFETY: TIOCGPTN writes an unsigned int.
+    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number) })?;
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: TIOCGPTPEER takes open flags and answers with a new descriptor.
+    let slave = Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(Pty { master, slave: unsafe { OwnedFd::from_raw_fd(slave) }, number })
+}
+
+/// Sets the window size, in characters.
+pub(crate) fn set_size(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads a winsize.
+    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) })
+}
+
+/// The window size as rows and columns.
+pub(crate) fn size(terminal: BorrowedFd<'_>) -> Result<(u16, u16)> {
+    // SAFETY: winsize is plain data for which zero is a value.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: TIOCGWINSZ writes a winsize.
+    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) })?;
+    Ok((size.ws_row, size.ws_col))
+}
+
+/// Makes `terminal` the controlling terminal of this session and its standard input, output and error.
+pub(crate) fn take_over(terminal: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: TIOCSCTTY takes an int; 0 steals no terminal.
+    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })?;
+    for standard in 0..=2 {
+        duplicate_onto(terminal, standard)?;
+    }
+    Ok(())
+}
+
+/// Makes the descriptor `number` mean what `fd` means; it survives execve.
+pub(crate) fn duplicate_onto(fd: BorrowedFd<'_>, number: i32) -> Result<()> {
+    // SAFETY: dup2 takes numbers; the old meaning of `number` is given up on purpose.
+    done(unsafe { libc::dup2(fd.as_raw_fd(), number) })
+}
+
+/// The three standard descriptors of this process.
+pub(crate) fn standard() -> [BorrowedFd<'static>; 3] {
+    // SAFETY: descriptors 0 to 2 are open for the life of the process, because Rust's start-up code opens /dev/null for
+    // those that are not.
+    [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// The caller's terminal in raw mode; dropping this restores it.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    terminal: OwnedFd,
+    before: nix::sys::termios::Termios,
+}
+
+impl Raw {
+    /// Puts the first of standard error, output and input that is a terminal into raw mode; `None` if none is.
+    pub(crate) fn enter() -> Result<Option<Raw>> {
+        use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+        let [input, output, error] = standard();
+        for stream in [error, output, input] {
+            let Ok(before) = tcgetattr(stream) else { continue };
+            let mut raw = before.clone();
+            cfmakeraw(&mut raw);
+            tcsetattr(stream, SetArg::TCSANOW, &raw)?;
+            let terminal = nix::unistd::dup(stream)?;
+            let flags = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
+            nix::fcntl::fcntl(&terminal, flags)?;
+            return Ok(Some(Raw { terminal, before }));
+        }
+        Ok(None)
+    }
+
+    /// Another descriptor of the terminal.
+    pub(crate) fn try_clone(&self) -> Option<OwnedFd> {
+        self.terminal.try_clone().ok()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        let _ = nix::sys::termios::tcsetattr(&self.terminal, nix::sys::termios::SetArg::TCSANOW, &self.before);
+    }
+}

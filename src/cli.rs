@@ -12,6 +12,7 @@ mod kill;
 mod list;
 mod output;
 mod pause;
+mod plan;
 mod ps;
 mod resume;
 mod run;
@@ -74,6 +75,7 @@ const VERBS: &[Verb] = &[
     kill::VERB,
     delete::VERB,
     spec::VERB,
+    plan::VERB,
     features::VERB,
 ];
 

@@ -188,6 +188,7 @@ fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>,
     if globals.version {
         return output::print(&version(words.first())).map(|()| 0);
     }
+    log.debug(|| format!("davit {}: {words:?}", env!("CARGO_PKG_VERSION")));
     let scene = Scene { globals: &globals, log };
     match (matches.subcommand(), verb) {
         (Some((_, matches)), Some(verb)) => (verb.perform)(matches, &scene),

@@ -12,6 +12,7 @@ mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod options;
 mod order;
+mod outline;
 pub(crate) mod placement;
 mod process;
 pub(crate) mod resources;

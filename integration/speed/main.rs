@@ -111,7 +111,8 @@ impl<'a> Runtime<'a> {
         }
         self.command(&["spec", "--bundle", bundle])?;
         let file = Path::new(bundle).join("config.json");
-        let mut config: Value = serde_json::from_slice(&fs::read(&file)?)?;
+        let mut config: Value =
+            serde_json::from_slice(&fs::read(&file).context("the config.json that `spec` should have written")?)?;
         config["process"]["args"] = args.clone();
         config["process"]["terminal"] = json!(false);
         fs::write(&file, serde_json::to_vec_pretty(&config)?)?;

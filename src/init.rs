@@ -305,6 +305,9 @@ fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credent
             break;
         }
     }
-    hook::run(hook, &text, sets)
-        .map_err(|failure| Broken { part: failure.part, errno: failure.number, output: failure.output })
+    hook::run(hook, &text, sets).map_err(|failure| Broken {
+        part: failure.part,
+        errno: failure.number,
+        output: failure.output,
+    })
 }

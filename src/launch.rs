@@ -19,7 +19,7 @@ use crate::sys::{Errno, limits, namespace, path, process};
 use anyhow::{Context, Result, anyhow, bail};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub(crate) use explain::{errno_words, printed, after_start, steps_after_start};
+pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 
 /// What the child gets beside the plan.
 #[derive(Default)]

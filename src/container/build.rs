@@ -90,7 +90,9 @@ impl Build {
     /// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
     pub(super) fn check_console(&self, detached: bool) -> Result<()> {
         match (self.has_terminal(), self.request.console_socket.is_some()) {
-            (true, false) if detached => bail!("cannot allocate tty if davit will detach without setting console socket"),
+            (true, false) if detached => {
+                bail!("cannot allocate tty if davit will detach without setting console socket")
+            }
             (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),
             (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
             _ => Ok(()),
@@ -269,7 +271,9 @@ impl<'a> Building<'a> {
             let failed = || format!("send a pidfd to {}", path.display());
             let socket = socket::connect_stream(path).map_err(std::io::Error::from).with_context(failed)?;
             let pidfd = self.child.pidfd.as_fd();
-            socket::send(socket.as_fd(), b"standard", Some(pidfd)).map_err(std::io::Error::from).with_context(failed)?;
+            socket::send(socket.as_fd(), b"standard", Some(pidfd))
+                .map_err(std::io::Error::from)
+                .with_context(failed)?;
         }
         Ok(())
     }

@@ -18,7 +18,11 @@ impl Foreground {
     /// Holds back signals; with a terminal for the container, the caller's own goes to raw mode.
     pub(super) fn prepare(has_terminal: bool) -> Result<Foreground> {
         let signals = Signals::hold().map_err(io::Error::from).context("hold back signals")?;
-        let raw = if has_terminal { terminal::Raw::enter().map_err(io::Error::from).context("set the terminal to raw mode")? } else { None };
+        let raw = if has_terminal {
+            terminal::Raw::enter().map_err(io::Error::from).context("set the terminal to raw mode")?
+        } else {
+            None
+        };
         Ok(Foreground { signals, raw })
     }
 }

@@ -6,7 +6,9 @@ use super::act::{Act, Gate, InRoot, Start};
 use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
-use super::{Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process};
+use super::{
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+};
 use super::{resources, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
@@ -182,9 +184,8 @@ fn build_root(
     } else {
         // Before the first mount: otherwise it would appear on the host as well.
         let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
-        let inherited = wanted.map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| {
-            kind | if recursive { libc::MS_REC } else { 0 }
-        });
+        let inherited = wanted
+            .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
         let shared = inherited & libc::MS_SHARED != 0;
         // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
         let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
@@ -415,7 +416,18 @@ fn below_proc(name: &str) -> String {
     let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
     let path = match dots {
         false => name.to_owned(),
-        true => name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+        true => name
+            .chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect(),
     };
     format!("sys/{path}")
 }

@@ -16,7 +16,9 @@ impl Signals {
     pub(crate) fn hold() -> Result<Signals> {
         let mut all = SigSet::all();
         // A fault of our own must still end us, and stopping a job is between the shell and us.
-        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS] {
+        for fault in
+            [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS]
+        {
             all.remove(fault.try_into()?);
         }
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), None)?;

@@ -42,11 +42,11 @@ pub(crate) struct Wanted<'a> {
 /// exists.
 pub(crate) trait Driver {
     /// Before the clone. Gives the cgroup to be born in; or nothing, when the process goes without one or when this
-    /// driver needs the process first. [`Driver::place`] is to be called in any case.
+    /// driver needs the process first. Then [`Driver::place`] is to be called.
     fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
 
     /// After the clone, with the process waiting at a gate: gives the cgroup that `pid` is in now.
-    fn place(&self, wanted: &Wanted<'_>, prepared: Option<Cgroup>, pid: i32) -> Result<Option<Cgroup>>;
+    fn place(&self, wanted: &Wanted<'_>, pid: i32) -> Result<Option<Cgroup>>;
 
     /// The driver's name in the state file.
     fn kind(&self) -> DriverKind;
@@ -83,22 +83,14 @@ impl Driver for Cgroupfs<'_> {
         }
     }
 
-    fn place(&self, _: &Wanted<'_>, prepared: Option<Cgroup>, _: i32) -> Result<Option<Cgroup>> {
-        Ok(prepared)
+    /// The process is in it since its birth, or goes without.
+    fn place(&self, _: &Wanted<'_>, _: i32) -> Result<Option<Cgroup>> {
+        Ok(None)
     }
 
     fn kind(&self) -> DriverKind {
         DriverKind::Cgroupfs
     }
-}
-
-/// What is to become of processes that are still in a cgroup when it is removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leftovers {
-    /// They have been killed by somebody, or are about to exit: wait for them.
-    Wait,
-    /// Kill them and wait.
-    Kill,
 }
 
 /// What another process must know to find a container's cgroup again.

@@ -5,14 +5,14 @@ use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
-use crate::sys::{Errno, executable, namespace, path, process};
+use crate::sys::{Errno, executable, namespace, path};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{Process, Spec};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
 const OLDEST: (u32, u32) = (5, 14);
@@ -53,9 +53,7 @@ fn caller(process: Option<&Process>) -> Result<Host> {
         }
     }
     Ok(Host {
-        uid: process::effective_uid(),
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
-        in_user_namespace: in_user_namespace(),
         last_capability: LAST_CAPABILITY,
         bounding,
         can_disown: executable::can_disown(),
@@ -80,7 +78,7 @@ fn check_kernel() -> Result<()> {
 
 /// Whether the caller's uid map is not the first user namespace's, which maps every id to itself.
 pub(crate) fn in_user_namespace() -> bool {
-    !starts_with("/proc/self/uid_map", b"         0          0 4294967295")
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 fn starts_with(file: &str, text: &[u8]) -> bool {
@@ -93,7 +91,7 @@ fn is_directory(path: &Path) -> Result<(), String> {
     path::open_following_links(&c_path, libc::O_PATH | libc::O_DIRECTORY).map(drop).map_err(words)
 }
 
-fn namespace_kind(path: &PathBuf) -> Result<u64, String> {
+fn namespace_kind(path: &Path) -> Result<u64, String> {
     let words = |errno: Errno| match errno {
         Errno::ENOTTY => "not a namespace".to_owned(),
         errno => errno.desc().to_owned(),

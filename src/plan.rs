@@ -111,12 +111,8 @@ pub(crate) struct Request {
 /// What this host and this caller are, as far as decisions depend on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
-    /// Effective uid of the caller.
-    pub(crate) uid: u32,
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
-    /// Whether the caller lives in a user namespace other than the first.
-    pub(crate) in_user_namespace: bool,
     /// Highest capability number of this kernel.
     pub(crate) last_capability: u32,
     /// The caller's bounding set: nothing outside it can be granted.

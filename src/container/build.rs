@@ -99,6 +99,12 @@ impl Build {
         }
     }
 
+    /// What the cgroup driver is asked for; nothing where there is to be no cgroup.
+    fn wanted(&self) -> Option<Wanted<'_>> {
+        let place = self.place.as_ref()?;
+        Some(Wanted { place, needs: &self.plan.resources.needs, optional: self.cgroup_is_optional })
+    }
+
     /// Whether the caller lacks the rights of root.
     pub(super) fn is_unprivileged(&self) -> bool {
         is_rootless(&self.request)
@@ -173,16 +179,18 @@ fn is_rootless(request: &CreateRequest) -> bool {
 
 fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
     match request.cgroup_manager {
-        CgroupManager::Cgroupfs => Layout::probe().map(Some),
+        CgroupManager::Cgroupfs | CgroupManager::Systemd => Layout::probe().map(Some),
         CgroupManager::Disabled => Ok(None),
-        CgroupManager::Systemd => bail!("this davit makes cgroups itself and cannot ask systemd for them"),
     }
 }
 
 fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
     let at = Pointer::of("/linux/cgroupsPath");
-    let driver = placement::Driver::Cgroupfs;
+    let driver = match request.cgroup_manager {
+        CgroupManager::Systemd => placement::Driver::Systemd,
+        CgroupManager::Cgroupfs | CgroupManager::Disabled => placement::Driver::Cgroupfs,
+    };
     wanted.then(|| placement::compile(path, request.id.as_str(), driver, &at, problems)).flatten()
 }
 
@@ -221,9 +229,15 @@ impl<'a> Building<'a> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
-        let cgroup = make_cgroup(&build)?.map(Rc::new);
+        let layout = build.layout.clone();
+        let driver = layout.as_ref().map(Cgroupfs::new);
+        let wanted = build.wanted();
+        let mut cgroup = match (&driver, &wanted) {
+            (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
+            _ => None,
+        };
         if let Some(cgroup) = &cgroup {
-            record.cgroup = Some(cgroup.record(crate::cgroup::DriverKind::Cgroupfs));
+            record.cgroup = driver.as_ref().map(|driver| cgroup.record(driver.kind()));
             let cgroup = Rc::clone(cgroup);
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
@@ -235,6 +249,14 @@ impl<'a> Building<'a> {
             process: None,
         };
         let mut child = launch::launch(&build.plan, kit)?;
+        if let (None, Some(driver), Some(wanted)) = (&cgroup, &driver, &wanted)
+            && let Some(placed) = driver.place(wanted, child.pid)?
+        {
+            record.cgroup = Some(placed.record(driver.kind()));
+            let placed = Rc::new(placed);
+            cgroup = Some(Rc::clone(&placed));
+            new.on_failure("remove the cgroup", move || placed.unmake());
+        }
         record.init = Some(Process::now(child.pid)?);
         new.write(&record)?;
         let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
@@ -327,10 +349,4 @@ fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
     let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
     let path = files::by_descriptor(&held, START_DRAFT);
     socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
-}
-
-fn make_cgroup(build: &Build) -> Result<Option<Cgroup>> {
-    let (Some(layout), Some(place)) = (&build.layout, &build.place) else { return Ok(None) };
-    let wanted = Wanted { place, needs: &build.plan.resources.needs, optional: build.cgroup_is_optional };
-    Cgroupfs::new(layout).prepare(&wanted)
 }

@@ -45,7 +45,7 @@ impl Init<'_> {
             let slave = Attributes { propagation: libc::MS_SLAVE, ..Attributes::default() };
             mount::set_attributes(old.as_fd(), true, slave).part(Part::Attributes)?;
         }
-        Ok(mount::detach_here().part(Part::Attach)?)
+        mount::detach_here().part(Part::Attach)
     }
 
     /// The way into the root for systems whose root cannot be pivoted (an initramfs). Every other procfs and sysfs is

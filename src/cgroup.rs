@@ -27,14 +27,14 @@ pub(crate) use layout::Layout;
 pub(crate) use refusal::Refusal;
 
 /// What a container wants of its cgroup before there is one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Wanted<'a> {
     /// Where.
     pub(crate) place: &'a Place,
     /// The controllers that must be there, and who asks for them.
     pub(crate) needs: &'a [Need],
     /// The container can do without: not being permitted to make the cgroup is no error as long as nothing is limited.
-    pub(crate) optional: bool,
+    pub(crate) optional: &'a dyn Fn() -> bool,
 }
 
 /// How a cgroup comes to be. There are two ways, and they differ in when: we can make a directory before there is a
@@ -78,7 +78,7 @@ impl Driver for Cgroupfs<'_> {
         let path = self.layout.resolve(wanted.place)?;
         match Cgroup::create(self.layout, &path, wanted.needs) {
             Ok(cgroup) => Ok(Some(cgroup)),
-            Err(error) if wanted.optional && wanted.needs.is_empty() && Refusal::is_permission(&error) => Ok(None),
+            Err(error) if wanted.needs.is_empty() && Refusal::is_permission(&error) && (wanted.optional)() => Ok(None),
             Err(error) => Err(error),
         }
     }

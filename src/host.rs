@@ -46,16 +46,10 @@ fn caller(process: Option<&Process>) -> Result<Host> {
     let apparmor = labelled(process.and_then(|p| p.apparmor_profile().as_ref()));
     let selinux = labelled(process.and_then(|p| p.selinux_label().as_ref()));
     let sets = credentials::capabilities().context("capget")?;
-    let mut bounding = u64::MAX;
-    for capability in 0..=LAST_CAPABILITY {
-        if !credentials::in_bounding(capability).context("read the bounding capability set")? {
-            bounding &= !(1 << capability);
-        }
-    }
     Ok(Host {
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
         last_capability: LAST_CAPABILITY,
-        bounding,
+        permitted: sets.permitted,
         can_disown: executable::can_disown(),
         apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", b"Y"),
         selinux: selinux && path::exists(c"/sys/fs/selinux/enforce"),

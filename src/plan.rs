@@ -115,8 +115,8 @@ pub(crate) struct Host {
     pub(crate) privileged: bool,
     /// Highest capability number of this kernel.
     pub(crate) last_capability: u32,
-    /// The caller's bounding set: nothing outside it can be granted.
-    pub(crate) bounding: u64,
+    /// What the caller is permitted: nothing else can be granted, except in a user namespace of the container's own.
+    pub(crate) permitted: u64,
     /// Whether a process may name another executable as its own.
     pub(crate) can_disown: bool,
     /// Whether AppArmor is on.

@@ -215,11 +215,11 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
     let driver = Cgroupfs::new(&layout);
     // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
     for optional in [false, true] {
-        let wanted = Wanted { place: &place, needs: &[], optional };
+        let wanted = Wanted { place: &place, needs: &[], optional: &|| optional };
         driver.prepare(&wanted).expect_err("not a cgroup");
     }
     let scope = Place::Scope { slice: "s.slice".into(), prefix: "p".into(), name: "n".into() };
-    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: true }).expect_err("a scope");
+    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: &|| true }).expect_err("a scope");
     assert!(error.to_string().contains("only the systemd driver can make"), "{error}");
     assert!(Refusal::is_permission(&Refusal::of("mkdir x", Errno::EACCES)));
     assert!(!Refusal::is_permission(&Refusal::of("mkdir x", Errno::ENOSPC)));

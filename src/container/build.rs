@@ -37,8 +37,6 @@ pub(super) struct Build {
     /// Where the cgroup goes; `None` without one.
     place: Option<Place>,
     layout: Option<Layout>,
-    /// Going without a cgroup is no error.
-    cgroup_is_optional: bool,
     runs: bool,
 }
 
@@ -78,8 +76,7 @@ impl Build {
             log.warning(warning);
         }
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        let cgroup_is_optional = is_rootless(&request);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, cgroup_is_optional, runs, request })
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request })
     }
 
     /// Whether the program gets a terminal.
@@ -97,12 +94,6 @@ impl Build {
             (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
             _ => Ok(()),
         }
-    }
-
-    /// What the cgroup driver is asked for; nothing where there is to be no cgroup.
-    fn wanted(&self) -> Option<Wanted<'_>> {
-        let place = self.place.as_ref()?;
-        Some(Wanted { place, needs: &self.plan.resources.needs, optional: self.cgroup_is_optional })
     }
 
     /// Whether the caller lacks the rights of root.
@@ -231,7 +222,10 @@ impl<'a> Building<'a> {
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         let layout = build.layout.clone();
         let driver = layout.as_ref().map(Cgroupfs::new);
-        let wanted = build.wanted();
+        // A container of an ordinary user goes without where it may not have one.
+        let optional = || build.is_unprivileged();
+        let needs = &build.plan.resources.needs;
+        let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
         let mut cgroup = match (&driver, &wanted) {
             (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
             _ => None,

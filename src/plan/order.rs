@@ -329,7 +329,7 @@ fn become_the_program(
     // As root where that helps, for a directory that only root may enter.
     let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
     order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
-    let capabilities = process::capabilities(process, host, notes);
+    let capabilities = process::capabilities(process, host, namespaces.own(USER), notes);
     if let Some(capabilities) = &capabilities {
         order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     }

@@ -304,7 +304,6 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         "words the refusal otherwise",
         &["terminal::a_socket_without_terminal_is_refused", "terminal::detached_terminal_needs_a_socket"],
     ),
-    ("crun", "the terminal has the caller's size only later", &["terminal::foreground_run_takes_the_callers_size"]),
     (
         "crun",
         "run waits for every process that is left, not for the container's own",

@@ -298,6 +298,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         "calls newer than the profile get the default errno",
         &["seccomp::calls_newer_than_the_profile_do_not_exist"],
     ),
+    ("crun", "a foreground terminal begins without a size", &["terminal::foreground_run_takes_the_callers_size"]),
     ("crun", "/dev/console is a symbolic link", &["terminal::dev_console_is_the_terminal"]),
     (
         "crun",

@@ -122,11 +122,6 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         "opens /etc/passwd of the image and waits for ever on a pipe there",
         &["attacks::passwd_of_the_image_is_hostile"],
     ),
-    (
-        "crun",
-        "leaves the child of a failed exec to be reaped by the caller's reaper",
-        &["exec::exec_cwd_on_a_descriptor"],
-    ),
     ("crun", "crashes when the standard descriptors are closed", &["fds::closed_standard_descriptors"]),
     (
         "crun",
@@ -136,11 +131,6 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "fds::listen_fds_for_another_process_are_not_passed",
             "fds::preserved_descriptors_follow_listen_fds",
         ],
-    ),
-    (
-        "crun",
-        "startContainer hooks have no environment of their own",
-        &["hooks::container_hooks_run_in_the_containers_namespaces"],
     ),
     ("crun", "dies of SIGPIPE when a hook does not read its input", &["hooks::a_hook_need_not_read_its_input"]),
     ("crun", "does not name the kind of the hook that failed", &["hooks::a_hook_that_fails_tells_why"]),

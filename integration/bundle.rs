@@ -1,0 +1,450 @@
+//! A container of the suite: its bundle (busybox root, config), its own state directory and cgroup, the calls on it, and
+//! the check at its end that nothing of it is left on the host.
+
+use crate::{
+    call::{Call, LIMIT, Output, RUNTIME},
+    kernel,
+    trial::skip,
+};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Everything the suite writes is below this directory.
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| PathBuf::from(format!("/tmp/davit-suite-{}", std::process::id())));
+/// The cgroup below which all containers of the suite are, as `linux.cgroupsPath` has it.
+static CGROUP_PARENT: LazyLock<String> = LazyLock::new(|| format!("/davit-suite-{}", std::process::id()));
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// The environment variable by which a process that a failed call left behind is found.
+const MARK: &str = "DAVIT_SUITE_CONTAINER";
+
+const APPLETS: &[&str] = &[
+    "sh", "ash", "cat", "chmod", "cp", "cut", "date", "dd", "echo", "env", "false", "find", "grep", "head", "hostname",
+    "id", "ip", "kill", "ln", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "pwd", "readlink", "rm", "sed", "sleep",
+    "sort", "stat", "stty", "sync", "tail", "test", "touch", "tr", "true", "tty", "umount", "uname", "wc",
+];
+
+pub(crate) struct Container {
+    pub(crate) id: String,
+    /// The bundle: config.json, rootfs, and beside them the state directory and the output of calls.
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Value,
+}
+
+/// Makes what all containers share. The error is a sentence for the person who started the suite.
+pub(crate) fn prepare() -> Result<(), String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err("needs root".into());
+    }
+    if !Path::new(RUNTIME.as_str()).is_file() {
+        return Err(format!("no runtime at {} (set RUNTIME, or build with cargo build --release)", *RUNTIME));
+    }
+    let busybox = ["/bin/busybox", "/usr/bin/busybox", "/usr/local/bin/busybox"];
+    let busybox = busybox.iter().find(|path| Path::new(path).exists());
+    let busybox = busybox.ok_or("no busybox in /bin or /usr/bin: install the package busybox-static")?;
+    let make = || -> std::io::Result<()> {
+        fs::create_dir_all(PLACE.as_path())?;
+        fs::copy(busybox, PLACE.join("busybox"))?;
+        fs::copy("/proc/self/exe", PLACE.join("probe"))?;
+        Ok(())
+    };
+    make().map_err(|error| format!("{}: {error}", PLACE.display()))?;
+    nix::sys::prctl::set_child_subreaper(true).map_err(|errno| format!("cannot become a subreaper: {errno}"))
+}
+
+/// Removes what `prepare` made; the cgroup parent goes too, if the runtime made it.
+pub(crate) fn clear() {
+    fs::remove_dir_all(PLACE.as_path()).ok();
+    fs::remove_dir(cgroup_mount().join(&CGROUP_PARENT[1..])).ok();
+}
+
+/// Where the one cgroup v2 hierarchy of this host is mounted.
+pub(crate) fn cgroup_mount() -> &'static Path {
+    static MOUNT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let found =
+            mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));
+        found.min_by_key(|path| path.len()).unwrap_or("/sys/fs/cgroup").into()
+    });
+    &MOUNT
+}
+
+/// Skips where this host cannot control `controller`.
+pub(crate) fn need_controller(controller: &str) {
+    let known = fs::read_to_string(cgroup_mount().join("cgroup.controllers")).unwrap_or_default();
+    if !known.split_whitespace().any(|one| one == controller) {
+        skip(format!("the cgroup controller {controller} is not here (there are: {})", known.trim()));
+    }
+}
+
+/// Skips where this kernel's cgroups with `controller` have no such file.
+pub(crate) fn need_file(controller: &str, file: &str) {
+    need_controller(controller);
+    let trial = cgroup_mount().join(format!("davit-suite-files-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    // As a runtime does; it may be enabled already.
+    fs::write(cgroup_mount().join("cgroup.subtree_control"), format!("+{controller}")).ok();
+    fs::create_dir(&trial).unwrap();
+    let found = trial.join(file).exists();
+    fs::remove_dir(&trial).unwrap();
+    if !found {
+        skip(format!("this kernel has no {file}"));
+    }
+}
+
+/// Waits until `done`, looking again whenever something changes in `dir`.
+pub(crate) fn wait_in(dir: &Path, what: &str, mut done: impl FnMut() -> bool) {
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
+    let events = AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_MODIFY
+        | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_DELETE
+        | AddWatchFlags::IN_CLOSE_WRITE;
+    watch.add_watch(dir, events).unwrap();
+    let end = Instant::now() + LIMIT;
+    while !done() {
+        let left = end.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero() && kernel::readable(&watch, left), "waited in vain for {what}");
+        watch.read_events().ok();
+    }
+}
+
+/// Lays a busybox root at `path`.
+pub(crate) fn make_root(path: &Path) {
+    for name in ["bin", "dev", "etc", "out", "proc", "root", "sys", "tmp", "var"] {
+        fs::create_dir_all(path.join(name)).unwrap();
+    }
+    fs::hard_link(PLACE.join("busybox"), path.join("bin/busybox")).unwrap();
+    fs::hard_link(PLACE.join("probe"), path.join("probe")).unwrap();
+    for applet in APPLETS {
+        symlink("busybox", path.join("bin").join(applet)).unwrap();
+    }
+    fs::write(path.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n")
+        .unwrap();
+}
+
+/// A file below the suite's directory with this program of its own, not shared with other containers.
+pub(crate) fn own_copy(name: &str, of: &str) -> PathBuf {
+    let path = PLACE.join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    fs::copy(of, &path).unwrap();
+    path
+}
+
+impl Container {
+    /// A container that runs these words.
+    pub(crate) fn new(args: &[&str]) -> Self {
+        let id = format!("c{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let dir = PLACE.join(&id);
+        make_root(&dir.join("rootfs"));
+        fs::create_dir(dir.join("state")).unwrap();
+        let mut config = default_config();
+        config["process"]["args"] = json!(args);
+        config["linux"]["cgroupsPath"] = json!(format!("{}/{id}", *CGROUP_PARENT));
+        Self { id, dir, config }
+    }
+
+    /// A container that runs a shell script.
+    pub(crate) fn sh(script: &str) -> Self {
+        Self::new(&["/bin/sh", "-c", script])
+    }
+
+    /// A container whose process waits until it is killed.
+    pub(crate) fn sleeper() -> Self {
+        Self::new(&["/bin/sleep", "1000"])
+    }
+
+    /// A container whose process is the probe with these words.
+    pub(crate) fn probe(words: &[&str]) -> Self {
+        let mut args = vec!["/probe", "probe"];
+        args.extend(words);
+        Self::new(&args)
+    }
+
+    pub(crate) fn edit(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub(crate) fn mount(self, destination: &str, kind: &str, source: &str, options: &[&str]) -> Self {
+        self.edit(|c| {
+            push(
+                &mut c["mounts"],
+                json!({"destination": destination, "type": kind, "source": source, "options": options}),
+            );
+        })
+    }
+
+    /// Gives the process these capabilities in the bounding, effective and permitted sets.
+    pub(crate) fn caps(self, names: &[&str]) -> Self {
+        self.edit(|c| {
+            for set in ["bounding", "effective", "permitted"] {
+                c["process"]["capabilities"][set] = json!(names);
+            }
+        })
+    }
+
+    /// A path inside the root, seen from the host.
+    pub(crate) fn root(&self, path: &str) -> PathBuf {
+        self.dir.join("rootfs").join(path.trim_start_matches('/'))
+    }
+
+    pub(crate) fn cgroup(&self) -> PathBuf {
+        let path = self.config["linux"]["cgroupsPath"].as_str().unwrap();
+        cgroup_mount().join(path.trim_start_matches('/'))
+    }
+
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    /// Any call of the runtime with this container's `--root`.
+    pub(crate) fn call(&self, words: &[&str]) -> Call {
+        let state = self.state_dir();
+        let mut all = vec![RUNTIME.as_str(), "--root", state.to_str().unwrap()];
+        all.extend(words);
+        Call::new(&self.dir, &all).env(MARK, &self.id)
+    }
+
+    pub(crate) fn write(&self) {
+        fs::write(self.dir.join("config.json"), serde_json::to_vec_pretty(&self.config).unwrap()).unwrap();
+    }
+
+    /// `create` or `run` with flags, not yet started.
+    pub(crate) fn prepare(&self, verb: &str, flags: &[&str]) -> Call {
+        self.write();
+        let mut words = vec![verb, "--bundle", self.dir.to_str().unwrap()];
+        words.extend(flags);
+        words.push(&self.id);
+        self.call(&words)
+    }
+
+    /// Foreground run.
+    pub(crate) fn run(&self) -> Output {
+        self.prepare("run", &[]).run()
+    }
+
+    pub(crate) fn create(&self) -> Output {
+        self.prepare("create", &[]).run()
+    }
+
+    pub(crate) fn start(&self) -> Output {
+        self.verb("start")
+    }
+
+    /// A verb that takes nothing but the id.
+    pub(crate) fn verb(&self, verb: &str) -> Output {
+        self.call(&[verb, &self.id]).run()
+    }
+
+    /// Created and started, detached.
+    pub(crate) fn up(self) -> Self {
+        self.create().ok();
+        self.start().ok();
+        self
+    }
+
+    pub(crate) fn kill(&self, signal: &str) -> Output {
+        self.call(&["kill", &self.id, signal]).run()
+    }
+
+    pub(crate) fn delete(&self) -> Output {
+        self.verb("delete")
+    }
+
+    pub(crate) fn state(&self) -> Value {
+        let said = self.verb("state").ok().silent();
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{said:?}: {error}"))
+    }
+
+    pub(crate) fn status(&self) -> String {
+        self.state()["status"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.state()["pid"].as_i64().unwrap()).unwrap()
+    }
+
+    /// Kills the process and waits for its end.
+    pub(crate) fn stop(&self) {
+        let pid = self.pid();
+        self.kill("KILL").ok();
+        kernel::wait_exit(pid, LIMIT);
+    }
+
+    /// Waits for a file that the container writes in `/out`, and returns its text once it ends with a line.
+    pub(crate) fn wait_out(&self, name: &str) -> String {
+        let path = self.root("out").join(name);
+        let mut text = String::new();
+        wait_in(&self.root("out"), &format!("/out/{name}"), || {
+            text = fs::read_to_string(&path).unwrap_or_default();
+            text.ends_with('\n')
+        });
+        text
+    }
+
+    /// What a foreground run of this container prints.
+    #[track_caller]
+    pub(crate) fn prints(&self) -> String {
+        self.run().ok().out
+    }
+
+    /// The call fails with this text, and nothing is left of it on the host, without any delete.
+    #[track_caller]
+    pub(crate) fn refused(&self, text: &str) -> Output {
+        let said = self.create().fails().says(text);
+        self.nothing_left();
+        said
+    }
+
+    /// Deletes it by force, if it is there, and waits for its processes.
+    fn remove(&self) -> Option<Output> {
+        // A call costs much in an emulated machine: it is saved where nothing is left to delete.
+        if !self.state_dir().join(&self.id).exists() {
+            return None;
+        }
+        let cgroup = self.config["linux"]["cgroupsPath"].is_string().then(|| self.cgroup());
+        let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
+        let mut members: Vec<_> = members.lines().filter_map(|pid| pid.parse().ok()).collect();
+        members.extend(self.children());
+        // The call may have to wait until the suite, as the parent, has reaped what `exec` left in the container.
+        let call = self.call(&["delete", "--force", &self.id]).spawn();
+        if members.len() > 1 {
+            kernel::wait_exit_all(&members, LIMIT);
+        }
+        let said = call.finish();
+        kernel::wait_exit_all(&members, LIMIT);
+        Some(said)
+    }
+
+    /// Children of the suite, alive or not yet reaped, that are of this container: its first process, and what `exec` left.
+    fn children(&self) -> Vec<i32> {
+        let own = format!(" {} ", std::process::id());
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let child = |pid: &i32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent =
+                stat.rsplit_once(')').is_some_and(|(_, rest)| rest.get(2..).is_some_and(|rest| rest.starts_with(&own)));
+            parent
+                && fs::read_to_string(format!("/proc/{pid}/cgroup"))
+                    .is_ok_and(|text| text.split(['/', '\n']).any(|part| part == self.id))
+        };
+        all.filter(child).collect()
+    }
+
+    /// Nothing of this container is on the host: no state, cgroup, mount or process.
+    #[track_caller]
+    pub(crate) fn nothing_left(&self) {
+        let entries = fs::read_dir(self.state_dir()).into_iter().flatten();
+        let left: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| !name.to_string_lossy().starts_with('.'))
+            .collect();
+        assert!(left.is_empty(), "left in the state directory: {left:?}");
+        if self.config["linux"]["cgroupsPath"].is_string() {
+            assert!(!self.cgroup().exists(), "the cgroup is left: {}", self.cgroup().display());
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let place = format!("{}/", self.dir.display());
+        let left: Vec<_> = mounts.lines().filter(|line| line.contains(&place)).collect();
+        assert!(left.is_empty(), "mounts are left: {left:?}");
+        for pid in self.processes() {
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ");
+            let gone = kernel::pidfd(pid).is_none_or(|fd| kernel::readable(&fd, Duration::from_secs(5)));
+            assert!(gone, "a process is left: {pid} {command}");
+        }
+    }
+
+    /// Processes that still carry the environment of a call on this container.
+    fn processes(&self) -> Vec<i32> {
+        let mark = format!("{MARK}={}\0", self.id);
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let marked = |pid: &i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.windows(mark.len()).any(|part| part == mark.as_bytes())
+        };
+        all.filter(marked).collect()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The test has failed already; a second panic here would take the whole suite with it.
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.remove())).ok();
+            return;
+        }
+        self.remove().into_iter().for_each(|said| drop(said.ok()));
+        self.nothing_left();
+        fs::remove_dir_all(&self.dir).ok();
+    }
+}
+
+/// Appends to an array, making it if it is absent.
+pub(crate) fn push(array: &mut Value, item: Value) {
+    if array.is_null() {
+        *array = json!([]);
+    }
+    array.as_array_mut().unwrap().push(item);
+}
+
+/// The entry of `linux.namespaces` of this type.
+pub(crate) fn namespace<'a>(config: &'a mut Value, kind: &str) -> &'a mut Value {
+    let all = config["linux"]["namespaces"].as_array_mut().unwrap();
+    all.iter_mut().find(|entry| entry["type"] == kind).unwrap()
+}
+
+/// The container shares this namespace with the runtime.
+pub(crate) fn without_namespace(config: &mut Value, kind: &str) {
+    config["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != kind);
+}
+
+fn default_config() -> Value {
+    json!({
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": false,
+            "user": {"uid": 0, "gid": 0},
+            "args": ["sh"],
+            "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
+            "cwd": "/",
+            "capabilities": {
+                "bounding": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+                "effective": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+                "permitted": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
+            },
+            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
+            "noNewPrivileges": true
+        },
+        "root": {"path": "rootfs"},
+        "hostname": "suite",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+             "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+             "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
+            {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+             "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]}
+        ],
+        "linux": {
+            "resources": {"devices": [{"allow": false, "access": "rwm"}]},
+            "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"},
+                           {"type": "cgroup"}],
+            "maskedPaths": ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+                            "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+        }
+    })
+}

@@ -1,0 +1,212 @@
+//! One call of the runtime, or of any program: its words, environment, input, and what it said, within a bound of time.
+//!
+//! Output goes to files, not pipes: a detached container keeps the runtime's stdout, and a pipe would never end.
+
+use crate::kernel;
+use std::{
+    fs::{self, File},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long anything may take before the test fails; far above what a slow virtual machine needs.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The runtime under test: `$RUNTIME`, else this project's release build.
+pub(crate) static RUNTIME: LazyLock<String> = LazyLock::new(|| {
+    std::env::var("RUNTIME").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/davit").to_owned())
+});
+
+/// The first word of `--version`: davit, crun, runc.
+pub(crate) fn runtime_name() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let said = Command::new(RUNTIME.as_str()).arg("--version").output();
+        let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+        text.split_whitespace().next().unwrap_or_default().to_owned()
+    });
+    NAME.as_str()
+}
+
+/// Whether `--help` names this verb.
+pub(crate) fn runtime_has(verb: &str) -> bool {
+    static HELP: LazyLock<String> = LazyLock::new(|| {
+        let said = Command::new(RUNTIME.as_str()).arg("--help").output();
+        said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
+    });
+    HELP.lines().any(|line| line.split([' ', ',', '\t']).find(|word| !word.is_empty()) == Some(verb))
+}
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A program about to be started.
+pub(crate) struct Call {
+    command: Command,
+    shown: String,
+    out: PathBuf,
+}
+
+/// A program started and not yet finished; killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    shown: String,
+    out: PathBuf,
+}
+
+/// What a finished program said.
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    shown: String,
+}
+
+impl Call {
+    /// `place` is where the output files go.
+    pub(crate) fn new(place: &Path, words: &[&str]) -> Self {
+        let out = place.join(format!("out-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        Self { command, shown: words.join(" "), out }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn cwd(mut self, path: &Path) -> Self {
+        self.command.current_dir(path);
+        self
+    }
+
+    /// `text` as standard input, by a file.
+    pub(crate) fn input(self, text: &str) -> Self {
+        let path = self.out.with_extension("in");
+        fs::write(&path, text).unwrap();
+        let file = File::open(path).unwrap();
+        self.stdin(file.into())
+    }
+
+    pub(crate) fn stdin(mut self, fd: OwnedFd) -> Self {
+        self.command.stdin(fd);
+        self
+    }
+
+    /// Standard input, output and error all on this terminal.
+    pub(crate) fn stdio(mut self, fd: &OwnedFd) -> Running {
+        for set in [Command::stdin, Command::stdout, Command::stderr] {
+            set(&mut self.command, fd.try_clone().unwrap());
+        }
+        self.start()
+    }
+
+    pub(crate) fn spawn(mut self) -> Running {
+        self.command.stdout(File::options().create(true).append(true).open(&self.out).unwrap());
+        self.command.stderr(File::options().create(true).append(true).open(self.out.with_extension("err")).unwrap());
+        self.start()
+    }
+
+    fn start(mut self) -> Running {
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.shown));
+        Running { child, shown: self.shown, out: self.out }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Output {
+        self.spawn().finish()
+    }
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    pub(crate) fn finish(self) -> Output {
+        self.finish_within(LIMIT)
+    }
+
+    pub(crate) fn finish_within(mut self, limit: Duration) -> Output {
+        let pidfd = kernel::pidfd(self.pid()).unwrap();
+        assert!(kernel::readable(&pidfd, limit), "{} did not end in {limit:?}; said: {}", self.shown, self.text());
+        let status = self.child.wait().unwrap();
+        let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        let (out, err) = (read(&self.out), read(&self.out.with_extension("err")));
+        Output { status, out, err, shown: self.shown.clone() }
+    }
+
+    fn text(&self) -> String {
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        format!("{}{}", read(&self.out), read(&self.out.with_extension("err")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            // It may have ended in between; there is nothing to do about that.
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+impl Output {
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert!(self.code() == code, "{self:?} instead of exit {code}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(self) -> Self {
+        assert!(!self.status.success(), "{self:?} instead of a failure");
+        self
+    }
+
+    /// Standard error has this text in it, perhaps quoted as a log line.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.err.replace("\\\"", "\"").contains(text), "{self:?} instead of saying {text:?}");
+        self
+    }
+
+    /// Nothing at all on standard error.
+    #[track_caller]
+    pub(crate) fn silent(self) -> Self {
+        assert!(self.err.is_empty(), "{self:?} instead of an empty stderr");
+        self
+    }
+
+    /// Standard output, without the end of line.
+    pub(crate) fn line(&self) -> &str {
+        self.out.trim_end()
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n  {}", self.shown, self.status)?;
+        for (name, text) in [("stdout", &self.out), ("stderr", &self.err)] {
+            if !text.is_empty() {
+                write!(f, "\n  {name}: {}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,326 @@
+//! `linux.cgroupsPath` and `linux.resources` by cgroupfs: where the process is, and what the files of its cgroup say.
+
+use crate::{
+    bundle::{Container, cgroup_mount, need_controller, need_file},
+    trial::{Test, rows, skip, tests},
+};
+use serde_json::{Value, json};
+use std::fs;
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        the_process_is_in_its_cgroup,
+        a_relative_path_is_placed_consistently,
+        without_a_path_the_id_names_the_cgroup,
+        dots_in_the_path_do_not_escape,
+        deep_paths_get_their_controllers,
+        no_resources_touch_no_limits,
+        a_populated_cgroup_is_refused,
+        a_frozen_cgroup_is_refused,
+        limits_are_set_before_the_hooks,
+        memory_limit_kills,
+        pids_limit_holds,
+        too_little_memory_to_start_is_told,
+        an_absent_controller_is_named,
+        an_unknown_file_is_named,
+        a_refused_value_is_told_with_its_file,
+        io_throttles,
+    ];
+    all.extend(rows!("limit", LIMITS, limit));
+    all.extend(rows!("v1-only", V1_ONLY, v1_only));
+    all
+}
+
+/// The path of a process below the cgroup v2 root.
+fn place(pid: i32) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned()
+}
+
+fn the_process_is_in_its_cgroup() {
+    let c = Container::sleeper();
+    c.create().ok();
+    assert_eq!(place(c.pid()), c.config["linux"]["cgroupsPath"].as_str().unwrap());
+    c.start().ok();
+    assert_eq!(place(c.pid()), c.config["linux"]["cgroupsPath"].as_str().unwrap());
+    let members = fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
+    assert_eq!(members.trim(), c.pid().to_string(), "something of the runtime is in the container's cgroup");
+}
+
+fn removed(c: &Container, path: &str) {
+    c.call(&["delete", "--force", &c.id]).run().ok();
+    assert!(!cgroup_mount().join(path.trim_start_matches('/')).exists(), "{path} is left");
+}
+
+fn a_relative_path_is_placed_consistently() {
+    let mut places = Vec::new();
+    for _ in 0..2 {
+        let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("davit-suite-relative/x"));
+        c.create().ok();
+        let path = place(c.pid());
+        assert!(path.ends_with("davit-suite-relative/x"), "{path}");
+        removed(&c, &path);
+        let parent = cgroup_mount().join(path.trim_start_matches('/'));
+        fs::remove_dir(parent.parent().unwrap()).ok();
+        places.push(path);
+    }
+    assert_eq!(places[0], places[1]);
+}
+
+fn without_a_path_the_id_names_the_cgroup() {
+    let c = Container::sleeper().edit(|c| {
+        c["linux"].as_object_mut().unwrap().remove("cgroupsPath");
+    });
+    c.create().ok();
+    let path = place(c.pid());
+    assert!(path.contains(&c.id), "{path}");
+    assert_ne!(path, place(std::process::id().cast_signed()));
+    removed(&c, &path);
+}
+
+fn dots_in_the_path_do_not_escape() {
+    let c = Container::sleeper();
+    let path = format!("/davit-suite-dots/../../../{}", c.id);
+    let c = c.edit(|c| c["linux"]["cgroupsPath"] = json!(path));
+    let said = c.create();
+    if said.code() == 0 {
+        let path = place(c.pid());
+        assert!(!path.contains(".."), "{path}");
+        removed(&c, &path);
+    } else {
+        assert!(fs::read_dir(c.state_dir()).unwrap().next().is_none());
+    }
+    let outside = cgroup_mount().parent().unwrap().join(&c.id);
+    assert!(!outside.exists(), "{} was made", outside.display());
+    fs::remove_dir(cgroup_mount().join("davit-suite-dots")).ok();
+}
+
+fn deep_paths_get_their_controllers() {
+    need_controller("pids");
+    let c = Container::sleeper();
+    let path = format!("{}-deep/a/b/{}", c.config["linux"]["cgroupsPath"].as_str().unwrap(), c.id);
+    let c = c.edit(|c| {
+        c["linux"]["cgroupsPath"] = json!(path);
+        c["linux"]["resources"]["pids"] = json!({"limit": 33});
+    });
+    c.create().ok();
+    assert_eq!(read(&c, "pids.max"), "33");
+    let mut path = c.cgroup();
+    drop(c);
+    while path.pop() && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with("davit-suite")) {
+        fs::remove_dir(&path).ok();
+    }
+}
+
+#[track_caller]
+fn read(c: &Container, file: &str) -> String {
+    let path = c.cgroup().join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
+}
+
+/// (name, controller, resources, file, content; alternatives by `|`)
+type Limit = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const HUGEPAGES: &str = r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}"#;
+
+const LIMITS: &[Limit] = &[
+    ("memory", "memory", r#"{"memory": {"limit": 67108864}}"#, "memory.max", "67108864"),
+    ("memory-unlimited", "memory", r#"{"memory": {"limit": -1}}"#, "memory.max", "max"),
+    ("memory-reservation", "memory", r#"{"memory": {"reservation": 33554432}}"#, "memory.low", "33554432"),
+    ("swap", "memory", r#"{"memory": {"limit": 67108864, "swap": 100663296}}"#, "memory.swap.max", "33554432"),
+    ("swap-none", "memory", r#"{"memory": {"limit": 67108864, "swap": 67108864}}"#, "memory.swap.max", "0"),
+    ("swap-unlimited", "memory", r#"{"memory": {"limit": 67108864, "swap": -1}}"#, "memory.swap.max", "max"),
+    (
+        "oom-killer-on",
+        "memory",
+        r#"{"memory": {"limit": 67108864, "disableOOMKiller": false}}"#,
+        "memory.max",
+        "67108864",
+    ),
+    ("shares-default", "cpu", r#"{"cpu": {"shares": 1024}}"#, "cpu.weight", "100"),
+    ("shares-least", "cpu", r#"{"cpu": {"shares": 2}}"#, "cpu.weight", "1"),
+    ("shares-most", "cpu", r#"{"cpu": {"shares": 262144}}"#, "cpu.weight", "10000"),
+    ("shares-half", "cpu", r#"{"cpu": {"shares": 512}}"#, "cpu.weight", "59"),
+    ("shares-unset", "cpu", r#"{"cpu": {"shares": 0}}"#, "cpu.weight", "100"),
+    ("quota", "cpu", r#"{"cpu": {"quota": 50000, "period": 200000}}"#, "cpu.max", "50000 200000"),
+    ("quota-alone", "cpu", r#"{"cpu": {"quota": 50000}}"#, "cpu.max", "50000 100000"),
+    ("quota-unlimited", "cpu", r#"{"cpu": {"quota": -1, "period": 50000}}"#, "cpu.max", "max 50000"),
+    ("period-alone", "cpu", r#"{"cpu": {"period": 50000}}"#, "cpu.max", "max 50000"),
+    ("burst", "cpu", r#"{"cpu": {"quota": 50000, "period": 100000, "burst": 20000}}"#, "cpu.max.burst", "20000"),
+    ("idle", "cpu", r#"{"cpu": {"idle": 1}}"#, "cpu.idle", "1"),
+    ("cpus", "cpuset", r#"{"cpu": {"cpus": "0"}}"#, "cpuset.cpus", "0"),
+    ("mems", "cpuset", r#"{"cpu": {"mems": "0"}}"#, "cpuset.mems", "0"),
+    ("pids", "pids", r#"{"pids": {"limit": 20}}"#, "pids.max", "20"),
+    ("pids-unlimited", "pids", r#"{"pids": {"limit": -1}}"#, "pids.max", "max"),
+    ("pids-zero", "pids", r#"{"pids": {"limit": 0}}"#, "pids.max", "0|1"),
+    ("pids-absent", "pids", r#"{"pids": {}}"#, "pids.max", "max"),
+    ("io-weight-least", "io", r#"{"blockIO": {"weight": 10}}"#, "io.weight", "default 1"),
+    ("io-weight", "io", r#"{"blockIO": {"weight": 500}}"#, "io.weight", "default 4950"),
+    ("io-empty", "io", r#"{"blockIO": {}}"#, "cgroup.freeze", "0"),
+    ("hugepages", "hugetlb", HUGEPAGES, "hugetlb.2MB.max", "4194304"),
+    ("hugepages-reserved", "hugetlb", HUGEPAGES, "hugetlb.2MB.rsvd.max", "4194304"),
+    ("unified", "memory", r#"{"unified": {"memory.high": "33554432"}}"#, "memory.high", "33554432"),
+    ("unified-overrides", "pids", r#"{"pids": {"limit": 20}, "unified": {"pids.max": "9"}}"#, "pids.max", "9"),
+    ("unified-group-kill", "memory", r#"{"unified": {"memory.oom.group": "1"}}"#, "memory.oom.group", "1"),
+    ("unified-core-file", "pids", r#"{"unified": {"cgroup.max.depth": "3"}}"#, "cgroup.max.depth", "3"),
+    (
+        "unified-two-lines",
+        "cpu",
+        r#"{"unified": {"cpu.weight": "200", "cpu.max": "10000 50000"}}"#,
+        "cpu.max",
+        "10000 50000",
+    ),
+];
+
+fn limit(row: &Limit) {
+    need_file(row.1, row.3);
+    let resources: Value = serde_json::from_str(row.2).unwrap();
+    let c = Container::sleeper().edit(|c| {
+        for (key, value) in resources.as_object().unwrap() {
+            c["linux"]["resources"][key] = value.clone();
+        }
+    });
+    c.create().ok();
+    let found = read(&c, row.3);
+    assert!(row.4.split('|').any(|wanted| wanted == found), "{} is {found:?} instead of {}", row.3, row.4);
+}
+
+/// Settings of cgroup v1 that no file of v2 can hold: (name, resources)
+const V1_ONLY: &[(&str, &str)] = &[
+    ("swappiness", r#"{"memory": {"swappiness": 60}}"#),
+    ("kernel", r#"{"memory": {"kernel": 1048576}}"#),
+    ("kernel-tcp", r#"{"memory": {"kernelTCP": 1048576}}"#),
+    ("disable-oom-killer", r#"{"memory": {"disableOOMKiller": true}}"#),
+    ("realtime-runtime", r#"{"cpu": {"realtimeRuntime": 1000}}"#),
+    ("realtime-period", r#"{"cpu": {"realtimePeriod": 1000}}"#),
+    ("leaf-weight", r#"{"blockIO": {"leafWeight": 100}}"#),
+    ("class-id", r#"{"network": {"classID": 1048577}}"#),
+    ("priorities", r#"{"network": {"priorities": [{"name": "lo", "priority": 1}]}}"#),
+];
+
+fn v1_only(row: &(&str, &str)) {
+    let resources: Value = serde_json::from_str(row.1).unwrap();
+    let (group, value) = resources.as_object().unwrap().iter().next().unwrap();
+    let key = value.as_object().unwrap().keys().next().unwrap().clone();
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"][group] = value.clone());
+    let said = c.refused("");
+    if crate::call::runtime_name() == "davit" {
+        said.says(&key);
+    }
+}
+
+fn no_resources_touch_no_limits() {
+    need_controller("memory");
+    let c = Container::sleeper().edit(|c| {
+        c["linux"].as_object_mut().unwrap().remove("resources");
+    });
+    c.create().ok();
+    assert_eq!((read(&c, "memory.max"), read(&c, "pids.max")), ("max".into(), "max".into()));
+}
+
+fn a_populated_cgroup_is_refused() {
+    let first = Container::sleeper().up();
+    let second =
+        Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = first.config["linux"]["cgroupsPath"].clone());
+    second.create().fails().says("not empty");
+    assert_eq!(first.status(), "running");
+    assert!(first.cgroup().is_dir());
+    drop(first);
+}
+
+fn a_frozen_cgroup_is_refused() {
+    let c = Container::sleeper();
+    fs::create_dir_all(c.cgroup()).unwrap();
+    fs::write(c.cgroup().join("cgroup.freeze"), "1").unwrap();
+    let said = c.create();
+    fs::write(c.cgroup().join("cgroup.freeze"), "0").ok();
+    said.fails().says("frozen");
+    // A cgroup that create did not make is not for it to remove.
+    fs::remove_dir(c.cgroup()).ok();
+}
+
+fn limits_are_set_before_the_hooks() {
+    need_controller("pids");
+    let c = Container::sleeper();
+    let script = format!("cat {}/pids.max >{}/seen", c.cgroup().display(), c.dir.display());
+    let c = c.edit(|c| {
+        c["linux"]["resources"]["pids"] = json!({"limit": 44});
+        c["hooks"]["createRuntime"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+    });
+    c.create().ok();
+    assert_eq!(fs::read_to_string(c.dir.join("seen")).unwrap(), "44\n");
+}
+
+fn memory_limit_kills() {
+    need_controller("memory");
+    let c = Container::sh("exec dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null").edit(|c| {
+        c["linux"]["resources"]["memory"] = json!({"limit": 50 << 20, "swap": 50 << 20});
+    });
+    c.run().exits(128 + 9);
+}
+
+fn pids_limit_holds() {
+    need_controller("pids");
+    let c = Container::sh("n=0; while test $n -lt 60; do sleep 1000 & n=$((n+1)); done 2>&1");
+    let c = c.edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 30}));
+    let said = c.run();
+    assert!(said.out.contains("fork"), "{said:?}");
+}
+
+fn too_little_memory_to_start_is_told() {
+    need_controller("memory");
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 4096, "swap": 4096}));
+    c.refused("OOM");
+}
+
+/// Controllers, each with a setting that needs it.
+const NEEDS: &[(&str, &str)] = &[
+    ("cpuset", r#"{"cpu": {"cpus": "0"}}"#),
+    ("memory", r#"{"memory": {"limit": 67108864}}"#),
+    ("pids", r#"{"pids": {"limit": 10}}"#),
+    ("io", r#"{"blockIO": {"weight": 500}}"#),
+    ("cpu", r#"{"cpu": {"shares": 512}}"#),
+];
+
+fn an_absent_controller_is_named() {
+    let known = fs::read_to_string(cgroup_mount().join("cgroup.controllers")).unwrap();
+    let absent: Vec<_> = NEEDS.iter().filter(|(name, _)| !known.split_whitespace().any(|one| one == *name)).collect();
+    if absent.is_empty() {
+        skip("every controller is here");
+    }
+    for (name, resources) in absent {
+        let resources: Value = serde_json::from_str(resources).unwrap();
+        let (group, value) = resources.as_object().unwrap().iter().next().unwrap();
+        Container::sleeper().edit(|c| c["linux"]["resources"][group] = value.clone()).refused(name);
+    }
+}
+
+fn an_unknown_file_is_named() {
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["unified"] = json!({"pids.nosuchfile": "1"}));
+    c.refused("pids.nosuchfile");
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["unified"] = json!({"nosuch.file": "1"}));
+    c.refused("nosuch");
+}
+
+fn a_refused_value_is_told_with_its_file() {
+    need_controller("cpu");
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["cpu"] = json!({"quota": 10, "period": 100_000}));
+    let said = c.refused("cpu.max");
+    assert!(said.err.to_lowercase().contains("invalid argument"), "{said:?}");
+}
+
+fn io_throttles() {
+    need_controller("io");
+    let Ok(mut device) = fs::read_to_string("/sys/block/loop0/dev") else { skip("there is no block device loop0") };
+    device.truncate(device.trim_end().len());
+    let (major, minor) = device.split_once(':').unwrap();
+    let entry = |rate: u64| json!([{"major": major.parse::<u32>().unwrap(), "minor": minor.parse::<u32>().unwrap(), "rate": rate}]);
+    let c = Container::sleeper().edit(|c| {
+        c["linux"]["resources"]["blockIO"] = json!({
+            "throttleReadBpsDevice": entry(1 << 20), "throttleWriteBpsDevice": entry(2 << 20),
+            "throttleReadIOPSDevice": entry(100), "throttleWriteIOPSDevice": entry(200)
+        });
+    });
+    c.create().ok();
+    assert_eq!(read(&c, "io.max"), format!("{device} rbps=1048576 wbps=2097152 riops=100 wiops=200"));
+}

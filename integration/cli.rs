@@ -1,0 +1,266 @@
+//! Words in, words out: global flags, usage errors, version, help, spec, features, the log file.
+
+use crate::{
+    bundle::Container,
+    call::{Output, RUNTIME, runtime_name},
+    trial::{Test, rows, tests},
+};
+use serde_json::{Value, json};
+use std::fs;
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        version_is_what_engines_parse,
+        help_names_every_verb,
+        help_of_a_verb_names_its_flags,
+        root_must_not_be_the_root,
+        log_is_made_even_when_nothing_is_said,
+        json_log_has_the_error_and_stderr_too,
+        text_log_has_the_error,
+        log_is_appended_to,
+        usage_errors_reach_the_log,
+        log_without_a_directory_fails,
+        flags_in_both_spellings,
+        spec_writes_a_config_that_runs,
+        spec_does_not_overwrite,
+        spec_rootless_maps_the_user,
+        features_tell_what_is_supported,
+        features_versions_are_accepted,
+    ];
+    all.extend(rows!("usage", USAGE, refuses));
+    all
+}
+
+/// (name, words, text on stderr)
+const USAGE: &[(&str, &[&str], &str)] = &[
+    ("unknown-flag", &["--nosuchflag", "list"], "nosuchflag"),
+    ("unknown-verb", &["frobnicate"], "frobnicate"),
+    ("unknown-verb-flag", &["list", "--nosuchflag"], "nosuchflag"),
+    ("create-without-id", &["create"], ""),
+    ("create-two-ids", &["create", "a", "b"], ""),
+    ("start-without-id", &["start"], ""),
+    ("state-without-id", &["state"], ""),
+    ("kill-without-id", &["kill"], ""),
+    ("delete-without-id", &["delete"], ""),
+    ("log-format", &["--log-format", "yaml", "list"], "yaml"),
+    ("flag-needs-argument", &["create", "a", "--bundle"], ""),
+];
+
+fn refuses(row: &(&str, &[&str], &str)) {
+    let c = Container::sleeper();
+    c.write();
+    let said = c.call(row.1).cwd(&c.dir).run().fails().says(row.2);
+    assert!(!said.err.contains("panicked"), "{said:?}");
+    assert!(!said.err.is_empty(), "no reason on stderr: {said:?}");
+    c.nothing_left();
+}
+
+fn bare(words: &[&str]) -> Output {
+    let c = Container::sleeper();
+    let mut all = vec![RUNTIME.as_str()];
+    all.extend(words);
+    crate::call::Call::new(&c.dir, &all).run()
+}
+
+fn version_is_what_engines_parse() {
+    for flag in ["--version", "-v"] {
+        let said = bare(&[flag]).ok().silent();
+        let lines: Vec<_> = said.out.lines().collect();
+        let first: Vec<_> = lines[0].split(' ').collect();
+        assert_eq!(first.len(), 3, "{said:?}");
+        assert_eq!((first[0], first[1]), (runtime_name(), "version"));
+        assert_eq!(lines.iter().filter(|line| line.contains("version")).count(), 1, "{said:?}");
+        assert!(lines.iter().any(|line| line.starts_with("commit: ")), "{said:?}");
+        assert!(lines.iter().any(|line| line.starts_with("spec: ")), "{said:?}");
+    }
+}
+
+fn help_names_every_verb() {
+    for flag in ["--help", "-h"] {
+        let said = bare(&[flag]).ok().silent();
+        for verb in ["create", "start", "run", "state", "kill", "delete", "list", "spec", "features"] {
+            assert!(said.out.contains(verb), "no {verb} in {said:?}");
+        }
+    }
+}
+
+fn help_of_a_verb_names_its_flags() {
+    for (verb, flags) in [
+        ("create", &["bundle", "console-socket", "pid-file", "no-pivot", "no-new-keyring", "preserve-fds"] as &[_]),
+        ("run", &["bundle", "detach", "keep", "no-subreaper", "preserve-fds"]),
+        ("kill", &["all"]),
+        ("delete", &["force"]),
+        ("list", &["format", "quiet"]),
+    ] {
+        let said = bare(&[verb, "--help"]).ok();
+        for flag in flags {
+            assert!(said.out.contains(flag) || (verb, *flag) == ("kill", "all"), "no {flag} in {said:?}");
+        }
+    }
+}
+
+fn root_must_not_be_the_root() {
+    bare(&["--root", "/", "list"]).fails().says("should not be set to /");
+}
+
+fn log_is_made_even_when_nothing_is_said() {
+    let c = Container::sh("exit 0");
+    let log = c.dir.join("log");
+    c.write();
+    c.call(&["--log", log.to_str().unwrap(), "--log-format", "json", "list"]).run().ok().silent();
+    assert_eq!(fs::read_to_string(&log).unwrap(), "");
+}
+
+fn failing(words: &[&str]) -> (Container, String, Output) {
+    let c = Container::sleeper();
+    let log = c.dir.join("log");
+    fs::write(&log, "").unwrap();
+    let mut all = vec!["--log", log.to_str().unwrap()];
+    all.extend(words);
+    let said = c.call(&all).run().fails();
+    let text = fs::read_to_string(&log).unwrap();
+    (c, text, said)
+}
+
+/// Every line is an object with level, msg, time; exactly one is an error.
+#[track_caller]
+fn json_error(text: &str) -> String {
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 1, "podman reads the whole file as one object: {text}");
+    let line = lines[0].as_object().unwrap();
+    let time = line["time"].as_str().unwrap();
+    assert!(time.len() >= 20 && time.as_bytes()[10] == b'T', "not RFC 3339: {time}");
+    assert_eq!(line["level"], "error");
+    line["msg"].as_str().unwrap().to_owned()
+}
+
+fn json_log_has_the_error_and_stderr_too() {
+    let (_c, log, said) = failing(&["--log-format", "json", "state", "nobody"]);
+    assert!(json_error(&log).contains("does not exist"), "{log}");
+    said.says("does not exist");
+}
+
+fn text_log_has_the_error() {
+    let (_c, log, said) = failing(&["state", "nobody"]);
+    assert!(log.contains("does not exist"), "{log}");
+    if runtime_name() != "crun" {
+        assert!(log.starts_with("time=\"") && log.contains("level=error msg=\""), "{log}");
+    }
+    said.says("does not exist");
+}
+
+fn log_is_appended_to() {
+    let c = Container::sleeper();
+    let log = c.dir.join("log");
+    fs::write(&log, "first\n").unwrap();
+    c.call(&["--log", log.to_str().unwrap(), "--log-format=json", "state", "nobody"]).run().fails();
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(json_error(text.strip_prefix("first\n").unwrap()).contains("does not exist"));
+}
+
+fn usage_errors_reach_the_log() {
+    let (_c, log, _) = failing(&["--log-format", "json", "list", "--nosuchflag"]);
+    assert!(json_error(&log).contains("nosuchflag"), "{log}");
+}
+
+fn log_without_a_directory_fails() {
+    let c = Container::sleeper();
+    c.call(&["--log", "/no/such/directory/log", "list"]).run().fails().says("/no/such/directory/log");
+}
+
+fn flags_in_both_spellings() {
+    let c = Container::sleeper();
+    c.write();
+    let (log, bundle) = (format!("--log={}", c.dir.join("log").display()), format!("--bundle={}", c.dir.display()));
+    c.call(&["--debug", &log, "--log-format=json", "--rootless=false", "create", &bundle, &c.id]).run().ok();
+    for line in fs::read_to_string(c.dir.join("log")).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_ne!(line["level"], "error");
+    }
+    assert_eq!(c.status(), "created");
+}
+
+fn spec_writes_a_config_that_runs() {
+    let mut c = Container::sleeper();
+    c.call(&["spec", "--bundle", c.dir.to_str().unwrap()]).run().ok().silent();
+    let config: Value = serde_json::from_slice(&fs::read(c.dir.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["root"]["readonly"], json!(true));
+    assert_eq!(config["process"]["terminal"], json!(true));
+    assert_eq!(config["process"]["args"], json!(["sh"]));
+    let names = |pointer: &str| -> Vec<String> {
+        let all = config.pointer(pointer).unwrap().as_array().unwrap();
+        all.iter().map(|one| one["destination"].as_str().or(one["type"].as_str()).unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("/mounts"), ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"]);
+    let mut kinds = names("/linux/namespaces");
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["cgroup", "ipc", "mount", "network", "pid", "uts"]);
+    c.config["mounts"] = config["mounts"].clone();
+    let path = c.config["linux"]["cgroupsPath"].clone();
+    c.config = config;
+    c.config["process"]["terminal"] = json!(false);
+    c.config["process"]["args"] = json!(["/bin/sh", "-c", "echo $PATH"]);
+    c.config["linux"]["cgroupsPath"] = path;
+    assert!(c.prints().contains("/bin"));
+}
+
+fn spec_does_not_overwrite() {
+    let c = Container::sleeper();
+    fs::write(c.dir.join("config.json"), "mine").unwrap();
+    c.call(&["spec"]).cwd(&c.dir).run().fails().says("config.json");
+    assert_eq!(fs::read_to_string(c.dir.join("config.json")).unwrap(), "mine");
+}
+
+fn spec_rootless_maps_the_user() {
+    let c = Container::sleeper();
+    c.call(&["spec", "--rootless"]).cwd(&c.dir).run().ok();
+    let config: Value = serde_json::from_slice(&fs::read(c.dir.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["linux"]["uidMappings"], json!([{"containerID": 0, "hostID": 0, "size": 1}]));
+    assert_eq!(config["linux"]["gidMappings"], json!([{"containerID": 0, "hostID": 0, "size": 1}]));
+    let kinds = config["linux"]["namespaces"].as_array().unwrap();
+    assert!(kinds.iter().any(|one| one["type"] == "user") && !kinds.iter().any(|one| one["type"] == "network"));
+    assert_eq!(config.pointer("/linux/resources"), None);
+}
+
+fn features() -> Value {
+    let said = bare(&["features"]).ok().silent();
+    serde_json::from_str(&said.out).unwrap()
+}
+
+fn has(features: &Value, pointer: &str, wanted: &[&str]) {
+    let all = features.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}")).as_array().unwrap();
+    for one in wanted {
+        assert!(all.contains(&json!(one)), "{pointer} lacks {one}");
+    }
+}
+
+fn features_tell_what_is_supported() {
+    let features = features();
+    has(
+        &features,
+        "/hooks",
+        &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+    );
+    has(&features, "/mountOptions", &["rro", "ro", "rprivate", "rbind", "nosymfollow", "tmpcopyup", "idmap"]);
+    has(&features, "/linux/namespaces", &["pid", "network", "mount", "ipc", "uts", "cgroup", "user"]);
+    has(&features, "/linux/capabilities", &["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"]);
+    has(
+        &features,
+        "/linux/seccomp/actions",
+        &["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_LOG"],
+    );
+    has(&features, "/linux/seccomp/operators", &["SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"]);
+    has(&features, "/linux/seccomp/archs", &["SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_X86"]);
+    for (pointer, value) in [("/linux/cgroup/v2", true), ("/linux/seccomp/enabled", true)] {
+        assert_eq!(features.pointer(pointer), Some(&json!(value)), "{pointer}");
+    }
+    has(&features, "/potentiallyUnsafeConfigAnnotations", &["org.systemd.property."]);
+}
+
+fn features_versions_are_accepted() {
+    let features = features();
+    for end in ["ociVersionMin", "ociVersionMax"] {
+        let c = Container::sh("echo good").edit(|c| c["ociVersion"] = features[end].clone());
+        assert_eq!(c.prints(), "good\n", "{end}");
+    }
+}

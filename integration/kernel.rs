@@ -1,0 +1,112 @@
+//! The few system calls the suite needs that neither std nor nix offers safely. The only `unsafe` of the suite.
+#![expect(unsafe_code, reason = "raw system calls: pidfd_open, received descriptors, and the probe's arbitrary calls")]
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{ControlMessageOwned, MsgFlags, recvmsg},
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    unistd::Pid,
+};
+use std::{
+    io::IoSliceMut,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    os::unix::net::UnixStream,
+    time::{Duration, Instant},
+};
+
+/// A system call by number, as the probe makes them: the result, or the errno.
+pub(crate) fn syscall(number: i64, words: [u64; 6]) -> Result<i64, Errno> {
+    let [a, b, c, d, e, f] = words;
+    // SAFETY: the probe is single-threaded and exits after the call; a call that breaks its memory breaks only the probe.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    Errno::result(result)
+}
+
+/// A pidfd, or none when the process is already gone and reaped.
+pub(crate) fn pidfd(pid: i32) -> Option<OwnedFd> {
+    // SAFETY: pidfd_open takes no pointers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    // SAFETY: a non-negative result is a new descriptor that nobody else owns.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap()) })
+}
+
+/// Waits until `fd` is readable or hung up; false when `limit` passes first.
+pub(crate) fn readable(fd: &impl AsFd, limit: Duration) -> bool {
+    let end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) => return false,
+            Ok(_) => return true,
+            Err(Errno::EINTR) => {}
+            Err(errno) => panic!("poll: {errno}"),
+        }
+    }
+}
+
+/// One message with at most one descriptor, as `--console-socket` and `--pidfd-socket` receive it.
+pub(crate) fn receive_fd(stream: &UnixStream) -> (Vec<u8>, Option<OwnedFd>) {
+    let mut payload = vec![0; 4096];
+    let mut control = nix::cmsg_space!([i32; 4]);
+    let (length, fd) = {
+        let mut parts = [IoSliceMut::new(&mut payload)];
+        let message =
+            recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC).unwrap();
+        let mut fds = message.cmsgs().unwrap().flat_map(|one| match one {
+            ControlMessageOwned::ScmRights(fds) => fds,
+            _ => Vec::new(),
+        });
+        // SAFETY: the kernel has just installed this descriptor for us, and nobody else knows it.
+        let fd = fds.next().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        assert_eq!(fds.next(), None, "more than one descriptor in the message");
+        (message.bytes, fd)
+    };
+    payload.truncate(length);
+    (payload, fd)
+}
+
+/// The window size of a terminal: (rows, columns).
+pub(crate) fn window_size(fd: &impl AsFd) -> (u16, u16) {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ fills the structure it is given, which outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    Errno::result(result).unwrap();
+    (size.ws_row, size.ws_col)
+}
+
+/// Waits for the end of them all, reaping those that are our children: the first process of a pid namespace ends only
+/// after every other one of it has been reaped.
+pub(crate) fn wait_exit_all(pids: &[i32], limit: Duration) {
+    let end = Instant::now() + limit;
+    let mut left: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, pidfd(*pid)?))).collect();
+    while !left.is_empty() {
+        let mut polled: Vec<_> = left.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
+        let time = end.saturating_duration_since(Instant::now());
+        assert!(!time.is_zero(), "processes did not end in {limit:?}: {pids:?}");
+        poll(&mut polled, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)).ok();
+        let ended: Vec<_> = polled.iter().map(|one| one.any().unwrap_or(false)).collect();
+        let mut ended = ended.into_iter();
+        left.retain(|(pid, _)| {
+            let gone = ended.next().unwrap_or(false);
+            if gone {
+                waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)).ok();
+            }
+            !gone
+        });
+    }
+}
+
+/// Waits for the end of `pid` and, where it is our child (the suite is a subreaper), returns how it ended.
+pub(crate) fn wait_exit(pid: i32, limit: Duration) -> Option<WaitStatus> {
+    if let Some(fd) = pidfd(pid) {
+        assert!(readable(&fd, limit), "process {pid} did not end in {limit:?}");
+    }
+    waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)).ok().filter(|status| *status != WaitStatus::StillAlive)
+}
+
+/// Collects children that containers left to the suite as subreaper.
+pub(crate) fn reap_all() {
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+}

@@ -1,0 +1,64 @@
+//! The integration suite: drives a container runtime as a black box, through its command line alone.
+//!
+//! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
+//! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
+//! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
+//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test fails by panicking, starts programs by std, and prints its skips; the bans protect the runtime itself"
+)]
+
+mod attacks;
+mod badinput;
+mod bundle;
+mod call;
+mod cgroup;
+mod cli;
+mod devices;
+mod differences;
+mod exec;
+mod fds;
+mod hooks;
+mod kernel;
+mod lifecycle;
+mod mounts;
+mod namespaces;
+mod operate;
+mod probe;
+mod process;
+mod seccomp;
+mod terminal;
+mod trial;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args();
+    if words.nth(1).as_deref() == Some("probe") {
+        return probe::main(&words.collect::<Vec<_>>());
+    }
+    let mut tests = Vec::new();
+    for part in [
+        attacks::tests,
+        badinput::tests,
+        cgroup::tests,
+        cli::tests,
+        devices::tests,
+        exec::tests,
+        fds::tests,
+        hooks::tests,
+        lifecycle::tests,
+        mounts::tests,
+        namespaces::tests,
+        operate::tests,
+        process::tests,
+        seccomp::tests,
+        terminal::tests,
+    ] {
+        tests.extend(part());
+    }
+    trial::run(tests)
+}

@@ -1,0 +1,227 @@
+//! pause, resume, ps, update, events: the verbs around a running container, in every status.
+
+use crate::{
+    bundle::{Container, need_controller, wait_in},
+    call::runtime_has,
+    trial::{Test, rows, skip, tests},
+};
+use serde_json::{Value, json};
+use std::fs;
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        pause_freezes_and_resume_thaws,
+        a_paused_container_can_be_killed,
+        delete_force_of_a_paused_container,
+        start_of_a_paused_container,
+        ps_lists_host_pids,
+        ps_table_takes_options,
+        update_ignores_devices,
+        update_from_a_file,
+        update_keeps_what_is_not_named,
+        events_stats_tell_the_usage,
+    ];
+    all.extend(rows!("verb", VERBS, verb));
+    all.extend(rows!("update", UPDATES, update));
+    all
+}
+
+fn need(verb: &str) {
+    if !runtime_has(verb) {
+        skip(format!("the runtime has no {verb} yet"));
+    }
+}
+
+/// A container in this status: gone, created, running, paused or stopped.
+pub(crate) fn in_status(status: &str) -> Container {
+    let c = Container::sleeper();
+    if status == "gone" {
+        return c;
+    }
+    c.create().ok();
+    if status != "created" {
+        c.start().ok();
+    }
+    match status {
+        "paused" => {
+            need("pause");
+            c.verb("pause").ok();
+        }
+        "stopped" => c.stop(),
+        _ => {}
+    }
+    assert_eq!(c.status(), status);
+    c
+}
+
+fn pause_freezes_and_resume_thaws() {
+    need("pause");
+    let c = in_status("running");
+    c.verb("pause").ok().silent();
+    assert_eq!(c.status(), "paused");
+    let events = fs::read_to_string(c.cgroup().join("cgroup.events")).unwrap();
+    assert!(events.contains("frozen 1"), "pause returned before the cgroup was frozen: {events}");
+    c.verb("resume").ok().silent();
+    assert_eq!(c.status(), "running");
+    let events = fs::read_to_string(c.cgroup().join("cgroup.events")).unwrap();
+    assert!(events.contains("frozen 0"), "{events}");
+}
+
+fn a_paused_container_can_be_killed() {
+    let c = in_status("paused");
+    c.stop();
+    assert_eq!(c.status(), "stopped");
+}
+
+fn delete_force_of_a_paused_container() {
+    let c = in_status("paused");
+    c.delete().fails();
+    c.call(&["delete", "--force", &c.id]).run().ok();
+    c.nothing_left();
+}
+
+fn start_of_a_paused_container() {
+    in_status("paused").start().fails();
+}
+
+/// (verb in status, words, exit code, text)
+type Verb = (&'static str, &'static [&'static str], i32, &'static str);
+
+const VERBS: &[Verb] = &[
+    ("pause gone", &["pause", "ID"], 1, "does not exist"),
+    ("pause created", &["pause", "ID"], 0, ""),
+    ("pause paused", &["pause", "ID"], 1, ""),
+    ("pause stopped", &["pause", "ID"], 1, ""),
+    ("resume gone", &["resume", "ID"], 1, "does not exist"),
+    ("resume running", &["resume", "ID"], 1, ""),
+    ("resume stopped", &["resume", "ID"], 1, ""),
+    ("ps gone", &["ps", "ID"], 1, "does not exist"),
+    ("ps stopped", &["ps", "--format", "json", "ID"], 0, ""),
+    ("ps paused", &["ps", "--format", "json", "ID"], 0, ""),
+    ("update gone", &["update", "--pids-limit", "9", "ID"], 1, "does not exist"),
+    ("update stopped", &["update", "--pids-limit", "9", "ID"], 1, ""),
+    ("update created", &["update", "--pids-limit", "9", "ID"], 0, ""),
+    ("update paused", &["update", "--pids-limit", "9", "ID"], 0, ""),
+    ("events gone", &["events", "--stats", "ID"], 1, "does not exist"),
+    ("events stopped", &["events", "--stats", "ID"], 1, ""),
+    ("kill paused", &["kill", "ID", "KILL"], 0, ""),
+    ("delete paused", &["delete", "ID"], 1, "not stopped"),
+];
+
+fn verb(row: &Verb) {
+    let (verb, status) = row.0.split_once(' ').unwrap();
+    need(verb);
+    if verb == "update" {
+        need_controller("pids");
+    }
+    let c = in_status(status);
+    let words: Vec<_> = row.1.iter().map(|word| if *word == "ID" { c.id.as_str() } else { word }).collect();
+    c.call(&words).run().exits(row.2).says(row.3);
+    if row.2 != 0 && status != "gone" {
+        assert_eq!(c.status(), status, "a refused call must have no effect");
+    }
+}
+
+fn ps_lists_host_pids() {
+    need("ps");
+    let c = Container::sh("sleep 1000 & echo >/out/ready; wait").up();
+    c.wait_out("ready");
+    let members = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
+    wait_in(&c.root("out"), "the second process", || members().lines().count() == 2);
+    let said = c.call(&["ps", "--format", "json", &c.id]).run().ok().silent();
+    let mut listed: Vec<i32> = serde_json::from_str(&said.out).unwrap();
+    listed.sort_unstable();
+    let text = members();
+    let mut wanted: Vec<i32> = text.lines().map(|pid| pid.parse().unwrap()).collect();
+    wanted.sort_unstable();
+    assert_eq!(listed, wanted);
+    let table = c.verb("ps").ok();
+    assert!(table.out.contains("PID") && table.out.contains(&c.pid().to_string()), "{table:?}");
+}
+
+fn ps_table_takes_options() {
+    need("ps");
+    let c = in_status("running");
+    let said = c.call(&["ps", &c.id, "-o", "pid,comm"]).run().ok();
+    assert!(said.out.contains("sleep"), "{said:?}");
+}
+
+/// (name, controller, flags, file, content)
+type Update = (&'static str, &'static str, &'static [&'static str], &'static str, &'static str);
+
+const UPDATES: &[Update] = &[
+    ("memory", "memory", &["--memory", "64m"], "memory.max", "67108864"),
+    ("memory-bytes", "memory", &["--memory", "67108864"], "memory.max", "67108864"),
+    ("memory-unlimited", "memory", &["--memory=-1"], "memory.max", "max"),
+    ("reservation", "memory", &["--memory-reservation", "32m"], "memory.low", "33554432"),
+    ("pids", "pids", &["--pids-limit", "11"], "pids.max", "11"),
+    ("shares", "cpu", &["--cpu-share", "512"], "cpu.weight", "59"),
+    ("quota", "cpu", &["--cpu-quota", "20000", "--cpu-period", "50000"], "cpu.max", "20000 50000"),
+    ("idle", "cpu", &["--cpu-idle", "1"], "cpu.idle", "1"),
+    ("cpus", "cpuset", &["--cpuset-cpus", "0"], "cpuset.cpus", "0"),
+];
+
+fn file(c: &Container, name: &str) -> String {
+    fs::read_to_string(c.cgroup().join(name)).unwrap().trim().to_owned()
+}
+
+fn update(row: &Update) {
+    need("update");
+    need_controller(row.1);
+    let c = in_status("running");
+    let mut words = vec!["update"];
+    words.extend(row.2);
+    words.push(&c.id);
+    c.call(&words).run().ok().silent();
+    assert_eq!(file(&c, row.3), row.4);
+}
+
+fn update_ignores_devices() {
+    need("update");
+    need_controller("pids");
+    let c = Container::sh(
+        "cat /dev/zero | head -c 1 | wc -c >/out/before; read x </out/go; head -c 1 /dev/zero | wc -c >/out/after",
+    );
+    nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let c = c.up();
+    c.wait_out("before");
+    let resources = json!({"pids": {"limit": 21}, "devices": [{"allow": false, "access": "rwm"}]});
+    c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().ok();
+    assert_eq!(file(&c, "pids.max"), "21");
+    fs::write(c.root("out/go"), "\n").unwrap();
+    assert_eq!(c.wait_out("after"), "1\n");
+}
+
+fn update_from_a_file() {
+    need("update");
+    need_controller("pids");
+    let c = in_status("running");
+    let path = c.dir.join("resources.json");
+    fs::write(&path, json!({"pids": {"limit": 31}}).to_string()).unwrap();
+    c.call(&["update", "--resources", path.to_str().unwrap(), &c.id]).run().ok();
+    assert_eq!(file(&c, "pids.max"), "31");
+}
+
+fn update_keeps_what_is_not_named() {
+    need("update");
+    need_controller("memory");
+    let c = Container::sleeper().edit(|c| {
+        c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20});
+        c["linux"]["resources"]["pids"] = json!({"limit": 40});
+    });
+    let c = c.up();
+    c.call(&["update", "--pids-limit", "41", &c.id]).run().ok();
+    assert_eq!((file(&c, "pids.max").as_str(), file(&c, "memory.max").as_str()), ("41", "67108864"));
+}
+
+fn events_stats_tell_the_usage() {
+    need("events");
+    need_controller("memory");
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20})).up();
+    let said = c.call(&["events", "--stats", &c.id]).run().ok();
+    let event: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("stats"), Some(c.id.as_str())));
+    assert_eq!(event.pointer("/data/memory/usage/limit"), Some(&json!(64 << 20)));
+    assert_eq!(event.pointer("/data/pids/current"), Some(&json!(1)));
+    assert!(event.pointer("/data/cpu/usage/total").and_then(Value::as_u64).is_some_and(|total| total > 0), "{event}");
+}

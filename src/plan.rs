@@ -12,6 +12,7 @@ mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod options;
 mod order;
+mod outline;
 pub(crate) mod placement;
 mod process;
 pub(crate) mod resources;
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) init: Vec<Step>,
     /// The program and its surroundings.
     pub(crate) program: Program,
+    /// The parent parts from the runtime's executable itself, because the child can be seen from its first moment.
+    pub(crate) disown_before_clone: bool,
     /// Resource limits the parent sets at `Gate::Limits`.
     pub(crate) parent_rlimits: Vec<Step>,
     /// What the cgroup is told.
@@ -157,6 +160,15 @@ pub(crate) struct Exec {
     pub(crate) namespaces: u64,
     /// Descriptors above 2 that the program gets.
     pub(crate) preserve_fds: Vec<i32>,
+}
+
+impl Host {
+    /// Where to part from the executable, as (parent, child). A new PID namespace hides the child until it is done; in one
+    /// that is shared the parent does it before the clone, if it has the right.
+    fn disown(&self, pid_namespace_is_new: bool) -> (bool, bool) {
+        let in_parent = self.can_disown && !pid_namespace_is_new && self.privileged;
+        (in_parent, self.can_disown && !in_parent)
+    }
 }
 
 /// Collects what goes wrong and what is worth a word while a plan is made.

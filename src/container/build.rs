@@ -3,7 +3,6 @@
 //! What a `Building` has made is undone when it is dropped before it stands.
 
 use super::console::Console;
-use super::dir::Dir;
 use super::host_side::Hosting;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
@@ -91,7 +90,9 @@ impl Build {
     /// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
     pub(super) fn check_console(&self, detached: bool) -> Result<()> {
         match (self.has_terminal(), self.request.console_socket.is_some()) {
-            (true, false) if detached => bail!("cannot allocate tty if davit will detach without setting console socket"),
+            (true, false) if detached => {
+                bail!("cannot allocate tty if davit will detach without setting console socket")
+            }
             (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),
             (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
             _ => Ok(()),
@@ -211,6 +212,7 @@ pub(super) struct Building<'a> {
     pub(super) console: Console,
     cgroup: Option<Rc<Cgroup>>,
     new: NewContainer<'a>,
+    log: &'a Log,
 }
 
 impl<'a> Building<'a> {
@@ -237,11 +239,21 @@ impl<'a> Building<'a> {
         new.write(&record)?;
         let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
-        let building = Building { build, record, child, console, cgroup, new };
+        let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
             Ok(()) => Ok(building),
-            Err(error) => Err(building.out_of_memory().unwrap_or(error)),
+            Err(error) => Err(building.fail(error)),
         }
+    }
+
+    /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
+    fn fail(self, error: anyhow::Error) -> anyhow::Error {
+        let error = self.out_of_memory().unwrap_or(error);
+        let Building { record, child, new, log, .. } = self;
+        drop(child);
+        drop(new);
+        super::hooks::poststop(&record, log);
+        error
     }
 
     /// The container's process was killed for its memory limit: nothing else it said explains more.
@@ -259,7 +271,9 @@ impl<'a> Building<'a> {
             let failed = || format!("send a pidfd to {}", path.display());
             let socket = socket::connect_stream(path).map_err(std::io::Error::from).with_context(failed)?;
             let pidfd = self.child.pidfd.as_fd();
-            socket::send(socket.as_fd(), b"standard", Some(pidfd)).map_err(std::io::Error::from).with_context(failed)?;
+            socket::send(socket.as_fd(), b"standard", Some(pidfd))
+                .map_err(std::io::Error::from)
+                .with_context(failed)?;
         }
         Ok(())
     }
@@ -279,19 +293,22 @@ impl<'a> Building<'a> {
 
     /// `run` goes on: the program is executed, the container runs.
     pub(super) fn finish_running(mut self) -> Result<Running> {
+        if let Err(error) = self.release() {
+            return Err(self.fail(error));
+        }
+        let Building { record, child, console, new, .. } = self;
+        new.keep();
+        Ok(Running { record, child, console })
+    }
+
+    fn release(&mut self) -> Result<()> {
         self.announce()?;
         self.record.creator = None;
         self.new.write(&self.record)?;
-        if let Err(error) = self.child.start(&self.build.plan) {
-            return Err(self.out_of_memory().unwrap_or(error));
-        }
+        self.child.start(&self.build.plan)?;
         super::hooks::poststart(&self.record)?;
-        let pidfd = self.child.release();
-        let Building { record, child, console, new, .. } = self;
-        let directory = new.path().to_owned();
-        new.keep();
-        let _ = pidfd;
-        Ok(Running { record, child, console, directory })
+        self.child.release();
+        Ok(())
     }
 }
 
@@ -300,7 +317,6 @@ pub(super) struct Running {
     pub(super) record: Record,
     pub(super) child: Child,
     pub(super) console: Console,
-    pub(super) directory: PathBuf,
 }
 
 /// The name of the start socket until the container is created.
@@ -317,9 +333,4 @@ fn make_cgroup(build: &Build) -> Result<Option<Cgroup>> {
     let (Some(layout), Some(place)) = (&build.layout, &build.place) else { return Ok(None) };
     let wanted = Wanted { place, needs: &build.plan.resources.needs, optional: build.cgroup_is_optional };
     Cgroupfs::new(layout).prepare(&wanted)
-}
-
-/// Opens the state directory again, for the verb that ends the container.
-pub(super) fn reopen(root: &Root, id: &super::Id) -> Result<Option<Dir>> {
-    Dir::open(root, id)
 }

@@ -91,6 +91,13 @@ impl Init<'_> {
         let kind = if status.st_mode & libc::S_IFMT == libc::S_IFDIR { Kind::Directory } else { Kind::File };
         let target = open_or_make(self.root()?, bind.target.as_c_str(), kind).part(Part::Target)?;
         self.refuse_root(target.as_fd())?;
+        let is_directory = path::status(target.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        // move_mount(2) would call either mistake an invalid argument.
+        match (kind, is_directory) {
+            (Kind::Directory, false) => return Err(broken(Part::Target, Errno::ENOTDIR)),
+            (Kind::File, true) => return Err(broken(Part::SourceNotDirectory, Errno::ENOTDIR)),
+            _ => (),
+        }
         // What lies on procfs is the kernel's word about the container; an image or a volume must not be able to replace
         // it, nor to catch what the runtime writes there (CVE-2019-16884).
         let on_proc = path::file_system(target.as_fd())? == libc::PROC_SUPER_MAGIC as u64;

@@ -31,7 +31,8 @@ pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> R
 }
 
 fn make(root: BorrowedFd<'_>, target: &[u8], kind: Kind, links: &mut u32) -> Result<OwnedFd, Errno> {
-    let names: Vec<&[u8]> = target.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".").collect();
+    let names: Vec<&[u8]> =
+        target.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".").collect();
     let mut done = Vec::new();
     let mut at = path::open_in_root(root, c"/", libc::O_PATH | libc::O_DIRECTORY)?;
     for (index, name) in names.iter().enumerate() {

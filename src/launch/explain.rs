@@ -4,8 +4,8 @@
 //! that follow it.
 
 use crate::channel::{Failure, Part};
-use crate::plan::{Plan, Step};
 use crate::plan::act::{Act, text};
+use crate::plan::{Plan, Step};
 use crate::sys::Errno;
 use anyhow::{Error, anyhow};
 
@@ -64,8 +64,11 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         Part::Target => format!("open the target: {words}"),
         Part::Source => format!("open the source: {words}"),
         Part::Attach => format!("attach: {words}"),
+        Part::SourceNotDirectory => format!("the source is {words}, the target is one"),
         Part::Attributes => format!("change the mount's attributes: {words}"),
-        Part::NotPlain => format!("it must be mounted on an ordinary directory, reached without symbolic links: {words}"),
+        Part::NotPlain => {
+            format!("it must be mounted on an ordinary directory, reached without symbolic links: {words}")
+        }
         Part::OnProc => "it cannot be mounted because it is inside /proc".to_owned(),
         Part::OverRoot => "it cannot be mounted on the root of the container".to_owned(),
         Part::Occupied => "something else exists there".to_owned(),
@@ -77,7 +80,8 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         }
         Part::Abandoned => "the runtime's own process went away".to_owned(),
         Part::Outside if failure.errno == libc::ENOENT => {
-            "no such file or directory, or current working directory is outside of container mount namespace root".to_owned()
+            "no such file or directory, or current working directory is outside of container mount namespace root"
+                .to_owned()
         }
         Part::Outside => words,
         Part::Copy => format!("copy what it covers: {words}"),

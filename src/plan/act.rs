@@ -251,6 +251,8 @@ pub(crate) enum Act {
     ChangeDirectory(CString),
     /// Prove that the working directory lies inside the root.
     CheckDirectory(CString),
+    /// Set HOME to the user's directory in the container's /etc/passwd.
+    FindHome { uid: u32 },
     /// Resolve the program and prove that it can be executed.
     FindProgram,
     /// Tell the parent that all is prepared, and wait for the word to start.
@@ -329,6 +331,7 @@ impl fmt::Display for Act {
             Act::SetUser { uid, gid, .. } => write!(f, "change to uid {uid} gid {gid}"),
             Act::ChangeDirectory(path) => write!(f, "change to directory {}", text(path)),
             Act::CheckDirectory(path) => write!(f, "check that directory {} is inside the container", text(path)),
+            Act::FindHome { uid } => write!(f, "find the home directory of uid {uid}"),
             Act::FindProgram => f.write_str("find the program"),
             Act::AwaitStart(_) => f.write_str("wait for start"),
             Act::StartContainerHook(n) => write!(f, "run startContainer hook #{n}"),

@@ -6,7 +6,9 @@ use super::act::{Act, Gate, InRoot, Start};
 use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
-use super::{Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process};
+use super::{
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+};
 use super::{resources, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
@@ -70,7 +72,10 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
+    let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
+    let init = order.0;
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, warnings };
+    notes.problems.or(plan)
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -82,10 +87,10 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
-    // Before joining: the labels and scores are written through the host's procfs, which must not come along.
-    if host.can_disown {
+    if host.disown(false).1 {
         order.then("", Act::DisownExecutable);
     }
+    // Before joining: the labels and scores are written through the host's procfs, which must not come along.
     own_score(&mut order, process, &namespaces, &mut notes);
     order.0.extend(process::labels(process, host, &at, &mut notes));
     order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0 });
@@ -108,7 +113,9 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let program = process::program(process, &[], &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
-    notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
+    let (disown_before_clone, init) = (host.disown(false).0, order.0);
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, warnings };
+    notes.problems.or(plan)
 }
 
 /// First breath to all namespaces joined or made.
@@ -121,7 +128,7 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], h
         order.then("/linux/uidMappings", Act::BecomeRoot);
     }
     // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
-    if host.can_disown {
+    if host.disown(namespaces.new & namespaces::PID != 0).1 {
         order.then("", Act::DisownExecutable);
     }
     for (slot, joined) in lent.iter().enumerate() {
@@ -177,9 +184,8 @@ fn build_root(
     } else {
         // Before the first mount: otherwise it would appear on the host as well.
         let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
-        let inherited = wanted.map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| {
-            kind | if recursive { libc::MS_REC } else { 0 }
-        });
+        let inherited = wanted
+            .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
         let shared = inherited & libc::MS_SHARED != 0;
         // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
         let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
@@ -336,6 +342,10 @@ fn become_the_program(
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));
     let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
+    let has_home = |entry: &String| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty());
+    if !process.env().iter().flatten().any(has_home) {
+        order.at(at.key("env"), Act::FindHome { uid: user.uid() });
+    }
     secure(order, last, filter, capabilities, no_new_privileges);
     by_parent
 }
@@ -406,7 +416,18 @@ fn below_proc(name: &str) -> String {
     let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
     let path = match dots {
         false => name.to_owned(),
-        true => name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+        true => name
+            .chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect(),
     };
     format!("sys/{path}")
 }

@@ -6,8 +6,8 @@ use super::identity::{self, Capability};
 use super::{Host, Notes, Program, Step, c_string};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{
-    IOPriorityClass, Linux, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType,
-    MemoryPolicyModeType, PosixRlimit, PosixRlimitType, Process, Scheduler,
+    IOPriorityClass, Linux, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy,
+    MemoryPolicyFlagType, MemoryPolicyModeType, PosixRlimit, PosixRlimitType, Process, Scheduler,
 };
 use std::ffi::CString;
 

@@ -164,7 +164,8 @@ fn segments() -> impl Iterator<Item = Segment> {
         let address = begin & !(PAGE - 1);
         let end = (begin + entry.p_filesz as usize).next_multiple_of(PAGE);
         let bit = |flag: u32, protection: i32| if entry.p_flags & flag != 0 { protection } else { 0 };
-        let protection = bit(libc::PF_R, libc::PROT_READ) | bit(libc::PF_W, libc::PROT_WRITE) | bit(libc::PF_X, libc::PROT_EXEC);
+        let protection =
+            bit(libc::PF_R, libc::PROT_READ) | bit(libc::PF_W, libc::PROT_WRITE) | bit(libc::PF_X, libc::PROT_EXEC);
         let offset = (entry.p_offset as usize & !(PAGE - 1)) as i64;
         Some(Segment { address, length: end - address, offset, protection })
     })

@@ -19,7 +19,7 @@ use crate::plan::act::{Act, InRoot, Start};
 use crate::sys::program::Strings;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
 pub(crate) struct Given {
@@ -287,9 +287,18 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
+    /// Between the filter and the agent's having the listener this process only waits: it sends nothing, closes nothing.
+    /// The one call it makes, recv(2), may itself be for the agent to answer, which by then has what it needs to.
     fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), Broken> {
-        let Some(listener) = seccomp::install(&filter.program, filter.flags)? else { return Ok(()) };
-        Ok(self.given.channel.give_listener(listener.as_raw_fd())?)
+        if !filter.notifies {
+            seccomp::install(&filter.program, filter.flags)?;
+            return Ok(());
+        }
+        self.given.channel.announce_listener(sys::program::next_descriptor()?)?;
+        let listener = seccomp::install(&filter.program, filter.flags)?;
+        let word = self.given.channel.await_go();
+        drop(listener);
+        Ok(word.part(Part::Abandoned)?)
     }
 }
 

@@ -15,9 +15,10 @@ use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{Lent, Plan, Step};
 use crate::sys::clone::{self, Side};
 use crate::sys::program::Strings;
-use crate::sys::{Errno, limits, namespace, path, process};
+use crate::sys::{Errno, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow, bail};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 
@@ -210,13 +211,29 @@ impl Child {
                 }
                 Message::Terminal(master) => host.terminal(master)?,
                 Message::Listener(number) => {
-                    let listener = process::take_descriptor(self.pidfd.as_fd(), number)
-                        .context("/linux/seccomp: take the listener from the process")?;
-                    host.listener(listener, self.pid)?;
-                    self.channel.go()?;
+                    // Without one the process has more to say: why the filter could not be installed.
+                    if let Some(listener) = self.take_listener(number)? {
+                        host.listener(listener, self.pid)?;
+                        self.channel.go()?;
+                    }
                 }
                 Message::Ready => return Ok(()),
                 other => return Err(self.unexpected(plan, other)),
+            }
+        }
+    }
+
+    /// The seccomp listener, which becomes descriptor `number` of the child a moment after it said so. It cannot say when:
+    /// any call it makes by then may be one that waits for an agent. `None` if it spoke or died instead.
+    fn take_listener(&self, number: i32) -> Result<Option<OwnedFd>> {
+        const GLANCE: Duration = Duration::from_millis(1);
+        loop {
+            match process::take_descriptor(self.pidfd.as_fd(), number) {
+                Err(Errno::EBADF) => (),
+                taken => return taken.map(Some).context("/linux/seccomp: take the listener from the process"),
+            }
+            if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), GLANCE)? {
+                return Ok(None);
             }
         }
     }

@@ -43,8 +43,21 @@ pub(crate) struct Plan {
     pub(crate) parent_rlimits: Vec<Step>,
     /// What the cgroup is told.
     pub(crate) resources: resources::ResourcePlan,
+    /// Interfaces of the host that the container gets.
+    pub(crate) net_devices: Vec<NetDevice>,
     /// What was noticed and does not stop anything.
     pub(crate) warnings: Vec<String>,
+}
+
+/// An interface of the host that moves to the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NetDevice {
+    /// Where the configuration asks for it.
+    pub(crate) origin: Pointer,
+    /// Its name on the host.
+    pub(crate) name: String,
+    /// Its name in the container, or a template for one (`eth%d`).
+    pub(crate) inside: String,
 }
 
 /// One step of the child: an act, and the place in the configuration that asks for it.

@@ -2,16 +2,16 @@
 
 use super::build::Build;
 use super::console::Console;
-use super::{Record, hooks};
+use super::{Record, Status, agent, hooks, net_devices};
 use crate::bpf::device;
 use crate::cgroup::Cgroup;
 use crate::launch::HostSide;
 use crate::plan::namespaces::{CGROUP, USER};
 use crate::plan::resources::DeviceRule;
 use crate::plan::resources::devices::DeviceKind;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// The host's side of one container in the making.
 pub(super) struct Hosting<'a> {
@@ -69,6 +69,7 @@ impl HostSide for Hosting<'_> {
             cgroup.limit(&self.build.plan.resources.writes_inside)?;
         }
         self.score(pid)?;
+        net_devices::hand_over(&self.build.plan.net_devices, pid)?;
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record)
     }
 
@@ -76,8 +77,8 @@ impl HostSide for Hosting<'_> {
         self.console.take(master)
     }
 
-    fn listener(&mut self, _listener: OwnedFd, _pid: i32) -> Result<()> {
-        bail!("/linux/seccomp/listenerPath: handing over the seccomp listener is not built into this davit")
+    fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
+        agent::hand_over(&self.build.spec, self.record, Status::Creating, pid, listener.as_fd())
     }
 }
 

@@ -7,13 +7,13 @@ use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
-    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
 use super::{resources, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
-use oci_spec::runtime::{LinuxSeccomp, Process, Spec};
+use oci_spec::runtime::{Linux, LinuxSeccomp, Process, Spec};
 
 /// Steps in the making.
 #[derive(Default)]
@@ -73,9 +73,23 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let init = order.0;
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, warnings };
+    let (init, net_devices) = (order.0, net_devices(linux));
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, net_devices, warnings };
     notes.problems.or(plan)
+}
+
+/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing.
+fn net_devices(linux: Option<&Linux>) -> Vec<NetDevice> {
+    let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
+    let mut devices: Vec<_> = listed
+        .map(|(name, device)| {
+            let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
+            let origin = Pointer::of("/linux/netDevices").key(name);
+            NetDevice { origin, name: name.clone(), inside: inside.clone() }
+        })
+        .collect();
+    devices.sort_by(|one, other| one.name.cmp(&other.name));
+    devices
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -113,8 +127,8 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let program = process::program(process, &[], &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
-    let (disown_before_clone, init) = (host.disown(false).0, order.0);
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, warnings };
+    let (disown_before_clone, init, net_devices) = (host.disown(false).0, order.0, Vec::new());
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, net_devices, warnings };
     notes.problems.or(plan)
 }
 

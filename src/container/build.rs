@@ -4,6 +4,7 @@
 
 use super::console::Console;
 use super::host_side::Hosting;
+use super::net_devices::HandedOver;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
 use crate::hook::Prepared;
@@ -14,12 +15,14 @@ use crate::plan::namespaces::PID;
 use crate::plan::placement::{self, Place};
 use crate::plan::{self, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
+use crate::resctrl;
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::socket;
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
+use std::cell::RefCell;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -121,6 +124,7 @@ impl Build {
             poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
             cgroup: None,
+            resctrl: resctrl::Record::default(),
             steps_after_start: if self.runs { Vec::new() } else { launch::steps_after_start(&self.plan) },
         })
     }
@@ -237,8 +241,22 @@ impl<'a> Building<'a> {
         let mut child = launch::launch(&build.plan, kit)?;
         record.init = Some(Process::now(child.pid)?);
         new.write(&record)?;
-        let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
+        let net_devices = Rc::new(RefCell::new(HandedOver::default()));
+        let resctrl = Rc::new(RefCell::new(resctrl::Record::default()));
+        let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));
+        new.on_failure("give the network devices back", move || devices.borrow_mut().take_back());
+        new.on_failure("remove the resctrl groups", move || groups.borrow().remove());
+        let (cgroup_of, console_of) = (cgroup.as_deref(), &mut console);
+        let mut host = Hosting {
+            build: &build,
+            record: &record,
+            cgroup: cgroup_of,
+            console: console_of,
+            net_devices,
+            resctrl: Rc::clone(&resctrl),
+        };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        record.resctrl = resctrl.borrow().clone();
         let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
             Ok(()) => Ok(building),

@@ -2,16 +2,20 @@
 
 use super::build::Build;
 use super::console::Console;
-use super::{Record, Status, agent, hooks, net_devices};
+use super::net_devices::HandedOver;
+use super::{Record, Status, agent, hooks};
 use crate::bpf::device;
 use crate::cgroup::Cgroup;
 use crate::launch::HostSide;
 use crate::plan::namespaces::{CGROUP, USER};
 use crate::plan::resources::DeviceRule;
 use crate::plan::resources::devices::DeviceKind;
+use crate::resctrl::{self, Resctrl};
 use anyhow::{Context, Result};
+use std::cell::RefCell;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 /// The host's side of one container in the making.
 pub(super) struct Hosting<'a> {
@@ -19,6 +23,10 @@ pub(super) struct Hosting<'a> {
     pub(super) record: &'a Record,
     pub(super) cgroup: Option<&'a Cgroup>,
     pub(super) console: &'a mut Console,
+    /// Network devices handed over, for whoever cleans up.
+    pub(super) net_devices: Rc<RefCell<HandedOver>>,
+    /// resctrl groups made, for the record and for whoever cleans up.
+    pub(super) resctrl: Rc<RefCell<resctrl::Record>>,
 }
 
 impl Hosting<'_> {
@@ -54,6 +62,12 @@ impl Hosting<'_> {
         cgroup.delegate(maps.root.0, Some(maps.root.1))
     }
 
+    /// Puts the process into its resctrl group.
+    fn resctrl(&self, pid: i32) -> Result<()> {
+        let Some(wanted) = &self.build.plan.resctrl else { return Ok(()) };
+        Resctrl::find()?.enter(wanted, pid, &mut self.resctrl.borrow_mut())
+    }
+
     /// In a user namespace only its parent may write the score.
     fn score(&self, pid: i32) -> Result<()> {
         let score = self.build.spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj);
@@ -69,7 +83,8 @@ impl HostSide for Hosting<'_> {
             cgroup.limit(&self.build.plan.resources.writes_inside)?;
         }
         self.score(pid)?;
-        net_devices::hand_over(&self.build.plan.net_devices, pid)?;
+        self.net_devices.borrow_mut().hand_over(&self.build.plan.net_devices, pid)?;
+        self.resctrl(pid)?;
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record)
     }
 

@@ -7,7 +7,7 @@ use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
-    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
 use super::{resources, validate};
 use crate::spec::pointer::Pointer;
@@ -73,8 +73,8 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let (init, net_devices) = (order.0, net_devices(linux));
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, net_devices, warnings };
+    let (init, net_devices, resctrl) = (order.0, net_devices(linux), resctrl(linux, &request.id));
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, resctrl, net_devices, warnings };
     notes.problems.or(plan)
 }
 
@@ -90,6 +90,24 @@ fn net_devices(linux: Option<&Linux>) -> Vec<NetDevice> {
         .collect();
     devices.sort_by(|one, other| one.name.cmp(&other.name));
     devices
+}
+
+/// `linux.intelRdt` (config-linux.md, "Intel RDT").
+fn resctrl(linux: Option<&Linux>, id: &str) -> Option<Resctrl> {
+    let rdt = linux?.intel_rdt().as_ref()?;
+    let lines = |text: &Option<String>| -> Vec<String> {
+        text.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    };
+    let named = rdt.clos_id().as_deref().filter(|name| !name.is_empty());
+    let mut agreed = lines(rdt.l3_cache_schema());
+    agreed.extend(lines(rdt.mem_bw_schema()));
+    Some(Resctrl {
+        group: (named != Some("/")).then(|| named.unwrap_or(id).to_owned()),
+        shared: named.is_some(),
+        agreed,
+        schemata: rdt.schemata().clone().unwrap_or_default(),
+        monitor: rdt.enable_monitoring().unwrap_or(false).then(|| id.to_owned()),
+    })
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -127,8 +145,10 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let program = process::program(process, &[], &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
-    let (disown_before_clone, init, net_devices) = (host.disown(false).0, order.0, Vec::new());
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, net_devices, warnings };
+    let (disown_before_clone, init) = (host.disown(false).0, order.0);
+    // What concerns the container as a whole was done when it was created.
+    let (net_devices, resctrl) = (Vec::new(), None);
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, resctrl, net_devices, warnings };
     notes.problems.or(plan)
 }
 

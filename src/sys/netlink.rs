@@ -43,9 +43,14 @@ impl Address {
         flags.and_then(|(_, value)| value.first_chunk()).map_or(0, |bytes| u32::from_ne_bytes(*bytes))
     }
 
-    /// Whether it was given to the interface to keep, and means something beyond the interface itself.
-    fn is_permanent_and_global(&self) -> bool {
-        self.flags() & libc::IFA_F_PERMANENT != 0 && self.scope == libc::RT_SCOPE_UNIVERSE
+    /// Whether it was given to the interface to keep.
+    fn is_permanent(&self) -> bool {
+        self.flags() & libc::IFA_F_PERMANENT != 0
+    }
+
+    /// Whether it means something beyond the network the interface is on.
+    pub(crate) fn is_global(&self) -> bool {
+        self.scope == libc::RT_SCOPE_UNIVERSE
     }
 }
 
@@ -88,12 +93,12 @@ impl Netlink {
         Ok(links.iter().filter_map(|(kind, body)| parse_link(*kind, body)).map(|link| link.index).max().unwrap_or(0))
     }
 
-    /// The addresses of all families that an interface is to keep: permanent ones of global scope.
+    /// The permanent addresses of an interface, of all families.
     pub(crate) fn permanent_addresses(&self, index: i32) -> Result<Vec<Address>> {
         let any = [libc::AF_UNSPEC as u8, 0, 0, 0, 0, 0, 0, 0];
         let answers = self.ask(Request::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &any))?;
         let addresses = answers.iter().filter_map(|(kind, body)| parse_address(*kind, body));
-        Ok(addresses.filter(|address| address.index == index && address.is_permanent_and_global()).collect())
+        Ok(addresses.filter(|address| address.index == index && address.is_permanent()).collect())
     }
 
     /// Moves an interface to the namespace behind `target`, where it gets the number `new_index` (Linux 5.13) and the
@@ -116,7 +121,7 @@ impl Netlink {
     pub(crate) fn add_address(&self, index: i32, address: &Address, renamed: bool) -> Result<()> {
         let [a, b, c, d] = index.to_ne_bytes();
         let header = [address.family, address.prefix, 0, address.scope, a, b, c, d];
-        let flags = libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+        let flags = libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
         let mut request = Request::new(libc::RTM_NEWADDR, flags, &header);
         for (kind, value) in &address.attributes {
             match *kind {
@@ -297,14 +302,15 @@ mod tests {
     }
 
     #[test]
-    fn only_permanent_addresses_of_global_scope_are_kept() {
+    fn permanent_and_global_addresses_are_told_from_others() {
         let address = |scope: u8, flags: u32| {
             let mut request = Request::new(libc::RTM_NEWADDR, 0, &[2, 24, 0, scope, 5, 0, 0, 0]);
             request.attribute(libc::IFA_FLAGS, &flags.to_ne_bytes()).expect("fits");
             parse_address(libc::RTM_NEWADDR, &request.bytes[HEADER..]).expect("is one")
         };
-        assert!(address(libc::RT_SCOPE_UNIVERSE, libc::IFA_F_PERMANENT).is_permanent_and_global());
-        assert!(!address(libc::RT_SCOPE_LINK, libc::IFA_F_PERMANENT).is_permanent_and_global());
-        assert!(!address(libc::RT_SCOPE_UNIVERSE, 0).is_permanent_and_global());
+        let found = address(libc::RT_SCOPE_UNIVERSE, libc::IFA_F_PERMANENT);
+        assert!(found.is_permanent() && found.is_global());
+        assert!(!address(libc::RT_SCOPE_LINK, libc::IFA_F_PERMANENT).is_global());
+        assert!(!address(libc::RT_SCOPE_UNIVERSE, libc::IFA_F_TENTATIVE).is_permanent());
     }
 }

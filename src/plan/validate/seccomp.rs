@@ -13,11 +13,6 @@ const MOST_DATA: u32 = 0xffff;
 
 pub(super) fn check(filter: &LinuxSeccomp, problems: &mut Problems) {
     let default = filter.default_action();
-    if default == LinuxSeccompAction::ScmpActNotify {
-        let what =
-            "SCMP_ACT_NOTIFY cannot be the default: the runtime's own calls before execve would wait for an agent";
-        problems.add(AT.key("defaultAction"), what);
-    }
     errno(default, filter.default_errno_ret(), &AT.key("defaultErrnoRet"), problems);
     let mut notified = false;
     for (index, rule) in filter.syscalls().iter().flatten().enumerate() {

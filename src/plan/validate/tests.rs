@@ -418,7 +418,6 @@ fn filters() {
     let args = json!([{"index": 5, "value": 1, "op": "SCMP_CMP_EQ"}]);
     fine(&rule(json!({"names": ["a"], "action": "SCMP_ACT_LOG", "args": args})));
     for (changes, expected) in [
-        (with("defaultAction", json!("SCMP_ACT_NOTIFY")), "defaultAction: SCMP_ACT_NOTIFY cannot be the default"),
         (with("defaultErrnoRet", json!(1)), "defaultErrnoRet: SCMP_ACT_ALLOW returns no error number"),
         (with("listenerMetadata", json!("x")), "listenerMetadata: needs listenerPath"),
         (with("listenerPath", json!("/x\0")), "listenerPath: contains a NUL byte"),

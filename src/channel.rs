@@ -53,10 +53,12 @@ pub(crate) enum Part {
     Outside,
     /// Copying what a tmpfs covers.
     Copy,
+    /// What is to be bound on /proc is no procfs.
+    NotProc,
 }
 
 impl Part {
-    const ALL: [Part; 21] = [
+    const ALL: [Part; 22] = [
         Part::Whole,
         Part::Target,
         Part::Source,
@@ -78,6 +80,7 @@ impl Part {
         Part::Abandoned,
         Part::Outside,
         Part::Copy,
+        Part::NotProc,
     ];
 
     fn from_byte(byte: u8) -> Part {

@@ -31,6 +31,8 @@ pub(crate) struct Given {
     pub(crate) listener: Option<OwnedFd>,
     /// The host's procfs, when some step writes there.
     pub(crate) proc: Option<OwnedFd>,
+    /// The directory of the container's cgroup on the host.
+    pub(crate) cgroup: Option<CString>,
     /// This program's file, and an empty one to be known by.
     pub(crate) own_file: Option<OwnFile>,
     /// createContainer and startContainer hooks.
@@ -219,7 +221,7 @@ impl<'a> Init<'a> {
     fn act_on_root(&mut self, act: &'a Act) -> Result<(), Broken> {
         match act {
             Act::SetPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
-            Act::BindRoot { path, detach_from_peers } => self.bind_root(path, *detach_from_peers),
+            Act::BindRoot { path, detach_from_peers, lent } => self.bind_root(path, *detach_from_peers, *lent),
             Act::OpenRoot(path) => self.open_root(path),
             Act::Mount(mount) => self.mount(mount),
             Act::MountCgroup(mount) => self.mount_cgroup(mount),

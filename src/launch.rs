@@ -17,9 +17,11 @@ use crate::sys::clone::{self, Side};
 use crate::sys::program::Strings;
 use crate::sys::{Errno, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow, bail};
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+pub(crate) use idmap::host_uid;
 pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 
 /// What the child gets beside the plan.
@@ -27,6 +29,8 @@ pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 pub(crate) struct Kit<'a> {
     /// The cgroup the child is born in.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Where that is on the host.
+    pub(crate) cgroup_path: Option<CString>,
     /// The socket at which it waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The hooks it runs.
@@ -71,6 +75,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
         channel: childs,
         listener: kit.listener,
         proc,
+        cgroup: kit.cgroup_path,
         own_file,
         hooks: kit.hooks,
         arguments: Strings::new(plan.program.arguments.clone()),
@@ -105,7 +110,9 @@ fn launch_staged(plan: &Plan, given: Given, cgroup: Option<BorrowedFd<'_>>, own:
     match message? {
         Message::Made(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            Ok(Child { pid, pidfd, channel: own, reaped: false })
+            let child = Child { pid, pidfd, channel: own, reaped: false };
+            idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
+            Ok(child)
         }
         Message::Failed(failure) => Err(explain::failure(plan, &failure)),
         _ => bail!("the stage that joins the user namespace ended with status {status}"),
@@ -120,6 +127,11 @@ fn stage(plan: &Plan, given: Given) -> ! {
                     namespace::setns(fd.as_fd(), wanted)?;
                 }
             }
+        }
+        if let Some(offsets) = &plan.namespaces.time_offsets {
+            namespace::unshare(TIME)?;
+            let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
+            path::write(file.as_fd(), offsets.as_bytes())?;
         }
         match clone::clone3(plan.namespaces.clone_flags() | libc::CLONE_PARENT as u64, None)? {
             Side::Child => Ok(None),

@@ -23,8 +23,10 @@ use crate::sys::socket;
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -234,6 +236,7 @@ impl<'a> Building<'a> {
         let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
         let kit = Kit {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+            cgroup_path: cgroup.as_ref().and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
             listener,
             hooks: build.container_hooks(&record)?,
             process: None,

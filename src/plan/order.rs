@@ -224,7 +224,14 @@ fn build_root(
         // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
         let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
-        order.then("/root/path", Act::BindRoot { path, detach_from_peers: shared });
+        // To a mapped root the way to the root file system may be closed; the parent can lend it.
+        let lend = namespaces.own(USER) && host.privileged && !shared;
+        let lent = lend.then(|| {
+            let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
+            lent.push(Lent::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
+            lent.len() - 1
+        });
+        order.then("/root/path", Act::BindRoot { path, detach_from_peers: shared, lent });
     }
     let mounts = mounts::compile(spec, host, request, namespaces, lent, notes);
     order.0.extend(mounts.steps.iter().cloned());
@@ -363,7 +370,7 @@ fn become_the_program(
     // As root where that helps, for a directory that only root may enter.
     let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
     order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
-    let capabilities = process::capabilities(process, host, notes);
+    let capabilities = process::capabilities(process, host, namespaces.own(USER), notes);
     if let Some(capabilities) = &capabilities {
         order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     }

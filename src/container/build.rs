@@ -4,6 +4,7 @@
 
 use super::console::Console;
 use super::host_side::Hosting;
+use super::net_devices::HandedOver;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
 use crate::hook::Prepared;
@@ -14,14 +15,18 @@ use crate::plan::namespaces::PID;
 use crate::plan::placement::{self, Place};
 use crate::plan::{self, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
+use crate::resctrl;
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::socket;
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
+use std::cell::RefCell;
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -118,6 +123,7 @@ impl Build {
             poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
             cgroup: None,
+            resctrl: resctrl::Record::default(),
             steps_after_start: if self.runs { Vec::new() } else { launch::steps_after_start(&self.plan) },
         })
     }
@@ -238,6 +244,7 @@ impl<'a> Building<'a> {
         let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
         let kit = Kit {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+            cgroup_path: cgroup.as_ref().and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
             listener,
             hooks: build.container_hooks(&record)?,
             process: None,
@@ -253,8 +260,22 @@ impl<'a> Building<'a> {
         }
         record.init = Some(Process::now(child.pid)?);
         new.write(&record)?;
-        let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
+        let net_devices = Rc::new(RefCell::new(HandedOver::default()));
+        let resctrl = Rc::new(RefCell::new(resctrl::Record::default()));
+        let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));
+        new.on_failure("give the network devices back", move || devices.borrow_mut().take_back());
+        new.on_failure("remove the resctrl groups", move || groups.borrow().remove());
+        let (cgroup_of, console_of) = (cgroup.as_deref(), &mut console);
+        let mut host = Hosting {
+            build: &build,
+            record: &record,
+            cgroup: cgroup_of,
+            console: console_of,
+            net_devices,
+            resctrl: Rc::clone(&resctrl),
+        };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        record.resctrl = resctrl.borrow().clone();
         let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
             Ok(()) => Ok(building),

@@ -4,6 +4,7 @@ use super::paths::{Kind, open_or_make};
 use super::{Broken, InPart, Init, broken};
 use crate::channel::Part;
 use crate::plan::act::{Device, InRoot, Link};
+use crate::sys::mount::Attributes;
 use crate::sys::{Errno, mount, path};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -52,6 +53,8 @@ impl<'a> Init<'a> {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
         let tree = mount::clone_tree_of(source.as_fd(), false).part(Part::Source)?;
+        let set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        mount::set_attributes(tree.as_fd(), false, Attributes { set, ..Attributes::default() }).part(Part::Attributes)?;
         self.in_directory(&device.directory, |_, directory| {
             match path::make_file(directory, &device.name, 0o666) {
                 Ok(_) | Err(Errno::EEXIST) => (),

@@ -3,7 +3,7 @@
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
 use crate::sys::mount::{self, Attributes};
-use crate::sys::path;
+use crate::sys::{Errno, path};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,8 +12,25 @@ impl Init<'_> {
     ///
     /// With `detach_from_peers` the inherited mounts have stayed shared with the host's. Then neither the mount below nor
     /// the new one may pass on what is mounted in the container.
-    pub(super) fn bind_root(&mut self, from: &CStr, detach_from_peers: bool) -> Result<(), Broken> {
-        let target = path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY).part(Part::Target)?;
+    ///
+    /// Where this process may not go to the root file system, the lent copy of it is put on "/": it has to be somewhere in
+    /// this namespace, and pivot_root(2) does not ask where.
+    pub(super) fn bind_root(
+        &mut self,
+        from: &CStr,
+        detach_from_peers: bool,
+        lent: Option<usize>,
+    ) -> Result<(), Broken> {
+        let target = match (path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY), lent) {
+            (Err(Errno::EACCES), Some(slot)) => {
+                let tree = self.lent(slot)?.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
+                let top = path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY).part(Part::Target)?;
+                mount::attach(tree.as_fd(), top.as_fd()).part(Part::Attach)?;
+                self.root = Some(tree);
+                return self.masks.prepare(self.plan);
+            }
+            (target, _) => target.part(Part::Target)?,
+        };
         let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;
         self.shares_with_host = detach_from_peers;
         if detach_from_peers {

@@ -75,6 +75,36 @@ impl State {
     }
 }
 
+/// What a seccomp agent gets with the descriptors (config-linux.md, "The Container Process State").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ContainerProcessState {
+    /// As in [`State`].
+    pub(crate) oci_version: String,
+    /// What each descriptor of the message is, in their order.
+    pub(crate) fds: Vec<String>,
+    /// The process the descriptors belong to, as the host numbers it; for `exec` not the container's first.
+    pub(crate) pid: i32,
+    /// `listenerMetadata` of the configuration; left out when it is empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) metadata: String,
+    /// The container.
+    pub(crate) state: State,
+}
+
+impl ContainerProcessState {
+    /// The name of the seccomp listener among `fds`.
+    pub(crate) const SECCOMP_FD: &str = "seccompFd";
+
+    /// The document: one line.
+    ///
+    /// # Errors
+    /// As [`State::to_json`].
+    pub(crate) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+}
+
 /// What `state` and `list` print: the State document and what engines have come to expect beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

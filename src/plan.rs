@@ -5,6 +5,7 @@
 //! read.
 
 pub(crate) mod act;
+mod check;
 mod devices;
 mod filter;
 mod identity;
@@ -145,12 +146,17 @@ impl Host {
 
 /// Decides everything about a new container.
 pub(crate) fn compile(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
-    order::create(spec, host, request)
+    order::create(spec, host, request).inspect(checked)
 }
 
 /// Decides everything about another process in the container that `spec` describes.
 pub(crate) fn compile_exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> Result<Plan, Problems> {
-    order::exec(spec, process, host, exec)
+    order::exec(spec, process, host, exec).inspect(checked)
+}
+
+/// Debug builds hold every plan against the rules; a plan that breaks one is a mistake in `order`.
+fn checked(plan: &Plan) {
+    debug_assert_eq!(check::breaches(plan), Vec::<String>::new(), "the plan breaks rules of its own");
 }
 
 /// What the caller of exec asks for.

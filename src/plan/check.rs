@@ -112,7 +112,10 @@ fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
     found.demand(becomes == namespaces.own(USER), "a user namespace has its root, who does the rest");
     let makes = has(found, |act| *act == Act::NewCgroupNamespace);
     found.demand(makes == new(CGROUP), "a cgroup namespace is made inside the cgroup, by the child");
-    found.demand(has(found, |act| *act == Act::LoopbackUp) == new(NETWORK), "lo is brought up in a new network namespace");
+    found.demand(
+        has(found, |act| *act == Act::LoopbackUp) == new(NETWORK),
+        "lo is brought up in a new network namespace",
+    );
     let propagates = has(found, |act| matches!(act, Act::SetPropagation(_)));
     found.demand(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
     let mounts = has(found, rules::mounts);

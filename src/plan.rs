@@ -5,6 +5,7 @@
 //! read.
 
 pub(crate) mod act;
+mod check;
 mod devices;
 mod filter;
 mod identity;
@@ -15,7 +16,9 @@ mod order;
 mod outline;
 pub(crate) mod placement;
 mod process;
+mod propagation;
 pub(crate) mod resources;
+mod sysctls;
 mod validate;
 
 use crate::spec::pointer::Pointer;
@@ -171,12 +174,27 @@ impl Host {
 
 /// Decides everything about a new container.
 pub(crate) fn compile(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
-    order::create(spec, host, request)
+    order::create(spec, host, request).and_then(countable).inspect(checked)
 }
 
 /// Decides everything about another process in the container that `spec` describes.
 pub(crate) fn compile_exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> Result<Plan, Problems> {
-    order::exec(spec, process, host, exec)
+    order::exec(spec, process, host, exec).inspect(checked)
+}
+
+/// A failing child names its step with 16 bits.
+fn countable(plan: Plan) -> Result<Plan, Problems> {
+    let mut problems = Problems::default();
+    if plan.init.len() > usize::from(u16::MAX) {
+        let what = format!("asks for {} steps; at most {} are possible", plan.init.len(), u16::MAX);
+        problems.add(Pointer::of(""), what);
+    }
+    problems.or(plan)
+}
+
+/// Debug builds hold every plan against the rules; a plan that breaks one is a mistake in `order`.
+fn checked(plan: &Plan) {
+    debug_assert_eq!(check::breaches(plan), Vec::<String>::new(), "the plan breaks rules of its own");
 }
 
 /// What the caller of exec asks for.

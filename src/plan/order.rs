@@ -9,7 +9,7 @@ use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
     Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{resources, validate};
+use super::{propagation, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -35,6 +35,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     validate::check(spec, &mut notes.problems, &mut notes.warnings);
     let linux = spec.linux().as_ref();
     let hooks = spec.hooks().as_ref();
+    let at = Pointer::of("/process");
     let mut lent = Vec::new();
     let namespaces = namespaces::compile(linux, host, &mut lent, &mut notes);
     let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
@@ -54,7 +55,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     if namespaces.new & NETWORK != 0 {
         order.then("/linux/namespaces", Act::LoopbackUp);
     }
-    own_score(&mut order, process, &namespaces, &mut notes);
+    own_score(&mut order, process, &namespaces, &at, &mut notes);
     let mounts = build_root(&mut order, spec, host, request, &namespaces, &mut lent, &mut notes);
     // The host's hooks see the container's mounts while the host's paths are still there (config.md, "createRuntime").
     order.then("/hooks", Act::Await(Gate::Host));
@@ -64,7 +65,6 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     enter_root(&mut order, spec, request, &namespaces);
     finish_root(&mut order, spec, process, mounts, &namespaces, &mut notes);
 
-    let at = Pointer::of("/process");
     let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
     let start = if request.run { Start::Parent } else { Start::Listener };
     let seccomp = linux.and_then(|l| l.seccomp().as_ref());
@@ -123,7 +123,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         order.then("", Act::DisownExecutable);
     }
     // Before joining: the labels and scores are written through the host's procfs, which must not come along.
-    own_score(&mut order, process, &namespaces, &mut notes);
+    own_score(&mut order, process, &namespaces, &at, &mut notes);
     order.0.extend(process::labels(process, host, &at, &mut notes));
     order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0 });
     if exec.namespaces & USER != 0 {
@@ -185,10 +185,11 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], h
 }
 
 /// oom_score_adj is written through the host's procfs. In a user namespace only the parent may, at the host's gate.
-fn own_score(order: &mut Order, process: &Process, namespaces: &Namespaces, notes: &mut Notes) {
+fn own_score(order: &mut Order, process: &Process, namespaces: &Namespaces, at: &Pointer, notes: &mut Notes) {
     if let Some(score) = process.oom_score_adj().filter(|_| !namespaces.own(USER)) {
-        let score = c_string(score.to_string(), &Pointer::of(""), &mut notes.problems);
-        order.then("/process/oomScoreAdj", Act::SetOomScore(score));
+        let place = at.key("oomScoreAdj");
+        let score = c_string(score.to_string(), &place, &mut notes.problems);
+        order.at(place, Act::SetOomScore(score));
     }
 }
 
@@ -217,7 +218,7 @@ fn build_root(
         }
     } else {
         // Before the first mount: otherwise it would appear on the host as well.
-        let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
+        let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
         let inherited = wanted
             .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
         let shared = inherited & libc::MS_SHARED != 0;
@@ -262,7 +263,7 @@ fn enter_root(order: &mut Order, spec: &Spec, request: &Request, namespaces: &Na
         return;
     }
     order.then("/root/path", if request.no_pivot { Act::MoveRoot } else { Act::PivotRoot });
-    let wanted = spec.linux().as_ref().and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
+    let wanted = spec.linux().as_ref().and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
     if let Some((kind @ (libc::MS_SHARED | libc::MS_UNBINDABLE), recursive)) = wanted {
         let flags = kind | if recursive { libc::MS_REC } else { 0 };
         order.then("/linux/rootfsPropagation", Act::SetRootPropagation(flags));
@@ -298,14 +299,7 @@ fn finish_root(
         let name = c_string(name, &place, &mut notes.problems);
         order.at(place, Act::SetDomainname(name));
     }
-    let mut sysctls: Vec<_> = linux.and_then(|l| l.sysctl().as_ref()).into_iter().flatten().collect();
-    sysctls.sort();
-    for (name, value) in sysctls {
-        let place = Pointer::of("/linux/sysctl").key(name);
-        let name = c_string(below_proc(name), &place, &mut notes.problems);
-        let value = c_string(value.as_str(), &place, &mut notes.problems);
-        order.at(place, Act::SetSysctl { name, value });
-    }
+    order.0.extend(sysctls::compile(linux, notes));
     let list = linux.and_then(|l| l.readonly_paths().as_deref()).unwrap_or_default();
     for (number, path) in list.iter().enumerate() {
         let place = Pointer::of("/linux/readonlyPaths").index(number);
@@ -435,40 +429,4 @@ fn secure(
 fn terminal(process: &Process, console: bool) -> Act {
     let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
     Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
-}
-
-/// A word of `rootfsPropagation`: MS_* and whether recursively. Callers send the r-forms, which the text does not list.
-fn propagation(word: &str) -> Option<(u64, bool)> {
-    Some(match word {
-        "shared" => (libc::MS_SHARED, false),
-        "rshared" => (libc::MS_SHARED, true),
-        "slave" => (libc::MS_SLAVE, false),
-        "rslave" => (libc::MS_SLAVE, true),
-        "private" => (libc::MS_PRIVATE, false),
-        "rprivate" => (libc::MS_PRIVATE, true),
-        "unbindable" => (libc::MS_UNBINDABLE, false),
-        "runbindable" => (libc::MS_UNBINDABLE, true),
-        _ => return None,
-    })
-}
-
-/// A kernel parameter's name as a path below /proc: whichever separator comes first is the separator (sysctl.d(5)).
-fn below_proc(name: &str) -> String {
-    let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
-    let path = match dots {
-        false => name.to_owned(),
-        true => name
-            .chars()
-            .map(|c| {
-                if c == '.' {
-                    '/'
-                } else if c == '/' {
-                    '.'
-                } else {
-                    c
-                }
-            })
-            .collect(),
-    };
-    format!("sys/{path}")
 }

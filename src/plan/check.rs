@@ -1,0 +1,228 @@
+//! What must hold of any plan, whoever built it: the second opinion on `order`, stated as rules with their reasons.
+//!
+//! Knows the acts and nothing of how a configuration becomes a plan. Runs on every plan of a debug build, and in tests on
+//! recorded and on garbled configurations. A breach is a mistake in this program, never in a configuration.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use super::act::{Act, Gate, Source};
+use super::namespaces::{CGROUP, MOUNT, NETWORK, PID, USER};
+use super::{Lent, Plan, Step};
+use crate::sys::credentials::SYS_ADMIN;
+use rules::{AFTER, BEFORE, COUNT};
+
+/// Every rule that the plan breaks, with the step at which it shows. Empty for a sound plan.
+pub(super) fn breaches(plan: &Plan) -> Vec<String> {
+    let mut found = Found { steps: &plan.init, list: Vec::new() };
+    count(&mut found, plan);
+    before(&mut found);
+    after(&mut found);
+    in_agreement_with_namespaces(&mut found, plan);
+    descriptors_are_used_once(&mut found, plan);
+    hooks_are_numbered(&mut found);
+    origins_are_places(&mut found);
+    filter_may_be_installed(&mut found);
+    rights_only_shrink(&mut found);
+    directory_stays(&mut found);
+    if plan.disown_before_clone && plan.init.iter().any(|step| step.act == Act::DisownExecutable) {
+        found.add(None, "the executable is parted from once, by the parent or by the child");
+    }
+    if plan.init.len() > usize::from(u16::MAX) {
+        found.add(None, "a failure names its step with 16 bits");
+    }
+    found.list
+}
+
+/// What was found, and the steps it is about.
+struct Found<'a> {
+    steps: &'a [Step],
+    list: Vec<String>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, step: Option<usize>, rule: &str) {
+        self.list.push(match step.and_then(|number| self.steps.get(number).map(|step| (number, step))) {
+            Some((number, step)) => format!("step {number} ({}: {}): {rule}", step.origin, step.act),
+            None => rule.to_owned(),
+        });
+    }
+
+    fn count(&self, is: impl Fn(&Act) -> bool) -> usize {
+        self.steps.iter().filter(|step| is(&step.act)).count()
+    }
+
+    fn first(&self, is: impl Fn(&Act) -> bool) -> Option<usize> {
+        self.steps.iter().position(|step| is(&step.act))
+    }
+
+    /// One statement about the plan as a whole.
+    fn demand(&mut self, holds: bool, rule: &str) {
+        if !holds {
+            self.add(None, rule);
+        }
+    }
+}
+
+fn count(found: &mut Found<'_>, plan: &Plan) {
+    let creates = !plan.lent.contains(&Lent::Process);
+    for rule in COUNT {
+        let (least, most) = if creates { rule.create } else { rule.exec };
+        let number = found.count(rule.acts);
+        if number < least || number > most {
+            found.add(found.first(rule.acts), &format!("{} ({number} times in this plan)", rule.why));
+        }
+    }
+    if found.steps.last().is_none_or(|step| step.act != Act::Execute) {
+        found.add(found.steps.len().checked_sub(1), "execve is the last step: nothing returns from it");
+    }
+}
+
+fn before(found: &mut Found<'_>) {
+    for rule in BEFORE {
+        let last = found.steps.iter().rposition(|step| (rule.earlier)(&step.act));
+        if let (Some(last), Some(first)) = (last, found.first(rule.later))
+            && last > first
+        {
+            found.add(Some(last), rule.why);
+        }
+    }
+}
+
+fn after(found: &mut Found<'_>) {
+    for rule in AFTER {
+        let Some(first) = found.first(rule.once) else { continue };
+        let wrong = found.steps.iter().skip(first + 1).position(|step| !(rule.only)(&step.act));
+        if let Some(offset) = wrong {
+            found.add(Some(first + 1 + offset), rule.why);
+        }
+    }
+}
+
+fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
+    let namespaces = &plan.namespaces;
+    let new = |kind| namespaces.new & kind != 0;
+    let has = |found: &Found<'_>, act: fn(&Act) -> bool| found.count(act) > 0;
+    found.demand(namespaces.new & namespaces.joined == 0, "a namespace is new or joined, not both");
+    found.demand(new(USER) == namespaces.maps.is_some(), "a new user namespace has maps, and nothing else has");
+    let waits = has(found, |act| *act == Act::Await(Gate::IdMaps));
+    found.demand(waits == namespaces.maps.is_some(), "the id maps are waited for where there are some");
+    let becomes = has(found, |act| *act == Act::BecomeRoot);
+    found.demand(becomes == namespaces.own(USER), "a user namespace has its root, who does the rest");
+    let makes = has(found, |act| *act == Act::NewCgroupNamespace);
+    found.demand(makes == new(CGROUP), "a cgroup namespace is made inside the cgroup, by the child");
+    found.demand(
+        has(found, |act| *act == Act::LoopbackUp) == new(NETWORK),
+        "lo is brought up in a new network namespace",
+    );
+    let propagates = has(found, |act| matches!(act, Act::SetPropagation(_)));
+    found.demand(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
+    let mounts = has(found, rules::mounts);
+    found.demand(!mounts || namespaces.own(MOUNT), "nothing is mounted in the caller's mount namespace");
+    // Raising a limit takes a capability in the first user namespace.
+    let by_parent = !plan.parent_rlimits.is_empty();
+    let waits = has(found, |act| *act == Act::Await(Gate::Limits));
+    found.demand(waits == by_parent, "resource limits set by the parent are waited for, and only those");
+    let sets = has(found, |act| matches!(act, Act::SetRlimit { .. }));
+    found.demand(!(sets && namespaces.own(USER)), "in a user namespace the parent sets resource limits");
+}
+
+/// A descriptor that the parent opened for the child is used by exactly one step, which is of the right kind.
+fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
+    let slot_of = |act: &Act| match act {
+        Act::JoinNamespace { slot, .. } | Act::JoinProcess { slot, .. } => Some(*slot),
+        Act::Bind(bind) => match bind.source {
+            Source::Lent(slot, _) => Some(slot),
+            Source::Path(_) => None,
+        },
+        _ => None,
+    };
+    for (number, step) in plan.init.iter().enumerate() {
+        let Some(slot) = slot_of(&step.act) else { continue };
+        let fits = match (plan.lent.get(slot), &step.act) {
+            (Some(Lent::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
+            (Some(Lent::Process), Act::JoinProcess { .. }) | (Some(Lent::Tree { .. }), Act::Bind(_)) => true,
+            _ => false,
+        };
+        if !fits {
+            found.add(Some(number), "the slot holds what the step takes from it");
+        }
+    }
+    for (slot, lent) in plan.lent.iter().enumerate() {
+        // These two are entered before the child exists.
+        let by_parent = matches!(lent, Lent::Namespace { kind: PID | USER, .. });
+        let uses = found.count(|act| slot_of(act) == Some(slot));
+        found.demand(uses == usize::from(!by_parent), &format!("slot {slot} is used once ({uses} times in this plan)"));
+    }
+}
+
+fn hooks_are_numbered(found: &mut Found<'_>) {
+    let (mut create, mut start) = (0, 0);
+    for number in 0..found.steps.len() {
+        let (expected, is) = match found.steps[number].act {
+            Act::CreateContainerHook(is) => (&mut create, is),
+            Act::StartContainerHook(is) => (&mut start, is),
+            _ => continue,
+        };
+        let in_turn = *expected == is;
+        *expected += 1;
+        if !in_turn {
+            found.add(Some(number), "hooks run in the order listed, each once");
+        }
+    }
+}
+
+/// A place is a JSON pointer. Only what no member asks for is on account of the whole document.
+fn origins_are_places(found: &mut Found<'_>) {
+    for number in 0..found.steps.len() {
+        let step = &found.steps[number];
+        let place = step.origin.as_str();
+        if place.is_empty() && !rules::asked_for_by_nobody(&step.act) || !place.is_empty() && !place.starts_with('/') {
+            found.add(Some(number), "a step names the member that asks for it");
+        }
+    }
+}
+
+/// Installing a filter takes no_new_privs or CAP_SYS_ADMIN (seccomp(2)).
+fn filter_may_be_installed(found: &mut Found<'_>) {
+    let Some(install) = found.first(|act| matches!(act, Act::InstallFilter(_))) else { return };
+    let before = &found.steps[..install];
+    let bound = before.iter().any(|step| step.act == Act::NoNewPrivileges);
+    let rights = before.iter().rev().find_map(|step| match &step.act {
+        Act::SetCapabilities { sets, .. } => Some(sets.effective),
+        _ => None,
+    });
+    if !bound && rights.is_some_and(|effective| effective & SYS_ADMIN == 0) {
+        found.add(Some(install), "a filter is installed with no_new_privs or with CAP_SYS_ADMIN");
+    }
+}
+
+/// Of several capability sets each is within the one before: what was given up cannot be had again.
+fn rights_only_shrink(found: &mut Found<'_>) {
+    let mut bound = u64::MAX;
+    for number in 0..found.steps.len() {
+        let Act::SetCapabilities { sets, ambient } = found.steps[number].act else { continue };
+        if sets.permitted & !bound != 0 || sets.effective & !sets.permitted != 0 {
+            found.add(Some(number), "permitted capabilities only shrink, effective ones are permitted");
+        }
+        if ambient & !(sets.permitted & sets.inheritable) != 0 {
+            found.add(Some(number), "ambient capabilities are permitted and inheritable");
+        }
+        bound = sets.permitted;
+    }
+}
+
+/// The directory that is checked is the one that was entered.
+fn directory_stays(found: &mut Found<'_>) {
+    let mut entered = None;
+    for number in 0..found.steps.len() {
+        match &found.steps[number].act {
+            Act::ChangeDirectory(path) => entered = Some(path),
+            Act::CheckDirectory(path) if entered != Some(path) => {
+                found.add(Some(number), "the directory that is checked is the one that was entered");
+            }
+            _ => (),
+        }
+    }
+}

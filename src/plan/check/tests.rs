@@ -1,0 +1,303 @@
+//! The rules on recorded configurations, on garbled ones, and on plans that were put out of order on purpose.
+
+mod garble;
+
+use super::breaches;
+use super::rules::{AFTER, BEFORE, COUNT};
+use crate::plan::act::{Act, Gate, InRoot};
+use crate::plan::namespaces::{self, USER};
+use crate::plan::resources::CgroupFacts;
+use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec};
+use crate::spec::load;
+use crate::spec::pointer::Pointer;
+use crate::sys::credentials::Sets;
+use garble::{Dice, garble};
+use oci_spec::runtime::Spec;
+use std::collections::BTreeSet;
+
+/// A host that has everything, seen by a caller with every right.
+fn host() -> Host {
+    let names = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
+    Host {
+        privileged: true,
+        last_capability: 40,
+        bounding: u64::MAX,
+        can_disown: true,
+        apparmor: true,
+        selinux: true,
+        cgroup: CgroupFacts { controllers: names.map(str::to_owned).to_vec(), v1: Vec::new() },
+        ..Host::default()
+    }
+}
+
+fn request() -> Request {
+    Request { id: "box".to_owned(), bundle: "/bundle".into(), preserve_fds: vec![3], ..Request::default() }
+}
+
+/// Recorded and written configurations, by file name.
+fn configurations() -> Vec<(String, Vec<u8>)> {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files: Vec<_> = ["configs", "plans"]
+        .iter()
+        .flat_map(|directory| std::fs::read_dir(tests.join(directory)).expect("a directory"))
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| if path.is_dir() { path.join("config.json") } else { path })
+        .collect();
+    files.sort();
+    let read = |path: &std::path::PathBuf| (path.display().to_string(), std::fs::read(path).expect("a file"));
+    files.iter().map(read).collect()
+}
+
+fn sound_specs() -> Vec<(String, Spec)> {
+    let load = |(name, bytes): (String, Vec<u8>)| Some((name, load::load(&bytes).ok()?.spec));
+    configurations().into_iter().filter_map(load).collect()
+}
+
+/// The plans of every sound configuration for create and run, with and without pivot_root, and for exec.
+fn plans() -> Vec<(String, Plan)> {
+    let mut plans = Vec::new();
+    for (name, spec) in sound_specs() {
+        for (run, no_pivot) in [(false, false), (true, true)] {
+            if let Ok(plan) = compile(&spec, &host(), &Request { run, no_pivot, ..request() }) {
+                plans.push((format!("{name}, run {run}, no pivot {no_pivot}"), plan));
+            }
+        }
+        let process = spec.process().as_ref().expect("a process");
+        for kinds in [namespaces::MOUNT, USER | namespaces::MOUNT | namespaces::PID] {
+            let exec = Exec { namespaces: kinds, preserve_fds: vec![5] };
+            if let Ok(plan) = compile_exec(&spec, process, &host(), &exec) {
+                plans.push((format!("{name}, exec into {kinds:x}"), plan));
+            }
+        }
+    }
+    assert!(plans.len() > 40, "only {} plans were made", plans.len());
+    plans
+}
+
+#[test]
+fn recorded_configurations_keep_every_rule() {
+    for (name, plan) in plans() {
+        assert_eq!(breaches(&plan), Vec::<String>::new(), "{name}");
+    }
+}
+
+/// Options flipped, entries doubled, swapped and removed, values of other types: whatever compiles keeps the rules.
+#[test]
+fn garbled_configurations_keep_every_rule() {
+    let sources: Vec<serde_json::Value> =
+        configurations().iter().map(|(_, bytes)| serde_json::from_slice(bytes).expect("JSON")).collect();
+    let (mut compiled, mut refused) = (0, 0);
+    for seed in 0..3000 {
+        let mut dice = Dice::new(seed);
+        let mut document = dice.pick(&sources).clone();
+        garble(&mut document, &mut dice);
+        let facts = garble::host(host(), &mut dice);
+        let wishes = Request {
+            run: dice.chance(2),
+            no_pivot: dice.chance(4),
+            no_new_keyring: dice.chance(4),
+            preserve_fds: if dice.chance(2) { vec![3, 4] } else { Vec::new() },
+            ..request()
+        };
+        let text = document.to_string();
+        let Ok(loaded) = load::load(text.as_bytes()) else {
+            refused += 1;
+            continue;
+        };
+        let mut plans = vec![compile(&loaded.spec, &facts, &wishes)];
+        if let Some(process) = loaded.spec.process() {
+            let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT];
+            let exec = Exec { namespaces: *dice.pick(&kinds), preserve_fds: Vec::new() };
+            plans.push(compile_exec(&loaded.spec, process, &facts, &exec));
+        }
+        for plan in plans {
+            match plan {
+                Ok(plan) => {
+                    compiled += 1;
+                    assert_eq!(breaches(&plan), Vec::<String>::new(), "seed {seed}: {text}");
+                }
+                Err(problems) => {
+                    refused += 1;
+                    assert!(!problems.is_empty(), "seed {seed}: refused without a reason");
+                }
+            }
+        }
+    }
+    // A generator that makes only rubbish, or only what was there, tests nothing.
+    assert!(compiled > 1000 && refused > 500, "{compiled} compiled, {refused} refused");
+}
+
+fn breaks(plan: &Plan, why: &str) -> bool {
+    breaches(plan).iter().any(|breach| breach.contains(why))
+}
+
+fn rearranged(plan: &Plan, change: impl FnOnce(&mut Vec<Step>)) -> Plan {
+    let mut init = plan.init.clone();
+    change(&mut init);
+    copy(plan, init)
+}
+
+fn copy(plan: &Plan, init: Vec<Step>) -> Plan {
+    Plan {
+        namespaces: plan.namespaces.clone(),
+        lent: plan.lent.clone(),
+        init,
+        program: plan.program.clone(),
+        disown_before_clone: plan.disown_before_clone,
+        parent_rlimits: plan.parent_rlimits.clone(),
+        resources: plan.resources.clone(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Each rule of order is broken in every plan it speaks of, by doing the earlier act after the later one.
+#[test]
+fn every_rule_of_order_is_noticed_when_it_is_broken() {
+    let plans = plans();
+    for rule in BEFORE {
+        let mut tried = 0;
+        for (name, plan) in &plans {
+            let earlier = plan.init.iter().position(|step| (rule.earlier)(&step.act));
+            let later = plan.init.iter().rposition(|step| (rule.later)(&step.act));
+            let (Some(earlier), Some(later)) = (earlier, later) else { continue };
+            tried += 1;
+            let late = rearranged(plan, |steps| {
+                let step = steps.remove(earlier);
+                steps.insert(later, step);
+            });
+            assert!(breaks(&late, rule.why), "{name}: {}", rule.why);
+        }
+        assert!(tried > 0, "no plan tries this rule: {}", rule.why);
+    }
+}
+
+#[test]
+fn every_rule_of_number_is_noticed_when_it_is_broken() {
+    let plans = plans();
+    for rule in COUNT {
+        let mut tried = 0;
+        for (name, plan) in &plans {
+            let Some(place) = plan.init.iter().position(|step| (rule.acts)(&step.act)) else { continue };
+            let (least, most) = if plan.lent.contains(&Lent::Process) { rule.exec } else { rule.create };
+            if least > 0 {
+                tried += 1;
+                let less = rearranged(plan, |steps| drop(steps.remove(place)));
+                assert!(breaks(&less, rule.why), "{name}, once less: {}", rule.why);
+            }
+            if most < usize::MAX {
+                tried += 1;
+                let more = rearranged(plan, |steps| steps.insert(place, steps[place].clone()));
+                assert!(breaks(&more, rule.why), "{name}, once more: {}", rule.why);
+            }
+            if !plan.lent.contains(&Lent::Process) && rule.exec.1 == 0 {
+                tried += 1;
+                let mut plan = copy(plan, plan.init.clone());
+                plan.lent.push(Lent::Process);
+                assert!(breaks(&plan, rule.why), "{name}, for exec: {}", rule.why);
+            }
+        }
+        assert!(tried > 0, "no plan tries this rule: {}", rule.why);
+    }
+}
+
+#[test]
+fn every_rule_of_what_may_follow_is_noticed_when_it_is_broken() {
+    let plans = plans();
+    let intruder = Step { origin: Pointer::of("/linux"), act: Act::MaskPath(InRoot(c"/x".to_owned())) };
+    for rule in AFTER {
+        let mut tried = 0;
+        for (name, plan) in &plans {
+            let Some(place) = plan.init.iter().position(|step| (rule.once)(&step.act)) else { continue };
+            tried += 1;
+            let worse = rearranged(plan, |steps| steps.insert(place + 1, intruder.clone()));
+            assert!(breaks(&worse, rule.why), "{name}: {}", rule.why);
+        }
+        assert!(tried > 0, "no plan tries this rule: {}", rule.why);
+    }
+}
+
+/// The plan of `tests/plans/NAME`, changed; the rules it then breaks.
+fn changed(name: &str, change: impl FnOnce(&mut Plan)) -> Vec<String> {
+    let (_, spec) = sound_specs().into_iter().find(|(file, _)| file.contains(&format!("/{name}/"))).expect("a plan");
+    let mut plan = compile(&spec, &host(), &request()).expect("sound");
+    change(&mut plan);
+    breaches(&plan)
+}
+
+fn set_act(plan: &mut Plan, is: fn(&Act) -> bool, act: Act) {
+    plan.init.iter_mut().find(|step| is(&step.act)).expect("such a step").act = act;
+}
+
+/// What the tables cannot say, broken once each.
+#[test]
+fn every_other_rule_is_noticed_when_it_is_broken() {
+    let remove = |plan: &mut Plan, is: fn(&Act) -> bool| plan.init.retain(|step| !is(&step.act));
+    let rights = |permitted, inheritable, ambient| Act::SetCapabilities {
+        sets: Sets { effective: permitted, permitted, inheritable },
+        ambient,
+    };
+    let any_rights: fn(&Act) -> bool = |act| matches!(act, Act::SetCapabilities { .. });
+    let cases: Vec<(&str, Vec<String>)> = vec![
+        ("execve is the last step", changed("minimal", |p| drop(p.init.pop()))),
+        ("parted from once", changed("everything", |p| p.disown_before_clone = true)),
+        ("16 bits", changed("minimal", |p| p.init = vec![p.init[0].clone(); 70_000])),
+        ("new or joined, not both", changed("minimal", |p| p.namespaces.joined |= namespaces::MOUNT)),
+        ("new user namespace has maps", changed("user-namespace", |p| p.namespaces.maps = None)),
+        ("maps are waited for", changed("user-namespace", |p| remove(p, |a| *a == Act::Await(Gate::IdMaps)))),
+        ("has its root", changed("user-namespace", |p| remove(p, |a| *a == Act::BecomeRoot))),
+        ("has its root", changed("joined", |p| remove(p, |a| *a == Act::BecomeRoot))),
+        ("inside the cgroup", changed("everything", |p| remove(p, |a| *a == Act::NewCgroupNamespace))),
+        ("lo is brought up", changed("everything", |p| remove(p, |a| *a == Act::LoopbackUp))),
+        ("propagation of a new", changed("minimal", |p| remove(p, |a| matches!(a, Act::SetPropagation(_))))),
+        ("in the caller's mount", changed("everything", |p| p.namespaces.new &= !namespaces::MOUNT)),
+        ("set by the parent", changed("user-namespace", |p| p.parent_rlimits.clear())),
+        ("the parent sets resource limits", changed("everything", |p| p.namespaces.joined |= USER)),
+        ("slot 0 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),
+        ("the slot holds", changed("joined", |p| p.lent.reverse())),
+        ("hooks run in the order", changed("everything", |p| p.init.retain(|s| s.act != Act::CreateContainerHook(0)))),
+        ("names the member", changed("minimal", |p| p.init[2].origin = Pointer::of("linux"))),
+        ("names the member", changed("minimal", |p| p.init.iter_mut().for_each(|s| s.origin = Pointer::of("")))),
+        ("with no_new_privs or", changed("everything", |p| set_act(p, any_rights, rights(1, 0, 0)))),
+        (
+            "only shrink",
+            changed("everything", |p| {
+                let last = p.init.iter().rposition(|step| any_rights(&step.act)).expect("two");
+                p.init[last].act = rights(u64::MAX, 0, 0);
+            }),
+        ),
+        ("permitted and inheritable", changed("everything", |p| set_act(p, any_rights, rights(u64::MAX, 1, 2)))),
+        (
+            "the one that was entered",
+            changed("minimal", |p| {
+                set_act(p, |a| matches!(a, Act::ChangeDirectory(_)), Act::ChangeDirectory(c"/other".to_owned()));
+            }),
+        ),
+    ];
+    for (rule, found) in cases {
+        assert!(found.iter().any(|breach| breach.contains(rule)), "{rule}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_configuration_with_more_steps_than_can_be_told_apart_is_refused() {
+    let (_, bytes) = configurations().into_iter().find(|(name, _)| name.contains("/minimal/")).expect("a plan");
+    let mut document: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    document["mounts"] = vec![serde_json::json!({"destination": "/m", "type": "tmpfs"}); 65_536].into();
+    let spec = load::load(document.to_string().as_bytes()).expect("sound").spec;
+    let problems = compile(&spec, &host(), &request()).expect_err("too long");
+    assert!(problems.to_string().contains("at most 65535 are possible"), "{problems}");
+}
+
+/// A pointer that leads nowhere helps nobody: the first name of each is a member that config.json has.
+#[test]
+fn origins_begin_with_members_of_the_document() {
+    let members: BTreeSet<_> = ["process", "root", "mounts", "hooks", "linux", "hostname", "domainname"].into();
+    for (name, plan) in &plans() {
+        for step in &plan.init {
+            let Some(first) = step.origin.as_str().split('/').nth(1) else { continue };
+            // exec reads a process.json, which has no member of that name; the rest it takes from config.json.
+            let fits = if plan.lent.contains(&Lent::Process) { first != "process" } else { members.contains(first) };
+            assert!(fits, "{name}: {} ({})", step.origin, step.act);
+        }
+    }
+}

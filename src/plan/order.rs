@@ -7,7 +7,8 @@ use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
-    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of,
+    mounts, process,
 };
 use super::{propagation, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
@@ -74,7 +75,18 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
     let (init, net_devices, resctrl) = (order.0, net_devices(linux), resctrl(linux, &request.id));
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, resctrl, net_devices, warnings };
+    let plan = Plan {
+        namespaces,
+        lent,
+        init,
+        program,
+        disown_before_clone,
+        parent_rlimits,
+        resources,
+        resctrl,
+        net_devices,
+        warnings,
+    };
     notes.problems.or(plan)
 }
 
@@ -148,7 +160,18 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let (disown_before_clone, init) = (host.disown(false).0, order.0);
     // What concerns the container as a whole was done when it was created.
     let (net_devices, resctrl) = (Vec::new(), None);
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, resctrl, net_devices, warnings };
+    let plan = Plan {
+        namespaces,
+        lent,
+        init,
+        program,
+        disown_before_clone,
+        parent_rlimits,
+        resources,
+        resctrl,
+        net_devices,
+        warnings,
+    };
     notes.problems.or(plan)
 }
 

@@ -244,18 +244,24 @@ fn build_root(
         let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
         let inherited = wanted
             .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
-        let shared = inherited & libc::MS_SHARED != 0;
+        // Mounts that stay as they are, the host's peers perhaps, must not learn of what is mounted in the container.
+        let kind = inherited & !libc::MS_REC;
+        let detach = match (kind, inherited & libc::MS_REC != 0) {
+            (libc::MS_SLAVE, false) => Some(libc::MS_SLAVE),
+            (libc::MS_SHARED, _) | (libc::MS_PRIVATE, false) => Some(libc::MS_PRIVATE),
+            _ => None,
+        };
         // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
         let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
         // To a mapped root the way to the root file system may be closed; the parent can lend it.
-        let lend = namespaces.own(USER) && host.privileged && !shared;
+        let lend = namespaces.own(USER) && host.privileged && detach.is_none();
         let lent = lend.then(|| {
             let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
             lent.push(Lent::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
             lent.len() - 1
         });
-        order.then("/root/path", Act::BindRoot { path, detach_from_peers: shared, lent });
+        order.then("/root/path", Act::BindRoot { path, detach, lent });
     }
     let mounts = mounts::compile(spec, host, request, namespaces, lent, notes);
     order.0.extend(mounts.steps.iter().cloned());

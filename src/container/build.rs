@@ -225,19 +225,22 @@ impl<'a> Building<'a> {
     pub(super) fn begin(build: Build, root: &Root, log: &'a Log) -> Result<Building<'a>> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
-        let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         let layout = build.layout.clone();
         let driver = layout.as_ref().map(Cgroupfs::new);
         // A container of an ordinary user goes without where it may not have one.
         let optional = || build.is_unprivileged();
         let needs = &build.plan.resources.needs;
         let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
+        if let (Some(driver), Some(wanted)) = (&driver, &wanted) {
+            record.cgroup = Some(driver.foresee(wanted)?);
+        }
+        let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         let mut cgroup = match (&driver, &wanted) {
             (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
             _ => None,
         };
+        record.cgroup = cgroup.as_ref().zip(driver.as_ref()).map(|(cgroup, driver)| cgroup.record(driver.kind()));
         if let Some(cgroup) = &cgroup {
-            record.cgroup = driver.as_ref().map(|driver| cgroup.record(driver.kind()));
             let cgroup = Rc::clone(cgroup);
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
@@ -261,7 +264,10 @@ impl<'a> Building<'a> {
             new.on_failure("remove the cgroup", move || placed.unmake());
         }
         record.init = Some(Process::now(child.pid)?);
-        new.write(&record)?;
+        if record.cgroup.is_none() {
+            // A creator that is killed now leaves a process that only its pid leads to.
+            new.write(&record)?;
+        }
         let net_devices = Rc::new(RefCell::new(HandedOver::default()));
         let resctrl = Rc::new(RefCell::new(resctrl::Record::default()));
         let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));

@@ -128,13 +128,16 @@ impl Running {
         i32::try_from(self.child.id()).unwrap()
     }
 
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        kernel::pidfd(self.pid()).is_none_or(|pidfd| kernel::readable(&pidfd, limit))
+    }
+
     pub(crate) fn finish(self) -> Output {
         self.finish_within(LIMIT)
     }
 
     pub(crate) fn finish_within(mut self, limit: Duration) -> Output {
-        let pidfd = kernel::pidfd(self.pid()).unwrap();
-        assert!(kernel::readable(&pidfd, limit), "{} did not end in {limit:?}; said: {}", self.shown, self.text());
+        assert!(self.ends_within(limit), "{} did not end in {limit:?}; said: {}", self.shown, self.text());
         let status = self.child.wait().unwrap();
         let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let (out, err) = (read(&self.out), read(&self.out.with_extension("err")));
@@ -152,7 +155,8 @@ impl Drop for Running {
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
             // It may have ended in between; there is nothing to do about that.
             self.child.kill().ok();
-            self.child.wait().ok();
+            self.ends_within(Duration::from_secs(5));
+            self.child.try_wait().ok();
         }
     }
 }

@@ -40,9 +40,10 @@ fn shell(script: &str) -> Value {
     json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"]})
 }
 
-/// Adds a hook that runs a shell script, on the host or, of startContainer, in the container.
+/// Adds a hook that runs a shell script, on the host or, of startContainer, in the container. The state is in `$state`:
+/// a hook that does not read it is a test of its own.
 fn hook(c: Container, kind: &str, script: &str) -> Container {
-    c.edit(|c| push(&mut c["hooks"][kind], shell(script)))
+    c.edit(|c| push(&mut c["hooks"][kind], shell(&format!("state=$(cat); {script}"))))
 }
 
 /// Where a hook of this kind writes what it saw: the same file, seen from the host or from inside.
@@ -107,7 +108,7 @@ fn state(row: &(&str, &str, bool)) {
     let (kind, status, inside) = *row;
     let c = Container::sleeper().edit(|c| c["annotations"] = json!({"a": "b"}));
     let file = place(&c, kind, "state");
-    let script = format!("cat >{file}.part; echo >>{file}.part; mv {file}.part {file}");
+    let script = format!("echo \"$state\" >{file}.part; mv {file}.part {file}");
     let c = hook(c, kind, &script);
     c.create().ok();
     let pid = c.pid();
@@ -179,7 +180,7 @@ fn start_container_hooks_see_the_containers_root() {
 fn mounts_are_there_before_the_first_hook() {
     let c = Container::sleeper();
     let script = format!(
-        "pid=$(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); cat /proc/$pid/mountinfo >{}",
+        "pid=$(echo \"$state\" | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); cat /proc/$pid/mountinfo >{}",
         place(&c, "prestart", "mounts")
     );
     let c = hook(c, "prestart", &script);
@@ -191,7 +192,7 @@ fn mounts_are_there_before_the_first_hook() {
 fn poststart_runs_after_the_program_began() {
     let c = Container::sleeper();
     let script = format!(
-        "pid=$(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); tr '\\0' ' ' </proc/$pid/cmdline >{}",
+        "pid=$(echo \"$state\" | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); tr '\\0' ' ' </proc/$pid/cmdline >{}",
         place(&c, "poststart", "command")
     );
     let c = hook(c, "poststart", &script);
@@ -237,7 +238,7 @@ fn a_hook_need_not_read_its_input() {
     // More state than a pipe holds.
     let mut c = Container::sleeper().edit(|c| c["annotations"] = json!({"big": "x".repeat(200_000)}));
     for kind in ORDER {
-        c = hook(c, kind, "exec <&-; exit 0");
+        c = c.edit(|c| c["hooks"][kind] = json!([shell("exec <&-; exit 0")]));
     }
     c.create().ok();
     c.start().ok();

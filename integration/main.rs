@@ -29,6 +29,7 @@ mod namespaces;
 mod operate;
 mod probe;
 mod process;
+mod real;
 mod seccomp;
 mod terminal;
 mod trial;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         namespaces::tests,
         operate::tests,
         process::tests,
+        real::tests,
         seccomp::tests,
         terminal::tests,
     ] {

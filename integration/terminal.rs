@@ -12,6 +12,7 @@ use std::{
     fs::File,
     io::{Read, Write},
     os::{fd::OwnedFd, unix::net::UnixListener},
+    time::Instant,
 };
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -52,8 +53,10 @@ fn create(c: &Container) -> (Vec<u8>, File) {
 /// Reads the master until `text` has come, or the other side is gone.
 fn read_until(master: &mut File, text: &str) -> String {
     let mut all = String::new();
+    let end = Instant::now() + LIMIT;
     while !all.contains(text) {
-        assert!(kernel::readable(master, LIMIT), "waited for {text:?}, saw {all:?}");
+        let left = end.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero() && kernel::readable(master, left), "waited for {text:?}, saw {all:?}");
         let mut part = [0; 4096];
         match master.read(&mut part) {
             Ok(count) if count > 0 => all.push_str(&String::from_utf8_lossy(&part[..count])),
@@ -158,10 +161,14 @@ fn foreground_run_relays_the_terminal() {
 }
 
 fn foreground_run_takes_the_callers_size() {
-    let c = with_terminal("stty size; while test \"$(stty size)\" != '43 131'; do :; done; echo end");
+    let c = with_terminal(
+        "stty size; n=0; while test $n -lt 50 && test \"$(stty size 2>/dev/null)\" != '43 131'; do n=$((n+1)); done
+         stty size; echo end",
+    );
     let (mut master, slave) = own_terminal(43, 131);
     let run = c.prepare("run", &[]).stdio(&slave);
     let all = read_until(&mut master, "end");
+    assert!(all.contains("43 131"), "the size never came: {all}");
     // Others set the size while the program is running already.
     assert!(all.starts_with("43 131") || runtime_name() != "davit", "the program began with another size: {all}");
     assert_eq!(run.finish().code(), 0);

@@ -53,10 +53,12 @@ pub(crate) enum Part {
     Outside,
     /// Copying what a tmpfs covers.
     Copy,
+    /// What is to be bound on /proc is no procfs.
+    NotProc,
 }
 
 impl Part {
-    const ALL: [Part; 21] = [
+    const ALL: [Part; 22] = [
         Part::Whole,
         Part::Target,
         Part::Source,
@@ -78,6 +80,7 @@ impl Part {
         Part::Abandoned,
         Part::Outside,
         Part::Copy,
+        Part::NotProc,
     ];
 
     fn from_byte(byte: u8) -> Part {
@@ -105,7 +108,7 @@ pub(crate) enum Message {
     Reached(Gate),
     /// Here is the outer side of its terminal.
     Terminal(OwnedFd),
-    /// Here is the number of its seccomp listener, to be taken with pidfd_getfd(2).
+    /// It is about to install a filter whose listener will have this number, to be taken with pidfd_getfd(2).
     Listener(i32),
     /// The stage has made the process, with this pid.
     Made(i32),
@@ -184,10 +187,10 @@ impl Channel {
         self.send(TERMINAL, 0, 0, 0, Some(master))
     }
 
-    /// Child: says which of its descriptors is the seccomp listener, and waits until the parent has taken it.
-    pub(crate) fn give_listener(&self, number: i32) -> Result<()> {
-        self.send(LISTENER, 0, 0, number, None)?;
-        self.await_word(GO)
+    /// Child: says which descriptor its seccomp listener will be. Said before there is a filter, because from then on any
+    /// call may wait for an agent that does not have the listener yet; `await_go` comes after.
+    pub(crate) fn announce_listener(&self, number: i32) -> Result<()> {
+        self.send(LISTENER, 0, 0, number, None)
     }
 
     /// Stage: says which process it has made.

@@ -4,6 +4,7 @@
 //! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
 //! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
 
+mod agent;
 mod build;
 mod console;
 mod create;
@@ -17,6 +18,7 @@ mod host_side;
 mod id;
 mod kill;
 mod list;
+mod net_devices;
 mod new;
 mod pause;
 mod plan;

@@ -19,7 +19,7 @@ use crate::plan::act::{Act, InRoot, Start};
 use crate::sys::program::Strings;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
 pub(crate) struct Given {
@@ -31,6 +31,8 @@ pub(crate) struct Given {
     pub(crate) listener: Option<OwnedFd>,
     /// The host's procfs, when some step writes there.
     pub(crate) proc: Option<OwnedFd>,
+    /// The directory of the container's cgroup on the host.
+    pub(crate) cgroup: Option<CString>,
     /// This program's file, and an empty one to be known by.
     pub(crate) own_file: Option<OwnFile>,
     /// createContainer and startContainer hooks.
@@ -103,6 +105,10 @@ struct Init<'a> {
     given: &'a mut Given,
     /// The container's root directory.
     root: Option<OwnedFd>,
+    /// Device and inode of the root directory.
+    root_identity: (u64, u64),
+    /// The last path looked for on behalf of a link, and whether it was there.
+    looked_for: Option<(&'a InRoot, bool)>,
     /// The inherited mounts are peers of the host's.
     shares_with_host: bool,
     /// The directory the last device or link was made in.
@@ -127,6 +133,8 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
         plan,
         given: &mut given,
         root: None,
+        root_identity: (0, 0),
+        looked_for: None,
         shares_with_host: false,
         directory: None,
         masks: paths::Masks::default(),
@@ -219,7 +227,7 @@ impl<'a> Init<'a> {
     fn act_on_root(&mut self, act: &'a Act) -> Result<(), Broken> {
         match act {
             Act::SetPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
-            Act::BindRoot { path, detach_from_peers } => self.bind_root(path, *detach_from_peers),
+            Act::BindRoot { path, detach_from_peers, lent } => self.bind_root(path, *detach_from_peers, *lent),
             Act::OpenRoot(path) => self.open_root(path),
             Act::Mount(mount) => self.mount(mount),
             Act::MountCgroup(mount) => self.mount_cgroup(mount),
@@ -287,9 +295,18 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
+    /// Between the filter and the agent's having the listener this process only waits: it sends nothing, closes nothing.
+    /// The one call it makes, recv(2), may itself be for the agent to answer, which by then has what it needs to.
     fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), Broken> {
-        let Some(listener) = seccomp::install(&filter.program, filter.flags)? else { return Ok(()) };
-        Ok(self.given.channel.give_listener(listener.as_raw_fd())?)
+        if !filter.notifies {
+            seccomp::install(&filter.program, filter.flags)?;
+            return Ok(());
+        }
+        self.given.channel.announce_listener(sys::program::next_descriptor()?)?;
+        let listener = seccomp::install(&filter.program, filter.flags)?;
+        let word = self.given.channel.await_go();
+        drop(listener);
+        Ok(word.part(Part::Abandoned)?)
     }
 }
 

@@ -15,10 +15,13 @@ use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{Lent, Plan, Step};
 use crate::sys::clone::{self, Side};
 use crate::sys::program::Strings;
-use crate::sys::{Errno, limits, namespace, path, process};
+use crate::sys::{Errno, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow, bail};
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+pub(crate) use idmap::host_uid;
 pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 
 /// What the child gets beside the plan.
@@ -26,6 +29,8 @@ pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 pub(crate) struct Kit<'a> {
     /// The cgroup the child is born in.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Where that is on the host.
+    pub(crate) cgroup_path: Option<CString>,
     /// The socket at which it waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The hooks it runs.
@@ -70,6 +75,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
         channel: childs,
         listener: kit.listener,
         proc,
+        cgroup: kit.cgroup_path,
         own_file,
         hooks: kit.hooks,
         arguments: Strings::new(plan.program.arguments.clone()),
@@ -104,7 +110,9 @@ fn launch_staged(plan: &Plan, given: Given, cgroup: Option<BorrowedFd<'_>>, own:
     match message? {
         Message::Made(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            Ok(Child { pid, pidfd, channel: own, reaped: false })
+            let child = Child { pid, pidfd, channel: own, reaped: false };
+            idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
+            Ok(child)
         }
         Message::Failed(failure) => Err(explain::failure(plan, &failure)),
         _ => bail!("the stage that joins the user namespace ended with status {status}"),
@@ -119,6 +127,11 @@ fn stage(plan: &Plan, given: Given) -> ! {
                     namespace::setns(fd.as_fd(), wanted)?;
                 }
             }
+        }
+        if let Some(offsets) = &plan.namespaces.time_offsets {
+            namespace::unshare(TIME)?;
+            let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
+            path::write(file.as_fd(), offsets.as_bytes())?;
         }
         match clone::clone3(plan.namespaces.clone_flags() | libc::CLONE_PARENT as u64, None)? {
             Side::Child => Ok(None),
@@ -210,13 +223,29 @@ impl Child {
                 }
                 Message::Terminal(master) => host.terminal(master)?,
                 Message::Listener(number) => {
-                    let listener = process::take_descriptor(self.pidfd.as_fd(), number)
-                        .context("/linux/seccomp: take the listener from the process")?;
-                    host.listener(listener, self.pid)?;
-                    self.channel.go()?;
+                    // Without one the process has more to say: why the filter could not be installed.
+                    if let Some(listener) = self.take_listener(number)? {
+                        host.listener(listener, self.pid)?;
+                        self.channel.go()?;
+                    }
                 }
                 Message::Ready => return Ok(()),
                 other => return Err(self.unexpected(plan, other)),
+            }
+        }
+    }
+
+    /// The seccomp listener, which becomes descriptor `number` of the child a moment after it said so. It cannot say when:
+    /// any call it makes by then may be one that waits for an agent. `None` if it spoke or died instead.
+    fn take_listener(&self, number: i32) -> Result<Option<OwnedFd>> {
+        const GLANCE: Duration = Duration::from_millis(1);
+        loop {
+            match process::take_descriptor(self.pidfd.as_fd(), number) {
+                Err(Errno::EBADF) => (),
+                taken => return taken.map(Some).context("/linux/seccomp: take the listener from the process"),
+            }
+            if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), GLANCE)? {
+                return Ok(None);
             }
         }
     }

@@ -11,6 +11,7 @@ mod plan;
 mod channel;
 mod hook;
 mod cgroup;
+mod resctrl;
 mod host;
 mod init;
 mod launch;

@@ -46,8 +46,38 @@ pub(crate) struct Plan {
     pub(crate) parent_rlimits: Vec<Step>,
     /// What the cgroup is told.
     pub(crate) resources: resources::ResourcePlan,
+    /// The resctrl group the container's processes are in.
+    pub(crate) resctrl: Option<Resctrl>,
+    /// Interfaces of the host that the container gets.
+    pub(crate) net_devices: Vec<NetDevice>,
     /// What was noticed and does not stop anything.
     pub(crate) warnings: Vec<String>,
+}
+
+/// `linux.intelRdt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resctrl {
+    /// The group: `None` is the root of resctrl.
+    pub(crate) group: Option<String>,
+    /// The configuration names the group, so it is not this container's to remove.
+    pub(crate) shared: bool,
+    /// Lines of `l3CacheSchema`, then of `memBwSchema`: a group that exists must agree with them.
+    pub(crate) agreed: Vec<String>,
+    /// Lines of `schemata`.
+    pub(crate) schemata: Vec<String>,
+    /// The name of the monitoring group to make, if one is asked for.
+    pub(crate) monitor: Option<String>,
+}
+
+/// An interface of the host that moves to the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NetDevice {
+    /// Where the configuration asks for it.
+    pub(crate) origin: Pointer,
+    /// Its name on the host.
+    pub(crate) name: String,
+    /// Its name in the container, or a template for one (`eth%d`).
+    pub(crate) inside: String,
 }
 
 /// One step of the child: an act, and the place in the configuration that asks for it.
@@ -114,16 +144,12 @@ pub(crate) struct Request {
 /// What this host and this caller are, as far as decisions depend on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
-    /// Effective uid of the caller.
-    pub(crate) uid: u32,
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
-    /// Whether the caller lives in a user namespace other than the first.
-    pub(crate) in_user_namespace: bool,
     /// Highest capability number of this kernel.
     pub(crate) last_capability: u32,
-    /// The caller's bounding set: nothing outside it can be granted.
-    pub(crate) bounding: u64,
+    /// What the caller is permitted: nothing else can be granted, except in a user namespace of the container's own.
+    pub(crate) permitted: u64,
     /// Whether a process may name another executable as its own.
     pub(crate) can_disown: bool,
     /// Whether AppArmor is on.

@@ -14,6 +14,7 @@ pub(crate) mod executable;
 pub(crate) mod limits;
 pub(crate) mod mount;
 pub(crate) mod namespace;
+pub(crate) mod netlink;
 pub(crate) mod path;
 pub(crate) mod pipe;
 pub(crate) mod process;

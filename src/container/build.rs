@@ -4,6 +4,7 @@
 
 use super::console::Console;
 use super::host_side::Hosting;
+use super::net_devices::HandedOver;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
 use crate::hook::Prepared;
@@ -14,14 +15,18 @@ use crate::plan::namespaces::PID;
 use crate::plan::placement::{self, Place};
 use crate::plan::{self, Host, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
+use crate::resctrl;
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::socket;
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
+use std::cell::RefCell;
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -37,8 +42,6 @@ pub(super) struct Build {
     /// Where the cgroup goes; `None` without one.
     place: Option<Place>,
     layout: Option<Layout>,
-    /// Going without a cgroup is no error.
-    cgroup_is_optional: bool,
     runs: bool,
 }
 
@@ -87,8 +90,7 @@ impl Build {
             log.warning(warning);
         }
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        let cgroup_is_optional = is_rootless(&request);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, cgroup_is_optional, runs, request })
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request })
     }
 
     /// Whether the program gets a terminal.
@@ -130,6 +132,7 @@ impl Build {
             poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
             cgroup: None,
+            resctrl: resctrl::Record::default(),
             steps_after_start: if self.runs { Vec::new() } else { launch::steps_after_start(&self.plan) },
         })
     }
@@ -182,16 +185,18 @@ fn is_rootless(request: &CreateRequest) -> bool {
 
 fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
     match request.cgroup_manager {
-        CgroupManager::Cgroupfs => Layout::probe().map(Some),
+        CgroupManager::Cgroupfs | CgroupManager::Systemd => Layout::probe().map(Some),
         CgroupManager::Disabled => Ok(None),
-        CgroupManager::Systemd => bail!("this davit makes cgroups itself and cannot ask systemd for them"),
     }
 }
 
 fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
     let at = Pointer::of("/linux/cgroupsPath");
-    let driver = placement::Driver::Cgroupfs;
+    let driver = match request.cgroup_manager {
+        CgroupManager::Systemd => placement::Driver::Systemd,
+        CgroupManager::Cgroupfs | CgroupManager::Disabled => placement::Driver::Cgroupfs,
+    };
     wanted.then(|| placement::compile(path, request.id.as_str(), driver, &at, problems)).flatten()
 }
 
@@ -230,24 +235,56 @@ impl<'a> Building<'a> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
-        let cgroup = make_cgroup(&build)?.map(Rc::new);
+        let layout = build.layout.clone();
+        let driver = layout.as_ref().map(Cgroupfs::new);
+        // A container of an ordinary user goes without where it may not have one.
+        let optional = || build.is_unprivileged();
+        let needs = &build.plan.resources.needs;
+        let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
+        let mut cgroup = match (&driver, &wanted) {
+            (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
+            _ => None,
+        };
         if let Some(cgroup) = &cgroup {
-            record.cgroup = Some(cgroup.record(crate::cgroup::DriverKind::Cgroupfs));
+            record.cgroup = driver.as_ref().map(|driver| cgroup.record(driver.kind()));
             let cgroup = Rc::clone(cgroup);
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
         let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
         let kit = Kit {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+            cgroup_path: cgroup.as_ref().and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
             listener,
             hooks: build.container_hooks(&record)?,
             process: None,
         };
         let mut child = launch::launch(&build.plan, kit)?;
+        if let (None, Some(driver), Some(wanted)) = (&cgroup, &driver, &wanted)
+            && let Some(placed) = driver.place(wanted, child.pid)?
+        {
+            record.cgroup = Some(placed.record(driver.kind()));
+            let placed = Rc::new(placed);
+            cgroup = Some(Rc::clone(&placed));
+            new.on_failure("remove the cgroup", move || placed.unmake());
+        }
         record.init = Some(Process::now(child.pid)?);
         new.write(&record)?;
-        let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
+        let net_devices = Rc::new(RefCell::new(HandedOver::default()));
+        let resctrl = Rc::new(RefCell::new(resctrl::Record::default()));
+        let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));
+        new.on_failure("give the network devices back", move || devices.borrow_mut().take_back());
+        new.on_failure("remove the resctrl groups", move || groups.borrow().remove());
+        let (cgroup_of, console_of) = (cgroup.as_deref(), &mut console);
+        let mut host = Hosting {
+            build: &build,
+            record: &record,
+            cgroup: cgroup_of,
+            console: console_of,
+            net_devices,
+            resctrl: Rc::clone(&resctrl),
+        };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        record.resctrl = resctrl.borrow().clone();
         let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
             Ok(()) => Ok(building),
@@ -336,10 +373,4 @@ fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
     let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
     let path = files::by_descriptor(&held, START_DRAFT);
     socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
-}
-
-fn make_cgroup(build: &Build) -> Result<Option<Cgroup>> {
-    let (Some(layout), Some(place)) = (&build.layout, &build.place) else { return Ok(None) };
-    let wanted = Wanted { place, needs: &build.plan.resources.needs, optional: build.cgroup_is_optional };
-    Cgroupfs::new(layout).prepare(&wanted)
 }

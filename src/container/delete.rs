@@ -68,6 +68,7 @@ pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow:
         // Kills what the first process left behind. A cgroup that was there before the container is emptied and stays.
         cgroup.unmake()?;
     }
+    record.resctrl.remove()?;
     locked.remove()?;
     hooks::poststop(record, log);
     Ok(())

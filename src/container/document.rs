@@ -8,7 +8,8 @@ pub(crate) fn state_for_hooks(record: &Record, status: Status) -> anyhow::Result
     Ok(state(record, status).to_json()?)
 }
 
-fn state(record: &Record, status: Status) -> State {
+/// The state of a container with that record.
+pub(super) fn state(record: &Record, status: Status) -> State {
     State {
         oci_version: OCI_VERSION.to_owned(),
         id: record.id.clone(),

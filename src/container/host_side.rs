@@ -2,16 +2,20 @@
 
 use super::build::Build;
 use super::console::Console;
-use super::{Record, hooks};
+use super::net_devices::HandedOver;
+use super::{Record, Status, agent, hooks};
 use crate::bpf::device;
 use crate::cgroup::Cgroup;
-use crate::launch::HostSide;
+use crate::launch::{self, HostSide};
 use crate::plan::namespaces::{CGROUP, USER};
 use crate::plan::resources::DeviceRule;
 use crate::plan::resources::devices::DeviceKind;
-use anyhow::{Context, Result, bail};
+use crate::resctrl::{self, Resctrl};
+use anyhow::{Context, Result};
+use std::cell::RefCell;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 /// The host's side of one container in the making.
 pub(super) struct Hosting<'a> {
@@ -19,6 +23,10 @@ pub(super) struct Hosting<'a> {
     pub(super) record: &'a Record,
     pub(super) cgroup: Option<&'a Cgroup>,
     pub(super) console: &'a mut Console,
+    /// Network devices handed over, for whoever cleans up.
+    pub(super) net_devices: Rc<RefCell<HandedOver>>,
+    /// resctrl groups made, for the record and for whoever cleans up.
+    pub(super) resctrl: Rc<RefCell<resctrl::Record>>,
 }
 
 impl Hosting<'_> {
@@ -36,22 +44,33 @@ impl Hosting<'_> {
                 other => other.context("/linux/resources/devices")?,
             }
         }
-        self.delegate(cgroup)
+        Ok(())
     }
 
-    /// A container that has its own cgroup namespace and a writable cgroup mount manages its own subtree
-    /// (config-linux.md, "Cgroup ownership").
-    fn delegate(&self, cgroup: &Cgroup) -> Result<()> {
-        let namespaces = &self.build.plan.namespaces;
+    /// A container that has its own cgroup namespace and a writable cgroup mount manages its own subtree: its user owns the
+    /// cgroup (config-linux.md, "Cgroup ownership").
+    fn delegate(&self, pid: i32) -> Result<()> {
+        let (Some(cgroup), Some(process)) = (self.cgroup, self.build.spec.process()) else { return Ok(()) };
         let writable = self.build.spec.mounts().iter().flatten().any(|mount| {
             let cgroup = matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2"));
             let readonly = mount.options().iter().flatten().any(|option| option == "ro");
             cgroup && !readonly && mount.destination() == std::path::Path::new("/sys/fs/cgroup")
         });
-        let Some(maps) = namespaces.maps.as_ref().filter(|_| writable && namespaces.new & CGROUP != 0) else {
+        if !writable || self.build.plan.namespaces.new & CGROUP == 0 {
             return Ok(());
-        };
-        cgroup.delegate(maps.root.0, Some(maps.root.1))
+        }
+        // The host's root owns it already; a user without an id on the host is refused when the process becomes it.
+        let Some(uid) = launch::host_uid(pid, process.user().uid())?.filter(|uid| *uid != 0) else { return Ok(()) };
+        match cgroup.delegate(uid, None) {
+            Err(error) if self.build.is_unprivileged() && crate::cgroup::Refusal::is_permission(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Puts the process into its resctrl group.
+    fn resctrl(&self, pid: i32) -> Result<()> {
+        let Some(wanted) = &self.build.plan.resctrl else { return Ok(()) };
+        Resctrl::find()?.enter(wanted, pid, &mut self.resctrl.borrow_mut())
     }
 
     /// In a user namespace only its parent may write the score.
@@ -68,7 +87,10 @@ impl HostSide for Hosting<'_> {
         if let Some(cgroup) = self.cgroup {
             cgroup.limit(&self.build.plan.resources.writes_inside)?;
         }
+        self.delegate(pid)?;
         self.score(pid)?;
+        self.net_devices.borrow_mut().hand_over(&self.build.plan.net_devices, pid)?;
+        self.resctrl(pid)?;
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record)
     }
 
@@ -76,8 +98,8 @@ impl HostSide for Hosting<'_> {
         self.console.take(master)
     }
 
-    fn listener(&mut self, _listener: OwnedFd, _pid: i32) -> Result<()> {
-        bail!("/linux/seccomp/listenerPath: handing over the seccomp listener is not built into this davit")
+    fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
+        agent::hand_over(&self.build.spec, self.record, Status::Creating, pid, listener.as_fd())
     }
 }
 

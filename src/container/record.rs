@@ -5,6 +5,7 @@
 
 use super::process::Process;
 use crate::cgroup::{self, Cgroup, Layout};
+use crate::resctrl;
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +42,9 @@ pub(crate) struct Record {
     /// Its cgroup, and who made that; absent when it has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup: Option<cgroup::Record>,
+    /// The resctrl groups made for it, to be removed with it.
+    #[serde(skip_serializing_if = "resctrl::Record::is_empty")]
+    pub(crate) resctrl: resctrl::Record,
     /// Whether init shares a pid namespace with others, so that its death does not end the other processes.
     pub(crate) shared_pid_namespace: bool,
     /// What the steps after the word to start are called, by number, for `start` to tell which one failed.
@@ -57,7 +61,7 @@ pub(crate) struct Record {
 impl Record {
     /// Reads the document. The error says what is wrong and where, by line and column.
     pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let record: Record = serde_json::from_slice(bytes)?;
+        let record: Record = serde_json::from_str(std::str::from_utf8(bytes)?)?;
         match record.version {
             1..=VERSION => Ok(record),
             0 => anyhow::bail!("not a state file of davit: it has no version"),

@@ -4,6 +4,7 @@ use super::paths::{Kind, open_or_make};
 use super::{Broken, InPart, Init, broken};
 use crate::channel::Part;
 use crate::plan::act::{Device, InRoot, Link};
+use crate::sys::mount::Attributes;
 use crate::sys::{Errno, mount, path};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -52,6 +53,8 @@ impl<'a> Init<'a> {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
         let tree = mount::clone_tree_of(source.as_fd(), false).part(Part::Source)?;
+        let set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        mount::set_attributes(tree.as_fd(), false, Attributes { set, ..Attributes::default() }).part(Part::Attributes)?;
         self.in_directory(&device.directory, |_, directory| {
             match path::make_file(directory, &device.name, 0o666) {
                 Ok(_) | Err(Errno::EEXIST) => (),
@@ -62,10 +65,22 @@ impl<'a> Init<'a> {
         })
     }
 
+    /// Whether a path leads to something inside the root; asked several times in a row for the same one.
+    fn is_there(&mut self, needed: &'a InRoot) -> Result<bool, Broken> {
+        if let Some((path, there)) = self.looked_for
+            && path == needed
+        {
+            return Ok(there);
+        }
+        let found = path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH);
+        let there = !matches!(found, Err(Errno::ENOENT | Errno::ENOTDIR));
+        self.looked_for = Some((needed, there));
+        Ok(there)
+    }
+
     pub(super) fn make_link(&mut self, link: &'a Link) -> Result<(), Broken> {
         if let Some(needed) = &link.if_exists
-            && let Err(Errno::ENOENT | Errno::ENOTDIR) =
-                path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH)
+            && !self.is_there(needed)?
         {
             return Ok(());
         }

@@ -25,14 +25,13 @@ impl Init<'_> {
         } else {
             open_or_make(root, target, Kind::Directory).part(Part::Target)?
         };
-        self.refuse_root(fd.as_fd())?;
+        self.refuse_root(&path::status(fd.as_fd())?)?;
         Ok(fd)
     }
 
     /// A link in the image can lead any target to the root itself, which would hide the container's tree.
-    fn refuse_root(&self, target: BorrowedFd<'_>) -> Result<(), Broken> {
-        let (root, target) = (path::status(self.root()?)?, path::status(target)?);
-        if (root.st_dev, root.st_ino) == (target.st_dev, target.st_ino) {
+    fn refuse_root(&self, target: &libc::stat) -> Result<(), Broken> {
+        if self.root_identity == (target.st_dev, target.st_ino) {
             return Err(broken(Part::OverRoot, Errno::EBUSY));
         }
         Ok(())
@@ -48,7 +47,17 @@ impl Init<'_> {
             return self.mount_copy(mount, &target, data.as_deref());
         }
         path::change_directory(target.as_fd()).part(Part::Target)?;
-        mount::mount_here(&mount.source, &mount.kind, mount.flags, data.as_deref())?;
+        match mount::mount_here(&mount.source, &mount.kind, mount.flags, data.as_deref()) {
+            // sysfs shows the devices of a network namespace, so a user namespace may mount only that of its own. What
+            // the host shows is the next best, with all of it as read-only as was asked for.
+            Err(Errno::EPERM) if mount.kind.as_c_str() == c"sysfs" => {
+                let tree = mount::clone_tree_following_links(c"/sys", true).part(Part::Source)?;
+                let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
+                mount::set_attributes(tree.as_fd(), true, attributes).part(Part::Attributes)?;
+                mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
+            }
+            other => other?,
+        }
         self.change(&mount.target, &mount.changes)
     }
 
@@ -62,15 +71,18 @@ impl Init<'_> {
         self.change(&mount.target, &mount.changes)
     }
 
-    /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's.
+    /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's: never
+    /// all of it, and read-only, since no cgroup namespace keeps the container from what lies above (CVE-2023-25809).
     pub(super) fn mount_cgroup(&mut self, mount: &NewMount) -> Result<(), Broken> {
         let target = self.mount_target(mount)?;
         path::change_directory(target.as_fd()).part(Part::Target)?;
         match mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref()) {
             Err(Errno::EPERM | Errno::EBUSY) => {
-                let tree = mount::clone_tree_following_links(c"/sys/fs/cgroup", true).part(Part::Source)?;
-                let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
-                mount::set_attributes(tree.as_fd(), true, attributes).part(Part::Attributes)?;
+                let own = self.given.cgroup.as_deref().ok_or_else(|| broken(Part::Source, Errno::ENOENT))?;
+                let tree = mount::clone_tree_following_links(own, false).part(Part::Source)?;
+                let set = attributes_of(mount.flags) | libc::MOUNT_ATTR_RDONLY;
+                let attributes = Attributes { set, ..Attributes::default() };
+                mount::set_attributes(tree.as_fd(), false, attributes).part(Part::Attributes)?;
                 mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
             }
             other => other?,
@@ -79,19 +91,28 @@ impl Init<'_> {
     }
 
     pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Broken> {
+        if bind.copy_symlink && self.copy_symlink(bind)? {
+            return Ok(());
+        }
         let own;
         let tree = match &bind.source {
-            Source::Path(source) => {
-                own = mount::clone_tree_following_links(source, bind.recursive).part(Part::Source)?;
-                own.as_fd()
-            }
             Source::Lent(slot, _) => self.lent(*slot)?,
+            Source::Path(source) | Source::Reachable(_, source) => {
+                match (mount::clone_tree_following_links(source, bind.recursive), &bind.source) {
+                    (Err(Errno::EACCES), Source::Reachable(slot, _)) => self.lent(*slot)?,
+                    (tree, _) => {
+                        own = tree.part(Part::Source)?;
+                        own.as_fd()
+                    }
+                }
+            }
         };
         let status = path::status(tree).part(Part::Source)?;
         let kind = if status.st_mode & libc::S_IFMT == libc::S_IFDIR { Kind::Directory } else { Kind::File };
         let target = open_or_make(self.root()?, bind.target.as_c_str(), kind).part(Part::Target)?;
-        self.refuse_root(target.as_fd())?;
-        let is_directory = path::status(target.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        let found = path::status(target.as_fd())?;
+        self.refuse_root(&found)?;
+        let is_directory = found.st_mode & libc::S_IFMT == libc::S_IFDIR;
         // move_mount(2) would call either mistake an invalid argument.
         match (kind, is_directory) {
             (Kind::Directory, false) => return Err(broken(Part::Target, Errno::ENOTDIR)),
@@ -104,10 +125,33 @@ impl Init<'_> {
         if on_proc && !bind.on_proc && !is_proc(tree)? {
             return Err(broken(Part::OnProc, Errno::EPERM));
         }
+        if bind.must_be_proc && !is_proc(tree)? {
+            return Err(broken(Part::NotProc, Errno::EPERM));
+        }
         for change in &bind.changes {
             mount::set_attributes(tree, change.recursive, change.attributes).part(Part::Attributes)?;
         }
         mount::attach(tree, target.as_fd()).part(Part::Attach)
+    }
+
+    /// Makes the link that the source is; false if it is none.
+    fn copy_symlink(&self, bind: &Bind) -> Result<bool, Broken> {
+        let (Source::Path(source) | Source::Reachable(_, source) | Source::Lent(_, source)) = &bind.source;
+        let found = path::open_following_links(source, libc::O_PATH | libc::O_NOFOLLOW).part(Part::Source)?;
+        if path::status(found.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFLNK {
+            return Ok(false);
+        }
+        let text = path::read_link(found.as_fd(), c"").part(Part::Source)?;
+        let text = CString::new(text).map_err(|_| Errno::EINVAL)?;
+        let (directory, name) = split(bind.target.as_c_str())?;
+        let directory = open_or_make(self.root()?, &directory, Kind::Directory).part(Part::Target)?;
+        match path::make_link(&text, directory.as_fd(), &name) {
+            Err(Errno::EEXIST) => match path::read_link(directory.as_fd(), &name) {
+                Ok(there) if there == text.as_bytes() => Ok(true),
+                _ => Err(broken(Part::Occupied, Errno::EEXIST)),
+            },
+            made => made.map(|()| true).part(Part::Target),
+        }
     }
 
     pub(super) fn remount(
@@ -136,6 +180,14 @@ impl Init<'_> {
             .try_for_each(|change| mount::set_attributes(top.as_fd(), change.recursive, change.attributes))
             .part(Part::Attributes)
     }
+}
+
+/// A path's directory and last name.
+fn split(path: &CStr) -> Result<(CString, CString), Errno> {
+    let bytes = path.to_bytes();
+    let at = bytes.iter().rposition(|byte| *byte == b'/').ok_or(Errno::EINVAL)?;
+    let part = |bytes: &[u8]| CString::new(bytes).map_err(|_| Errno::EINVAL);
+    Ok((part(&bytes[..at.max(1)])?, part(&bytes[at + 1..])?))
 }
 
 /// A bind of procfs itself is a container that shares its host's; it may lie on procfs.

@@ -3,17 +3,34 @@
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
 use crate::sys::mount::{self, Attributes};
-use crate::sys::path;
+use crate::sys::{Errno, path};
 use std::ffi::CStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 impl Init<'_> {
     /// Makes the root file system a mount of its own, as pivot_root(2) asks, and holds it open.
     ///
     /// With `detach_from_peers` the inherited mounts have stayed shared with the host's. Then neither the mount below nor
     /// the new one may pass on what is mounted in the container.
-    pub(super) fn bind_root(&mut self, from: &CStr, detach_from_peers: bool) -> Result<(), Broken> {
-        let target = path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY).part(Part::Target)?;
+    ///
+    /// Where this process may not go to the root file system, the lent copy of it is put on "/": it has to be somewhere in
+    /// this namespace, and pivot_root(2) does not ask where.
+    pub(super) fn bind_root(
+        &mut self,
+        from: &CStr,
+        detach_from_peers: bool,
+        lent: Option<usize>,
+    ) -> Result<(), Broken> {
+        let target = match (path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY), lent) {
+            (Err(Errno::EACCES), Some(slot)) => {
+                let tree = self.lent(slot)?.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
+                let top = path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY).part(Part::Target)?;
+                mount::attach(tree.as_fd(), top.as_fd()).part(Part::Attach)?;
+                self.root = Some(tree);
+                return self.masks.prepare(self.plan);
+            }
+            (target, _) => target.part(Part::Target)?,
+        };
         let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;
         self.shares_with_host = detach_from_peers;
         if detach_from_peers {
@@ -24,13 +41,18 @@ impl Init<'_> {
         }
         mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
         // The mount descriptor is the root directory from now on, wherever the mount will be moved.
-        self.root = Some(tree);
-        self.masks.prepare(self.plan)
+        self.hold(tree)
     }
 
     /// Holds the root file system open in mounts that are not this container's own.
     pub(super) fn open_root(&mut self, from: &CStr) -> Result<(), Broken> {
-        self.root = Some(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?);
+        self.hold(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?)
+    }
+
+    fn hold(&mut self, root: OwnedFd) -> Result<(), Broken> {
+        let status = path::status(root.as_fd())?;
+        self.root_identity = (status.st_dev, status.st_ino);
+        self.root = Some(root);
         self.masks.prepare(self.plan)
     }
 
@@ -45,7 +67,7 @@ impl Init<'_> {
             let slave = Attributes { propagation: libc::MS_SLAVE, ..Attributes::default() };
             mount::set_attributes(old.as_fd(), true, slave).part(Part::Attributes)?;
         }
-        Ok(mount::detach_here().part(Part::Attach)?)
+        mount::detach_here().part(Part::Attach)
     }
 
     /// The way into the root for systems whose root cannot be pivoted (an initramfs). Every other procfs and sysfs is

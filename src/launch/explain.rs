@@ -70,6 +70,7 @@ fn in_words(step: &str, failure: &Failure) -> Error {
             format!("it must be mounted on an ordinary directory, reached without symbolic links: {words}")
         }
         Part::OnProc => "it cannot be mounted because it is inside /proc".to_owned(),
+        Part::NotProc => "it cannot be mounted because it is not of type proc".to_owned(),
         Part::OverRoot => "it cannot be mounted on the root of the container".to_owned(),
         Part::Occupied => "something else exists there".to_owned(),
         Part::Forged => "the file there is not the device it should be".to_owned(),

@@ -3,7 +3,7 @@
 use crate::plan::namespaces::Maps;
 use crate::sys::clone::{self, Side};
 use crate::sys::{path, process};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -19,6 +19,47 @@ pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
     }
     put("uid_map", "/linux/uidMappings", &maps.uids)?;
     put("gid_map", "/linux/gidMappings", &maps.gids)
+}
+
+/// Makes sure that a joined user namespace has the maps the configuration says it has.
+pub(super) fn compare(pid: i32, agreed: Option<&Maps>) -> Result<()> {
+    let Some(agreed) = agreed else { return Ok(()) };
+    for (name, place, text) in
+        [("uid_map", "/linux/uidMappings", &agreed.uids), ("gid_map", "/linux/gidMappings", &agreed.gids)]
+    {
+        let (mut wanted, mut there) = (numbers(text), of(pid, name)?);
+        wanted.sort_unstable();
+        there.sort_unstable();
+        if !wanted.is_empty() && wanted != there {
+            bail!("{place}: not the mappings of the user namespace that is joined, which are {there:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The id on the host of the user `uid` of the process `pid`; `None` if it has none.
+pub(crate) fn host_uid(pid: i32, uid: u32) -> Result<Option<u32>> {
+    Ok(look_up(&of(pid, "uid_map")?, uid))
+}
+
+fn look_up(map: &[[u32; 3]], id: u32) -> Option<u32> {
+    map.iter().find_map(|[inside, outside, size]| {
+        id.checked_sub(*inside).filter(|offset| offset < size).and_then(|offset| outside.checked_add(offset))
+    })
+}
+
+fn of(pid: i32, name: &str) -> Result<Vec<[u32; 3]>> {
+    let file = format!("/proc/{pid}/{name}");
+    Ok(numbers(&fs::read_to_string(&file).with_context(|| format!("read {file}"))?))
+}
+
+/// The lines of a map: container id, host id, size.
+fn numbers(text: &str) -> Vec<[u32; 3]> {
+    let line = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse);
+        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
+    };
+    text.lines().filter_map(line).collect()
 }
 
 /// A user namespace with these maps. The process that made it is gone when this returns; the descriptor keeps it.
@@ -41,4 +82,18 @@ pub(super) fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
     process::signal(pidfd.as_fd(), libc::SIGKILL).context("end the process of a user namespace")?;
     clone::wait(pid).context("wait for the process of a user namespace")?;
     namespace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{look_up, numbers};
+
+    #[test]
+    fn a_map_leads_from_the_container_to_the_host() {
+        let map = numbers("         0     100000       1000\n      1000       1000          1\n");
+        assert_eq!(map, [[0, 100_000, 1000], [1000, 1000, 1]]);
+        for (inside, outside) in [(0, Some(100_000)), (999, Some(100_999)), (1000, Some(1000)), (1001, None)] {
+            assert_eq!(look_up(&map, inside), outside, "{inside}");
+        }
+    }
 }

@@ -80,7 +80,11 @@ pub(crate) struct NewMount {
 pub(crate) enum Source {
     /// A path of the host.
     Path(CString),
-    /// A detached mount the parent prepared, because this process may not reach or map the source itself.
+    /// A path of the host, or where this process may not go there, the detached mount in the slot. The path comes first:
+    /// of what it leads to, a user namespace keeps the restrictions the host has put on the mount (mount_namespaces(7),
+    /// "locked"), which the parent's copy would be free of.
+    Reachable(Slot, CString),
+    /// A detached mount the parent prepared, because this process may not map its ids itself.
     Lent(Slot, CString),
 }
 
@@ -97,6 +101,10 @@ pub(crate) struct Bind {
     pub(crate) changes: Vec<Change>,
     /// May be mounted on a file of procfs (the few that lxcfs provides).
     pub(crate) on_proc: bool,
+    /// Stands for /proc itself, so it must be a procfs (CVE-2019-16884).
+    pub(crate) must_be_proc: bool,
+    /// Where the source is a symbolic link, make the same link instead of binding what it leads to.
+    pub(crate) copy_symlink: bool,
 }
 
 /// A device node or fifo.
@@ -179,8 +187,8 @@ pub(crate) enum Act {
     SetOomScore(CString),
     /// Propagation (MS_*) of every inherited mount.
     SetPropagation(u64),
-    /// Bind the root file system onto itself and hold it open.
-    BindRoot { path: CString, detach_from_peers: bool },
+    /// Bind the root file system onto itself and hold it open; the slot has it for a process that may not go there.
+    BindRoot { path: CString, detach_from_peers: bool, lent: Option<Slot> },
     /// Hold the root file system open without a mount namespace of our own.
     OpenRoot(CString),
     /// Mount a new file system.
@@ -297,7 +305,7 @@ impl fmt::Display for Act {
                 m.data.as_ref().map_or(Ok(()), |data| write!(f, " ({})", text(data)))
             }
             Act::Bind(b) => {
-                let (Source::Path(source) | Source::Lent(_, source)) = &b.source;
+                let (Source::Path(source) | Source::Reachable(_, source) | Source::Lent(_, source)) = &b.source;
                 write!(f, "bind {} on {}", text(source), text(&b.target.0))
             }
             Act::Remount { target, .. } => write!(f, "remount {}", text(&target.0)),

@@ -16,14 +16,22 @@ pub(super) struct Capability {
 
 /// The masks of `process.capabilities`. What cannot be granted is left out with one warning (config.md: such values
 /// should not be an error).
-pub(super) fn capabilities(listed: &LinuxCapabilities, host: &Host, notes: &mut Notes) -> Capability {
+///
+/// A user namespace gives its first process every capability, whatever the caller may do (user_namespaces(7)).
+pub(super) fn capabilities(
+    listed: &LinuxCapabilities,
+    host: &Host,
+    own_user_namespace: bool,
+    notes: &mut Notes,
+) -> Capability {
     let mut refused = BTreeSet::new();
     let all = u64::MAX >> (63 - host.last_capability.min(63));
+    let grantable = if own_user_namespace { all } else { all & host.permitted };
     let mut mask = |list: &Option<Capabilities>| {
         let mut mask = 0;
         for name in list.iter().flatten() {
             match number(&name.to_string()) {
-                Some(bit) if (all & host.bounding) >> bit & 1 == 1 => mask |= 1 << bit,
+                Some(bit) if grantable >> bit & 1 == 1 => mask |= 1 << bit,
                 _ => _ = refused.insert(format!("CAP_{name}")),
             }
         }
@@ -35,7 +43,8 @@ pub(super) fn capabilities(listed: &LinuxCapabilities, host: &Host, notes: &mut 
         // The kernel refuses an effective capability that is not permitted, so such a one cannot be granted.
         effective: mask(listed.effective()) & permitted,
         permitted,
-        inheritable: mask(listed.inheritable()),
+        // capset(2) takes no inheritable capability from outside the bounding set, which is limited by then.
+        inheritable: mask(listed.inheritable()) & bounding,
     };
     // An ambient capability must be permitted and inheritable.
     let wanted = mask(listed.ambient());
@@ -59,4 +68,47 @@ pub(super) fn number(name: &str) -> Option<u8> {
 /// Where process settings come from in the document at hand: `/process` of config.json, or a process.json itself.
 pub(super) fn place(at: &Pointer, member: &str) -> Pointer {
     at.key(member)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Capability, capabilities};
+    use crate::plan::{Host, Notes};
+    use crate::sys::credentials::Sets;
+    use oci_spec::runtime::LinuxCapabilities;
+
+    fn compiled(sets: serde_json::Value, own_user_namespace: bool) -> (Capability, Vec<String>) {
+        let mut listed = serde_json::json!({});
+        for set in ["bounding", "effective", "inheritable", "permitted", "ambient"] {
+            listed[set] = sets.get(set).cloned().unwrap_or_else(|| serde_json::json!([]));
+        }
+        let listed: LinuxCapabilities = serde_json::from_value(listed).expect("capability sets");
+        let host = Host { last_capability: 40, bounding: 0b111, ..Host::default() };
+        let mut notes = Notes::default();
+        (capabilities(&listed, &host, own_user_namespace, &mut notes), notes.warnings)
+    }
+
+    #[test]
+    fn no_set_asks_for_what_capset_would_refuse() {
+        let (got, warnings) = compiled(
+            serde_json::json!({
+                "bounding": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"],
+                "effective": ["CAP_CHOWN", "CAP_DAC_OVERRIDE"], "inheritable": ["CAP_CHOWN", "CAP_DAC_OVERRIDE"],
+                "ambient": ["CAP_CHOWN", "CAP_DAC_OVERRIDE"]
+            }),
+            false,
+        );
+        let sets = Sets { effective: 1, permitted: 1, inheritable: 1 };
+        assert_eq!(got, Capability { bounding: 1, sets, ambient: 1 });
+        assert_eq!(warnings, ["ignoring ambient capabilities that are not permitted and inheritable"]);
+    }
+
+    #[test]
+    fn a_user_namespace_grants_what_its_maker_does_not_have() {
+        let asked = serde_json::json!({"bounding": ["CAP_FOWNER", "CAP_SYS_ADMIN"]});
+        let (got, warnings) = compiled(asked.clone(), false);
+        assert_eq!((got.bounding, warnings.len()), (0, 1));
+        let (got, warnings) = compiled(asked, true);
+        assert_eq!((got.bounding, warnings.len()), (1 << 3 | 1 << 21, 0));
+    }
 }

@@ -62,7 +62,7 @@ pub(super) fn compile(
         let target = InRoot(c_string(destination.as_str(), &origin, &mut compiler.notes.problems));
         let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
         let changes = vec![Change { recursive: false, attributes: Attributes { set, clear: 0, propagation: 0 } }];
-        let act = Act::Bind(Bind { source, target, recursive: false, changes, on_proc: false });
+        let act = Act::Bind(Bind { source, target, recursive: false, changes, on_proc: false, must_be_proc: false, copy_symlink: false });
         mounts.steps.push(Step { origin, act });
     }
     mounts
@@ -96,6 +96,12 @@ impl Compiler<'_> {
 
     fn bind(&mut self, mount: &Mount, options: Options, target: InRoot, path: &Path, origin: &Pointer) -> Act {
         let recursive = options.recursive_bind || !options.bind;
+        for (number, word) in mount.options().iter().flatten().enumerate() {
+            if options.data.contains(word) {
+                let what = format!("{word:?} is no option of a bind mount, which has no file system of its own");
+                self.notes.problems.add(origin.key("options").index(number), what);
+            }
+        }
         let place = origin.key("source");
         let Some(source) = mount.source().as_ref().filter(|source| !source.as_os_str().is_empty()) else {
             self.notes.problems.add(place, "is missing; a bind mount needs one");
@@ -104,17 +110,18 @@ impl Compiler<'_> {
         let source = if source.is_absolute() { source.clone() } else { self.request.bundle.join(source) };
         let text = c_path(&source, &place, &mut self.notes.problems);
         let id_map = self.id_map(mount, &options, origin);
-        // A process in a new user namespace may be unable to reach or map the source; its parent can.
-        let lent = id_map.is_some() || (self.namespaces.own(USER) && self.host.privileged);
-        let source = if lent {
+        let (mapped, slot) = (id_map.is_some(), self.lent.len());
+        let source = if mapped || (self.namespaces.own(USER) && self.host.privileged) {
             self.lent.push(Lent::Tree { origin: origin.clone(), source, recursive, id_map });
-            Source::Lent(self.lent.len() - 1, text)
+            if mapped { Source::Lent(slot, text) } else { Source::Reachable(slot, text) }
         } else {
             Source::Path(text)
         };
         let on_proc = ON_PROC.iter().any(|allowed| path == Path::new(allowed))
             || path == Path::new("/proc/sys/crypto/fips_enabled");
-        Act::Bind(Bind { source, target, recursive, changes: changes_of(&options), on_proc })
+        let must_be_proc = path == Path::new("/proc");
+        let (changes, copy_symlink) = (changes_of(&options), options.copy_symlink);
+        Act::Bind(Bind { source, target, recursive, changes, on_proc, must_be_proc, copy_symlink })
     }
 
     fn id_map(&mut self, mount: &Mount, options: &Options, origin: &Pointer) -> Option<IdMap> {

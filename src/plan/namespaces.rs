@@ -63,6 +63,8 @@ pub(crate) struct Namespaces {
     pub(crate) joined: u64,
     /// `uid_map` and `gid_map` of a new user namespace.
     pub(crate) maps: Option<Maps>,
+    /// The maps that a joined user namespace is said to have.
+    pub(crate) agreed_maps: Option<Maps>,
     /// Lines for timens_offsets of a new time namespace.
     pub(crate) time_offsets: Option<String>,
     /// A user namespace is joined, so the rest must be made by a process that has joined it: one fork more.
@@ -131,16 +133,17 @@ pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, 
     }
     namespaces.staged = namespaces.joined & USER != 0;
     if let Some(linux) = linux {
-        namespaces.maps = maps(linux, &namespaces, host, notes);
+        namespaces.maps = (namespaces.new & USER != 0).then(|| maps(linux, host, notes));
+        let listed = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        // Engines tell both the path of the namespace and its maps; they must be talking of the same thing.
+        let agreed = namespaces.joined & USER != 0 && (listed(linux.uid_mappings()) || listed(linux.gid_mappings()));
+        namespaces.agreed_maps = agreed.then(|| maps(linux, host, notes));
         namespaces.time_offsets = time_offsets(linux);
     }
     namespaces
 }
 
-fn maps(linux: &Linux, namespaces: &Namespaces, host: &Host, notes: &mut Notes) -> Option<Maps> {
-    if namespaces.new & USER == 0 {
-        return None;
-    }
+fn maps(linux: &Linux, host: &Host, notes: &mut Notes) -> Maps {
     let mut maps = Maps { deny_setgroups: !host.privileged, ..Maps::default() };
     let lists =
         [(linux.uid_mappings(), "/linux/uidMappings", "uid"), (linux.gid_mappings(), "/linux/gidMappings", "gid")];
@@ -166,7 +169,7 @@ fn maps(linux: &Linux, namespaces: &Namespaces, host: &Host, notes: &mut Notes) 
             (maps.gids, maps.root.1) = (text, root);
         }
     }
-    Some(maps)
+    maps
 }
 
 fn time_offsets(linux: &Linux) -> Option<String> {

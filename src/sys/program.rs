@@ -30,6 +30,18 @@ pub(crate) fn keep_on_exec(fd: i32) -> Result<()> {
     done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })
 }
 
+/// The number the next new descriptor of this process will have: the lowest that is free.
+pub(crate) fn next_descriptor() -> Result<i32> {
+    use std::os::fd::AsRawFd;
+    // Standard input is always open: the start-up code of every Rust program sees to it.
+    let next = std::io::stdin().lock().as_raw_fd();
+    // SAFETY: dup takes a number.
+    let number = nix::errno::Errno::result(unsafe { libc::dup(next) })?;
+    // SAFETY: the descriptor was made in the line above and nothing else knows it.
+    done(unsafe { libc::close(number) })?;
+    Ok(number)
+}
+
 /// Whether `fd` is an open descriptor.
 pub(crate) fn is_open(fd: i32) -> bool {
     // SAFETY: F_GETFD takes no argument.

@@ -1,6 +1,6 @@
 //! Unix sockets: pairs, listeners, messages that carry descriptors.
 
-use super::{Errno, Result, done};
+use super::{Errno, Result};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
     connect, listen, recvmsg, sendmsg, socket, socketpair,
@@ -63,6 +63,24 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'
     if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
 }
 
+/// Sends all of `bytes` on a stream, with a descriptor that goes with the first of them.
+pub(crate) fn send_all(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<()> {
+    let raw: [RawFd; 1] = [fd.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let mut control: &[ControlMessage<'_>] = &rights;
+    let mut left = bytes;
+    while !left.is_empty() {
+        match sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(left)], control, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(Errno::EINTR) => (),
+            sent => {
+                left = &left[sent?..];
+                control = &[];
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Receives one message into `bytes`: its length, 0 at the end, and the descriptor it carried.
 pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
     let mut space = nix::cmsg_space!([RawFd; 1]);
@@ -96,12 +114,4 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
             other => return other.map(|length| length as usize),
         }
     }
-}
-
-/// Whether `fd` is readable or its other side is gone, without waiting.
-pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one live pollfd is passed with its count.
-    done(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
-    Ok(poll.revents != 0)
 }

@@ -24,13 +24,6 @@ pub(crate) enum ProfileError {
         /// Index of the name in the rule.
         name: usize,
     },
-    /// `write` is to be answered by the listener, but the listener's own descriptor is handed over by it.
-    NotifyForWrite {
-        /// Index of the rule.
-        rule: usize,
-        /// Index of the name in the rule.
-        name: usize,
-    },
     /// A condition on an argument that no call has.
     ArgumentIndex {
         /// Index of the rule.
@@ -53,9 +46,7 @@ impl ProfileError {
         match self {
             ProfileError::NotifyByDefault => "/defaultAction".to_owned(),
             ProfileError::NoNames { rule } => format!("/syscalls/{rule}/names"),
-            ProfileError::EmptyName { rule, name } | ProfileError::NotifyForWrite { rule, name } => {
-                format!("/syscalls/{rule}/names/{name}")
-            }
+            ProfileError::EmptyName { rule, name } => format!("/syscalls/{rule}/names/{name}"),
             ProfileError::ArgumentIndex { rule, condition, .. } => format!("/syscalls/{rule}/args/{condition}/index"),
             ProfileError::TooLong { .. } => String::new(),
         }
@@ -68,7 +59,6 @@ impl fmt::Display for ProfileError {
             ProfileError::NotifyByDefault => write!(out, "SCMP_ACT_NOTIFY cannot be used as default action"),
             ProfileError::NoNames { .. } => write!(out, "at least one system call name is needed"),
             ProfileError::EmptyName { .. } => write!(out, "empty string is not a valid syscall"),
-            ProfileError::NotifyForWrite { .. } => write!(out, "SCMP_ACT_NOTIFY cannot be used for the write syscall"),
             ProfileError::ArgumentIndex { index, .. } => {
                 write!(out, "{index} is not the index of a system call argument (0 to 5)")
             }
@@ -96,8 +86,6 @@ pub(super) fn problems(profile: &Profile<'_>) -> Vec<ProfileError> {
         for (name, text) in written.names.iter().enumerate() {
             if text.is_empty() {
                 problems.push(ProfileError::EmptyName { rule, name });
-            } else if *text == "write" && written.action == Action::Notify {
-                problems.push(ProfileError::NotifyForWrite { rule, name });
             }
         }
         for (condition, written) in written.conditions.iter().enumerate() {

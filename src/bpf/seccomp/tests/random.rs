@@ -75,7 +75,6 @@ fn rule(random: &mut Random, action: Action) -> Rule<'static> {
     Rule {
         names: (0..1 + random.below(3))
             .map(|_| random.pick(&NAMES))
-            .filter(|name| *name != "write" || action != Action::Notify)
             .chain(["getppid"])
             .collect(),
         action,

@@ -1,0 +1,56 @@
+//! Lines of a schemata file, such as `L3:0=ff;1=0f`: a resource, and a value for each domain. Pure.
+
+use std::collections::BTreeMap;
+
+/// Whether every value that `line` asks for is what `schemata` has; the reason if not. The order of domains, white space
+/// and leading zeros mean nothing.
+pub(super) fn agrees(line: &str, schemata: &str) -> Result<(), String> {
+    let (resource, wanted) = parse(line).ok_or("it is no line of a schemata file")?;
+    let there = schemata.lines().filter_map(parse).find(|(name, _)| *name == resource).map(|(_, values)| values);
+    let there = there.ok_or_else(|| format!("the group has no {resource}"))?;
+    for (domain, value) in wanted {
+        match there.get(domain) {
+            Some(found) if *found == value => (),
+            Some(found) => return Err(format!("the group has {domain}={found}")),
+            None => return Err(format!("the group has no domain {domain}")),
+        }
+    }
+    Ok(())
+}
+
+fn parse(line: &str) -> Option<(&str, BTreeMap<&str, &str>)> {
+    let (resource, values) = line.split_once(':')?;
+    let pairs = values.split(';').filter(|one| !one.trim().is_empty());
+    let pair = |one| str::split_once(one, '=').map(|(domain, value)| (plain(domain), plain(value)));
+    Some((resource.trim(), pairs.map(pair).collect::<Option<_>>()?))
+}
+
+fn plain(number: &str) -> &str {
+    let trimmed = number.trim();
+    let rest = trimmed.trim_start_matches('0');
+    if rest.is_empty() && !trimmed.is_empty() { &trimmed[trimmed.len() - 1..] } else { rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::agrees;
+
+    #[test]
+    fn order_white_space_and_zeros_mean_nothing() {
+        let there = "    L3:0=00ff;1=000f\n    MB:0= 100;1=  50\n";
+        for line in ["L3:0=ff;1=f", "L3: 1=0f ; 0=ff", "L3:0=ff", "MB:1=50;0=100", "L3:"] {
+            assert_eq!(agrees(line, there), Ok(()), "{line}");
+        }
+        for (line, why) in [
+            ("L3:0=ff;1=ff", "the group has 1=f"),
+            ("L3:2=ff", "the group has no domain 2"),
+            ("L2:0=1", "the group has no L2"),
+            ("L3", "it is no line of a schemata file"),
+            ("L3:0", "it is no line of a schemata file"),
+        ] {
+            assert_eq!(agrees(line, there), Err(why.to_owned()), "{line}");
+        }
+        assert_eq!(agrees("L3:0=0", "L3:0=0000"), Ok(()));
+        assert!(agrees("L3:0=0", "L3:0=f0").is_err());
+    }
+}

@@ -21,8 +21,8 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-pub(crate) use idmap::host_uid;
 pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
+pub(crate) use idmap::host_uid;
 
 /// What the child gets beside the plan.
 #[derive(Default)]

@@ -14,8 +14,8 @@ in config.json that asks for it. Nothing is made. Mistakes in config.json are to
 
 With --host, plan for the host and the user that FILE describes, without looking at this machine's namespaces or root file
 system. FILE is a JSON object; what it leaves out is there:
-  uid, privileged (CAP_SYS_ADMIN), inUserNamespace, lastCapability, bounding (a list of names), canDisown (a kernel with
-  CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers and v1Controllers (lists of names)
+  privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities, a list of names), lastCapability, canDisown (a kernel
+  with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers and v1Controllers (lists of names)
 
 Exit status: 0, or 1 when the container could not be created.
 

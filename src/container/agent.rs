@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn the_agent_is_told_of_the_process_and_of_its_container() {
-        let record = Record { id: "web".to_owned(), init: Some(Process { pid: 42, start_time: 7 }), ..Record::default() };
+        let record =
+            Record { id: "web".to_owned(), init: Some(Process { pid: 42, start_time: 7 }), ..Record::default() };
         let json = message(&record, Status::Running, 77, "m".to_owned()).to_json().expect("writes");
         let expected = r#"{"ociVersion":"1.3.0","fds":["seccompFd"],"pid":77,"metadata":"m","state":{"ociVersion":"1.3.0","id":"web","pid":42,"status":"running","bundle":""}}"#;
         assert_eq!(String::from_utf8(json).expect("is text"), expected);

@@ -253,7 +253,9 @@ impl<'a> Building<'a> {
         let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
         let kit = Kit {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
-            cgroup_path: cgroup.as_ref().and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
+            cgroup_path: cgroup
+                .as_ref()
+                .and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
             listener,
             hooks: build.container_hooks(&record)?,
             process: None,

@@ -11,14 +11,11 @@ use std::path::Path;
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Description {
-    uid: u32,
     /// Whether the caller has CAP_SYS_ADMIN.
     privileged: bool,
-    /// Whether the caller lives in a user namespace.
-    in_user_namespace: bool,
     last_capability: u32,
-    /// The caller's bounding set, by names.
-    bounding: Option<Vec<String>>,
+    /// What the caller is permitted, by names.
+    permitted: Option<Vec<String>>,
     can_disown: bool,
     apparmor: bool,
     selinux: bool,
@@ -32,11 +29,9 @@ impl Default for Description {
     fn default() -> Self {
         let controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
         Description {
-            uid: 0,
             privileged: true,
-            in_user_namespace: false,
             last_capability: crate::sys::credentials::LAST_CAPABILITY,
-            bounding: None,
+            permitted: None,
             can_disown: true,
             apparmor: true,
             selinux: true,
@@ -55,20 +50,18 @@ pub(crate) fn described(file: &Path) -> Result<Host> {
 
 fn parse(text: &[u8]) -> Result<Host> {
     let told: Description = serde_json::from_slice(text)?;
-    let mut bounding = u64::MAX;
-    if let Some(names) = &told.bounding {
-        bounding = 0;
+    let mut permitted = u64::MAX;
+    if let Some(names) = &told.permitted {
+        permitted = 0;
         for name in names {
             let capability = name.parse::<caps::Capability>().map_err(|_| anyhow!("unknown capability {name:?}"))?;
-            bounding |= capability.bitmask();
+            permitted |= capability.bitmask();
         }
     }
     Ok(Host {
-        uid: told.uid,
         privileged: told.privileged,
-        in_user_namespace: told.in_user_namespace,
         last_capability: told.last_capability,
-        bounding,
+        permitted,
         can_disown: told.can_disown,
         apparmor: told.apparmor,
         selinux: told.selinux,
@@ -85,16 +78,16 @@ mod tests {
     #[test]
     fn what_is_not_told_is_there() {
         let host = parse(b"{}").expect("a host");
-        assert!(host.privileged && host.can_disown && host.bounding == u64::MAX);
+        assert!(host.privileged && host.can_disown && host.permitted == u64::MAX);
         assert!(host.cgroup.controllers.iter().any(|name| name == "memory"));
-        let host = parse(br#"{"privileged": false, "bounding": ["CAP_CHOWN", "CAP_KILL"], "controllers": []}"#);
+        let host = parse(br#"{"privileged": false, "permitted": ["CAP_CHOWN", "CAP_KILL"], "controllers": []}"#);
         let host = host.expect("a host");
-        assert_eq!((host.privileged, host.bounding, host.cgroup.controllers.len()), (false, 1 | 1 << 5, 0));
+        assert_eq!((host.privileged, host.permitted, host.cgroup.controllers.len()), (false, 1 | 1 << 5, 0));
     }
 
     #[test]
     fn a_word_that_is_not_known_is_an_error() {
-        for text in [r#"{"kernel": 1}"#, r#"{"bounding": ["CAP_SOON"]}"#, "[]", ""] {
+        for text in [r#"{"kernel": 1}"#, r#"{"permitted": ["CAP_SOON"]}"#, "[]", ""] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
     }

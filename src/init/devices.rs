@@ -54,7 +54,8 @@ impl<'a> Init<'a> {
         }
         let tree = mount::clone_tree_of(source.as_fd(), false).part(Part::Source)?;
         let set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-        mount::set_attributes(tree.as_fd(), false, Attributes { set, ..Attributes::default() }).part(Part::Attributes)?;
+        mount::set_attributes(tree.as_fd(), false, Attributes { set, ..Attributes::default() })
+            .part(Part::Attributes)?;
         self.in_directory(&device.directory, |_, directory| {
             match path::make_file(directory, &device.name, 0o666) {
                 Ok(_) | Err(Errno::EEXIST) => (),

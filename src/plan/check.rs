@@ -132,8 +132,9 @@ fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
 fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     let slot_of = |act: &Act| match act {
         Act::JoinNamespace { slot, .. } | Act::JoinProcess { slot, .. } => Some(*slot),
+        Act::BindRoot { lent, .. } => *lent,
         Act::Bind(bind) => match bind.source {
-            Source::Lent(slot, _) => Some(slot),
+            Source::Lent(slot, _) | Source::Reachable(slot, _) => Some(slot),
             Source::Path(_) => None,
         },
         _ => None,
@@ -142,7 +143,8 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
         let Some(slot) = slot_of(&step.act) else { continue };
         let fits = match (plan.lent.get(slot), &step.act) {
             (Some(Lent::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
-            (Some(Lent::Process), Act::JoinProcess { .. }) | (Some(Lent::Tree { .. }), Act::Bind(_)) => true,
+            (Some(Lent::Process), Act::JoinProcess { .. }) => true,
+            (Some(Lent::Tree { .. }), Act::Bind(_) | Act::BindRoot { .. }) => true,
             _ => false,
         };
         if !fits {

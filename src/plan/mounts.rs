@@ -62,7 +62,15 @@ pub(super) fn compile(
         let target = InRoot(c_string(destination.as_str(), &origin, &mut compiler.notes.problems));
         let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
         let changes = vec![Change { recursive: false, attributes: Attributes { set, clear: 0, propagation: 0 } }];
-        let act = Act::Bind(Bind { source, target, recursive: false, changes, on_proc: false, must_be_proc: false, copy_symlink: false });
+        let act = Act::Bind(Bind {
+            source,
+            target,
+            recursive: false,
+            changes,
+            on_proc: false,
+            must_be_proc: false,
+            copy_symlink: false,
+        });
         mounts.steps.push(Step { origin, act });
     }
     mounts

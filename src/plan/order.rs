@@ -7,13 +7,13 @@ use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
-    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{propagation, resources, sysctls, validate};
+use super::{net_devices, propagation, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
-use oci_spec::runtime::{Linux, LinuxSeccomp, Process, Spec};
+use oci_spec::runtime::{LinuxSeccomp, Process, Spec};
 
 /// Steps in the making.
 #[derive(Default)]
@@ -73,41 +73,20 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let (init, net_devices, resctrl) = (order.0, net_devices(linux), resctrl(linux, &request.id));
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, resctrl, net_devices, warnings };
-    notes.problems.or(plan)
-}
-
-/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing.
-fn net_devices(linux: Option<&Linux>) -> Vec<NetDevice> {
-    let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
-    let mut devices: Vec<_> = listed
-        .map(|(name, device)| {
-            let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
-            let origin = Pointer::of("/linux/netDevices").key(name);
-            NetDevice { origin, name: name.clone(), inside: inside.clone() }
-        })
-        .collect();
-    devices.sort_by(|one, other| one.name.cmp(&other.name));
-    devices
-}
-
-/// `linux.intelRdt` (config-linux.md, "Intel RDT").
-fn resctrl(linux: Option<&Linux>, id: &str) -> Option<Resctrl> {
-    let rdt = linux?.intel_rdt().as_ref()?;
-    let lines = |text: &Option<String>| -> Vec<String> {
-        text.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    let (init, net_devices, resctrl) = (order.0, net_devices::compile(linux), resctrl::compile(linux, &request.id));
+    let plan = Plan {
+        namespaces,
+        lent,
+        init,
+        program,
+        disown_before_clone,
+        parent_rlimits,
+        resources,
+        resctrl,
+        net_devices,
+        warnings,
     };
-    let named = rdt.clos_id().as_deref().filter(|name| !name.is_empty());
-    let mut agreed = lines(rdt.l3_cache_schema());
-    agreed.extend(lines(rdt.mem_bw_schema()));
-    Some(Resctrl {
-        group: (named != Some("/")).then(|| named.unwrap_or(id).to_owned()),
-        shared: named.is_some(),
-        agreed,
-        schemata: rdt.schemata().clone().unwrap_or_default(),
-        monitor: rdt.enable_monitoring().unwrap_or(false).then(|| id.to_owned()),
-    })
+    notes.problems.or(plan)
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -148,7 +127,18 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let (disown_before_clone, init) = (host.disown(false).0, order.0);
     // What concerns the container as a whole was done when it was created.
     let (net_devices, resctrl) = (Vec::new(), None);
-    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, resctrl, net_devices, warnings };
+    let plan = Plan {
+        namespaces,
+        lent,
+        init,
+        program,
+        disown_before_clone,
+        parent_rlimits,
+        resources,
+        resctrl,
+        net_devices,
+        warnings,
+    };
     notes.problems.or(plan)
 }
 

@@ -84,7 +84,10 @@ fn a_group_of_the_containers_own_is_remembered_even_when_the_next_step_fails() {
     fs::write(there.0.join("info/last_cmd_status"), "mask f00 contains value outside range\n").expect("a file");
     let (record, result) = there.enter(&wanted(Some("c1"), false, &["L3:0=f00"]));
     let error = result.expect_err("has no schemata file");
-    assert!(error.contains("write \"L3:0=f00\" to ") && error.ends_with("(mask f00 contains value outside range)"), "{error}");
+    assert!(
+        error.contains("write \"L3:0=f00\" to ") && error.ends_with("(mask f00 contains value outside range)"),
+        "{error}"
+    );
     assert!(there.0.join("c1").exists());
     record.remove().expect("removes");
     assert!(!there.0.join("c1").exists());
@@ -116,7 +119,8 @@ fn schemata_come_after_the_other_two_and_monitoring_has_a_group_that_goes() {
 
 #[test]
 fn resctrl_is_found_by_its_type() {
-    let mounts = "22 1 0:20 / /sys rw - sysfs sysfs rw\n33 22 0:30 / /sys/fs/resctrl rw,nosuid shared:9 - resctrl resctrl rw\n";
+    let mounts =
+        "22 1 0:20 / /sys rw - sysfs sysfs rw\n33 22 0:30 / /sys/fs/resctrl rw,nosuid shared:9 - resctrl resctrl rw\n";
     assert_eq!(mount_point(mounts).as_deref(), Some(Path::new("/sys/fs/resctrl")));
     assert_eq!(mount_point("22 1 0:20 / /resctrl rw - sysfs resctrl rw\n"), None);
 }

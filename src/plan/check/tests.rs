@@ -21,7 +21,7 @@ fn host() -> Host {
     Host {
         privileged: true,
         last_capability: 40,
-        bounding: u64::MAX,
+        permitted: u64::MAX,
         can_disown: true,
         apparmor: true,
         selinux: true,
@@ -146,6 +146,8 @@ fn copy(plan: &Plan, init: Vec<Step>) -> Plan {
         disown_before_clone: plan.disown_before_clone,
         parent_rlimits: plan.parent_rlimits.clone(),
         resources: plan.resources.clone(),
+        resctrl: None,
+        net_devices: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -252,7 +254,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
         ("in the caller's mount", changed("everything", |p| p.namespaces.new &= !namespaces::MOUNT)),
         ("set by the parent", changed("user-namespace", |p| p.parent_rlimits.clear())),
         ("the parent sets resource limits", changed("everything", |p| p.namespaces.joined |= USER)),
-        ("slot 0 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),
+        ("slot 1 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),
         ("the slot holds", changed("joined", |p| p.lent.reverse())),
         ("hooks run in the order", changed("everything", |p| p.init.retain(|s| s.act != Act::CreateContainerHook(0)))),
         ("names the member", changed("minimal", |p| p.init[2].origin = Pointer::of("linux"))),

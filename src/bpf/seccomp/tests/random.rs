@@ -73,10 +73,7 @@ fn condition(random: &mut Random) -> Condition {
 
 fn rule(random: &mut Random, action: Action) -> Rule<'static> {
     Rule {
-        names: (0..1 + random.below(3))
-            .map(|_| random.pick(&NAMES))
-            .chain(["getppid"])
-            .collect(),
+        names: (0..1 + random.below(3)).map(|_| random.pick(&NAMES)).chain(["getppid"]).collect(),
         action,
         conditions: (0..random.below(4)).map(|_| condition(random)).collect(),
     }

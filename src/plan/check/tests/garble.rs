@@ -54,7 +54,7 @@ pub(super) fn host(mut host: Host, dice: &mut Dice) -> Host {
     host.privileged = !dice.chance(4);
     host.can_disown = !dice.chance(4);
     if dice.chance(3) {
-        host.bounding = dice.next();
+        host.permitted = dice.next();
     }
     if dice.chance(4) {
         host.cgroup.controllers.truncate(dice.below(7));

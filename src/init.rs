@@ -227,7 +227,7 @@ impl<'a> Init<'a> {
     fn act_on_root(&mut self, act: &'a Act) -> Result<(), Broken> {
         match act {
             Act::SetPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
-            Act::BindRoot { path, detach_from_peers, lent } => self.bind_root(path, *detach_from_peers, *lent),
+            Act::BindRoot { path, detach, lent } => self.bind_root(path, *detach, *lent),
             Act::OpenRoot(path) => self.open_root(path),
             Act::Mount(mount) => self.mount(mount),
             Act::MountCgroup(mount) => self.mount_cgroup(mount),

@@ -6,6 +6,7 @@
 
 pub(crate) mod act;
 mod check;
+mod closed_paths;
 mod devices;
 mod filter;
 mod identity;

@@ -10,17 +10,12 @@ use std::os::fd::{AsFd, OwnedFd};
 impl Init<'_> {
     /// Makes the root file system a mount of its own, as pivot_root(2) asks, and holds it open.
     ///
-    /// With `detach_from_peers` the inherited mounts have stayed shared with the host's. Then neither the mount below nor
+    /// With `detach` (MS_PRIVATE or MS_SLAVE) inherited mounts may have stayed peers of the host's. Then neither the mount below nor
     /// the new one may pass on what is mounted in the container.
     ///
     /// Where this process may not go to the root file system, the lent copy of it is put on "/": it has to be somewhere in
     /// this namespace, and pivot_root(2) does not ask where.
-    pub(super) fn bind_root(
-        &mut self,
-        from: &CStr,
-        detach_from_peers: bool,
-        lent: Option<usize>,
-    ) -> Result<(), Broken> {
+    pub(super) fn bind_root(&mut self, from: &CStr, detach: Option<u64>, lent: Option<usize>) -> Result<(), Broken> {
         let target = match (path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY), lent) {
             (Err(Errno::EACCES), Some(slot)) => {
                 let tree = self.lent(slot)?.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
@@ -32,12 +27,13 @@ impl Init<'_> {
             (target, _) => target.part(Part::Target)?,
         };
         let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;
-        self.shares_with_host = detach_from_peers;
-        if detach_from_peers {
+        self.shares_with_host = detach.is_some();
+        if let Some(propagation) = detach {
             let private = Attributes { propagation: libc::MS_PRIVATE, ..Attributes::default() };
             let below = mount::root_of_mount(target.as_fd())?;
             mount::set_attributes(below.as_fd(), false, private).part(Part::Attributes)?;
-            mount::set_attributes(tree.as_fd(), true, private).part(Part::Attributes)?;
+            let detached = Attributes { propagation, ..Attributes::default() };
+            mount::set_attributes(tree.as_fd(), true, detached).part(Part::Attributes)?;
         }
         mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
         // The mount descriptor is the root directory from now on, wherever the mount will be moved.

@@ -1,11 +1,11 @@
 //! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
 
-use super::idmap;
+use super::{errno_words, idmap};
 use crate::init::OwnFile;
 use crate::plan::{IdMap, Lent, Plan};
 use crate::sys::mount::{self, Attributes};
-use crate::sys::{executable, namespace, path};
-use anyhow::{Context, Result, bail};
+use crate::sys::{Errno, executable, namespace, path};
+use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -29,16 +29,26 @@ fn one(wish: &Lent, plan: &Plan, process: Option<&OwnedFd>) -> Result<OwnedFd> {
         }
         Lent::Tree { origin, source, recursive, id_map } => {
             let place = || format!("{origin}/source: {}", source.display());
-            let tree = mount::clone_tree_following_links(&c_path(source)?, *recursive).with_context(place)?;
+            let tree = mount::clone_tree_following_links(&c_path(source)?, *recursive)
+                .map_err(|errno| anyhow!("{}: {}", place(), errno_words(errno)))?;
             let Some(map) = id_map else { return Ok(tree) };
             let (recursive, namespace) = match map {
                 IdMap::Own { recursive, uids, gids } => (recursive, idmap::namespace_with(uids, gids)?),
                 IdMap::Container { recursive } => (recursive, container_map(plan)?),
             };
             let nothing_else = Attributes::default();
-            mount::set_attributes_and_map(tree.as_fd(), *recursive, nothing_else, Some(namespace.as_fd()))
-                .with_context(|| format!("{origin}: map the ids of {}", source.display()))?;
-            Ok(tree)
+            match mount::set_attributes_and_map(tree.as_fd(), *recursive, nothing_else, Some(namespace.as_fd())) {
+                Ok(()) => Ok(tree),
+                Err(errno) => {
+                    let (source, words) = (source.display(), errno_words(errno));
+                    let hint = match errno {
+                        Errno::EINVAL => " (this kernel cannot map the ids of that file system)",
+                        Errno::EPERM => " (a mount with mapped ids cannot be mapped again)",
+                        _ => "",
+                    };
+                    bail!("{origin}: map the ids of {source}: {words}{hint}")
+                }
+            }
         }
         Lent::Process => {
             let process = process.context("no process to join")?;

@@ -187,8 +187,9 @@ pub(crate) enum Act {
     SetOomScore(CString),
     /// Propagation (MS_*) of every inherited mount.
     SetPropagation(u64),
-    /// Bind the root file system onto itself and hold it open; the slot has it for a process that may not go there.
-    BindRoot { path: CString, detach_from_peers: bool, lent: Option<Slot> },
+    /// Bind the root file system onto itself and hold it open. Where the inherited mounts may be peers of the host's, the
+    /// new one and those below become MS_PRIVATE or MS_SLAVE. The slot has it for a process that may not go there.
+    BindRoot { path: CString, detach: Option<u64>, lent: Option<Slot> },
     /// Hold the root file system open without a mount namespace of our own.
     OpenRoot(CString),
     /// Mount a new file system.

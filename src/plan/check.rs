@@ -143,8 +143,8 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
         let Some(slot) = slot_of(&step.act) else { continue };
         let fits = match (plan.lent.get(slot), &step.act) {
             (Some(Lent::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
-            (Some(Lent::Process), Act::JoinProcess { .. }) => true,
-            (Some(Lent::Tree { .. }), Act::Bind(_) | Act::BindRoot { .. }) => true,
+            (Some(Lent::Process), Act::JoinProcess { .. })
+            | (Some(Lent::Tree { .. }), Act::Bind(_) | Act::BindRoot { .. }) => true,
             _ => false,
         };
         if !fits {

@@ -83,7 +83,7 @@ mod tests {
             listed[set] = sets.get(set).cloned().unwrap_or_else(|| serde_json::json!([]));
         }
         let listed: LinuxCapabilities = serde_json::from_value(listed).expect("capability sets");
-        let host = Host { last_capability: 40, bounding: 0b111, ..Host::default() };
+        let host = Host { last_capability: 40, permitted: 0b111, ..Host::default() };
         let mut notes = Notes::default();
         (capabilities(&listed, &host, own_user_namespace, &mut notes), notes.warnings)
     }

@@ -138,6 +138,8 @@ impl Compiler<'_> {
         match (uids.filter(|list| !list.is_empty()), gids.filter(|list| !list.is_empty())) {
             (Some(uids), Some(gids)) => Some(IdMap::Own { recursive, uids: lines(uids), gids: lines(gids) }),
             _ if options.id_map.is_none() => None,
+            // Half a pair is told where pairs are checked.
+            (Some(_), None) | (None, Some(_)) => None,
             _ if self.namespaces.own(USER) => Some(IdMap::Container { recursive }),
             _ => {
                 let what = "idmap without mappings needs a user namespace to take them from";

@@ -9,7 +9,7 @@ use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
     Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{net_devices, propagation, resctrl, resources, sysctls, validate};
+use super::{closed_paths, net_devices, propagation, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -110,7 +110,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     }
     order.then("", Act::NewSession);
     if process.terminal().unwrap_or(false) {
-        order.then("/terminal", terminal(process, false));
+        order.then("/terminal", process::terminal(process, false));
     }
     let last = Last {
         process,
@@ -203,7 +203,7 @@ fn build_root(
     if namespaces.new & MOUNT == 0 {
         order.then("/root/path", Act::OpenRoot(path));
         if namespaces.joined & MOUNT == 0 {
-            refuse_mounts(spec, notes);
+            validate::refuse_mounts(spec, &mut notes.problems);
             return Mounts::default();
         }
     } else {
@@ -211,39 +211,29 @@ fn build_root(
         let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
         let inherited = wanted
             .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
-        let shared = inherited & libc::MS_SHARED != 0;
+        // Mounts that stay as they are, the host's peers perhaps, must not learn of what is mounted in the container.
+        let kind = inherited & !libc::MS_REC;
+        let detach = match (kind, inherited & libc::MS_REC != 0) {
+            (libc::MS_SLAVE, false) => Some(libc::MS_SLAVE),
+            (libc::MS_SHARED, _) | (libc::MS_PRIVATE, false) => Some(libc::MS_PRIVATE),
+            _ => None,
+        };
         // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
         let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
         // To a mapped root the way to the root file system may be closed; the parent can lend it.
-        let lend = namespaces.own(USER) && host.privileged && !shared;
+        let lend = namespaces.own(USER) && host.privileged && detach.is_none();
         let lent = lend.then(|| {
             let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
             lent.push(Lent::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
             lent.len() - 1
         });
-        order.then("/root/path", Act::BindRoot { path, detach_from_peers: shared, lent });
+        order.then("/root/path", Act::BindRoot { path, detach, lent });
     }
     let mounts = mounts::compile(spec, host, request, namespaces, lent, notes);
     order.0.extend(mounts.steps.iter().cloned());
     order.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
     mounts
-}
-
-/// Without a mount namespace of its own a container's mounts would be the host's.
-fn refuse_mounts(spec: &Spec, notes: &mut Notes) {
-    let linux = spec.linux().as_ref();
-    let asked = [
-        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
-        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
-        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-    ];
-    for (place, asked) in asked {
-        if asked {
-            notes.problems.add(Pointer::of(place), "needs a mount namespace");
-        }
-    }
 }
 
 /// From the host's root to the container's.
@@ -277,7 +267,7 @@ fn finish_root(
         order.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/process/terminal", terminal(process, namespaces.own(MOUNT)));
+        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT)));
     }
     if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
         let place = Pointer::of("/hostname");
@@ -290,18 +280,7 @@ fn finish_root(
         order.at(place, Act::SetDomainname(name));
     }
     order.0.extend(sysctls::compile(linux, notes));
-    let list = linux.and_then(|l| l.readonly_paths().as_deref()).unwrap_or_default();
-    for (number, path) in list.iter().enumerate() {
-        let place = Pointer::of("/linux/readonlyPaths").index(number);
-        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
-        order.at(place, Act::ReadonlyPath(path));
-    }
-    let list = linux.and_then(|l| l.masked_paths().as_deref()).unwrap_or_default();
-    for (number, path) in list.iter().enumerate() {
-        let place = Pointer::of("/linux/maskedPaths").index(number);
-        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
-        order.at(place, Act::MaskPath(path));
-    }
+    order.0.extend(closed_paths::compile(linux, notes));
     order.0.extend(mounts.readonly);
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         order.then("/root/readonly", Act::ReadonlyRoot);
@@ -414,9 +393,4 @@ fn secure(
         order.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
     }
     order.at(at.key("args").index(0), Act::Execute);
-}
-
-fn terminal(process: &Process, console: bool) -> Act {
-    let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
-    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
 }

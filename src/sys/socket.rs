@@ -115,3 +115,11 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
         }
     }
 }
+
+/// Whether `fd` is readable or its other side is gone, without waiting.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one live pollfd is passed with its count.
+    Errno::result(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
+    Ok(poll.revents != 0)
+}

@@ -564,7 +564,7 @@ fn all_problems_are_told_at_once() {
         ("/ociVersion", json!("2.0.0")),
         ("/process/cwd", json!("x")),
         ("/linux/cgroupsPath", json!("..")),
-        ("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_NOTIFY"})),
+        ("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 1})),
     ]);
     assert_eq!(problems.len(), 4, "{problems:?}");
 }

@@ -1,6 +1,8 @@
 //! Probing the kernel and the caller into `plan::Host`. Finds out, never decides; looks only at what the configuration at
 //! hand makes a question of.
 
+mod described;
+
 use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
@@ -13,6 +15,8 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+pub(crate) use described::described;
 
 /// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
 const OLDEST: (u32, u32) = (5, 14);

@@ -6,17 +6,20 @@
 
 pub(crate) mod act;
 mod check;
+mod closed_paths;
 mod devices;
 mod filter;
 mod identity;
 mod mounts;
 pub(crate) mod namespaces;
+mod net_devices;
 pub(crate) mod options;
 mod order;
 mod outline;
 pub(crate) mod placement;
 mod process;
 mod propagation;
+mod resctrl;
 pub(crate) mod resources;
 mod sysctls;
 mod validate;

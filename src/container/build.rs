@@ -13,7 +13,7 @@ use crate::init::{ContainerHooks, StateDocument};
 use crate::launch::{self, Child, Kit};
 use crate::plan::namespaces::PID;
 use crate::plan::placement::{self, Place};
-use crate::plan::{self, Plan, Request, hooks_of};
+use crate::plan::{self, Host, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
 use crate::resctrl;
 use crate::spec::load;
@@ -48,15 +48,24 @@ pub(super) struct Build {
 impl Build {
     /// Reads the bundle, looks at the host, decides. All problems are told at once.
     pub(super) fn plan(request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
+        Build::plan_for(None, request, runs, log)
+    }
+
+    /// As [`Build::plan`], for a host that is described instead of looked at.
+    pub(super) fn plan_for(described: Option<&Host>, request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
         let given = &request.bundle;
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
         let file = bundle.join("config.json");
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-        let layout = layout(&request)?;
+        let layout = if described.is_some() { None } else { layout(&request)? };
+        let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
-            let host = host::probe(spec, &bundle, layout.as_ref())?;
+            let host = match described {
+                Some(host) => host.clone(),
+                None => host::probe(spec, &bundle, layout.as_ref())?,
+            };
             let mut problems = Problems::default();
-            let place = place(spec, &request, layout.is_some(), &mut problems);
+            let place = place(spec, &request, with_cgroup, &mut problems);
             let wishes = wishes(&request, &bundle, runs);
             Ok(match plan::compile(spec, &host, &wishes) {
                 Ok(plan) => problems.or((plan, place)),

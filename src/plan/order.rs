@@ -7,14 +7,13 @@ use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::{
-    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of,
-    mounts, process,
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{propagation, resources, sysctls, validate};
+use super::{closed_paths, net_devices, propagation, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
-use oci_spec::runtime::{Linux, LinuxSeccomp, Process, Spec};
+use oci_spec::runtime::{LinuxSeccomp, Process, Spec};
 
 /// Steps in the making.
 #[derive(Default)]
@@ -74,7 +73,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let (init, net_devices, resctrl) = (order.0, net_devices(linux), resctrl(linux, &request.id));
+    let (init, net_devices, resctrl) = (order.0, net_devices::compile(linux), resctrl::compile(linux, &request.id));
     let plan = Plan {
         namespaces,
         lent,
@@ -88,38 +87,6 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
         warnings,
     };
     notes.problems.or(plan)
-}
-
-/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing.
-fn net_devices(linux: Option<&Linux>) -> Vec<NetDevice> {
-    let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
-    let mut devices: Vec<_> = listed
-        .map(|(name, device)| {
-            let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
-            let origin = Pointer::of("/linux/netDevices").key(name);
-            NetDevice { origin, name: name.clone(), inside: inside.clone() }
-        })
-        .collect();
-    devices.sort_by(|one, other| one.name.cmp(&other.name));
-    devices
-}
-
-/// `linux.intelRdt` (config-linux.md, "Intel RDT").
-fn resctrl(linux: Option<&Linux>, id: &str) -> Option<Resctrl> {
-    let rdt = linux?.intel_rdt().as_ref()?;
-    let lines = |text: &Option<String>| -> Vec<String> {
-        text.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
-    };
-    let named = rdt.clos_id().as_deref().filter(|name| !name.is_empty());
-    let mut agreed = lines(rdt.l3_cache_schema());
-    agreed.extend(lines(rdt.mem_bw_schema()));
-    Some(Resctrl {
-        group: (named != Some("/")).then(|| named.unwrap_or(id).to_owned()),
-        shared: named.is_some(),
-        agreed,
-        schemata: rdt.schemata().clone().unwrap_or_default(),
-        monitor: rdt.enable_monitoring().unwrap_or(false).then(|| id.to_owned()),
-    })
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -143,7 +110,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     }
     order.then("", Act::NewSession);
     if process.terminal().unwrap_or(false) {
-        order.then("/terminal", terminal(process, false));
+        order.then("/terminal", process::terminal(process, false));
     }
     let last = Last {
         process,
@@ -236,7 +203,7 @@ fn build_root(
     if namespaces.new & MOUNT == 0 {
         order.then("/root/path", Act::OpenRoot(path));
         if namespaces.joined & MOUNT == 0 {
-            refuse_mounts(spec, notes);
+            validate::refuse_mounts(spec, &mut notes.problems);
             return Mounts::default();
         }
     } else {
@@ -267,22 +234,6 @@ fn build_root(
     order.0.extend(mounts.steps.iter().cloned());
     order.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
     mounts
-}
-
-/// Without a mount namespace of its own a container's mounts would be the host's.
-fn refuse_mounts(spec: &Spec, notes: &mut Notes) {
-    let linux = spec.linux().as_ref();
-    let asked = [
-        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
-        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
-        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-    ];
-    for (place, asked) in asked {
-        if asked {
-            notes.problems.add(Pointer::of(place), "needs a mount namespace");
-        }
-    }
 }
 
 /// From the host's root to the container's.
@@ -316,7 +267,7 @@ fn finish_root(
         order.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/process/terminal", terminal(process, namespaces.own(MOUNT)));
+        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT)));
     }
     if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
         let place = Pointer::of("/hostname");
@@ -329,18 +280,7 @@ fn finish_root(
         order.at(place, Act::SetDomainname(name));
     }
     order.0.extend(sysctls::compile(linux, notes));
-    let list = linux.and_then(|l| l.readonly_paths().as_deref()).unwrap_or_default();
-    for (number, path) in list.iter().enumerate() {
-        let place = Pointer::of("/linux/readonlyPaths").index(number);
-        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
-        order.at(place, Act::ReadonlyPath(path));
-    }
-    let list = linux.and_then(|l| l.masked_paths().as_deref()).unwrap_or_default();
-    for (number, path) in list.iter().enumerate() {
-        let place = Pointer::of("/linux/maskedPaths").index(number);
-        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
-        order.at(place, Act::MaskPath(path));
-    }
+    order.0.extend(closed_paths::compile(linux, notes));
     order.0.extend(mounts.readonly);
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         order.then("/root/readonly", Act::ReadonlyRoot);
@@ -453,9 +393,4 @@ fn secure(
         order.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
     }
     order.at(at.key("args").index(0), Act::Execute);
-}
-
-fn terminal(process: &Process, console: bool) -> Act {
-    let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
-    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
 }

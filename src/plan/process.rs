@@ -14,6 +14,12 @@ use std::ffi::CString;
 /// Where a program without a slash is searched when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The program's terminal; on /dev/console too for a container's first process.
+pub(super) fn terminal(process: &Process, console: bool) -> Act {
+    let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
+    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
+}
+
 /// Arguments, environment and search path.
 pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: &mut Notes) -> Program {
     let strings = |list: &[String], at: &Pointer, notes: &mut Notes| -> Vec<CString> {

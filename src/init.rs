@@ -6,6 +6,7 @@
 
 mod devices;
 mod identity;
+mod join;
 mod mounts;
 mod paths;
 mod program;
@@ -167,7 +168,7 @@ impl<'a> Init<'a> {
             Act::DisownExecutable => self.disown_executable()?,
             Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
             Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
-            Act::JoinProcess { kinds, slot } => namespace::setns(self.lent(*slot)?, *kinds)?,
+            Act::JoinProcess { kinds, slot, staged } => self.join_process(*kinds, *slot, *staged)?,
             Act::BecomeRoot => identity::become_root()?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,
@@ -193,6 +194,7 @@ impl<'a> Init<'a> {
             Act::PreserveDescriptors(fds) => fds.iter().try_for_each(|fd| sys::program::keep_on_exec(*fd))?,
             Act::AwaitStart(start) => self.await_start(*start).part(Part::Abandoned)?,
             Act::InstallFilter(filter) => self.install_filter(filter)?,
+            Act::FindHome { uid } => self.find_home(*uid)?,
             Act::FindProgram => self.find_program()?,
             Act::Execute => self.execute()?,
             other => return self.act_on_identity(other),
@@ -304,6 +306,9 @@ fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credent
             break;
         }
     }
-    hook::run(hook, &text, sets)
-        .map_err(|failure| Broken { part: failure.part, errno: failure.number, output: failure.output })
+    hook::run(hook, &text, sets).map_err(|failure| Broken {
+        part: failure.part,
+        errno: failure.number,
+        output: failure.output,
+    })
 }

@@ -17,9 +17,10 @@ use crate::sys::clone::{self, Side};
 use crate::sys::program::Strings;
 use crate::sys::{Errno, limits, namespace, path, process};
 use anyhow::{Context, Result, anyhow, bail};
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub(crate) use explain::{errno_words, printed, after_start, steps_after_start};
+pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 
 /// What the child gets beside the plan.
 #[derive(Default)]
@@ -93,7 +94,11 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
 /// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
 /// Namespaces made there belong to that user namespace.
 fn launch_staged(plan: &Plan, given: Given, cgroup: Option<BorrowedFd<'_>>, own: Channel) -> Result<Child> {
-    let stage = match clone::clone3(0, cgroup).context("clone the stage")? {
+    let joins = plan.lent.contains(&Lent::Process);
+    let side = clone::clone3(0, cgroup);
+    let stage = match side.map_err(|errno| clone_failure(errno, &plan.namespaces))? {
+        // Joining a process is a step of the plan: what comes before it is done by the stage itself.
+        Side::Child if joins => init::perform(plan, given),
         Side::Child => stage(plan, given),
         Side::Parent { pid, .. } => pid,
     };
@@ -187,8 +192,28 @@ fn clone_failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
         .filter(|(bit, _)| namespaces.clone_flags() & bit != 0)
         .map(|(_, name)| *name)
         .collect();
-    anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno))
+    let what = match kinds.is_empty() {
+        true => format!("clone: {}", errno_words(errno)),
+        false => format!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno)),
+    };
+    CloneRefused { what, errno }.into()
 }
+
+/// The kernel makes no process, and why: whoever launches may know another way.
+#[derive(Debug)]
+pub(crate) struct CloneRefused {
+    what: String,
+    /// The reason.
+    pub(crate) errno: Errno,
+}
+
+impl fmt::Display for CloneRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for CloneRefused {}
 
 impl Child {
     /// Serves the child until it is prepared and waits for the word to start.

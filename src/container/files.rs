@@ -1,10 +1,11 @@
 //! What the caller hands over and gets back beside words: descriptors, environment, pid file.
 
+use crate::sys::socket;
 use anyhow::{Context, Result};
 use std::ffi::CString;
 use std::fs;
-use std::io::Write;
-use std::os::fd::{AsRawFd, RawFd};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,14 @@ pub(super) fn listen_fds() -> u32 {
     match number("LISTEN_PID") {
         Some(pid) if pid == std::process::id() => number("LISTEN_FDS").unwrap_or(0),
         _ => 0,
+    }
+}
+
+/// What tells a program about the sockets passed to it.
+pub(super) fn listen_environment(count: u32) -> Vec<String> {
+    match count {
+        0 => Vec::new(),
+        count => vec![format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()],
     }
 }
 
@@ -54,6 +63,13 @@ pub(super) fn write_pid(file: &Path, pid: i32) -> Result<()> {
         // The first error is the one to tell; the draft is not there if it could not be made.
         let _ = fs::remove_file(&draft);
     })
+}
+
+/// Sends a pidfd to the AF_UNIX socket of `--pidfd-socket`; the payload says how the process came into the container.
+pub(super) fn send_pidfd(path: &Path, payload: &[u8], pidfd: BorrowedFd<'_>) -> Result<()> {
+    let failed = || format!("send a pidfd to {}", path.display());
+    let socket = socket::connect_stream(path).map_err(io::Error::from).with_context(failed)?;
+    socket::send(socket.as_fd(), payload, Some(pidfd)).map_err(io::Error::from).with_context(failed)
 }
 
 /// A path below an open directory that is short whatever the directory is called.

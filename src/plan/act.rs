@@ -159,8 +159,10 @@ pub(crate) enum Act {
     Await(Gate),
     /// Join the namespace in the slot: CLONE_NEW* kind, and its path for people.
     JoinNamespace { kind: u64, slot: Slot, path: CString },
-    /// Join namespaces of the process whose pidfd is in the slot.
-    JoinProcess { kinds: u64, slot: Slot },
+    /// Join namespaces of the process whose pidfd is in the slot, and close whatever leads back to the host. The parent
+    /// has entered the pid namespace on behalf of this process, unless it is staged: then it joins here, and its sibling,
+    /// born inside, goes on.
+    JoinProcess { kinds: u64, slot: Slot, staged: bool },
     /// Become uid 0 and gid 0 of the user namespace.
     BecomeRoot,
     /// A cgroup namespace rooted at the cgroup this process is in.
@@ -251,6 +253,8 @@ pub(crate) enum Act {
     ChangeDirectory(CString),
     /// Prove that the working directory lies inside the root.
     CheckDirectory(CString),
+    /// Add HOME to the environment, as the container's /etc/passwd has it for this user.
+    FindHome { uid: u32 },
     /// Resolve the program and prove that it can be executed.
     FindProgram,
     /// Tell the parent that all is prepared, and wait for the word to start.
@@ -329,6 +333,7 @@ impl fmt::Display for Act {
             Act::SetUser { uid, gid, .. } => write!(f, "change to uid {uid} gid {gid}"),
             Act::ChangeDirectory(path) => write!(f, "change to directory {}", text(path)),
             Act::CheckDirectory(path) => write!(f, "check that directory {} is inside the container", text(path)),
+            Act::FindHome { uid } => write!(f, "find the home directory of uid {uid}"),
             Act::FindProgram => f.write_str("find the program"),
             Act::AwaitStart(_) => f.write_str("wait for start"),
             Act::StartContainerHook(n) => write!(f, "run startContainer hook #{n}"),

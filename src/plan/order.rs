@@ -6,7 +6,9 @@ use super::act::{Act, Gate, InRoot, Start};
 use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
-use super::{Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process};
+use super::{
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+};
 use super::{resources, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
@@ -66,7 +68,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
     let start = if request.run { Start::Parent } else { Start::Listener };
     let seccomp = linux.and_then(|l| l.seccomp().as_ref());
-    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds };
+    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds, joins: false };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
@@ -79,20 +81,35 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let at = Pointer::of("");
     validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
     let lent = vec![Lent::Process];
-    let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
+    let namespaces = Namespaces { joined: exec.namespaces, staged: exec.staged, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
-    // Before joining: the labels and scores are written through the host's procfs, which must not come along.
+    // Before joining: labels and scores are written through the host's procfs, which must not come along; and nothing of
+    // the container may see this process while /proc/PID/exe leads to the runtime's file.
     if host.can_disown {
         order.then("", Act::DisownExecutable);
     }
-    own_score(&mut order, process, &namespaces, &mut notes);
+    if host.privileged {
+        own_score(&mut order, process, &Namespaces::default(), &mut notes);
+    }
     order.0.extend(process::labels(process, host, &at, &mut notes));
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0 });
+    if let Some(root) = &exec.root {
+        order.then("", Act::OpenRoot(c_path(root, &at, &mut notes.problems)));
+    }
+    // Everything of the host's is closed in this step: from here on the process is one of the container's
+    // (CVE-2016-9962, CVE-2024-21626).
+    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged });
+    if exec.root.is_some() {
+        order.then("", Act::ChangeRoot);
+    }
     if exec.namespaces & USER != 0 {
         order.then("", Act::BecomeRoot);
     }
     order.then("", Act::NewSession);
+    if !exec.no_new_keyring {
+        // The container's own, which has this name: keys of the caller's session are not for the container.
+        order.then("", Act::NewSessionKeyring(c_string(format!("_ses.{}", exec.id), &at, &mut notes.problems)));
+    }
     if process.terminal().unwrap_or(false) {
         order.then("/terminal", terminal(process, false));
     }
@@ -103,9 +120,10 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         start: Start::Parent,
         start_hooks: 0,
         preserve: &exec.preserve_fds,
+        joins: true,
     };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
-    let program = process::program(process, &[], &at, &mut notes);
+    let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
     notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
@@ -177,9 +195,8 @@ fn build_root(
     } else {
         // Before the first mount: otherwise it would appear on the host as well.
         let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation);
-        let inherited = wanted.map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| {
-            kind | if recursive { libc::MS_REC } else { 0 }
-        });
+        let inherited = wanted
+            .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
         let shared = inherited & libc::MS_SHARED != 0;
         // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
         let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
@@ -285,6 +302,8 @@ struct Last<'a> {
     start: Start,
     start_hooks: usize,
     preserve: &'a [i32],
+    /// It joins a container that is there already.
+    joins: bool,
 }
 
 /// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
@@ -299,11 +318,13 @@ fn become_the_program(
     let (process, at) = (last.process, last.at);
     let linux = spec.linux().as_ref();
     order.at(at.clone(), Act::ResetSignals);
-    order.at(at.clone(), Act::SetCpuAffinity(vec![u64::MAX; 16]));
+    if let Some(cpus) = process::cpus(process, last.joins) {
+        order.at(at.clone(), Act::SetCpuAffinity(cpus));
+    }
     order.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
     order.0.extend(process::memory_policy(linux));
     // exec has written them before it joined the container.
-    if last.start_hooks > 0 || namespaces.new & MOUNT != 0 || namespaces.joined & MOUNT == 0 {
+    if !last.joins {
         order.0.extend(process::labels(process, host, at, notes));
     }
     let user = process.user();
@@ -335,6 +356,10 @@ fn become_the_program(
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));
+    if process::needs_home(process) {
+        // With the user's own rights, since the file is the image's.
+        order.at(at.key("env"), Act::FindHome { uid: user.uid() });
+    }
     let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
     secure(order, last, filter, capabilities, no_new_privileges);
     by_parent
@@ -406,7 +431,18 @@ fn below_proc(name: &str) -> String {
     let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
     let path = match dots {
         false => name.to_owned(),
-        true => name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+        true => name
+            .chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect(),
     };
     format!("sys/{path}")
 }

@@ -6,8 +6,8 @@ use super::identity::{self, Capability};
 use super::{Host, Notes, Program, Step, c_string};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{
-    IOPriorityClass, Linux, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType,
-    MemoryPolicyModeType, PosixRlimit, PosixRlimitType, Process, Scheduler,
+    IOPriorityClass, Linux, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy,
+    MemoryPolicyFlagType, MemoryPolicyModeType, PosixRlimit, PosixRlimitType, Process, Scheduler,
 };
 use std::ffi::CString;
 
@@ -24,12 +24,31 @@ pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: 
     for entry in process.env().iter().flatten().map(String::as_str).chain(extra.iter().map(String::as_str)) {
         environment.push(entry);
     }
-    let environment = last_wins(&environment);
+    let mut environment = last_wins(&environment);
+    // An empty home is none: `FindHome` adds the right one.
+    environment.retain(|entry| *entry != "HOME=");
     let search = environment.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
     let place = at.key("env");
     let search = search.split(':').map(|directory| c_string(directory, &place, &mut notes.problems)).collect();
     let environment = environment.into_iter().map(|entry| c_string(entry, &place, &mut notes.problems)).collect();
     Program { arguments, environment, search }
+}
+
+/// Whether the environment leaves the home directory to be found.
+pub(super) fn needs_home(process: &Process) -> bool {
+    let homes = process.env().iter().flatten().filter_map(|entry| entry.strip_prefix("HOME="));
+    homes.last().is_none_or(str::is_empty)
+}
+
+/// The CPUs to run on from now on, as words of bits: all, so that what the caller was bound to does not bind the
+/// container. A process that joins keeps where `execCPUAffinity` has put it, or goes where that wants it at last.
+pub(super) fn cpus(process: &Process, joins: bool) -> Option<Vec<u64>> {
+    let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joins);
+    let named = |list: Option<&str>| list.map(bits).filter(|words| !words.is_empty());
+    match affinity {
+        None => Some(vec![u64::MAX; 16]),
+        Some(affinity) => named(affinity.cpu_affinity_final().as_deref()),
+    }
 }
 
 /// Removes earlier entries of the same name; the order of what stays is kept.

@@ -19,6 +19,8 @@ pub(crate) enum Part {
     Source,
     /// Putting it there.
     Attach,
+    /// A file cannot be mounted on a directory.
+    SourceNotDirectory,
     /// Changing its attributes.
     Attributes,
     /// The target must be a plain directory, reached without symbolic links.
@@ -62,11 +64,12 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 24] = [
+    const ALL: [Part; 25] = [
         Part::Whole,
         Part::Target,
         Part::Source,
         Part::Attach,
+        Part::SourceNotDirectory,
         Part::Attributes,
         Part::NotPlain,
         Part::OnProc,

@@ -13,6 +13,7 @@ mod kill;
 mod list;
 mod output;
 mod pause;
+mod plan;
 mod ps;
 mod resume;
 mod run;
@@ -76,6 +77,7 @@ const VERBS: &[Verb] = &[
     kill::VERB,
     delete::VERB,
     spec::VERB,
+    plan::VERB,
     features::VERB,
 ];
 
@@ -188,6 +190,7 @@ fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>,
     if globals.version {
         return output::print(&version(words.first())).map(|()| 0);
     }
+    log.debug(|| format!("davit {}: {words:?}", env!("CARGO_PKG_VERSION")));
     let scene = Scene { globals: &globals, log };
     match (matches.subcommand(), verb) {
         (Some((_, matches)), Some(verb)) => (verb.perform)(matches, &scene),

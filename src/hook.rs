@@ -99,6 +99,8 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         terminal::duplicate_onto(output.as_fd(), 2)?;
         limits::reset_signals()?;
         limits::set_umask(0o022);
+        // The caller's own leaks are not for hooks either.
+        crate::sys::program::close_on_exec_from(3)?;
         sets.map_or(Ok(()), credentials::set_capabilities)
     };
     let errno = match prepare() {

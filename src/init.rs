@@ -104,6 +104,10 @@ struct Init<'a> {
     given: &'a mut Given,
     /// The container's root directory.
     root: Option<OwnedFd>,
+    /// Device and inode of the root directory.
+    root_identity: (u64, u64),
+    /// The last path looked for on behalf of a link, and whether it was there.
+    looked_for: Option<(&'a InRoot, bool)>,
     /// The inherited mounts are peers of the host's.
     shares_with_host: bool,
     /// The directory the last device or link was made in.
@@ -128,6 +132,8 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
         plan,
         given: &mut given,
         root: None,
+        root_identity: (0, 0),
+        looked_for: None,
         shares_with_host: false,
         directory: None,
         masks: paths::Masks::default(),

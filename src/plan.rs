@@ -12,6 +12,7 @@ mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod options;
 mod order;
+mod outline;
 pub(crate) mod placement;
 mod process;
 pub(crate) mod resources;
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) init: Vec<Step>,
     /// The program and its surroundings.
     pub(crate) program: Program,
+    /// The parent parts from the runtime's executable itself, because the child can be seen from its first moment.
+    pub(crate) disown_before_clone: bool,
     /// Resource limits the parent sets at `Gate::Limits`.
     pub(crate) parent_rlimits: Vec<Step>,
     /// What the cgroup is told.
@@ -108,16 +111,12 @@ pub(crate) struct Request {
 /// What this host and this caller are, as far as decisions depend on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
-    /// Effective uid of the caller.
-    pub(crate) uid: u32,
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
-    /// Whether the caller lives in a user namespace other than the first.
-    pub(crate) in_user_namespace: bool,
     /// Highest capability number of this kernel.
     pub(crate) last_capability: u32,
-    /// The caller's bounding set: nothing outside it can be granted.
-    pub(crate) bounding: u64,
+    /// What the caller is permitted: nothing else can be granted, except in a user namespace of the container's own.
+    pub(crate) permitted: u64,
     /// Whether a process may name another executable as its own.
     pub(crate) can_disown: bool,
     /// Whether AppArmor is on.
@@ -188,6 +187,15 @@ pub(crate) struct Exec {
     pub(crate) environment: Vec<String>,
     /// Descriptors above 2 that the program gets.
     pub(crate) preserve_fds: Vec<i32>,
+}
+
+impl Host {
+    /// Where to part from the executable, as (parent, child). A new PID namespace hides the child until it is done; in one
+    /// that is shared the parent does it before the clone, if it has the right.
+    fn disown(&self, pid_namespace_is_new: bool) -> (bool, bool) {
+        let in_parent = self.can_disown && !pid_namespace_is_new && self.privileged;
+        (in_parent, self.can_disown && !in_parent)
+    }
 }
 
 /// Collects what goes wrong and what is worth a word while a plan is made.

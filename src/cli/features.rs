@@ -1,6 +1,7 @@
 //! `davit features`: what this build can do, gathered from the tables it works with.
 
 use super::{Scene, Takes, Verb, output};
+use crate::plan::options;
 use crate::spec::features::{Cgroup, IntelRdt, MemoryPolicy, Seccomp, Supported, document};
 use crate::spec::shape::words;
 use clap::ArgMatches;
@@ -23,7 +24,7 @@ Example:
 };
 
 fn perform(_: &ArgMatches, _: &Scene<'_>) -> anyhow::Result<u8> {
-    let options = Vec::new();
+    let options: Vec<_> = options::known().collect();
     output::print(&(document(&supported(&options))? + "\n"))?;
     Ok(0)
 }

@@ -3,7 +3,6 @@
 //! What a `Building` has made is undone when it is dropped before it stands.
 
 use super::console::{self, Console};
-use super::dir::Dir;
 use super::host_side::Hosting;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
@@ -19,7 +18,7 @@ use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::socket;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::Spec;
 use std::fs;
 use std::os::fd::AsFd;
@@ -38,8 +37,6 @@ pub(super) struct Build {
     /// Where the cgroup goes; `None` without one.
     place: Option<Place>,
     layout: Option<Layout>,
-    /// Going without a cgroup is no error.
-    cgroup_is_optional: bool,
     runs: bool,
 }
 
@@ -79,8 +76,7 @@ impl Build {
             log.warning(warning);
         }
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        let cgroup_is_optional = is_rootless(&request);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, cgroup_is_optional, runs, request })
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request })
     }
 
     /// Whether the program gets a terminal.
@@ -173,16 +169,18 @@ fn is_rootless(request: &CreateRequest) -> bool {
 
 fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
     match request.cgroup_manager {
-        CgroupManager::Cgroupfs => Layout::probe().map(Some),
+        CgroupManager::Cgroupfs | CgroupManager::Systemd => Layout::probe().map(Some),
         CgroupManager::Disabled => Ok(None),
-        CgroupManager::Systemd => bail!("this davit makes cgroups itself and cannot ask systemd for them"),
     }
 }
 
 fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
     let at = Pointer::of("/linux/cgroupsPath");
-    let driver = placement::Driver::Cgroupfs;
+    let driver = match request.cgroup_manager {
+        CgroupManager::Systemd => placement::Driver::Systemd,
+        CgroupManager::Cgroupfs | CgroupManager::Disabled => placement::Driver::Cgroupfs,
+    };
     wanted.then(|| placement::compile(path, request.id.as_str(), driver, &at, problems)).flatten()
 }
 
@@ -209,6 +207,7 @@ pub(super) struct Building<'a> {
     pub(super) console: Console,
     cgroup: Option<Rc<Cgroup>>,
     new: NewContainer<'a>,
+    log: &'a Log,
 }
 
 impl<'a> Building<'a> {
@@ -217,9 +216,18 @@ impl<'a> Building<'a> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
-        let cgroup = make_cgroup(&build)?.map(Rc::new);
+        let layout = build.layout.clone();
+        let driver = layout.as_ref().map(Cgroupfs::new);
+        // A container of an ordinary user goes without where it may not have one.
+        let optional = || build.is_unprivileged();
+        let needs = &build.plan.resources.needs;
+        let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
+        let mut cgroup = match (&driver, &wanted) {
+            (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
+            _ => None,
+        };
         if let Some(cgroup) = &cgroup {
-            record.cgroup = Some(cgroup.record(crate::cgroup::DriverKind::Cgroupfs));
+            record.cgroup = driver.as_ref().map(|driver| cgroup.record(driver.kind()));
             let cgroup = Rc::clone(cgroup);
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
@@ -228,18 +236,36 @@ impl<'a> Building<'a> {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
             listener,
             hooks: build.container_hooks(&record)?,
-            process: None,
+            ..Kit::default()
         };
         let mut child = launch::launch(&build.plan, kit)?;
+        if let (None, Some(driver), Some(wanted)) = (&cgroup, &driver, &wanted)
+            && let Some(placed) = driver.place(wanted, child.pid)?
+        {
+            record.cgroup = Some(placed.record(driver.kind()));
+            let placed = Rc::new(placed);
+            cgroup = Some(Rc::clone(&placed));
+            new.on_failure("remove the cgroup", move || placed.unmake());
+        }
         record.init = Some(Process::now(child.pid)?);
         new.write(&record)?;
         let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
-        let building = Building { build, record, child, console, cgroup, new };
+        let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
             Ok(()) => Ok(building),
-            Err(error) => Err(building.out_of_memory().unwrap_or(error)),
+            Err(error) => Err(building.fail(error)),
         }
+    }
+
+    /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
+    fn fail(self, error: anyhow::Error) -> anyhow::Error {
+        let error = self.out_of_memory().unwrap_or(error);
+        let Building { record, child, new, log, .. } = self;
+        drop(child);
+        drop(new);
+        super::hooks::poststop(&record, log);
+        error
     }
 
     /// The container's process was killed for its memory limit: nothing else it said explains more.
@@ -274,19 +300,22 @@ impl<'a> Building<'a> {
 
     /// `run` goes on: the program is executed, the container runs.
     pub(super) fn finish_running(mut self) -> Result<Running> {
+        if let Err(error) = self.release() {
+            return Err(self.fail(error));
+        }
+        let Building { record, child, console, new, .. } = self;
+        new.keep();
+        Ok(Running { record, child, console })
+    }
+
+    fn release(&mut self) -> Result<()> {
         self.announce()?;
         self.record.creator = None;
         self.new.write(&self.record)?;
-        if let Err(error) = self.child.start(&self.build.plan) {
-            return Err(self.out_of_memory().unwrap_or(error));
-        }
+        self.child.start(&self.build.plan)?;
         super::hooks::poststart(&self.record)?;
-        let pidfd = self.child.release();
-        let Building { record, child, console, new, .. } = self;
-        let directory = new.path().to_owned();
-        new.keep();
-        let _ = pidfd;
-        Ok(Running { record, child, console, directory })
+        self.child.release();
+        Ok(())
     }
 }
 
@@ -295,7 +324,6 @@ pub(super) struct Running {
     pub(super) record: Record,
     pub(super) child: Child,
     pub(super) console: Console,
-    pub(super) directory: PathBuf,
 }
 
 /// The name of the start socket until the container is created.
@@ -306,15 +334,4 @@ fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
     let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
     let path = files::by_descriptor(&held, START_DRAFT);
     socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
-}
-
-fn make_cgroup(build: &Build) -> Result<Option<Cgroup>> {
-    let (Some(layout), Some(place)) = (&build.layout, &build.place) else { return Ok(None) };
-    let wanted = Wanted { place, needs: &build.plan.resources.needs, optional: build.cgroup_is_optional };
-    Cgroupfs::new(layout).prepare(&wanted)
-}
-
-/// Opens the state directory again, for the verb that ends the container.
-pub(super) fn reopen(root: &Root, id: &super::Id) -> Result<Option<Dir>> {
-    Dir::open(root, id)
 }

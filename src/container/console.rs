@@ -45,6 +45,14 @@ impl Console {
         }
     }
 
+    /// The terminal this process holds itself, to look at.
+    pub(super) fn peek(&self) -> Option<&OwnedFd> {
+        match self {
+            Console::Own(master) => master.as_ref(),
+            Console::Socket(_) => None,
+        }
+    }
+
     /// The terminal this process holds itself.
     pub(super) fn own(self) -> Option<OwnedFd> {
         match self {

@@ -11,12 +11,12 @@ use super::process::Handle;
 use super::{Container, ExecRequest, Root, Status, build, dir, executable, files};
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
-use crate::launch::{self, Child, CloneRefused, HostSide, Kit};
+use crate::launch::{self, Child, HostSide, Kit};
 use crate::plan::namespaces::{KINDS, MOUNT};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
 use crate::spec::load;
-use crate::sys::{Errno, credentials, limits};
+use crate::sys::{credentials, limits};
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::{Process, Spec};
 use std::fs;
@@ -146,17 +146,12 @@ impl Joining<'_> {
         // The child inherits this, so that there is no moment in which the container could look into it.
         credentials::undumpable().map_err(io::Error::from).context("become undumpable")?;
         let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
-        let kit =
-            || -> Result<Kit<'_>> { Ok(Kit { cgroup: into, process: Some(self.init.try_clone()?), ..Kit::default() }) };
-        let launched = match launch::launch(plan, kit()?) {
-            // The container has moved its processes below its own cgroup, as an init system in it does.
-            Err(error) if into.is_some() && born_in.is_none() && is_occupied(&error) => {
-                let elsewhere = Cgroup::open_of_process(&Layout::probe()?, self.container.pid())?;
-                launch::launch(plan, Kit { cgroup: Some(elsewhere.as_fd()), ..kit()? })
-            }
-            launched => launched,
-        };
-        let mut child = launched?;
+        // The container may have moved its processes below its own cgroup, as an init system in it does.
+        let where_init_is = || Cgroup::open_of_process(&Layout::probe()?, self.container.pid());
+        let other_cgroup: &dyn Fn() -> Result<OwnedFd> = &where_init_is;
+        let other_cgroup = born_in.is_none().then_some(other_cgroup);
+        let kit = Kit { cgroup: into, other_cgroup, process: Some(self.init.try_clone()?), ..Kit::default() };
+        let mut child = launch::launch(plan, kit)?;
         child.wait_until_ready(plan, self)?;
         child.start(plan)?;
         // Only now: to engines the file says that the program runs, and its absence that it does not.
@@ -182,13 +177,6 @@ impl Joining<'_> {
             false => error,
         }
     }
-}
-
-/// Whether a cgroup takes no process: EBUSY when it has given its controllers to cgroups below it, ENOENT when it was
-/// removed or lies outside of what the caller can see.
-fn is_occupied(error: &anyhow::Error) -> bool {
-    let errno = error.downcast_ref::<CloneRefused>().map(|refused| refused.errno);
-    matches!(errno, Some(Errno::EBUSY | Errno::ENOENT | Errno::EOPNOTSUPP | Errno::ENODEV))
 }
 
 impl HostSide for Joining<'_> {

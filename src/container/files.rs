@@ -53,7 +53,7 @@ pub(super) fn write_pid(file: &Path, pid: i32) -> Result<()> {
     let mut draft_name = std::ffi::OsString::from(".");
     draft_name.push(name);
     let draft = file.with_file_name(draft_name);
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut open = fs::OpenOptions::new();
         let mut out = open.write(true).create_new(true).mode(0o666).open(&draft)?;
         write!(out, "{pid}")?;

@@ -18,8 +18,19 @@ impl Foreground {
     /// Holds back signals; with a terminal for the container, the caller's own goes to raw mode.
     pub(super) fn prepare(has_terminal: bool) -> Result<Foreground> {
         let signals = Signals::hold().map_err(io::Error::from).context("hold back signals")?;
-        let raw = if has_terminal { terminal::Raw::enter().map_err(io::Error::from).context("set the terminal to raw mode")? } else { None };
+        let raw = if has_terminal {
+            terminal::Raw::enter().map_err(io::Error::from).context("set the terminal to raw mode")?
+        } else {
+            None
+        };
         Ok(Foreground { signals, raw })
+    }
+}
+
+impl Foreground {
+    /// Gives the container's terminal the size of the caller's, if the caller has one.
+    pub(super) fn give_size(&self, master: &OwnedFd) {
+        relay::copy_size(self.raw.as_ref(), master);
     }
 }
 
@@ -27,9 +38,6 @@ impl Foreground {
 /// a shell would say it.
 pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedFd>) -> Result<u8> {
     let mut relay = master.map(|master| Relay::between(master, foreground.raw.as_ref()));
-    if let Some(relay) = &relay {
-        relay.copy_size();
-    }
     let pidfd = child.pidfd.as_fd();
     loop {
         let seen = relay::wait(foreground.signals.as_fd(), pidfd, relay.as_ref());

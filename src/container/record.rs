@@ -60,7 +60,7 @@ pub(crate) struct Record {
 impl Record {
     /// Reads the document. The error says what is wrong and where, by line and column.
     pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let record: Record = serde_json::from_slice(bytes)?;
+        let record: Record = serde_json::from_str(std::str::from_utf8(bytes)?)?;
         match record.version {
             1..=VERSION => Ok(record),
             0 => anyhow::bail!("not a state file of davit: it has no version"),

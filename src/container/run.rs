@@ -21,7 +21,12 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         }
         // Signals are held back from before the process exists, so that none is lost and its end is not missed.
         let foreground = (!detach).then(|| Foreground::prepare(build.has_terminal())).transpose()?;
-        let running = Building::begin(build, root, log)?.finish_running()?;
+        let building = Building::begin(build, root, log)?;
+        // The program shall find its terminal in the size of the caller's from its first moment.
+        if let (Some(foreground), Some(master)) = (&foreground, building.console.peek()) {
+            foreground.give_size(master);
+        }
+        let running = building.finish_running()?;
         Ok((running, foreground))
     };
     let (running, foreground) = started().with_context(|| format!("cannot run {id}"))?;

@@ -1,13 +1,17 @@
 //! `start`: the first process of a created container becomes its program.
 
 use super::dir::Dir;
-use super::{Container, Id, NO_CONTAINER, Record, Root, START, Status, files, hooks};
+use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, files, hooks};
 use crate::channel::{Channel, Message};
 use crate::launch::after_start;
 use crate::report::Log;
 use crate::sys::{Errno, socket};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
+use std::time::Duration;
+
+/// How long a process that gave up may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts a created container. Returns when the program has been executed and the poststart hooks have run.
 pub(crate) fn start(root: &Root, id: &Id, log: &Log) -> Result<()> {
@@ -34,7 +38,13 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     // From here on it counts as running: if this process is killed now, the container's process notices and ends.
     let file = dir.path().join(START);
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
-    release(&Channel::over(socket), &container.record)?;
+    if let Err(error) = release(&Channel::over(socket), &container.record) {
+        // It has said its last word; whoever looks now shall see it stopped.
+        if let Some(init) = container.record.init.map(Process::open).transpose()?.flatten() {
+            init.ended_within(PATIENCE).context("wait for the container's process")?;
+        }
+        return Err(error);
+    }
     if let Err(error) = hooks::poststart(&container.record) {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);

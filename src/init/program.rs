@@ -2,14 +2,13 @@
 
 use super::{Broken, Init, broken};
 use crate::channel::{OUTPUT, Part};
+use crate::sys::program::Strings;
 use crate::sys::{Errno, path, pipe, program};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the kernel looks at of a file to be executed (BINPRM_BUF_SIZE).
 const HEAD: usize = 256;
-/// No user database is larger than this; one that pretends to be must not keep us.
-const MOST_USERS: usize = 16 << 20;
 
 impl Init<'_> {
     /// Resolves args[0] as execvp(3) does, with the program's own PATH and rights. The reasons are told apart, because
@@ -39,6 +38,21 @@ impl Init<'_> {
         Err(forbidden.map_or(broken(Part::NotInPath, Errno::ENOENT), |errno| broken(Part::NotPermitted, errno)))
     }
 
+    /// Engines leave HOME to the runtime. What the image says is only believed as far as it is an ordinary file of a
+    /// reasonable size with a line for this very number; otherwise HOME is "/".
+    pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
+        let home = path::open_following_links(c"/etc/passwd", libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .and_then(|file| read_ordinary(file.as_fd()))
+            .ok()
+            .and_then(|text| home_in(&text, uid))
+            .unwrap_or_else(|| b"/".to_vec());
+        let mut environment = self.plan.program.environment.clone();
+        environment.retain(|entry| !entry.to_bytes().starts_with(b"HOME="));
+        environment.push(CString::new([b"HOME=", home.as_slice()].concat()).map_err(|_| Errno::EINVAL)?);
+        self.given.environment = Strings::new(environment);
+        Ok(())
+    }
+
     pub(super) fn execute(&mut self) -> Result<(), Broken> {
         let path = self.program.as_deref().unwrap_or(c"");
         self.given.channel.executing()?;
@@ -48,55 +62,6 @@ impl Init<'_> {
             errno => errno.into(),
         })
     }
-
-    /// Adds the home directory of the user: the sixth field of the line in /etc/passwd whose third is `uid`; `/` where
-    /// there is none (passwd(5)). Only the process that is inside may follow the paths of an image.
-    pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
-        let mut entry = b"HOME=".to_vec();
-        match open_users().and_then(|file| home_of(uid, &file)) {
-            Some(home) => entry.extend_from_slice(&home),
-            None => entry.push(b'/'),
-        }
-        self.given.environment.push(CString::new(entry).map_err(|_| Errno::EINVAL)?);
-        Ok(())
-    }
-}
-
-/// A plain file inside the root, or nothing: a fifo would keep us, a device might do anything.
-fn open_users() -> Option<OwnedFd> {
-    let root = path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY).ok()?;
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let looked_at = path::open_in_root(root.as_fd(), c"/etc/passwd", libc::O_PATH).ok()?;
-    let plain = |fd: &OwnedFd| path::status(fd.as_fd()).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFREG);
-    let file = plain(&looked_at).then(|| path::open_in_root(root.as_fd(), c"/etc/passwd", flags).ok()).flatten()?;
-    plain(&file).then_some(file)
-}
-
-fn home_of(uid: u32, file: &OwnedFd) -> Option<Vec<u8>> {
-    let mut rest = Vec::new();
-    let mut bytes = [0; 4096];
-    let mut seen = 0;
-    loop {
-        let length = pipe::read(file.as_fd(), &mut bytes).ok()?;
-        seen += length;
-        rest.extend_from_slice(&bytes[..length]);
-        let whole =
-            if length == 0 { rest.len() } else { rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-        let found = rest[..whole].split(|byte| *byte == b'\n').find_map(|line| home_in(uid, line));
-        if found.is_some() || length == 0 || seen > MOST_USERS {
-            return found;
-        }
-        rest.drain(..whole);
-    }
-}
-
-/// `name:password:uid:gid:comment:home:shell`, if the uid is that one and the home is a path.
-fn home_in(uid: u32, line: &[u8]) -> Option<Vec<u8>> {
-    let mut fields = line.split(|byte| *byte == b':');
-    let number = std::str::from_utf8(fields.nth(2)?).ok()?;
-    let home = fields.nth(2)?;
-    let is_path = home.first() == Some(&b'/') && !home.contains(&0);
-    (number.parse() == Ok(uid) && is_path).then(|| home.to_vec())
 }
 
 /// What execve(2) did not say: which file it missed, or why it did not know what to do with this one. `None` if the file
@@ -188,4 +153,47 @@ fn join(directory: &CStr, name: &CStr) -> CString {
     path.push(b'/');
     path.extend_from_slice(name.to_bytes());
     CString::new(path).unwrap_or_default()
+}
+
+/// The most of a passwd file that is read, in bytes.
+const PASSWD: usize = 1 << 20;
+
+fn read_ordinary(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    if path::status(file)?.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Errno::EINVAL);
+    }
+    let mut text = Vec::new();
+    let mut part = [0; 4096];
+    while text.len() < PASSWD {
+        match pipe::read(file, &mut part)? {
+            0 => break,
+            length => text.extend_from_slice(&part[..length]),
+        }
+    }
+    Ok(text)
+}
+
+/// The sixth field of the first line whose third field is the number (passwd(5)), if it is absolute.
+fn home_in(passwd: &[u8], uid: u32) -> Option<Vec<u8>> {
+    let uid = uid.to_string();
+    passwd.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b':').skip(2);
+        let found = fields.next()? == uid.as_bytes();
+        let home = fields.nth(2)?;
+        (found && home.starts_with(b"/")).then(|| home.to_vec())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::home_in;
+
+    #[test]
+    fn home_is_that_of_the_number_and_absolute() {
+        let passwd = b"root:x:0:0::/root:/bin/sh\n12:x:7:0::/no:/\nu:x:12:0::/home/u:/\nbad:x:9:0::rel:/\nshort:x:8";
+        assert_eq!(home_in(passwd, 0).as_deref(), Some(&b"/root"[..]));
+        assert_eq!(home_in(passwd, 12).as_deref(), Some(&b"/home/u"[..]));
+        assert_eq!(home_in(passwd, 9), None);
+        assert_eq!(home_in(passwd, 8), None);
+    }
 }

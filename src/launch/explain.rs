@@ -69,6 +69,7 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         Part::Target => format!("open the target: {words}"),
         Part::Source => format!("open the source: {words}"),
         Part::Attach => format!("attach: {words}"),
+        Part::SourceNotDirectory => format!("the source is {words}, the target is one"),
         Part::Attributes => format!("change the mount's attributes: {words}"),
         Part::NotPlain => {
             format!("it must be mounted on an ordinary directory, reached without symbolic links: {words}")

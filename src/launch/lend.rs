@@ -86,6 +86,16 @@ pub(super) fn own_file() -> Result<OwnFile> {
     Ok(OwnFile { file, empty })
 }
 
+/// Where the new process is visible from its birth to processes of a container, this process parts from the executable
+/// before there is a child.
+pub(super) fn disown_before_clone(plan: &Plan) -> Result<()> {
+    if !plan.disown_before_clone {
+        return Ok(());
+    }
+    let own = own_file()?;
+    executable::disown(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")
+}
+
 fn c_path(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} contains a NUL byte", path.display()))
 }

@@ -253,7 +253,7 @@ pub(crate) enum Act {
     ChangeDirectory(CString),
     /// Prove that the working directory lies inside the root.
     CheckDirectory(CString),
-    /// Add HOME to the environment, as the container's /etc/passwd has it for this user.
+    /// Set HOME to the user's directory in the container's /etc/passwd.
     FindHome { uid: u32 },
     /// Resolve the program and prove that it can be executed.
     FindProgram,

@@ -78,9 +78,7 @@ fn flags(profile: &LinuxSeccomp, notifies: bool) -> u64 {
             LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
             // The kernel takes this flag only together with a listener.
             LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv if !notifies => 0,
-            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => {
-                libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-            }
+            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
         };
     }
     if flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 && flags & libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH != 0 {

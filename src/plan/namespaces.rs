@@ -142,10 +142,8 @@ fn maps(linux: &Linux, namespaces: &Namespaces, host: &Host, notes: &mut Notes) 
         return None;
     }
     let mut maps = Maps { deny_setgroups: !host.privileged, ..Maps::default() };
-    let lists = [
-        (linux.uid_mappings(), "/linux/uidMappings", "uid"),
-        (linux.gid_mappings(), "/linux/gidMappings", "gid"),
-    ];
+    let lists =
+        [(linux.uid_mappings(), "/linux/uidMappings", "uid"), (linux.gid_mappings(), "/linux/gidMappings", "gid")];
     for (number, (list, place, what)) in lists.into_iter().enumerate() {
         let list = list.as_deref().unwrap_or_default();
         let mut text = String::new();

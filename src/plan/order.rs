@@ -72,7 +72,10 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
+    let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
+    let init = order.0;
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, warnings };
+    notes.problems.or(plan)
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -84,9 +87,8 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let namespaces = Namespaces { joined: exec.namespaces, staged: exec.staged, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
-    // Before joining: labels and scores are written through the host's procfs, which must not come along; and nothing of
-    // the container may see this process while /proc/PID/exe leads to the runtime's file.
-    if host.can_disown {
+    // Before joining: labels and scores are written through the host's procfs, which must not come along.
+    if host.disown(false).1 {
         order.then("", Act::DisownExecutable);
     }
     if host.privileged {
@@ -126,7 +128,9 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
-    notes.problems.or(Plan { namespaces, lent, init: order.0, program, parent_rlimits, resources, warnings })
+    let (disown_before_clone, init) = (host.disown(false).0, order.0);
+    let plan = Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, resources, warnings };
+    notes.problems.or(plan)
 }
 
 /// First breath to all namespaces joined or made.
@@ -139,7 +143,7 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], h
         order.then("/linux/uidMappings", Act::BecomeRoot);
     }
     // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
-    if host.can_disown {
+    if host.disown(namespaces.new & namespaces::PID != 0).1 {
         order.then("", Act::DisownExecutable);
     }
     for (slot, joined) in lent.iter().enumerate() {
@@ -344,7 +348,7 @@ fn become_the_program(
     // As root where that helps, for a directory that only root may enter.
     let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
     order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
-    let capabilities = process::capabilities(process, host, notes);
+    let capabilities = process::capabilities(process, host, namespaces.own(USER), notes);
     if let Some(capabilities) = &capabilities {
         order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     }
@@ -356,11 +360,11 @@ fn become_the_program(
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));
-    if process::needs_home(process) {
-        // With the user's own rights, since the file is the image's.
+    let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
+    let has_home = |entry: &String| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty());
+    if !process.env().iter().flatten().any(has_home) {
         order.at(at.key("env"), Act::FindHome { uid: user.uid() });
     }
-    let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
     secure(order, last, filter, capabilities, no_new_privileges);
     by_parent
 }

@@ -24,20 +24,12 @@ pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: 
     for entry in process.env().iter().flatten().map(String::as_str).chain(extra.iter().map(String::as_str)) {
         environment.push(entry);
     }
-    let mut environment = last_wins(&environment);
-    // An empty home is none: `FindHome` adds the right one.
-    environment.retain(|entry| *entry != "HOME=");
+    let environment = last_wins(&environment);
     let search = environment.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
     let place = at.key("env");
     let search = search.split(':').map(|directory| c_string(directory, &place, &mut notes.problems)).collect();
     let environment = environment.into_iter().map(|entry| c_string(entry, &place, &mut notes.problems)).collect();
     Program { arguments, environment, search }
-}
-
-/// Whether the environment leaves the home directory to be found.
-pub(super) fn needs_home(process: &Process) -> bool {
-    let homes = process.env().iter().flatten().filter_map(|entry| entry.strip_prefix("HOME="));
-    homes.last().is_none_or(str::is_empty)
 }
 
 /// The CPUs to run on from now on, as words of bits: all, so that what the caller was bound to does not bind the
@@ -188,8 +180,13 @@ fn rlimit(typ: PosixRlimitType) -> (u32, &'static str) {
 }
 
 /// The masks of the process, or `None` when it leaves capabilities as they are.
-pub(super) fn capabilities(process: &Process, host: &Host, notes: &mut Notes) -> Option<Capability> {
-    process.capabilities().as_ref().map(|listed| identity::capabilities(listed, host, notes))
+pub(super) fn capabilities(
+    process: &Process,
+    host: &Host,
+    own_user_namespace: bool,
+    notes: &mut Notes,
+) -> Option<Capability> {
+    process.capabilities().as_ref().map(|listed| identity::capabilities(listed, host, own_user_namespace, notes))
 }
 
 /// The parameters of sched_setattr(2). Members that are not given are 0 (config.md, "scheduler").

@@ -45,9 +45,7 @@ fn file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     let target = path::make_file(to, name, 0o600)?;
     loop {
         // SAFETY: a null offset is allowed and means the file's own.
-        let sent = unsafe {
-            libc::sendfile(target.as_raw_fd(), source.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000)
-        };
+        let sent = unsafe { libc::sendfile(target.as_raw_fd(), source.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
         match Errno::result(sent) {
             Ok(0) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => (),

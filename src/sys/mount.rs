@@ -109,9 +109,7 @@ pub(crate) fn remount_here(flags: u64, data: Option<&CStr>) -> Result<()> {
 /// Changes the propagation of every mount of this namespace, from "/" down (one of MS_PRIVATE, MS_SLAVE, …).
 pub(crate) fn set_propagation_of_root(propagation: u64) -> Result<()> {
     // SAFETY: the target is a terminated literal; everything else may be null when only propagation changes.
-    done(unsafe {
-        libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), propagation, std::ptr::null())
-    })
+    done(unsafe { libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), propagation, std::ptr::null()) })
 }
 
 /// pivot_root(2) of the working directory onto itself: the old root ends up mounted on top of the new one, at "/".
@@ -136,9 +134,7 @@ pub(crate) fn detach(path: &CStr) -> Result<()> {
 /// Moves the mount the working directory is the root of to "/" (mount(2), MS_MOVE), for systems that cannot pivot.
 pub(crate) fn move_here_to_root() -> Result<()> {
     // SAFETY: both paths are terminated literals; type and data may be null for MS_MOVE.
-    done(unsafe {
-        libc::mount(c".".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_MOVE, std::ptr::null())
-    })
+    done(unsafe { libc::mount(c".".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_MOVE, std::ptr::null()) })
 }
 
 /// A new file system that no path leads to, its mount attributes MOUNT_ATTR_* (fsopen(2) to fsmount(2), Linux 5.2).

@@ -58,9 +58,8 @@ pub(crate) fn setsid() -> Result<()> {
 /// so that keys of the caller's session do not reach the container.
 pub(crate) fn new_session_keyring(name: &CStr) -> Result<()> {
     // SAFETY: `name` is a terminated string.
-    let key = answer(unsafe {
-        libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr(), 0, 0, 0)
-    })?;
+    let key =
+        answer(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr(), 0, 0, 0) })?;
     const USER_SEARCH: u32 = 0x0008_0000;
     const POSSESSOR_ALL: u32 = 0x3f00_0000;
     const USER_VIEW_READ: u32 = 0x0003_0000;

@@ -198,10 +198,12 @@ pub(crate) fn change_root_to_working_directory() -> Result<()> {
 /// Makes the directory at `path` the working directory, and proves that it lies inside this process's root.
 ///
 /// A working directory reached through a leaked descriptor answers getcwd(2) with ENOENT or an "(unreachable)" path
-/// (CVE-2024-21626).
+/// (CVE-2024-21626). Magic links such as `/proc/self/fd/7` are not followed in the first place (ELOOP). fchdir(2) checks
+/// the right to search the directory as chdir(2) does.
 pub(crate) fn change_directory_inside(path: &CStr) -> Result<()> {
-    // SAFETY: `path` is a terminated string.
-    done(unsafe { libc::chdir(path.as_ptr()) })?;
+    let resolve = libc::RESOLVE_NO_MAGICLINKS;
+    let directory = openat2(libc::AT_FDCWD, path, libc::O_PATH | libc::O_DIRECTORY, 0, resolve)?;
+    change_directory(std::os::fd::AsFd::as_fd(&directory))?;
     working_directory_is_inside()
 }
 

@@ -5,7 +5,7 @@ use super::{Errno, Result, pipe};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// All signals, held back and read from a descriptor instead.
 #[derive(Debug)]
@@ -16,7 +16,9 @@ impl Signals {
     pub(crate) fn hold() -> Result<Signals> {
         let mut all = SigSet::all();
         // A fault of our own must still end us, and stopping a job is between the shell and us.
-        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS] {
+        for fault in
+            [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS]
+        {
             all.remove(fault.try_into()?);
         }
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), None)?;
@@ -36,6 +38,18 @@ impl Signals {
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// Gives a container's terminal the size of the caller's.
+pub(crate) fn copy_size(raw: Option<&Raw>, master: &OwnedFd) {
+    give_size(raw.and_then(Raw::try_clone).as_ref(), master);
+}
+
+/// Without a terminal to copy from, or when it has no size, the size stays.
+fn give_size(from: Option<&OwnedFd>, to: &OwnedFd) {
+    if let Some((rows, columns)) = from.and_then(|fd| terminal::size(fd.as_fd()).ok()) {
+        let _ = terminal::set_size(to.as_fd(), rows, columns);
     }
 }
 
@@ -90,11 +104,9 @@ impl Relay {
         Relay { master, size_of, output_open: true, input_open: true }
     }
 
-    /// Gives the container's terminal the size of the caller's. Without one, or when it refuses, the size stays.
+    /// Gives the container's terminal the size the caller's has now.
     pub(crate) fn copy_size(&self) {
-        if let Some((rows, columns)) = self.size_of.as_ref().and_then(|fd| terminal::size(fd.as_fd()).ok()) {
-            let _ = terminal::set_size(self.master.as_fd(), rows, columns);
-        }
+        give_size(self.size_of.as_ref(), &self.master);
     }
 
     /// Passes on what the wait has seen.

@@ -99,3 +99,14 @@ fn warnings_are_not_errors_and_wait_for_the_outcome() {
     let text = fs::read_to_string(&log).expect("is there");
     assert_eq!(entry(&text).0, "warning");
 }
+
+#[test]
+fn debug_lines_are_there_when_asked_for_and_errors_stay_last() {
+    let stage = Stage::new("log-debug");
+    fs::create_dir_all(stage.root()).expect("a directory");
+    let log = stage.path("log.json");
+    stage.davit(&["--debug", "--log", &log, "--log-format", "json", "state", "web"]).refused();
+    let text = fs::read_to_string(&log).expect("is there");
+    let levels: Vec<String> = text.lines().map(|line| entry(line).0).collect();
+    assert_eq!(levels, ["debug", "error"]);
+}

@@ -2,8 +2,8 @@
 
 use crate::stage::{Stage, command, davit};
 
-const VERBS: [&str; 12] =
-    ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete", "spec", "features"];
+const VERBS: [&str; 13] =
+    ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete", "spec", "plan", "features"];
 
 #[test]
 fn help_is_on_stdout_and_names_every_command() {

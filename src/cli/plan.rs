@@ -1,0 +1,71 @@
+//! `davit plan`.
+
+use super::{Scene, Takes, Verb, output, words};
+use crate::container::{self, CreateRequest, Id};
+use clap::{ArgMatches, Args, ValueEnum};
+use std::path::PathBuf;
+
+pub(super) const VERB: Verb = Verb {
+    name: "plan",
+    about: "Show what creating a container from a bundle would do",
+    help: "\
+Show every step from config.json of the BUNDLE to the running program, for this host and this user, each with the place
+in config.json that asks for it. Nothing is made. Mistakes in config.json are told as `davit create` would tell them.
+
+Exit status: 0, or 1 when the container could not be created.
+
+Example:
+  davit plan /bundles/web",
+    takes: Takes::Exactly(1),
+    flags_end: false,
+    define: Words::augment_args,
+    perform,
+};
+
+#[derive(Args)]
+struct Words {
+    /// Format of the plan
+    #[arg(long, short, default_value = "text")]
+    format: Format,
+    /// Plan without pivot_root, as create --no-pivot
+    #[arg(long)]
+    no_pivot: bool,
+    /// Plan without a session keyring, as create --no-new-keyring
+    #[arg(long)]
+    no_new_keyring: bool,
+    /// Directory with config.json
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
+    let words = words::<Words>(matches)?;
+    let request = CreateRequest {
+        // No container will have it; it shows where a name is put in.
+        id: Id::new("ID")?,
+        bundle: words.bundle,
+        console_socket: None,
+        pidfd_socket: None,
+        pid_file: None,
+        no_pivot: words.no_pivot,
+        no_new_keyring: words.no_new_keyring,
+        preserve_fds: 0,
+        cgroup_manager: scene.cgroup_manager()?,
+        rootless: scene.rootless()?,
+    };
+    let outline = container::plan(request, scene.log)?.outline();
+    let text = match words.format {
+        Format::Text => outline.to_string(),
+        Format::Json => serde_json::to_string_pretty(&outline)? + "\n",
+    };
+    output::print(&text)?;
+    Ok(0)
+}

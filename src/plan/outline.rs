@@ -1,0 +1,141 @@
+//! A plan as `davit plan` shows it: for people as text, which is also what golden tests compare, and for programs as JSON.
+//!
+//! A view made for reading: nothing reads it back, and no decision is made here.
+
+use super::namespaces::KINDS;
+use super::{Lent, Plan, Step};
+use serde::Serialize;
+use std::ffi::CString;
+use std::fmt;
+
+/// What is shown of a plan.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Outline {
+    namespaces: Namespaces,
+    /// Writes to files of the container's cgroup.
+    cgroup: Vec<Line>,
+    /// What the parent sets from outside.
+    limits: Vec<Line>,
+    /// What the container's process does, in order.
+    init: Vec<Line>,
+    program: Program,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Namespaces {
+    new: Vec<&'static str>,
+    joined: Vec<Joined>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid_map: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid_map: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_offsets: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Joined {
+    origin: String,
+    path: String,
+}
+
+/// A place in config.json, and what is done on its account.
+#[derive(Serialize)]
+struct Line {
+    origin: String,
+    act: String,
+}
+
+#[derive(Serialize)]
+struct Program {
+    args: Vec<String>,
+    env: Vec<String>,
+}
+
+impl Plan {
+    /// The plan for reading.
+    pub(crate) fn outline(&self) -> Outline {
+        let namespaces = &self.namespaces;
+        let resources = &self.resources;
+        let writes = resources.writes.iter().chain(&resources.writes_inside);
+        let cgroup = writes.map(|write| {
+            let value = write.value.trim_end();
+            Line { origin: write.origin.to_string(), act: format!("write {value:?} to {}", write.file) }
+        });
+        let rules = resources.devices.len();
+        let devices = (rules > 0).then(|| Line {
+            origin: "/linux/resources/devices".to_owned(),
+            act: format!("install a device program of {rules} rules"),
+        });
+        Outline {
+            namespaces: Namespaces {
+                new: KINDS.iter().filter(|(bit, _)| namespaces.new & bit != 0).map(|(_, name)| *name).collect(),
+                joined: self.lent.iter().filter_map(joined).collect(),
+                uid_map: namespaces.maps.as_ref().map(|maps| maps.uids.trim_end().to_owned()),
+                gid_map: namespaces.maps.as_ref().map(|maps| maps.gids.trim_end().to_owned()),
+                time_offsets: namespaces.time_offsets.as_deref().map(|offsets| offsets.trim_end().to_owned()),
+            },
+            cgroup: cgroup.chain(devices).collect(),
+            limits: lines(&self.parent_rlimits),
+            init: lines(&self.init),
+            program: Program { args: texts(&self.program.arguments), env: texts(&self.program.environment) },
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+fn joined(lent: &Lent) -> Option<Joined> {
+    match lent {
+        Lent::Namespace { origin, path, .. } => {
+            Some(Joined { origin: origin.to_string(), path: path.display().to_string() })
+        }
+        Lent::Tree { .. } | Lent::Process => None,
+    }
+}
+
+fn lines(steps: &[Step]) -> Vec<Line> {
+    steps.iter().map(|step| Line { origin: step.origin.to_string(), act: step.act.to_string() }).collect()
+}
+
+fn texts(strings: &[CString]) -> Vec<String> {
+    strings.iter().map(|string| string.to_string_lossy().into_owned()).collect()
+}
+
+/// One heading for each part, and below it one line for each act with its place in a column of its own.
+impl fmt::Display for Outline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = &self.namespaces;
+        writeln!(f, "namespaces")?;
+        writeln!(f, "  new: {}", if names.new.is_empty() { "none".to_owned() } else { names.new.join(" ") })?;
+        for joined in &names.joined {
+            writeln!(f, "  joined: {} ({})", joined.path, joined.origin)?;
+        }
+        let maps = [("uid_map", &names.uid_map), ("gid_map", &names.gid_map), ("timens_offsets", &names.time_offsets)];
+        for (name, text) in maps {
+            if let Some(text) = text {
+                writeln!(f, "  {name}: {}", text.replace('\n', ", "))?;
+            }
+        }
+        let parts = [("cgroup", &self.cgroup), ("limits", &self.limits), ("init", &self.init)];
+        let width = parts.iter().flat_map(|(_, lines)| lines.iter()).map(|line| line.origin.len()).max().unwrap_or(0);
+        for (name, lines) in parts.into_iter().filter(|(_, lines)| !lines.is_empty()) {
+            writeln!(f, "{name}")?;
+            for line in lines {
+                writeln!(f, "  {:width$}  {}", line.origin, line.act)?;
+            }
+        }
+        writeln!(f, "program")?;
+        writeln!(f, "  args: {:?}", self.program.args)?;
+        writeln!(f, "  env: {:?}", self.program.env)?;
+        if !self.warnings.is_empty() {
+            writeln!(f, "warnings")?;
+            for warning in &self.warnings {
+                writeln!(f, "  {warning}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -7,6 +7,7 @@
 
 mod apply;
 mod create;
+mod join;
 mod layout;
 pub(crate) mod measure;
 mod processes;

@@ -62,7 +62,7 @@ fn plans() -> Vec<(String, Plan)> {
         }
         let process = spec.process().as_ref().expect("a process");
         for kinds in [namespaces::MOUNT, USER | namespaces::MOUNT | namespaces::PID] {
-            let exec = Exec { namespaces: kinds, preserve_fds: vec![5] };
+            let exec = Exec { namespaces: kinds, preserve_fds: vec![5], ..Exec::default() };
             if let Ok(plan) = compile_exec(&spec, process, &host(), &exec) {
                 plans.push((format!("{name}, exec into {kinds:x}"), plan));
             }
@@ -105,7 +105,7 @@ fn garbled_configurations_keep_every_rule() {
         let mut plans = vec![compile(&loaded.spec, &facts, &wishes)];
         if let Some(process) = loaded.spec.process() {
             let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT];
-            let exec = Exec { namespaces: *dice.pick(&kinds), preserve_fds: Vec::new() };
+            let exec = Exec { namespaces: *dice.pick(&kinds), ..Exec::default() };
             plans.push(compile_exec(&loaded.spec, process, &facts, &exec));
         }
         for plan in plans {

@@ -41,7 +41,10 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
 
 /// Looks at the host with the eyes of a process to be added to a container.
 pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
-    caller(Some(process))
+    let mut host = caller(Some(process))?;
+    // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
+    host.can_disown &= host.privileged;
+    Ok(host)
 }
 
 fn caller(process: Option<&Process>) -> Result<Host> {

@@ -38,6 +38,17 @@ pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: 
     Program { arguments, environment, search }
 }
 
+/// The CPUs to run on from now on, as words of bits: all, so that what the caller was bound to does not bind the
+/// container. A process that joins keeps where `execCPUAffinity` has put it, or goes where that wants it at last.
+pub(super) fn cpus(process: &Process, joins: bool) -> Option<Vec<u64>> {
+    let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joins);
+    let named = |list: Option<&str>| list.map(bits).filter(|words| !words.is_empty());
+    match affinity {
+        None => Some(vec![u64::MAX; 16]),
+        Some(affinity) => named(affinity.cpu_affinity_final().as_deref()),
+    }
+}
+
 /// Removes earlier entries of the same name; the order of what stays is kept.
 fn last_wins<'a>(entries: &[&'a str]) -> Vec<&'a str> {
     let name = |entry: &'a str| entry.split_once('=').map_or(entry, |(name, _)| name);

@@ -76,7 +76,8 @@ const TABLE: &[Row] = &[
         ],
     ),
     ("ps", &["ps", "--format", "json", "ID"], ["", "", "", "", "", GONE]),
-    ("kill", &["kill", "ID", "0"], ["", "", "", "", STOPPED, GONE]),
+    // While it is being created its process is not yet on record, where it has a cgroup to be found by.
+    ("kill", &["kill", "ID", "0"], [STOPPED, "", "", "", STOPPED, GONE]),
     ("kill-all", &["kill", "--all", "ID", "0"], ["", "", "", "", "", GONE]),
     ("update", &["update", "--pids-limit", "64", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
     ("events", &["events", "--stats", "ID"], [CREATING, "", "", "", STOPPED, GONE]),

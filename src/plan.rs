@@ -33,7 +33,7 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 /// What will happen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// Which namespaces clone3 makes and which are joined.
     pub(crate) namespaces: namespaces::Namespaces,

@@ -221,11 +221,11 @@ fn names_say_what_a_thing_is() {
                 complaints.push(format!("{}: there is no {}.rs", path.display(), directory.display()));
             }
         }
-        for name in read(&top().join(&path)).lines().filter_map(|line| line.trim().strip_prefix("mod ")) {
-            let name = name.trim_end_matches([';', '{', ' ']);
-            if BANNED.contains(&name) {
-                complaints.push(format!("{}: mod {name} says nothing", path.display()));
-            }
+        let text = code(&read(&top().join(&path)));
+        let words: Vec<_> =
+            text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+        for pair in words.windows(2).filter(|pair| pair[0] == "mod" && BANNED.contains(&pair[1])) {
+            complaints.push(format!("{}: mod {} says nothing", path.display(), pair[1]));
         }
     }
     none(&complaints);

@@ -78,12 +78,6 @@ impl Cgroup {
         frozen
     }
 
-    /// Puts an existing process into the cgroup. The kernel waits for a grace period of RCU in this, so a process that is
-    /// yet to be made should be born here instead (CLONE_INTO_CGROUP).
-    pub(crate) fn enter(&self, pid: i32) -> Result<()> {
-        self.write("cgroup.procs", &pid.to_string())
-    }
-
     /// The processes of the cgroup, then those of the cgroups below it.
     pub(crate) fn pids(&self) -> Result<Vec<i32>> {
         let mut pids = Vec::new();

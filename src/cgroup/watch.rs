@@ -45,7 +45,9 @@ impl Cgroup {
             Err(errno) => return Err(Refusal::of(format!("open {}", self.named("memory.events")), errno)),
         };
         // Where pressure is not measured or a trigger is not permitted there are no such events.
-        let stall = |resource| Some((resource, beneath::open_trigger(self.fd(), &format!("{resource}.pressure"), TRIGGER).ok()?));
+        let stall = |resource| {
+            Some((resource, beneath::open_trigger(self.fd(), &format!("{resource}.pressure"), TRIGGER).ok()?))
+        };
         let stalls = RESOURCES.into_iter().filter_map(stall).collect();
         let mut watch = Watch { memory, seen: Counters::new(), stalls };
         watch.seen = watch.read_memory()?.unwrap_or_default();
@@ -58,7 +60,8 @@ impl Watch {
     pub(crate) fn next(&mut self, ended: BorrowedFd<'_>, deadline: Instant) -> Result<Happened> {
         let files = self.memory.iter().chain(self.stalls.iter().map(|(_, file)| file));
         let files: Vec<BorrowedFd<'_>> = files.map(AsFd::as_fd).collect();
-        let changed = change::wait_any(&files, ended, deadline).map_err(|errno| Refusal::of("wait for events", errno))?;
+        let changed =
+            change::wait_any(&files, ended, deadline).map_err(|errno| Refusal::of("wait for events", errno))?;
         let mut happened = Happened { ended: changed.ended, ..Happened::default() };
         let offset = usize::from(self.memory.is_some());
         let stalled = self.stalls.iter().enumerate().filter(|(index, _)| changed.files.contains(&(index + offset)));

@@ -40,7 +40,8 @@ struct Words {
 
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let words = words::<Words>(matches)?;
-    let interval = duration(&words.interval).with_context(|| format!("--interval: {:?} is no time, such as 5s", words.interval))?;
+    let interval = duration(&words.interval)
+        .with_context(|| format!("--interval: {:?} is no time, such as 5s", words.interval))?;
     if interval.is_zero() {
         bail!("duration interval must be greater than 0");
     }

@@ -12,10 +12,10 @@ pub(super) const VERB: Verb = Verb {
 Show every step from config.json of the BUNDLE to the running program, for this host and this user, each with the place
 in config.json that asks for it. Nothing is made. Mistakes in config.json are told as `davit create` would tell them.
 
-With --host, plan for the host and the user that FILE describes, without looking at this machine's namespaces or root file
-system. FILE is a JSON object; what it leaves out is there:
-  privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities, a list of names), lastCapability, canDisown (a kernel
-  with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers and v1Controllers (lists of names)
+With --host, plan for the host and the user that FILE describes, and look at nothing of this machine's but the bundle.
+FILE is a JSON object; what it leaves out is there:
+  privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities), lastCapability,
+  canDisown (a kernel with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers, v1Controllers
 
 Exit status: 0, or 1 when the container could not be created.
 

@@ -60,7 +60,12 @@ pub(super) fn living(root: &Root, id: &Id) -> Result<Container> {
 
 /// Tells events until the container's first process has ended: its usage every `interval`, everything else when the
 /// kernel says so.
-pub(crate) fn events(root: &Root, id: &Id, interval: Duration, tell: &mut dyn FnMut(&Event) -> Result<()>) -> Result<()> {
+pub(crate) fn events(
+    root: &Root,
+    id: &Id,
+    interval: Duration,
+    tell: &mut dyn FnMut(&Event) -> Result<()>,
+) -> Result<()> {
     let told = || format!("cannot tell the events of {id}");
     let container = living(root, id).with_context(told)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();

@@ -46,8 +46,10 @@ pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedF
             for signal in foreground.signals.take().map_err(io::Error::from).context("read signals")? {
                 match signal {
                     libc::SIGWINCH => relay.iter().for_each(Relay::copy_size),
-                    // Children come and go by themselves; SIGURG is no message.
-                    libc::SIGCHLD | libc::SIGURG => (),
+                    // Of a container that shares its PID namespace, orphans come to this subreaper.
+                    libc::SIGCHLD => relay::reap_all_but(child.pid),
+                    // No message to anybody.
+                    libc::SIGURG => (),
                     // ESRCH: it ended in this moment.
                     signal => _ = process::signal(pidfd, signal),
                 }
@@ -64,6 +66,6 @@ pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedF
         relay.drain().map_err(io::Error::from).context("relay the terminal")?;
     }
     let status = clone::wait(child.pid).map_err(io::Error::from).context("wait for the container")?;
-    relay::reap_others();
+    relay::reap_all_but(0);
     Ok(status as u8)
 }

@@ -61,7 +61,7 @@ impl Init<'_> {
         self.change(&mount.target, &mount.changes)
     }
 
-    /// Fills the tmpfs beside its place, then puts it there: nobody sees it half full.
+    /// Mounts the tmpfs, then fills it from the directory it covers, which is held open.
     fn mount_copy(&mut self, mount: &NewMount, target: &OwnedFd, data: Option<&CStr>) -> Result<(), Broken> {
         path::change_directory(target.as_fd()).part(Part::Target)?;
         let covered = path::open_entry(target.as_fd(), c".", libc::O_RDONLY | libc::O_DIRECTORY).part(Part::Copy)?;

@@ -98,7 +98,6 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let namespaces = Namespaces { joined: exec.namespaces, staged: exec.staged, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
-    // Before joining: labels and scores are written through the host's procfs, which must not come along.
     if host.disown(false).1 {
         order.then("", Act::DisownExecutable);
     }
@@ -139,22 +138,10 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    let resources = resources::ResourcePlan::default();
     let (disown_before_clone, init) = (host.disown(false).0, order.0);
     // What concerns the container as a whole was done when it was created.
-    let (net_devices, resctrl) = (Vec::new(), None);
-    let plan = Plan {
-        namespaces,
-        lent,
-        init,
-        program,
-        disown_before_clone,
-        parent_rlimits,
-        resources,
-        resctrl,
-        net_devices,
-        warnings,
-    };
+    let plan =
+        Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, warnings, ..Plan::default() };
     notes.problems.or(plan)
 }
 
@@ -285,15 +272,12 @@ fn finish_root(
     if process.terminal().unwrap_or(false) {
         order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT)));
     }
-    if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
-        let place = Pointer::of("/hostname");
-        let name = c_string(name, &place, &mut notes.problems);
-        order.at(place, Act::SetHostname(name));
-    }
-    if let Some(name) = spec.domainname().as_deref().filter(|name| !name.is_empty()) {
-        let place = Pointer::of("/domainname");
-        let name = c_string(name, &place, &mut notes.problems);
-        order.at(place, Act::SetDomainname(name));
+    let names: [(_, _, fn(_) -> _); 2] =
+        [("/hostname", spec.hostname(), Act::SetHostname), ("/domainname", spec.domainname(), Act::SetDomainname)];
+    for (place, name, act) in names {
+        if let Some(name) = name.as_deref().filter(|name| !name.is_empty()) {
+            order.then(place, act(c_string(name, &Pointer::of(place), &mut notes.problems)));
+        }
     }
     order.0.extend(sysctls::compile(linux, notes));
     order.0.extend(closed_paths::compile(linux, notes));

@@ -176,13 +176,21 @@ fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Reaps orphans that came to this process as a subreaper and have ended.
-pub(crate) fn reap_others() {
+/// Reaps orphans that came to this process as a subreaper and have ended. `kept` is left for a wait of its own, after which
+/// 0, no process, is to be kept.
+pub(crate) fn reap_all_but(kept: libc::pid_t) {
     loop {
-        // SAFETY: a null status is allowed.
-        let pid = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
-        if pid <= 0 {
+        // SAFETY: siginfo_t is plain data for which zero is a value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: `info` is a full structure the kernel writes to.
+        let raw = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) };
+        // SAFETY: after a successful waitid the pid is set, to 0 if nobody has ended.
+        let pid = if raw == 0 { unsafe { info.si_pid() } } else { 0 };
+        if pid <= 0 || pid == kept {
             return;
         }
+        // SAFETY: a null status is allowed.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
     }
 }

@@ -188,7 +188,9 @@ impl Stats {
                 io_serviced_recursive: transfers(stats, "rios", "wios"),
                 psi: psi(&stats.io_pressure),
             },
-            hugetlb: hugetlb.map(|(size, of)| (size.clone(), Hugetlb { usage: of.current, failcnt: of.failures })).collect(),
+            hugetlb: hugetlb
+                .map(|(size, of)| (size.clone(), Hugetlb { usage: of.current, failcnt: of.failures }))
+                .collect(),
             intel_rdt: IntelRdt {},
             network_interfaces: None,
         }

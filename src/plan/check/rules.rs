@@ -61,8 +61,8 @@ pub(super) const COUNT: &[Count] = &[
     both(|a| matches!(a, Act::LimitBounding(_)), PERHAPS, "the bounding set is limited once"),
     both(|a| matches!(a, Act::InstallFilter(_)), PERHAPS, "one filter is installed"),
     both(|a| matches!(a, Act::OpenTerminal { .. }), PERHAPS, "there is one terminal"),
-    of_create(takes_root, ONCE, "a root is held"),
-    of_create(enters_root, ONCE, "the root is entered"),
+    Count { acts: takes_root, create: ONCE, exec: PERHAPS, why: "a root is held" },
+    Count { acts: enters_root, create: ONCE, exec: PERHAPS, why: "the root is entered" },
     of_create(|a| *a == Act::Await(Gate::Host), ONCE, "the host's side is waited for"),
     of_create(mounts, (0, usize::MAX), "a process that is added mounts nothing"),
     of_create(makes_nodes, (0, usize::MAX), "a process that is added makes no devices"),
@@ -84,6 +84,8 @@ pub(super) const BEFORE: &[Before] = &[
     before(|a| *a == Act::BecomeRoot, needs_root, "only root of the user namespace has its capabilities"),
     before(|a| *a == Act::DisownExecutable, can_be_seen, "the executable is parted from before the container can see this process (CVE-2019-5736)"),
     before(joins_another_kind, joins_mount_namespace, "in another mount namespace paths mean something else"),
+    before(joins_namespace, takes_root, "the root is found in the container's mount namespace"),
+    before(takes_root, joins_process, "the root of a process is found in the host's procfs, which is closed by joining"),
     before(joins, acts_in_namespace, "what is done in a namespace would be done in the caller's"),
     before(|a| *a == Act::NewCgroupNamespace, |a| matches!(a, Act::MountCgroup(_)), "a cgroup mount shows what is below its maker's namespace"),
     before(|a| *a == Act::NewSession, opens_terminals, "a terminal opened without a session of our own would be the caller's to control"),
@@ -145,8 +147,8 @@ pub(super) const AFTER: &[After] = &[
     After { once: |a| *a == Act::Execute, only: |_| false, why: "nothing comes after execve" },
 ];
 
-/// Acts that stand for no member of the document: what every process needs, what joining a container takes, and what
-/// `--preserve-fds` and the runtime's own mounts add.
+/// Acts that stand for no member of the document: what every process needs, what flags and the runtime's own mounts add,
+/// and what a process that is added takes from the one it joins.
 pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
     matches!(
         act,
@@ -215,8 +217,16 @@ fn opens_terminals(act: &Act) -> bool {
     runs_hook(act) || matches!(act, Act::OpenTerminal { .. })
 }
 
+fn joins_namespace(act: &Act) -> bool {
+    matches!(act, Act::JoinNamespace { .. })
+}
+
+fn joins_process(act: &Act) -> bool {
+    matches!(act, Act::JoinProcess { .. })
+}
+
 fn joins(act: &Act) -> bool {
-    matches!(act, Act::JoinNamespace { .. } | Act::JoinProcess { .. })
+    joins_namespace(act) || joins_process(act)
 }
 
 fn joins_mount_namespace(act: &Act) -> bool {
@@ -230,7 +240,7 @@ fn joins_another_kind(act: &Act) -> bool {
 fn acts_in_namespace(act: &Act) -> bool {
     mounts(act)
         || makes_nodes(act)
-        || takes_root(act)
+        || enters_root(act)
         || opens_terminals(act)
         || matches!(act, Act::SetHostname(_) | Act::SetDomainname(_) | Act::SetSysctl { .. } | Act::LoopbackUp)
         || matches!(act, Act::SetPropagation(_) | Act::ChangeDirectory(_) | Act::FindProgram)
@@ -241,9 +251,13 @@ fn needs_ids(act: &Act) -> bool {
 }
 
 fn needs_root(act: &Act) -> bool {
-    // Before a process joins a container, it writes what takes the host's procfs.
-    let before_joining = matches!(act, Act::SetOomScore(_) | Act::SetLabel { .. });
-    needs_ids(act) && !before_joining && !joins(act) && !matches!(act, Act::DisownExecutable | Act::BecomeRoot)
+    // Before a process joins a container, it does what takes the host's procfs.
+    let before_joining = matches!(act, Act::SetOomScore(_) | Act::SetLabel { .. } | Act::OpenRoot(_));
+    needs_ids(act)
+        && *act != Act::ChangeRoot
+        && !before_joining
+        && !joins(act)
+        && !matches!(act, Act::DisownExecutable | Act::BecomeRoot)
 }
 
 fn can_be_seen(act: &Act) -> bool {

@@ -7,7 +7,7 @@ use super::rules::{AFTER, BEFORE, COUNT};
 use crate::plan::act::{Act, Gate, InRoot};
 use crate::plan::namespaces::{self, USER};
 use crate::plan::resources::CgroupFacts;
-use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec};
+use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec, joins_unseen};
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::Sets;
@@ -27,6 +27,18 @@ fn host() -> Host {
         selinux: true,
         cgroup: CgroupFacts { controllers: names.map(str::to_owned).to_vec(), v1: Vec::new() },
         ..Host::default()
+    }
+}
+
+/// A process that joins a container which differs from its caller in those kinds.
+fn joining(spec: &Spec, host: &Host, kinds: u64) -> Exec {
+    Exec {
+        id: "box".to_owned(),
+        namespaces: kinds,
+        root: (kinds & namespaces::MOUNT == 0).then(|| "/proc/1/root".into()),
+        staged: joins_unseen(spec, host, kinds),
+        preserve_fds: vec![5],
+        ..Exec::default()
     }
 }
 
@@ -61,8 +73,8 @@ fn plans() -> Vec<(String, Plan)> {
             }
         }
         let process = spec.process().as_ref().expect("a process");
-        for kinds in [namespaces::MOUNT, USER | namespaces::MOUNT | namespaces::PID] {
-            let exec = Exec { namespaces: kinds, preserve_fds: vec![5], ..Exec::default() };
+        for kinds in [0, namespaces::MOUNT, USER | namespaces::MOUNT | namespaces::PID] {
+            let exec = joining(&spec, &host(), kinds);
             if let Ok(plan) = compile_exec(&spec, process, &host(), &exec) {
                 plans.push((format!("{name}, exec into {kinds:x}"), plan));
             }
@@ -104,8 +116,8 @@ fn garbled_configurations_keep_every_rule() {
         };
         let mut plans = vec![compile(&loaded.spec, &facts, &wishes)];
         if let Some(process) = loaded.spec.process() {
-            let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT];
-            let exec = Exec { namespaces: *dice.pick(&kinds), ..Exec::default() };
+            let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT, USER | namespaces::PID];
+            let exec = joining(&loaded.spec, &facts, *dice.pick(&kinds));
             plans.push(compile_exec(&loaded.spec, process, &facts, &exec));
         }
         for plan in plans {

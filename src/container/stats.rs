@@ -80,7 +80,8 @@ impl Samples {
         let time = stats.cpu.get("usage_usec").copied().unwrap_or(0);
         let now = Instant::now();
         let before = self.before.insert(id.to_owned(), (time, now));
-        let share = before.map(|(before, when)| time.saturating_sub(before) as f64 / (now - when).as_micros().max(1) as f64);
+        let share =
+            before.map(|(before, when)| time.saturating_sub(before) as f64 / (now - when).as_micros().max(1) as f64);
         let memory = stats.memory.as_ref();
         let average = |pressure: &Option<Pressure>| pressure.as_ref().map(|pressure| pressure.some.average[0]);
         let waits = [&stats.cpu_pressure, &stats.memory_pressure, &stats.io_pressure].map(average);

@@ -33,6 +33,7 @@ mod real;
 mod seccomp;
 mod terminal;
 mod trial;
+mod verbs;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         real::tests,
         seccomp::tests,
         terminal::tests,
+        verbs::tests,
     ] {
         tests.extend(part());
     }

@@ -217,7 +217,10 @@ fn update_keeps_what_is_not_named() {
 fn events_stats_tell_the_usage() {
     need("events");
     need_controller("memory");
-    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20})).up();
+    // Busy for long enough that a kernel that counts CPU time in ticks has counted some.
+    let c = Container::sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >/out/ready; exec sleep 1000");
+    let c = c.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20})).up();
+    c.wait_out("ready");
     let said = c.call(&["events", "--stats", &c.id]).run().ok();
     let event: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("stats"), Some(c.id.as_str())));

@@ -21,6 +21,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod stats;
 mod update;
 mod usage;
 
@@ -74,6 +75,7 @@ const VERBS: &[Verb] = &[
     state::VERB,
     list::VERB,
     ps::VERB,
+    stats::VERB,
     events::VERB,
     pause::VERB,
     resume::VERB,

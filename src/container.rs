@@ -34,6 +34,7 @@ mod root;
 mod run;
 pub(crate) mod signal;
 mod start;
+mod stats;
 mod status;
 mod update;
 
@@ -57,6 +58,7 @@ pub(crate) use resume::resume;
 pub(crate) use root::Root;
 pub(crate) use run::run;
 pub(crate) use start::start;
+pub(crate) use stats::{Samples, Usage};
 pub(crate) use status::START;
 pub(crate) use update::update;
 

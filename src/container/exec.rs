@@ -8,7 +8,7 @@ mod process;
 use super::console::{self, Console};
 use super::foreground::{self, Foreground};
 use super::process::Handle;
-use super::{Container, ExecRequest, Root, Status, build, dir, executable, files};
+use super::{Container, ExecRequest, Root, Status, agent, build, dir, executable, files};
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Child, HostSide, Kit};
@@ -43,7 +43,7 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     let terminal = process.terminal().unwrap_or(false);
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
     let plan = compile(&spec, &process, &container, request, log)?;
-    let mut joining = Joining { container: &container, request, init, console: None };
+    let mut joining = Joining { spec: &spec, container: &container, request, init, console: None };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
     foreground::attend(foreground, child, joining.console.and_then(Console::own))
@@ -117,6 +117,7 @@ fn foreign_namespaces(pid: i32) -> Result<u64> {
 
 /// A process about to join a container.
 struct Joining<'a> {
+    spec: &'a Spec,
     container: &'a Container,
     request: &'a ExecRequest,
     init: Handle,
@@ -188,7 +189,7 @@ impl HostSide for Joining<'_> {
         self.console.as_mut().map_or(Ok(()), |console| console.take(master))
     }
 
-    fn listener(&mut self, _listener: OwnedFd, _pid: i32) -> Result<()> {
-        bail!("/linux/seccomp/listenerPath: handing over the seccomp listener is not built into this davit")
+    fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
+        agent::hand_over(self.spec, &self.container.record, self.container.status, pid, listener.as_fd())
     }
 }

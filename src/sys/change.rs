@@ -35,6 +35,22 @@ pub(crate) fn wait(file: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errn
     }
 }
 
+/// Waits until something of the caller's ends `stream` (a terminal that hangs up, a pipe whose reader has gone), or
+/// `deadline` has passed; whether it is over.
+pub(crate) fn wait_for_hangup(stream: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        // No event is asked for: POLLERR and POLLHUP come unasked.
+        match poll(&mut [PollFd::new(stream, PollFlags::empty())], timeout) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// What [`wait_any`] has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Changed {

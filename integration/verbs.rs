@@ -1,0 +1,273 @@
+//! Every verb in every status: the exit code and the words, which engines and scripts read. And what the verbs around a
+//! running container say and do beyond that: what a command lacks that cannot be executed, OOM as it happens.
+
+use crate::{
+    bundle::{Container, need_controller, wait_in},
+    call::{Output, Running},
+    kernel,
+    operate::in_status,
+    trial::{Test, only_davit, rows, tests},
+};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        events_tell_an_oom_kill_and_end_with_the_container,
+        update_completes_half_a_pair,
+        exec_in_a_cgroup_below_the_containers,
+        exec_where_the_container_has_moved_to,
+        exec_in_a_paused_container_can_be_broken_off,
+        exec_has_the_home_of_its_user,
+        exec_goes_where_a_tracer_lives,
+    ];
+    all.extend(rows!("in", TABLE, said));
+    all.extend(rows!("missing", MISSING, missing));
+    all
+}
+
+/// The statuses, in the order of the columns below.
+const STATUSES: [&str; 6] = ["creating", "created", "running", "paused", "stopped", "gone"];
+
+/// A verb, and for each status what it answers: nothing, or the words of its refusal.
+type Row = (&'static str, &'static [&'static str], [&'static str; 6]);
+
+const GONE: &str = "container does not exist";
+const STOPPED: &str = "container not running";
+const CREATING: &str = "container is still being created";
+
+const TABLE: &[Row] = &[
+    ("state", &["state", "ID"], ["", "", "", "", "", GONE]),
+    (
+        "start",
+        &["start", "ID"],
+        [
+            "cannot start a container that is being created",
+            "",
+            "cannot start an already running container",
+            "cannot start a container in the paused state",
+            "cannot start a container that has stopped",
+            GONE,
+        ],
+    ),
+    (
+        "exec",
+        &["exec", "ID", "true"],
+        [
+            "cannot exec in a container that is being created",
+            "",
+            "",
+            "cannot exec in a paused container (use --ignore-paused to override)",
+            "cannot exec in a stopped container: container not running",
+            GONE,
+        ],
+    ),
+    ("pause", &["pause", "ID"], [CREATING, "", "", "container already paused", STOPPED, GONE]),
+    (
+        "resume",
+        &["resume", "ID"],
+        [
+            "container not paused: creating",
+            "container not paused: created",
+            "container not paused: running",
+            "",
+            STOPPED,
+            GONE,
+        ],
+    ),
+    ("ps", &["ps", "--format", "json", "ID"], ["", "", "", "", "", GONE]),
+    // While it is being created its process is not yet on record, where it has a cgroup to be found by.
+    ("kill", &["kill", "ID", "0"], [STOPPED, "", "", "", STOPPED, GONE]),
+    ("kill-all", &["kill", "--all", "ID", "0"], ["", "", "", "", "", GONE]),
+    ("update", &["update", "--pids-limit", "64", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
+    ("events", &["events", "--stats", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
+    ("stats", &["stats", "--no-stream", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
+];
+
+/// A container that is being created: a hook keeps it so until it is released.
+fn creating() -> (Container, Running) {
+    let c = Container::sleeper();
+    let here = c.dir.join("hook");
+    fs::create_dir(&here).unwrap();
+    nix::unistd::mkfifo(&here.join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let script = format!("cd {}; echo >ready; read x <go", here.display());
+    let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+    let c = c.edit(|c| c["hooks"]["createRuntime"] = hook);
+    let create = c.prepare("create", &[]).spawn();
+    wait_in(&here, "the hook", || here.join("ready").exists());
+    assert_eq!(c.status(), "creating");
+    (c, create)
+}
+
+fn said(row: &Row) {
+    only_davit("the words are this project's own");
+    if row.0 == "update" {
+        need_controller("pids");
+    }
+    for (status, words) in STATUSES.iter().zip(row.2) {
+        let (c, create) = match *status {
+            "creating" => {
+                let (c, create) = creating();
+                (c, Some(create))
+            }
+            status => (in_status(status), None),
+        };
+        let line: Vec<_> = row.1.iter().map(|word| if *word == "ID" { c.id.as_str() } else { word }).collect();
+        let said = c.call(&line).run();
+        let code = if words.is_empty() { 0 } else { refusal(row.0) };
+        assert!(said.code() == code && said.err.contains(words), "{status}: {said:?} instead of {code} {words:?}");
+        assert!(!words.is_empty() || said.err.is_empty(), "{status}: {said:?}");
+        if !words.is_empty() && !matches!(*status, "gone") {
+            assert_eq!(c.status(), *status, "a refused call must have no effect");
+        }
+        if let Some(create) = create {
+            fs::write(c.dir.join("hook/go"), "\n").unwrap();
+            create.finish();
+        }
+        c.call(&["delete", "--force", &c.id]).run().ok();
+    }
+}
+
+/// The exit code of a verb that refuses.
+fn refusal(verb: &str) -> i32 {
+    if verb == "exec" { 255 } else { 1 }
+}
+
+/// (name, content of the program, what is said of it)
+type Missing = (&'static str, &'static [u8], &'static str);
+
+const MISSING: &[Missing] = &[
+    ("interpreter", b"#!/no/such -x\n", "no such file or directory: its interpreter \"/no/such\""),
+    ("windows", b"#!/bin/sh\r\necho\r\n", "no such file or directory: its first line ends as on Windows"),
+    ("forbidden", b"#!/etc/passwd\n", "permission denied: its interpreter \"/etc/passwd\""),
+    ("format", b"echo\n", "exec format error: it is neither an ELF file nor has it a #! line"),
+    ("machine", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x16\0", "exec format error: it is built for s390x"),
+    ("loader", LOADER, "no such file or directory: the ELF loader \"/lib/none.so\""),
+];
+
+/// A 64-bit x86 ELF file of one program header, PT_INTERP.
+const LOADER: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\x40\0\x38\0\x01\0\0\0\0\0\0\0\
+\x03\0\0\0\x04\0\0\0\x78\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0/lib/none.so\0";
+
+fn missing(row: &Missing) {
+    only_davit("no other runtime says which file is missing");
+    let c = Container::sleeper();
+    let program = c.root("program");
+    // s390x is big-endian: its machine number stands the other way round.
+    let mut bytes = row.1.to_vec();
+    if row.0 == "machine" {
+        bytes[5] = 2;
+        bytes.swap(18, 19);
+        bytes.resize(64, 0);
+    }
+    fs::write(&program, bytes).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let c = c.up();
+    c.call(&["exec", &c.id, "/program"]).run().exits(255).says(row.2).says("exec /program");
+    let c = Container::new(&["/program"]);
+    fs::copy(&program, c.root("program")).unwrap();
+    c.prepare("run", &[]).run().exits(1).says(row.2);
+    c.create().ok();
+    c.start().exits(1).says(row.2);
+}
+
+fn events_tell_an_oom_kill_and_end_with_the_container() {
+    only_davit("events of another runtime never end by themselves");
+    need_controller("memory");
+    let c = Container::sh("read x </out/go; tail /dev/zero");
+    nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let c = c.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 16 << 20, "swap": 16 << 20})).up();
+    let events = c.call(&["events", "--interval", "1h", &c.id]).spawn();
+    // The first reader of the fifo is the container; by then the events are watched, or they will be told at the end.
+    fs::write(c.root("out/go"), "\n").unwrap();
+    let said = events.finish();
+    // A container that ended before the first look has nothing to tell any more.
+    if said.code() == 0 {
+        let kinds: Vec<String> = lines(&said).iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
+        assert!(kinds.iter().any(|kind| kind == "oom"), "{said:?}");
+    } else {
+        said.says(STOPPED);
+    }
+}
+
+fn lines(said: &Output) -> Vec<Value> {
+    said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn update_completes_half_a_pair() {
+    need_controller("cpu");
+    let c = in_status("running");
+    let max = || fs::read_to_string(c.cgroup().join("cpu.max")).unwrap();
+    c.call(&["update", "--cpu-quota", "20000", "--cpu-period", "40000", &c.id]).run().ok();
+    c.call(&["update", "--cpu-quota", "10000", &c.id]).run().ok();
+    assert_eq!(max(), "10000 40000\n");
+    c.call(&["update", "--cpu-period", "80000", &c.id]).run().ok();
+    assert_eq!(max(), "10000 80000\n");
+}
+
+fn exec_in_a_cgroup_below_the_containers() {
+    only_davit("others have other words");
+    let c = in_status("running");
+    fs::create_dir(c.cgroup().join("sub")).unwrap();
+    let said = c.call(&["exec", "--cgroup", "/sub", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
+    assert!(said.line().ends_with("/sub"), "{said:?}");
+    for bad in ["..", "sub/../../x", "../x"] {
+        c.call(&["exec", "--cgroup", bad, &c.id, "true"]).run().exits(255).says("bad sub cgroup path");
+    }
+    c.call(&["exec", "--cgroup", "none", &c.id, "true"]).run().exits(255).says("No such file or directory");
+    fs::remove_dir(c.cgroup().join("sub")).unwrap();
+}
+
+/// As systemd in a container does: its processes are below, and the controllers with them.
+fn exec_where_the_container_has_moved_to() {
+    need_controller("pids");
+    let c = in_status("running");
+    let below = c.cgroup().join("init.scope");
+    fs::create_dir(&below).unwrap();
+    fs::write(below.join("cgroup.procs"), c.pid().to_string()).unwrap();
+    fs::write(c.cgroup().join("cgroup.subtree_control"), "+pids +memory").unwrap();
+    let said = c.call(&["exec", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
+    assert!(said.line().ends_with("/init.scope"), "{said:?}");
+}
+
+fn exec_in_a_paused_container_can_be_broken_off() {
+    let c = in_status("paused");
+    let run = c.call(&["exec", "--ignore-paused", &c.id, "true"]).spawn();
+    let members = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap().lines().count();
+    let ended = kernel::pidfd(run.pid()).unwrap();
+    while members() < 2 {
+        assert!(!kernel::readable(&ended, Duration::from_millis(10)), "it did not wait: {:?}", run.finish());
+    }
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_ne!(run.finish().code(), 0);
+    c.verb("resume").ok();
+    assert_eq!(c.status(), "running");
+}
+
+fn exec_has_the_home_of_its_user() {
+    let c = Container::sleeper();
+    fs::write(c.root("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:7:8::/home/u:/bin/sh\n").unwrap();
+    let c = c.edit(|c| c["process"]["env"] = json!(["PATH=/bin"])).up();
+    for (user, home) in [("0", "/root"), ("7:8", "/home/u"), ("9", "/")] {
+        let said = c.call(&["exec", "--user", user, &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
+        assert_eq!(said.line(), home, "{user}");
+    }
+    let said = c.call(&["exec", "--env", "HOME=/own", &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
+    assert_eq!(said.line(), "/own");
+}
+
+/// A container that may trace: the process that joins is made by one it cannot see, and is still its caller's child.
+fn exec_goes_where_a_tracer_lives() {
+    let c = Container::sleeper().caps(&["CAP_SYS_PTRACE"]).up();
+    let file = c.dir.join("pid");
+    c.call(&["exec", "-d", "--pid-file", file.to_str().unwrap(), &c.id, "sleep", "1000"]).run().ok().silent();
+    let pid = fs::read_to_string(file).unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains(&format!("\nPPid:\t{}\n", std::process::id())), "{status}");
+    let link = |pid: &str, kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+    for kind in ["pid", "mnt", "net", "ipc", "uts", "cgroup"] {
+        assert_eq!(link(&pid, kind), link(&c.pid().to_string(), kind), "{kind}");
+    }
+    c.call(&["exec", &c.id, "sh", "-c", "exit 7"]).run().exits(7);
+}

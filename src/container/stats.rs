@@ -1,0 +1,108 @@
+//! `stats`: what containers use, as people ask for it: shares of CPU time over a while, and how long they had to wait.
+
+use super::{Container, Id, Root, Status, events, list, pause};
+use crate::cgroup::measure::{Pressure, Stats};
+use crate::report::Log;
+use crate::sys::{change, terminal};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// One container's line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    /// Its name.
+    pub(crate) id: String,
+    /// CPU time since the last look in per cent of one CPU.
+    pub(crate) cpu_percent: f64,
+    /// Memory in bytes, of which `memory_limit` may be used (absent: no limit).
+    pub(crate) memory: u64,
+    /// The limit of it in bytes.
+    pub(crate) memory_limit: Option<u64>,
+    /// Per cent of the last ten seconds in which some process waited for CPU, memory, I/O; absent where that is not
+    /// measured.
+    pub(crate) pressure: Option<[f64; 3]>,
+    /// Processes and threads.
+    pub(crate) pids: u64,
+    /// The limit of them.
+    pub(crate) pids_limit: Option<u64>,
+    /// Bytes read from and written to block devices.
+    pub(crate) io: [u64; 2],
+}
+
+/// Looks at containers again and again.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    /// The containers that were asked for; all that live, if none was.
+    wanted: Vec<Id>,
+    /// CPU time in microseconds at the last look, by container, and when that was.
+    before: HashMap<String, (u64, Instant)>,
+}
+
+impl Samples {
+    /// Looks for the first time, for the later looks to compare with.
+    pub(crate) fn begin(root: &Root, wanted: Vec<Id>, log: &Log) -> Result<Samples> {
+        let mut samples = Samples { wanted, before: HashMap::new() };
+        samples.take(root, log)?;
+        Ok(samples)
+    }
+
+    /// Lets `time` pass. False when standard output has gone meanwhile, and nobody looks any more.
+    pub(crate) fn wait(&self, time: Duration) -> Result<bool> {
+        let over = change::wait_for_hangup(terminal::standard()[1], Instant::now() + time);
+        Ok(!over.map_err(io::Error::from).context("wait")?)
+    }
+
+    /// Looks again. A container that was asked for by name must live.
+    pub(crate) fn take(&mut self, root: &Root, log: &Log) -> Result<Vec<Usage>> {
+        let containers = match self.wanted.is_empty() {
+            true => list(root, log)?.into_iter().filter(|c| is_alive(c.status)).collect(),
+            false => self.wanted.iter().map(|id| told(id, events::living(root, id))).collect::<Result<Vec<_>>>()?,
+        };
+        let mut all = Vec::new();
+        for container in containers {
+            let id = &container.record.id;
+            let stats = pause::own_cgroup(&container).and_then(|cgroup| cgroup.measure());
+            match stats {
+                Ok(stats) => all.push(self.usage(id, &stats)),
+                // One of all has ended in this moment, or has no cgroup; the others still have something to tell.
+                Err(_) if self.wanted.is_empty() => (),
+                Err(error) => return Err(error).with_context(|| format!("cannot tell the usage of {id}")),
+            }
+        }
+        Ok(all)
+    }
+
+    fn usage(&mut self, id: &str, stats: &Stats) -> Usage {
+        let time = stats.cpu.get("usage_usec").copied().unwrap_or(0);
+        let now = Instant::now();
+        let before = self.before.insert(id.to_owned(), (time, now));
+        let share =
+            before.map(|(before, when)| time.saturating_sub(before) as f64 / (now - when).as_micros().max(1) as f64);
+        let memory = stats.memory.as_ref();
+        let average = |pressure: &Option<Pressure>| pressure.as_ref().map(|pressure| pressure.some.average[0]);
+        let waits = [&stats.cpu_pressure, &stats.memory_pressure, &stats.io_pressure].map(average);
+        let bytes = |name: &str| stats.io.iter().flatten().filter_map(|(_, device)| device.get(name)).sum();
+        Usage {
+            id: id.to_owned(),
+            cpu_percent: share.map_or(0.0, |share| (share * 10_000.0).round() / 100.0),
+            memory: memory.map_or(0, |memory| memory.current),
+            memory_limit: memory.and_then(|memory| memory.max),
+            pressure: waits.iter().any(Option::is_some).then(|| waits.map(|average| average.unwrap_or(0.0))),
+            pids: stats.pids.as_ref().map_or(0, |pids| pids.current),
+            pids_limit: stats.pids.as_ref().and_then(|pids| pids.max),
+            io: [bytes("rbytes"), bytes("wbytes")],
+        }
+    }
+}
+
+fn is_alive(status: Status) -> bool {
+    matches!(status, Status::Created | Status::Running | Status::Paused)
+}
+
+fn told(id: &Id, container: Result<Container>) -> Result<Container> {
+    container.with_context(|| format!("cannot tell the usage of {id}"))
+}

@@ -122,10 +122,9 @@ fn set(document: &mut Value, place: &str, value: Value) {
     let (parent, name) = place.rsplit_once('/').expect("a pointer");
     if document.pointer(parent).is_none()
         && let Some((above, parent)) = parent.rsplit_once('/')
+        && let Some(Value::Object(members)) = document.pointer_mut(above)
     {
-        if let Some(Value::Object(members)) = document.pointer_mut(above) {
-            members.insert(parent.to_owned(), json!({}));
-        }
+        members.insert(parent.to_owned(), json!({}));
     }
     match document.pointer_mut(parent) {
         Some(Value::Object(members)) if value.is_null() => drop(members.remove(name)),

@@ -13,6 +13,7 @@ pub(crate) mod measure;
 mod processes;
 mod refusal;
 mod remove;
+mod watch;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@
 mod argv;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -20,6 +21,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 mod usage;
 
 use crate::container::{CgroupManager, Id, Root, Rootless};
@@ -72,8 +74,10 @@ const VERBS: &[Verb] = &[
     state::VERB,
     list::VERB,
     ps::VERB,
+    events::VERB,
     pause::VERB,
     resume::VERB,
+    update::VERB,
     kill::VERB,
     delete::VERB,
     spec::VERB,

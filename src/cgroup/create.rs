@@ -51,8 +51,9 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Enables what is missing. Usually nothing is: the parent has had containers before.
-    fn have_controllers(&self, needs: &[Need]) -> Result<()> {
+    /// Enables the controllers that are missing, of which those in `needs` must be there afterwards. Usually none is
+    /// missing: the parent has had containers before.
+    pub(crate) fn have_controllers(&self, needs: &[Need]) -> Result<()> {
         let missing = |have: &[String], wanted: &str| !have.iter().any(|name| name == wanted);
         let mut have = words(&self.read("cgroup.controllers")?);
         let all = self.layout.controllers()?;

@@ -126,6 +126,19 @@ impl Cgroup {
         Ok(events.map(|events| events.get("oom_kill").copied().unwrap_or(0)))
     }
 
+    /// Quota (`None`: unlimited) and period in microseconds, `cpu.max`. `None` without the cpu controller.
+    pub(crate) fn bandwidth(&self) -> Result<Option<(Option<u64>, u64)>> {
+        let Some(text) = self.read_if_there("cpu.max")? else { return Ok(None) };
+        let mut words = text.split_ascii_whitespace();
+        let quota = words.next().and_then(|word| word.parse().ok());
+        Ok(words.next().and_then(|word| word.parse().ok()).map(|period| (quota, period)))
+    }
+
+    /// `memory.max` in bytes; `None` when unlimited or without the memory controller.
+    pub(crate) fn memory_limit(&self) -> Result<Option<u64>> {
+        self.number("memory.max")
+    }
+
     fn memory(&self) -> Result<Option<Memory>> {
         let Some(current) = self.number("memory.current")? else { return Ok(None) };
         Ok(Some(Memory {

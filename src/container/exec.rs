@@ -43,12 +43,8 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     let terminal = process.terminal().unwrap_or(false);
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
     let plan = compile(&spec, &process, &container, request, log)?;
-    let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
     let mut joining = Joining { container: &container, request, init, console: None };
-    let child = match joining.start(&plan, &process) {
-        Ok(child) => child,
-        Err(error) => return Err(joining.explain(error)),
-    };
+    let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
     foreground::attend(foreground, child, joining.console.and_then(Console::own))
 }
@@ -129,7 +125,7 @@ struct Joining<'a> {
 
 impl Joining<'_> {
     /// Makes the process, and returns when it has executed its program and everybody who waits for it has been told.
-    fn start(&mut self, plan: &Plan, process: &Process) -> Result<Child> {
+    fn start(&mut self, plan: &Plan, process: &Process) -> Result<(Child, Option<Foreground>)> {
         let request = self.request;
         self.console = Some(Console::connect(request.console_socket.as_deref())?);
         let cgroup = self.container.record.open_cgroup()?;
@@ -153,6 +149,10 @@ impl Joining<'_> {
         let kit = Kit { cgroup: into, other_cgroup, process: Some(self.init.try_clone()?), ..Kit::default() };
         let mut child = launch::launch(plan, kit)?;
         child.wait_until_ready(plan, self)?;
+        // Signals are held back from here on, when they have somebody to go to. Before, they end this process, and the
+        // child then sees that it is alone: in a paused container it may be waiting for long.
+        let terminal = process.terminal().unwrap_or(false);
+        let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
         child.start(plan)?;
         // Only now: to engines the file says that the program runs, and its absence that it does not.
         if let Some(file) = &request.pid_file {
@@ -162,7 +162,7 @@ impl Joining<'_> {
             files::send_pidfd(path, b"setns", child.pidfd.as_fd())?;
         }
         child.release();
-        Ok(child)
+        Ok((child, foreground))
     }
 
     /// A container that ended meanwhile explains most failures, and one that has run out of memory some.

@@ -5,7 +5,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -94,6 +94,12 @@ impl Handle {
     /// Waits for the end of the process, at most `limit`. Whether it has ended.
     pub(crate) fn ended_within(&self, limit: Duration) -> io::Result<bool> {
         Ok(sys::process::ended_within(self.0.as_fd(), limit)?)
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

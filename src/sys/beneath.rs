@@ -36,6 +36,15 @@ pub(crate) fn open_file(base: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Err
     open(base, Path::new(name), OFlag::O_RDONLY)
 }
 
+/// Opens the file `name` below `base` and writes `trigger` to it; the descriptor raises POLLPRI when that is due, for as
+/// long as it is open (pressure files).
+pub(crate) fn open_trigger(base: BorrowedFd<'_>, name: &str, trigger: &str) -> Result<OwnedFd, Errno> {
+    let file = open(base, Path::new(name), OFlag::O_RDWR | OFlag::O_NONBLOCK)?;
+    // The kernel wants the terminating zero within the write.
+    write(&file, format!("{trigger}\0").as_bytes())?;
+    Ok(file)
+}
+
 fn open(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlag::RESOLVE_BENEATH
         | ResolveFlag::RESOLVE_NO_MAGICLINKS

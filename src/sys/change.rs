@@ -1,4 +1,4 @@
-//! Waiting for a pseudo file to change: kernfs files (`cgroup.events`, `memory.events`) raise POLLPRI when they do.
+//! Waiting for pseudo files to change: kernfs files (`cgroup.events`, `memory.events`) raise POLLPRI when they do.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,5 +32,33 @@ pub(crate) fn wait(file: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errn
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+/// What [`wait_any`] has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// Which of the files have changed.
+    pub(crate) files: Vec<usize>,
+    /// The process has ended.
+    pub(crate) ended: bool,
+}
+
+/// Waits until one of `files` has changed since it was read, the process behind `pidfd` has ended, or `deadline` has
+/// passed.
+pub(crate) fn wait_any(files: &[BorrowedFd<'_>], pidfd: BorrowedFd<'_>, deadline: Instant) -> Result<Changed, Errno> {
+    let mut watched: Vec<_> = files.iter().map(|file| PollFd::new(file.as_fd(), PollFlags::POLLPRI)).collect();
+    watched.push(PollFd::new(pidfd, PollFlags::POLLIN));
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        match poll(&mut watched, timeout) {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        // A file of a cgroup that is gone raises POLLERR alone; its process has ended or is about to.
+        let is = |index: usize, flags| watched[index].revents().is_some_and(|seen| seen.intersects(flags));
+        let changed = (0..files.len()).filter(|index| is(*index, PollFlags::POLLPRI)).collect();
+        return Ok(Changed { files: changed, ended: is(files.len(), PollFlags::POLLIN) });
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn next_descriptor() -> Result<i32> {
     // Standard input is always open: the start-up code of every Rust program sees to it.
     let next = std::io::stdin().lock().as_raw_fd();
     // SAFETY: dup takes a number.
-    let number = nix::errno::Errno::result(unsafe { libc::dup(next) })?;
+    let number = Errno::result(unsafe { libc::dup(next) })?;
     // SAFETY: the descriptor was made in the line above and nothing else knows it.
     done(unsafe { libc::close(number) })?;
     Ok(number)
@@ -70,7 +70,7 @@ pub(crate) fn is_open(fd: i32) -> bool {
 
 /// A null-terminated array of string pointers, as execve(2) takes it, built before the fork.
 pub(crate) struct Strings {
-    owned: Vec<std::ffi::CString>,
+    _owned: Vec<std::ffi::CString>,
     pointers: Vec<*const c_char>,
 }
 
@@ -79,14 +79,7 @@ impl Strings {
     pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
         // A CString's bytes live on the heap and stay where they are when the vector moves.
         let pointers = strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
-        Strings { owned: strings, pointers }
-    }
-
-    /// Adds one more.
-    pub(crate) fn push(&mut self, text: std::ffi::CString) {
-        let end = self.pointers.len() - 1;
-        self.pointers.insert(end, text.as_ptr());
-        self.owned.push(text);
+        Strings { _owned: strings, pointers }
     }
 }
 

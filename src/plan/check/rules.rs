@@ -157,6 +157,9 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
             | Act::JoinProcess { .. }
             | Act::BecomeRoot
             | Act::NewSession
+            | Act::NewSessionKeyring(_)
+            | Act::OpenRoot(_)
+            | Act::ChangeRoot
             | Act::ResetSignals
             | Act::SetCpuAffinity(_)
             | Act::AwaitStart(_)

@@ -1,0 +1,90 @@
+//! What happens to a cgroup, told by the kernel in the moment it happens: memory events and stalls.
+
+use super::measure::{Counters, counters};
+use super::{Cgroup, Refusal};
+use crate::sys::{beneath, change};
+use anyhow::Result;
+use nix::errno::Errno;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+/// A stall worth an event: some process waited for 150 ms of 2 s. Windows of 2 s need no privilege (kernel documentation,
+/// accounting/psi).
+const TRIGGER: &str = "some 150000 2000000";
+
+/// The resources that have a pressure file.
+const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
+
+/// Files of a cgroup that the kernel marks when something happens.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    memory: Option<OwnedFd>,
+    seen: Counters,
+    stalls: Vec<(&'static str, OwnedFd)>,
+}
+
+/// What has happened.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Happened {
+    /// The processes waited for have ended.
+    pub(crate) ended: bool,
+    /// `memory.events` as it is now, if it has changed.
+    pub(crate) memory: Option<Counters>,
+    /// The OOM killer has killed so many processes since the last time.
+    pub(crate) oom_kills: u64,
+    /// Resources (`cpu`, `memory`, `io`) that processes had to wait for.
+    pub(crate) stalls: Vec<&'static str>,
+}
+
+impl Cgroup {
+    /// Starts to watch. What this kernel or this cgroup does not tell is left out.
+    pub(crate) fn watch(&self) -> Result<Watch> {
+        let memory = match beneath::open_file(self.fd(), "memory.events") {
+            Ok(file) => Some(file),
+            Err(Errno::ENOENT) => None,
+            Err(errno) => return Err(Refusal::of(format!("open {}", self.named("memory.events")), errno)),
+        };
+        // Where pressure is not measured or a trigger is not permitted there are no such events.
+        let stall = |resource| {
+            Some((resource, beneath::open_trigger(self.fd(), &format!("{resource}.pressure"), TRIGGER).ok()?))
+        };
+        let stalls = RESOURCES.into_iter().filter_map(stall).collect();
+        let mut watch = Watch { memory, seen: Counters::new(), stalls };
+        watch.seen = watch.read_memory()?.unwrap_or_default();
+        Ok(watch)
+    }
+}
+
+impl Watch {
+    /// Waits until something happens, the process behind `ended` ends, or `deadline` has passed.
+    pub(crate) fn next(&mut self, ended: BorrowedFd<'_>, deadline: Instant) -> Result<Happened> {
+        let files = self.memory.iter().chain(self.stalls.iter().map(|(_, file)| file));
+        let files: Vec<BorrowedFd<'_>> = files.map(AsFd::as_fd).collect();
+        let changed =
+            change::wait_any(&files, ended, deadline).map_err(|errno| Refusal::of("wait for events", errno))?;
+        let mut happened = Happened { ended: changed.ended, ..Happened::default() };
+        let offset = usize::from(self.memory.is_some());
+        let stalled = self.stalls.iter().enumerate().filter(|(index, _)| changed.files.contains(&(index + offset)));
+        happened.stalls = stalled.map(|(_, (resource, _))| *resource).collect();
+        // At the end once more: the kill that ended the process may have been counted after the last look.
+        if changed.ended || (offset == 1 && changed.files.contains(&0)) {
+            let now = self.read_memory()?;
+            if let Some(now) = now.filter(|now| *now != self.seen) {
+                let kills = |counters: &Counters| counters.get("oom_kill").copied().unwrap_or(0);
+                happened.oom_kills = kills(&now).saturating_sub(kills(&self.seen));
+                self.seen.clone_from(&now);
+                happened.memory = Some(now);
+            }
+        }
+        Ok(happened)
+    }
+
+    fn read_memory(&self) -> Result<Option<Counters>> {
+        match self.memory.as_ref().map(|file| change::reread(file.as_fd())) {
+            Some(Ok(text)) => Ok(Some(counters(&text))),
+            // ENODEV: the cgroup is gone, and with it whoever could do anything.
+            None | Some(Err(Errno::ENODEV)) => Ok(None),
+            Some(Err(errno)) => Err(Refusal::of("read memory.events", errno)),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `davit update`.
+
+use super::{Scene, Takes, Verb, id, words};
+use crate::container;
+use anyhow::{Context, bail};
+use clap::{ArgMatches, Args};
+use serde_json::{Map, Value, json};
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+
+pub(super) const VERB: Verb = Verb {
+    name: "update",
+    about: "Change the limits of a container",
+    help: "\
+Change the resource limits of the container ID, which must be created, running or paused. What is not named stays as it
+is. With --resources they are read from a file that has the form of linux.resources in config.json, and other flags do not
+count; devices in it are passed over.
+
+Sizes are in bytes, or have a unit: 64m, 1g; -1 is no limit.
+
+Exit status: 0 when all limits are set, 1 otherwise.
+
+Example:
+  davit update --memory 512m --pids-limit 100 web",
+    takes: Takes::Exactly(1),
+    flags_end: false,
+    define: |command| Words::augment_args(command).mut_args(|arg| arg.allow_hyphen_values(true)),
+    perform,
+};
+
+#[derive(Args)]
+struct Words {
+    /// Read the limits from FILE, or from standard input if it is -
+    #[arg(long, short, value_name = "FILE")]
+    resources: Option<PathBuf>,
+    /// Weight of block I/O, 10 to 1000
+    #[arg(long, value_name = "N")]
+    blkio_weight: Option<u16>,
+    /// Period of the CPU bandwidth, in microseconds
+    #[arg(long, value_name = "US")]
+    cpu_period: Option<u64>,
+    /// CPU time in each period, in microseconds
+    #[arg(long, value_name = "US")]
+    cpu_quota: Option<i64>,
+    /// CPU time that may be saved up, in microseconds
+    #[arg(long, value_name = "US")]
+    cpu_burst: Option<u64>,
+    /// CPU shares, 2 to 262144
+    #[arg(long, value_name = "N")]
+    cpu_share: Option<u64>,
+    /// Period of real-time scheduling; not on cgroup v2
+    #[arg(long, value_name = "US")]
+    cpu_rt_period: Option<u64>,
+    /// Time of real-time scheduling in each period; not on cgroup v2
+    #[arg(long, value_name = "US")]
+    cpu_rt_runtime: Option<i64>,
+    /// CPUs to run on: 0-3,7
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes to use: 0-1
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// 1: run only when nothing else wants to; 0: as usual
+    #[arg(long, value_name = "N")]
+    cpu_idle: Option<i64>,
+    /// Limit of memory
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Memory that is kept for the container
+    #[arg(long, value_name = "SIZE")]
+    memory_reservation: Option<String>,
+    /// Limit of memory and swap together
+    #[arg(long, value_name = "SIZE")]
+    memory_swap: Option<String>,
+    /// Most processes and threads
+    #[arg(long, value_name = "N")]
+    pids_limit: Option<i64>,
+    /// Schema of Intel RDT's L3 cache
+    #[arg(long, value_name = "SCHEMA")]
+    l3_cache_schema: Option<String>,
+    /// Schema of Intel RDT's memory bandwidth
+    #[arg(long, value_name = "SCHEMA")]
+    mem_bw_schema: Option<String>,
+    /// Accepted and ignored: kernel memory counts as memory
+    #[arg(long, value_name = "SIZE", hide = true)]
+    kernel_memory: Option<String>,
+    /// Accepted and ignored: socket buffers count as memory
+    #[arg(long, value_name = "SIZE", hide = true)]
+    kernel_memory_tcp: Option<String>,
+    /// Name of the container
+    #[arg(value_name = "ID")]
+    id: OsString,
+}
+
+fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
+    let words = words::<Words>(matches)?;
+    let id = id(&words.id)?;
+    if words.l3_cache_schema.is_some() || words.mem_bw_schema.is_some() {
+        bail!("cannot update {id}: Intel RDT of a running container cannot be changed by this davit");
+    }
+    let document = match words.resources.as_ref().filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) if path.as_os_str() == "-" => {
+            let mut document = Vec::new();
+            std::io::stdin().read_to_end(&mut document).context("read the resources from standard input")?;
+            document
+        }
+        Some(path) => std::fs::read(path).with_context(|| format!("read {}", path.display()))?,
+        None => serde_json::to_vec(&document(&words)?)?,
+    };
+    container::update(&scene.root()?, &id, &document, scene.log)?;
+    Ok(0)
+}
+
+/// The flags as `linux.resources`.
+fn document(words: &Words) -> anyhow::Result<Value> {
+    let mut document = Map::new();
+    let mut put = |section: &str, name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            document.entry(section).or_insert_with(|| json!({}))[name] = value;
+        }
+    };
+    let size = |flag: &str, text: &Option<String>| -> anyhow::Result<Option<Value>> {
+        let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        let bytes = bytes(text).with_context(|| format!("{flag}: {text:?} is no size, such as 64m or 1g"))?;
+        Ok(Some(json!(bytes)))
+    };
+    put("blockIO", "weight", words.blkio_weight.map(Value::from));
+    put("cpu", "period", words.cpu_period.map(Value::from));
+    put("cpu", "quota", words.cpu_quota.map(Value::from));
+    put("cpu", "burst", words.cpu_burst.map(Value::from));
+    put("cpu", "shares", words.cpu_share.map(Value::from));
+    put("cpu", "realtimePeriod", words.cpu_rt_period.map(Value::from));
+    put("cpu", "realtimeRuntime", words.cpu_rt_runtime.map(Value::from));
+    put("cpu", "cpus", words.cpuset_cpus.clone().map(Value::from));
+    put("cpu", "mems", words.cpuset_mems.clone().map(Value::from));
+    put("cpu", "idle", words.cpu_idle.map(Value::from));
+    put("memory", "limit", size("--memory", &words.memory)?);
+    put("memory", "reservation", size("--memory-reservation", &words.memory_reservation)?);
+    put("memory", "swap", size("--memory-swap", &words.memory_swap)?);
+    put("pids", "limit", words.pids_limit.map(Value::from));
+    Ok(Value::Object(document))
+}
+
+/// A number of bytes: `67108864`, `64m`, `64MiB`, `1.5g`; `-1` is no limit. Units are powers of 1024.
+fn bytes(text: &str) -> Option<i64> {
+    if text == "-1" {
+        return Some(-1);
+    }
+    let lower = text.trim().to_ascii_lowercase();
+    let end = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    let (number, unit) = lower.split_at(end);
+    let power = match unit.trim().trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        "p" => 5,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole = whole.parse::<i64>().ok()?.checked_mul(1024_i64.pow(power))?;
+    let scale = 10_i64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let part = if fraction.is_empty() { 0 } else { fraction.parse::<i64>().ok()? };
+    whole.checked_add(part.checked_mul(1024_i64.pow(power))? / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        for (text, wanted) in [
+            ("0", Some(0)),
+            ("67108864", Some(64 << 20)),
+            ("64m", Some(64 << 20)),
+            ("64MB", Some(64 << 20)),
+            ("64MiB", Some(64 << 20)),
+            ("1.5g", Some(3 << 29)),
+            ("2t", Some(2 << 40)),
+            ("10b", Some(10)),
+            ("-1", Some(-1)),
+            ("-2", None),
+            ("", None),
+            ("m", None),
+            ("1x", None),
+            ("9999999p", None),
+            ("1.2.3", None),
+        ] {
+            assert_eq!(bytes(text), wanted, "{text:?}");
+        }
+    }
+}

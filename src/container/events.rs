@@ -1,0 +1,118 @@
+//! `events`: what a container uses, now and then, and what happens to it, as it happens.
+
+mod schema;
+
+use super::process::Handle;
+use super::{Container, Id, Root, Status, pause};
+use crate::cgroup::measure::{Counters, Pressure};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// One event, a line of JSON each. runc knows the types `stats` and `oom`; `memory` and `psi` are davit's.
+#[derive(Serialize)]
+pub(crate) struct Event {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
+}
+
+/// What an event carries.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data {
+    /// Of `stats`.
+    Stats(Box<schema::Stats>),
+    /// Of `memory`: `memory.events` by the kernel's names.
+    Memory(Counters),
+    /// Of `psi`: the resource that processes had to wait for, and how long.
+    Stall { resource: &'static str, psi: schema::Psi },
+}
+
+/// What a container uses now, as one event.
+pub(crate) fn statistics(root: &Root, id: &Id) -> Result<Event> {
+    let told = || format!("cannot tell the usage of {id}");
+    let container = living(root, id).with_context(told)?;
+    stats_of(&container, id).with_context(told)
+}
+
+fn stats_of(container: &Container, id: &Id) -> Result<Event> {
+    let stats = pause::own_cgroup(container)?.measure()?;
+    Ok(event("stats", id, Some(Data::Stats(Box::new(schema::Stats::of(&stats))))))
+}
+
+fn event(kind: &'static str, id: &Id, data: Option<Data>) -> Event {
+    Event { kind, id: id.as_str().to_owned(), data }
+}
+
+/// A container that has something to tell: one whose first process lives.
+pub(super) fn living(root: &Root, id: &Id) -> Result<Container> {
+    let container = Container::find(root, id)?;
+    match container.status {
+        Status::Created | Status::Running | Status::Paused => Ok(container),
+        Status::Creating => bail!("container is still being created"),
+        Status::Stopped => bail!("container not running"),
+    }
+}
+
+/// Tells events until the container's first process has ended: its usage every `interval`, everything else when the
+/// kernel says so.
+pub(crate) fn events(
+    root: &Root,
+    id: &Id,
+    interval: Duration,
+    tell: &mut dyn FnMut(&Event) -> Result<()>,
+) -> Result<()> {
+    let told = || format!("cannot tell the events of {id}");
+    let container = living(root, id).with_context(told)?;
+    let init = container.record.init.map(super::Process::open).transpose()?.flatten();
+    let init = init.context("container not running").with_context(told)?;
+    follow(&container, id, &init, interval, tell).with_context(told)
+}
+
+fn follow(
+    container: &Container,
+    id: &Id,
+    init: &Handle,
+    interval: Duration,
+    tell: &mut dyn FnMut(&Event) -> Result<()>,
+) -> Result<()> {
+    let cgroup = pause::own_cgroup(container)?;
+    let mut watch = cgroup.watch()?;
+    let mut due = Instant::now() + interval;
+    loop {
+        let happened = watch.next(init.as_fd(), due)?;
+        if let Some(memory) = happened.memory {
+            tell(&event("memory", id, Some(Data::Memory(memory))))?;
+        }
+        if happened.oom_kills > 0 {
+            tell(&event("oom", id, None))?;
+        }
+        if happened.ended {
+            return Ok(());
+        }
+        if !happened.stalls.is_empty() || Instant::now() >= due {
+            let stats = cgroup.measure()?;
+            for resource in happened.stalls {
+                let psi = schema::Psi::of(&pressure(&stats, resource));
+                tell(&event("psi", id, Some(Data::Stall { resource, psi })))?;
+            }
+        }
+        if Instant::now() >= due {
+            tell(&stats_of(container, id)?)?;
+            due += interval;
+        }
+    }
+}
+
+fn pressure(stats: &crate::cgroup::measure::Stats, resource: &str) -> Pressure {
+    let all = match resource {
+        "cpu" => &stats.cpu_pressure,
+        "memory" => &stats.memory_pressure,
+        _ => &stats.io_pressure,
+    };
+    all.clone().unwrap_or_default()
+}

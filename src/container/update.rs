@@ -1,0 +1,67 @@
+//! `update`: other limits for a container that exists.
+
+use super::{Container, Id, Root, Status, build, pause};
+use crate::cgroup::{Cgroup, Layout};
+use crate::plan::resources;
+use crate::report::Log;
+use crate::spec::load;
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::LinuxResources;
+
+/// Sets the limits that the document names, in the form of `linux.resources`; what it does not name stays as it is. Device
+/// rules are passed over: engines send a container's whole resources to change one of them.
+pub(crate) fn update(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
+    attempt(root, id, document, log).with_context(|| format!("cannot update {id}"))
+}
+
+fn attempt(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
+    let container = Container::find(root, id)?;
+    match container.status {
+        Status::Created | Status::Running | Status::Paused => (),
+        Status::Creating => bail!("container is still being created"),
+        Status::Stopped => bail!("container not running"),
+    }
+    let told = |problems: Problems| build::told_of("resources", &problems);
+    let mut resources = load::load_resources(document).map_err(told)?;
+    resources.set_devices(None);
+    let cgroup = pause::own_cgroup(&container)?;
+    complete(&mut resources, &cgroup)?;
+    let facts = Layout::probe()?.facts()?;
+    let (mut problems, mut warnings) = (Problems::default(), Vec::new());
+    let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
+    let plan = problems.or(plan).map_err(told)?;
+    warnings.iter().for_each(|warning| log.warning(warning));
+    if let Some(guard) = &plan.memory_guard {
+        cgroup.check_memory(guard)?;
+    }
+    cgroup.have_controllers(&plan.needs)?;
+    cgroup.limit(&plan.writes)?;
+    cgroup.limit(&plan.writes_inside)
+}
+
+/// Two limits are pairs to the kernel, and half a pair is completed by what is in force: the quota by its period, and the
+/// sum of memory and swap by the memory.
+fn complete(resources: &mut LinuxResources, cgroup: &Cgroup) -> Result<()> {
+    if let Some(cpu) = resources.cpu() {
+        let (quota, period) = (cpu.quota().filter(|n| *n != 0), cpu.period().filter(|n| *n != 0));
+        if quota.is_some() != period.is_some()
+            && let Some((old_quota, old_period)) = cgroup.bandwidth()?
+        {
+            let mut cpu = cpu.clone();
+            cpu.set_quota(quota.or(Some(old_quota.map_or(-1, u64::cast_signed))));
+            cpu.set_period(period.or(Some(old_period)));
+            resources.set_cpu(Some(cpu));
+        }
+    }
+    if let Some(memory) = resources.memory() {
+        let is_set = |value: Option<i64>| value.is_some_and(|n| n != 0);
+        if is_set(memory.swap()) && !is_set(memory.limit()) {
+            let mut memory = *memory;
+            memory.set_limit(Some(cgroup.memory_limit()?.map_or(-1, u64::cast_signed)));
+            resources.set_memory(Some(memory));
+        }
+    }
+    Ok(())
+}

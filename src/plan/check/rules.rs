@@ -165,9 +165,6 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
             | Act::AwaitStart(_)
             | Act::PreserveDescriptors(_)
             | Act::Bind(_)
-            | Act::NewSessionKeyring(_)
-            | Act::OpenRoot(_)
-            | Act::ChangeRoot
     )
 }
 

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, starts programs by std, and prints its skips; the bans protect the runtime itself"
 )]
 
+mod apart;
 mod attacks;
 mod badinput;
 mod bundle;
@@ -26,6 +27,8 @@ mod kernel;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod netdevices;
+mod notify;
 mod operate;
 mod probe;
 mod process;
@@ -33,6 +36,7 @@ mod real;
 mod seccomp;
 mod terminal;
 mod trial;
+mod userns;
 
 use std::process::ExitCode;
 
@@ -54,11 +58,14 @@ fn main() -> ExitCode {
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,
+        netdevices::tests,
+        notify::tests,
         operate::tests,
         process::tests,
         real::tests,
         seccomp::tests,
         terminal::tests,
+        userns::tests,
     ] {
         tests.extend(part());
     }

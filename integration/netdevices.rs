@@ -15,7 +15,8 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// (what is tried, the name asked for, the name it has)
-const MOVED: &[(&str, &str, &str)] = &[("same-name", "", "out0"), ("renamed", "eth7", "eth7"), ("template", "net%d", "net0")];
+const MOVED: &[(&str, &str, &str)] =
+    &[("same-name", "", "out0"), ("renamed", "eth7", "eth7"), ("template", "net%d", "net0")];
 /// (what is tried, the device, the name asked for, what is said)
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("missing", "none0", "", "/linux/netDevices/none0: move none0 to the container: no such network interface"),
@@ -27,7 +28,9 @@ fn make_device() {
     if let Err(why) = host(&["ip", "link", "add", "out0", "type", "veth", "peer", "name", "peer0"]) {
         skip(why);
     }
-    for words in ["link set out0 mtu 1400 up", "addr add 10.9.8.7/24 dev out0", "addr add 10.9.9.9/32 scope link dev out0"] {
+    for words in
+        ["link set out0 mtu 1400 up", "addr add 10.9.8.7/24 dev out0", "addr add 10.9.9.9/32 scope link dev out0"]
+    {
         let mut all = vec!["ip"];
         all.extend(words.split(' '));
         host(&all).unwrap();

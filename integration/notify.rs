@@ -22,7 +22,12 @@ const ANSWERED: &[(&str, &[&str], &[&str], bool)] = &[
     ("wait-killable", &["mkdir", "mkdirat"], &["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], true),
     ("tsync", &["mkdir", "mkdirat"], &["SECCOMP_FILTER_FLAG_TSYNC"], true),
     // The very calls the runtime makes to hand over the listener and to start the program.
-    ("own-calls", &["mkdir", "mkdirat", "sendmsg", "recvfrom", "close", "read", "prctl", "capset", "execve"], &[], true),
+    (
+        "own-calls",
+        &["mkdir", "mkdirat", "sendmsg", "recvfrom", "close", "read", "prctl", "capset", "execve"],
+        &[],
+        true,
+    ),
     ("write", &["mkdir", "mkdirat", "write"], &[], true),
 ];
 

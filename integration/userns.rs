@@ -51,6 +51,10 @@ fn mapped(config: &mut Value) {
     config["linux"]["gidMappings"] = map;
 }
 
+fn without_mount(config: &mut Value, destination: &str) {
+    config["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != destination);
+}
+
 fn link(pid: &str, file: &str) -> String {
     fs::read_link(format!("/proc/{pid}/ns/{file}")).unwrap().to_str().unwrap().to_owned()
 }
@@ -131,12 +135,19 @@ fn sources_the_mapped_root_cannot_reach() {
 }
 
 fn default_devices_are_the_hosts() {
-    let c = Container::sh("stat -c %t:%T /dev/null /dev/zero /dev/urandom; echo x > /dev/null && head -c 2 /dev/zero | wc -c");
+    let c = Container::sh(
+        "stat -c %t:%T /dev/null /dev/zero /dev/urandom; echo x > /dev/null && head -c 2 /dev/zero | wc -c",
+    );
     assert_eq!(c.edit(mapped).prints(), "1:3\n1:5\n1:9\n2\n");
 }
 
 fn with_cgroup_mount(script: &str) -> Container {
-    Container::sh(script).edit(mapped).mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev"])
+    Container::sh(script).edit(mapped).edit(|c| without_mount(c, "/sys/fs/cgroup")).mount(
+        "/sys/fs/cgroup",
+        "cgroup",
+        "cgroup",
+        &["nosuid", "noexec", "nodev"],
+    )
 }
 
 fn the_cgroup_belongs_to_the_user() {
@@ -166,12 +177,13 @@ fn without_a_cgroup_namespace_only_the_own_cgroup_is_seen() {
 }
 
 fn sysfs_without_a_network_namespace() {
-    let c = Container::sh("ls /sys/kernel > /dev/null && grep -o ' /sys r[ow],[a-z,]*' /proc/self/mountinfo").edit(|c| {
-        mapped(c);
-        without_namespace(c, "network");
-        let mounts = c["mounts"].as_array_mut().unwrap();
-        mounts.retain(|mount| mount["destination"] != "/sys");
-    });
+    let c =
+        Container::sh("ls /sys/kernel > /dev/null && grep -o ' /sys r[ow],[a-z,]*' /proc/self/mountinfo").edit(|c| {
+            mapped(c);
+            without_namespace(c, "network");
+            without_mount(c, "/sys/fs/cgroup");
+            without_mount(c, "/sys");
+        });
     let c = c.mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]);
     assert!(c.prints().starts_with(" /sys r"));
 }
@@ -283,8 +295,7 @@ fn recursive_id_maps() {
 
 fn bind_on_proc_must_be_proc() {
     let c = Container::sh("true").edit(|c| {
-        let mounts = c["mounts"].as_array_mut().unwrap();
-        mounts.retain(|mount| mount["destination"] != "/proc");
+        without_mount(c, "/proc");
     });
     only_davit("the words are ours");
     let c = c.mount("/proc", "bind", "/etc", &["bind"]);

@@ -13,6 +13,7 @@ mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod options;
 mod order;
+mod outside;
 mod outline;
 pub(crate) mod placement;
 mod process;
@@ -25,6 +26,7 @@ use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use act::Act;
 use oci_spec::runtime::{Hook, Process, Spec};
+pub(crate) use outside::{NetDevice, Resctrl};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -52,32 +54,6 @@ pub(crate) struct Plan {
     pub(crate) net_devices: Vec<NetDevice>,
     /// What was noticed and does not stop anything.
     pub(crate) warnings: Vec<String>,
-}
-
-/// `linux.intelRdt`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resctrl {
-    /// The group: `None` is the root of resctrl.
-    pub(crate) group: Option<String>,
-    /// The configuration names the group, so it is not this container's to remove.
-    pub(crate) shared: bool,
-    /// Lines of `l3CacheSchema`, then of `memBwSchema`: a group that exists must agree with them.
-    pub(crate) agreed: Vec<String>,
-    /// Lines of `schemata`.
-    pub(crate) schemata: Vec<String>,
-    /// The name of the monitoring group to make, if one is asked for.
-    pub(crate) monitor: Option<String>,
-}
-
-/// An interface of the host that moves to the container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NetDevice {
-    /// Where the configuration asks for it.
-    pub(crate) origin: Pointer,
-    /// Its name on the host.
-    pub(crate) name: String,
-    /// Its name in the container, or a template for one (`eth%d`).
-    pub(crate) inside: String,
 }
 
 /// One step of the child: an act, and the place in the configuration that asks for it.

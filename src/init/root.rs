@@ -15,12 +15,7 @@ impl Init<'_> {
     ///
     /// Where this process may not go to the root file system, the lent copy of it is put on "/": it has to be somewhere in
     /// this namespace, and pivot_root(2) does not ask where.
-    pub(super) fn bind_root(
-        &mut self,
-        from: &CStr,
-        detach: Option<u64>,
-        lent: Option<usize>,
-    ) -> Result<(), Broken> {
+    pub(super) fn bind_root(&mut self, from: &CStr, detach: Option<u64>, lent: Option<usize>) -> Result<(), Broken> {
         let target = match (path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY), lent) {
             (Err(Errno::EACCES), Some(slot)) => {
                 let tree = self.lent(slot)?.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;

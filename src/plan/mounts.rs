@@ -108,7 +108,7 @@ impl Compiler<'_> {
         let recursive = options.recursive_bind || !options.bind;
         for (number, word) in mount.options().iter().flatten().enumerate() {
             if options.data.contains(word) {
-                let what = format!("{word:?} is no option of a bind mount, which has no file system of its own");
+                let what = format!("{word:?}: bind mounts cannot have any filesystem-specific options");
                 self.notes.problems.add(origin.key("options").index(number), what);
             }
         }

@@ -6,15 +6,15 @@ use super::act::{Act, Gate, InRoot, Start};
 use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
+use super::propagation::Propagation;
 use super::{
-    Exec, Host, Lent, NetDevice, Notes, Plan, Request, Resctrl, Step, c_path, c_string, devices, filter, hooks_of,
-    mounts, process,
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{propagation, resources, sysctls, validate};
+use super::{outside, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
-use oci_spec::runtime::{Linux, LinuxSeccomp, Process, Spec};
+use oci_spec::runtime::{LinuxSeccomp, Process, Spec};
 
 /// Steps in the making.
 #[derive(Default)]
@@ -74,7 +74,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let (init, net_devices, resctrl) = (order.0, net_devices(linux), resctrl(linux, &request.id));
+    let (init, net_devices, resctrl) = (order.0, outside::net_devices(linux), outside::resctrl(linux, &request.id));
     let plan = Plan {
         namespaces,
         lent,
@@ -88,38 +88,6 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
         warnings,
     };
     notes.problems.or(plan)
-}
-
-/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing.
-fn net_devices(linux: Option<&Linux>) -> Vec<NetDevice> {
-    let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
-    let mut devices: Vec<_> = listed
-        .map(|(name, device)| {
-            let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
-            let origin = Pointer::of("/linux/netDevices").key(name);
-            NetDevice { origin, name: name.clone(), inside: inside.clone() }
-        })
-        .collect();
-    devices.sort_by(|one, other| one.name.cmp(&other.name));
-    devices
-}
-
-/// `linux.intelRdt` (config-linux.md, "Intel RDT").
-fn resctrl(linux: Option<&Linux>, id: &str) -> Option<Resctrl> {
-    let rdt = linux?.intel_rdt().as_ref()?;
-    let lines = |text: &Option<String>| -> Vec<String> {
-        text.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
-    };
-    let named = rdt.clos_id().as_deref().filter(|name| !name.is_empty());
-    let mut agreed = lines(rdt.l3_cache_schema());
-    agreed.extend(lines(rdt.mem_bw_schema()));
-    Some(Resctrl {
-        group: (named != Some("/")).then(|| named.unwrap_or(id).to_owned()),
-        shared: named.is_some(),
-        agreed,
-        schemata: rdt.schemata().clone().unwrap_or_default(),
-        monitor: rdt.enable_monitoring().unwrap_or(false).then(|| id.to_owned()),
-    })
 }
 
 /// The plan of another process in a container; `process` is its own document.
@@ -241,18 +209,7 @@ fn build_root(
         }
     } else {
         // Before the first mount: otherwise it would appear on the host as well.
-        let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
-        let inherited = wanted
-            .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
-        // Mounts that stay as they are, the host's peers perhaps, must not learn of what is mounted in the container.
-        let kind = inherited & !libc::MS_REC;
-        let detach = match (kind, inherited & libc::MS_REC != 0) {
-            (libc::MS_SLAVE, false) => Some(libc::MS_SLAVE),
-            (libc::MS_SHARED, _) | (libc::MS_PRIVATE, false) => Some(libc::MS_PRIVATE),
-            _ => None,
-        };
-        // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
-        let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
+        let Propagation { inherited, detach, .. } = Propagation::of(linux);
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
         // To a mapped root the way to the root file system may be closed; the parent can lend it.
         let lend = namespaces.own(USER) && host.privileged && detach.is_none();
@@ -292,9 +249,7 @@ fn enter_root(order: &mut Order, spec: &Spec, request: &Request, namespaces: &Na
         return;
     }
     order.then("/root/path", if request.no_pivot { Act::MoveRoot } else { Act::PivotRoot });
-    let wanted = spec.linux().as_ref().and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
-    if let Some((kind @ (libc::MS_SHARED | libc::MS_UNBINDABLE), recursive)) = wanted {
-        let flags = kind | if recursive { libc::MS_REC } else { 0 };
+    if let Some(flags) = Propagation::of(spec.linux().as_ref()).root {
         order.then("/linux/rootfsPropagation", Act::SetRootPropagation(flags));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn next_descriptor() -> Result<i32> {
     // Standard input is always open: the start-up code of every Rust program sees to it.
     let next = std::io::stdin().lock().as_raw_fd();
     // SAFETY: dup takes a number.
-    let number = nix::errno::Errno::result(unsafe { libc::dup(next) })?;
+    let number = Errno::result(unsafe { libc::dup(next) })?;
     // SAFETY: the descriptor was made in the line above and nothing else knows it.
     done(unsafe { libc::close(number) })?;
     Ok(number)

@@ -204,7 +204,7 @@ fn build_root(
     if namespaces.new & MOUNT == 0 {
         order.then("/root/path", Act::OpenRoot(path));
         if namespaces.joined & MOUNT == 0 {
-            refuse_mounts(spec, notes);
+            mounts::refuse(spec, notes);
             return Mounts::default();
         }
     } else {
@@ -224,22 +224,6 @@ fn build_root(
     order.0.extend(mounts.steps.iter().cloned());
     order.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
     mounts
-}
-
-/// Without a mount namespace of its own a container's mounts would be the host's.
-fn refuse_mounts(spec: &Spec, notes: &mut Notes) {
-    let linux = spec.linux().as_ref();
-    let asked = [
-        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
-        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
-        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-    ];
-    for (place, asked) in asked {
-        if asked {
-            notes.problems.add(Pointer::of(place), "needs a mount namespace");
-        }
-    }
 }
 
 /// From the host's root to the container's.

@@ -13,6 +13,7 @@
 
 mod apart;
 mod attacks;
+mod attributes;
 mod badinput;
 mod bundle;
 mod call;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let mut tests = Vec::new();
     for part in [
         attacks::tests,
+        attributes::tests,
         badinput::tests,
         cgroup::tests,
         cli::tests,

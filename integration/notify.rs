@@ -9,8 +9,12 @@ use serde_json::{Value, json};
 use std::{os::unix::net::UnixListener, thread};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all =
-        tests![the_agent_gets_the_state, without_an_agent_create_fails, a_notified_call_needs_a_listener_path];
+    let mut all = tests![
+        the_agent_gets_the_state,
+        an_exec_has_an_agent_of_its_own,
+        without_an_agent_create_fails,
+        a_notified_call_needs_a_listener_path
+    ];
     all.extend(rows!("answered", ANSWERED, answered));
     all
 }
@@ -90,6 +94,26 @@ fn the_agent_gets_the_state() {
     let inner = &state["state"];
     assert_eq!((inner["id"].as_str(), inner["status"].as_str()), (Some(c.id.as_str()), Some("creating")));
     assert_eq!((inner["bundle"].as_str(), &inner["annotations"]["a"]), (c.dir.to_str(), &json!("b")));
+}
+
+fn an_exec_has_an_agent_of_its_own() {
+    only_davit("crun keeps the connection open");
+    let (c, listener) = asking(Container::sleeper(), &["mkdir", "mkdirat"], &[]);
+    let path = c.dir.join("agent");
+    let first = served(listener);
+    let c = c.up();
+    std::fs::remove_file(&path).unwrap();
+    let second = served(UnixListener::bind(&path).unwrap());
+    let said = c.call(&["exec", &c.id, "/bin/mkdir", "/tmp/x"]).run().fails();
+    assert!(said.err.contains("Directory not empty"), "{}", said.err);
+    let state = second.join().unwrap();
+    assert_eq!(
+        (state["state"]["status"].as_str(), state["state"]["pid"].as_i64()),
+        (Some("running"), Some(c.pid().into()))
+    );
+    assert_ne!(state["pid"], state["state"]["pid"]);
+    c.stop();
+    assert_eq!(first.join().unwrap()["state"]["status"], "creating");
 }
 
 fn without_an_agent_create_fails() {

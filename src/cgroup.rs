@@ -7,6 +7,7 @@
 
 mod apply;
 mod create;
+mod join;
 mod layout;
 pub(crate) mod measure;
 mod processes;
@@ -41,6 +42,9 @@ pub(crate) struct Wanted<'a> {
 /// process, and the process is then born in it (CLONE_INTO_CGROUP); systemd makes a scope only around a process that
 /// exists.
 pub(crate) trait Driver {
+    /// What [`Driver::prepare`] is about to make, to be remembered first: whoever makes it may be killed in between.
+    fn foresee(&self, wanted: &Wanted<'_>) -> Result<Record>;
+
     /// Before the clone. Gives the cgroup to be born in; or nothing, when the process goes without one or when this
     /// driver needs the process first. Then [`Driver::place`] is to be called.
     fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
@@ -74,6 +78,12 @@ impl<'a> Cgroupfs<'a> {
 }
 
 impl Driver for Cgroupfs<'_> {
+    fn foresee(&self, wanted: &Wanted<'_>) -> Result<Record> {
+        let path = self.layout.mount_point().join(self.layout.resolve(wanted.place)?);
+        let made = !path.exists();
+        Ok(Record { driver: self.kind(), path, made })
+    }
+
     fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>> {
         let path = self.layout.resolve(wanted.place)?;
         match Cgroup::create(self.layout, &path, wanted.needs) {

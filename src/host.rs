@@ -1,6 +1,8 @@
 //! Probing the kernel and the caller into `plan::Host`. Finds out, never decides; looks only at what the configuration at
 //! hand makes a question of.
 
+mod described;
+
 use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
@@ -13,6 +15,8 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+pub(crate) use described::described;
 
 /// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
 const OLDEST: (u32, u32) = (5, 14);
@@ -39,7 +43,10 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
 
 /// Looks at the host with the eyes of a process to be added to a container.
 pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
-    caller(Some(process))
+    let mut host = caller(Some(process))?;
+    // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
+    host.can_disown &= host.privileged;
+    Ok(host)
 }
 
 fn caller(process: Option<&Process>) -> Result<Host> {

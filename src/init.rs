@@ -6,6 +6,7 @@
 
 mod devices;
 mod identity;
+mod join;
 mod mounts;
 mod paths;
 mod program;
@@ -175,7 +176,7 @@ impl<'a> Init<'a> {
             Act::DisownExecutable => self.disown_executable()?,
             Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
             Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
-            Act::JoinProcess { kinds, slot } => namespace::setns(self.lent(*slot)?, *kinds)?,
+            Act::JoinProcess { kinds, slot, staged } => self.join_process(*kinds, *slot, *staged)?,
             Act::BecomeRoot => identity::become_root()?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,

@@ -6,18 +6,20 @@
 
 pub(crate) mod act;
 mod check;
+mod closed_paths;
 mod devices;
 mod filter;
 mod identity;
 mod mounts;
 pub(crate) mod namespaces;
+mod net_devices;
 pub(crate) mod options;
 mod order;
-mod outside;
 mod outline;
 pub(crate) mod placement;
 mod process;
 mod propagation;
+mod resctrl;
 pub(crate) mod resources;
 mod sysctls;
 mod validate;
@@ -26,7 +28,6 @@ use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use act::Act;
 use oci_spec::runtime::{Hook, Process, Spec};
-pub(crate) use outside::{NetDevice, Resctrl};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,32 @@ pub(crate) struct Plan {
     pub(crate) net_devices: Vec<NetDevice>,
     /// What was noticed and does not stop anything.
     pub(crate) warnings: Vec<String>,
+}
+
+/// `linux.intelRdt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resctrl {
+    /// The group: `None` is the root of resctrl.
+    pub(crate) group: Option<String>,
+    /// The configuration names the group, so it is not this container's to remove.
+    pub(crate) shared: bool,
+    /// Lines of `l3CacheSchema`, then of `memBwSchema`: a group that exists must agree with them.
+    pub(crate) agreed: Vec<String>,
+    /// Lines of `schemata`.
+    pub(crate) schemata: Vec<String>,
+    /// The name of the monitoring group to make, if one is asked for.
+    pub(crate) monitor: Option<String>,
+}
+
+/// An interface of the host that moves to the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NetDevice {
+    /// Where the configuration asks for it.
+    pub(crate) origin: Pointer,
+    /// Its name on the host.
+    pub(crate) name: String,
+    /// Its name in the container, or a template for one (`eth%d`).
+    pub(crate) inside: String,
 }
 
 /// One step of the child: an act, and the place in the configuration that asks for it.
@@ -173,11 +200,42 @@ fn checked(plan: &Plan) {
     debug_assert_eq!(check::breaches(plan), Vec::<String>::new(), "the plan breaks rules of its own");
 }
 
+/// Whether a process has to join by way of another: one that is born in the container's pid namespace is seen there
+/// before it has left the host's root and parted from the host's descriptors, and CAP_SYS_PTRACE, where the container has
+/// it outside of a user namespace, overrides its being undumpable. A caller without privilege can enter the pid namespace
+/// from inside the user namespace only.
+pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
+    let user = kinds & namespaces::USER != 0;
+    let traces = || {
+        let listed = spec.process().as_ref().and_then(|process| process.capabilities().as_ref());
+        let bounding = listed.and_then(|sets| sets.bounding().as_ref());
+        listed.is_none() || bounding.is_some_and(|set| set.contains(&oci_spec::runtime::Capability::SysPtrace))
+    };
+    if user { !host.privileged } else { kinds & namespaces::PID != 0 && traces() }
+}
+
+/// The CPUs on which the runtime itself is to be before it enters the container's cgroup, as words of bits
+/// (`execCPUAffinity.initial`).
+pub(crate) fn initial_cpus(process: &Process) -> Option<Vec<u64>> {
+    let list = process.exec_cpu_affinity().as_ref()?.initial().as_deref()?;
+    Some(process::bits(list)).filter(|words| !words.is_empty())
+}
+
 /// What the caller of exec asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exec {
+    /// The container's name.
+    pub(crate) id: String,
     /// CLONE_NEW* kinds in which the container's process differs from the caller.
     pub(crate) namespaces: u64,
+    /// The container's root, where it has no mount namespace that leads there.
+    pub(crate) root: Option<PathBuf>,
+    /// Join by way of a process that the container cannot see; see [`joins_unseen`].
+    pub(crate) staged: bool,
+    /// Stay in the caller's session keyring.
+    pub(crate) no_new_keyring: bool,
+    /// Entries added to the environment: socket activation.
+    pub(crate) environment: Vec<String>,
     /// Descriptors above 2 that the program gets.
     pub(crate) preserve_fds: Vec<i32>,
 }

@@ -12,6 +12,11 @@ pub(super) const VERB: Verb = Verb {
 Show every step from config.json of the BUNDLE to the running program, for this host and this user, each with the place
 in config.json that asks for it. Nothing is made. Mistakes in config.json are told as `davit create` would tell them.
 
+With --host, plan for the host and the user that FILE describes, without looking at this machine's namespaces or root file
+system. FILE is a JSON object; what it leaves out is there:
+  privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities, a list of names), lastCapability, canDisown (a kernel
+  with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers and v1Controllers (lists of names)
+
 Exit status: 0, or 1 when the container could not be created.
 
 Example:
@@ -33,6 +38,9 @@ struct Words {
     /// Plan without a session keyring, as create --no-new-keyring
     #[arg(long)]
     no_new_keyring: bool,
+    /// Plan for the host that FILE describes
+    #[arg(long, value_name = "FILE")]
+    host: Option<PathBuf>,
     /// Directory with config.json
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
@@ -61,7 +69,7 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
         cgroup_manager: scene.cgroup_manager()?,
         rootless: scene.rootless()?,
     };
-    let outline = container::plan(request, scene.log)?.outline();
+    let outline = container::plan(request, words.host.as_deref(), scene.log)?.outline();
     let text = match words.format {
         Format::Text => outline.to_string(),
         Format::Json => serde_json::to_string_pretty(&outline)? + "\n",

@@ -2,7 +2,7 @@
 //!
 //! What a `Building` has made is undone when it is dropped before it stands.
 
-use super::console::Console;
+use super::console::{self, Console};
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
@@ -13,14 +13,14 @@ use crate::init::{ContainerHooks, StateDocument};
 use crate::launch::{self, Child, Kit};
 use crate::plan::namespaces::PID;
 use crate::plan::placement::{self, Place};
-use crate::plan::{self, Plan, Request, hooks_of};
+use crate::plan::{self, Host, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
 use crate::resctrl;
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::socket;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -48,15 +48,24 @@ pub(super) struct Build {
 impl Build {
     /// Reads the bundle, looks at the host, decides. All problems are told at once.
     pub(super) fn plan(request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
+        Build::plan_for(None, request, runs, log)
+    }
+
+    /// As [`Build::plan`], for a host that is described instead of looked at.
+    pub(super) fn plan_for(described: Option<&Host>, request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
         let given = &request.bundle;
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
         let file = bundle.join("config.json");
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-        let layout = layout(&request)?;
+        let layout = if described.is_some() { None } else { layout(&request)? };
+        let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
-            let host = host::probe(spec, &bundle, layout.as_ref())?;
+            let host = match described {
+                Some(host) => host.clone(),
+                None => host::probe(spec, &bundle, layout.as_ref())?,
+            };
             let mut problems = Problems::default();
-            let place = place(spec, &request, layout.is_some(), &mut problems);
+            let place = place(spec, &request, with_cgroup, &mut problems);
             let wishes = wishes(&request, &bundle, runs);
             Ok(match plan::compile(spec, &host, &wishes) {
                 Ok(plan) => problems.or((plan, place)),
@@ -89,16 +98,9 @@ impl Build {
         self.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false)
     }
 
-    /// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
+    /// See [`console::check`].
     pub(super) fn check_console(&self, detached: bool) -> Result<()> {
-        match (self.has_terminal(), self.request.console_socket.is_some()) {
-            (true, false) if detached => {
-                bail!("cannot allocate tty if davit will detach without setting console socket")
-            }
-            (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),
-            (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
-            _ => Ok(()),
-        }
+        console::check(self.has_terminal(), self.request.console_socket.is_some(), detached)
     }
 
     /// Whether the caller lacks the rights of root.
@@ -120,6 +122,7 @@ impl Build {
             owner: crate::sys::process::effective_uid(),
             annotations: self.spec.annotations().clone().unwrap_or_default().into_iter().collect(),
             shared_pid_namespace: self.plan.namespaces.new & PID == 0,
+            no_new_keyring: self.request.no_new_keyring,
             poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
             cgroup: None,
@@ -162,8 +165,13 @@ fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
 
 /// The problems as an error that shows each with its place.
 pub(super) fn told(problems: &Problems) -> anyhow::Error {
+    told_of("config.json", problems)
+}
+
+/// As [`told`], of another document.
+pub(super) fn told_of(document: &str, problems: &Problems) -> anyhow::Error {
     let rows = problems.iter().map(|problem| (problem.at.as_str().to_owned(), problem.what.clone()));
-    Several::new("config.json", rows).into()
+    Several::new(document, rows).into()
 }
 
 fn is_rootless(request: &CreateRequest) -> bool {
@@ -193,10 +201,7 @@ fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Prob
 
 fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
     let listen_fds = files::listen_fds();
-    let environment = match listen_fds {
-        0 => Vec::new(),
-        count => vec![format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()],
-    };
+    let environment = files::listen_environment(listen_fds);
     Request {
         id: request.id.as_str().to_owned(),
         bundle: bundle.to_owned(),
@@ -225,19 +230,22 @@ impl<'a> Building<'a> {
     pub(super) fn begin(build: Build, root: &Root, log: &'a Log) -> Result<Building<'a>> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
-        let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         let layout = build.layout.clone();
         let driver = layout.as_ref().map(Cgroupfs::new);
         // A container of an ordinary user goes without where it may not have one.
         let optional = || build.is_unprivileged();
         let needs = &build.plan.resources.needs;
         let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
+        if let (Some(driver), Some(wanted)) = (&driver, &wanted) {
+            record.cgroup = Some(driver.foresee(wanted)?);
+        }
+        let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         let mut cgroup = match (&driver, &wanted) {
             (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
             _ => None,
         };
+        record.cgroup = cgroup.as_ref().zip(driver.as_ref()).map(|(cgroup, driver)| cgroup.record(driver.kind()));
         if let Some(cgroup) = &cgroup {
-            record.cgroup = driver.as_ref().map(|driver| cgroup.record(driver.kind()));
             let cgroup = Rc::clone(cgroup);
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
@@ -249,7 +257,7 @@ impl<'a> Building<'a> {
                 .and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
             listener,
             hooks: build.container_hooks(&record)?,
-            process: None,
+            ..Kit::default()
         };
         let mut child = launch::launch(&build.plan, kit)?;
         if let (None, Some(driver), Some(wanted)) = (&cgroup, &driver, &wanted)
@@ -261,7 +269,10 @@ impl<'a> Building<'a> {
             new.on_failure("remove the cgroup", move || placed.unmake());
         }
         record.init = Some(Process::now(child.pid)?);
-        new.write(&record)?;
+        if record.cgroup.is_none() {
+            // A creator that is killed now leaves a process that only its pid leads to.
+            new.write(&record)?;
+        }
         let net_devices = Rc::new(RefCell::new(HandedOver::default()));
         let resctrl = Rc::new(RefCell::new(resctrl::Record::default()));
         let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));
@@ -306,15 +317,10 @@ impl<'a> Building<'a> {
         if let Some(file) = &self.build.request.pid_file {
             files::write_pid(file, self.child.pid)?;
         }
-        if let Some(path) = &self.build.request.pidfd_socket {
-            let failed = || format!("send a pidfd to {}", path.display());
-            let socket = socket::connect_stream(path).map_err(std::io::Error::from).with_context(failed)?;
-            let pidfd = self.child.pidfd.as_fd();
-            socket::send(socket.as_fd(), b"standard", Some(pidfd))
-                .map_err(std::io::Error::from)
-                .with_context(failed)?;
+        match &self.build.request.pidfd_socket {
+            Some(path) => files::send_pidfd(path, b"standard", self.child.pidfd.as_fd()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// `create` ends: from now on the process waits for `start`.

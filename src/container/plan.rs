@@ -2,12 +2,18 @@
 
 use super::CreateRequest;
 use super::build::Build;
+use crate::host;
 use crate::plan::Plan;
 use crate::report::Log;
 use anyhow::Context;
+use std::path::Path;
 
-/// The plan of a container, for this host and this caller. Makes nothing.
-pub(crate) fn plan(request: CreateRequest, log: &Log) -> anyhow::Result<Plan> {
+/// The plan of a container, for this host and this caller, or for those that a file describes. Makes nothing.
+pub(crate) fn plan(request: CreateRequest, description: Option<&Path>, log: &Log) -> anyhow::Result<Plan> {
     let bundle = request.bundle.display().to_string();
-    Build::plan(request, false, log).map(|build| build.plan).with_context(|| format!("cannot plan {bundle}"))
+    let plan = || {
+        let described = description.map(host::described).transpose()?;
+        Build::plan_for(described.as_ref(), request, false, log).map(|build| build.plan)
+    };
+    plan().with_context(|| format!("cannot plan {bundle}"))
 }

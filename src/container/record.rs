@@ -47,6 +47,9 @@ pub(crate) struct Record {
     pub(crate) resctrl: resctrl::Record,
     /// Whether init shares a pid namespace with others, so that its death does not end the other processes.
     pub(crate) shared_pid_namespace: bool,
+    /// The container has stayed in its creator's session keyring, so processes added to it stay in theirs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) no_new_keyring: bool,
     /// What the steps after the word to start are called, by number, for `start` to tell which one failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) steps_after_start: Vec<(u16, String)>,

@@ -78,22 +78,6 @@ pub(super) fn compile(
     mounts
 }
 
-/// Without a mount namespace of its own a container's mounts would be the host's.
-pub(super) fn refuse(spec: &Spec, notes: &mut Notes) {
-    let linux = spec.linux().as_ref();
-    let asked = [
-        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
-        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
-        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-    ];
-    for (place, asked) in asked {
-        if asked {
-            notes.problems.add(Pointer::of(place), "needs a mount namespace");
-        }
-    }
-}
-
 impl Compiler<'_> {
     fn entry(&mut self, mount: &Mount, origin: Pointer, mounts: &mut Mounts) {
         let options = read(mount.options().as_deref().unwrap_or_default());
@@ -124,7 +108,9 @@ impl Compiler<'_> {
         let recursive = options.recursive_bind || !options.bind;
         for (number, word) in mount.options().iter().flatten().enumerate() {
             if options.data.contains(word) {
-                let what = format!("{word:?}: bind mounts cannot have any filesystem-specific options");
+                let what = format!(
+                    "{word:?} is no option of a mount; bind mounts cannot have any filesystem-specific options"
+                );
                 self.notes.problems.add(origin.key("options").index(number), what);
             }
         }

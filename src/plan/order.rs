@@ -10,7 +10,7 @@ use super::propagation::Propagation;
 use super::{
     Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{outside, resources, sysctls, validate};
+use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -69,12 +69,12 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
     let start = if request.run { Start::Parent } else { Start::Listener };
     let seccomp = linux.and_then(|l| l.seccomp().as_ref());
-    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds };
+    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds, joins: false };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let (init, net_devices, resctrl) = (order.0, outside::net_devices(linux), outside::resctrl(linux, &request.id));
+    let (init, net_devices, resctrl) = (order.0, net_devices::compile(linux), resctrl::compile(linux, &request.id));
     let plan = Plan {
         namespaces,
         lent,
@@ -96,22 +96,37 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let at = Pointer::of("");
     validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
     let lent = vec![Lent::Process];
-    let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
+    let namespaces = Namespaces { joined: exec.namespaces, staged: exec.staged, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
+    // Before joining: labels and scores are written through the host's procfs, which must not come along.
     if host.disown(false).1 {
         order.then("", Act::DisownExecutable);
     }
     // Before joining: the labels and scores are written through the host's procfs, which must not come along.
-    own_score(&mut order, process, &namespaces, &at, &mut notes);
+    if host.privileged {
+        own_score(&mut order, process, &Namespaces::default(), &at, &mut notes);
+    }
     order.0.extend(process::labels(process, host, &at, &mut notes));
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0 });
+    if let Some(root) = &exec.root {
+        order.then("", Act::OpenRoot(c_path(root, &at, &mut notes.problems)));
+    }
+    // Everything of the host's is closed in this step: from here on the process is one of the container's
+    // (CVE-2016-9962, CVE-2024-21626).
+    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged });
+    if exec.root.is_some() {
+        order.then("", Act::ChangeRoot);
+    }
     if exec.namespaces & USER != 0 {
         order.then("", Act::BecomeRoot);
     }
     order.then("", Act::NewSession);
+    if !exec.no_new_keyring {
+        // The container's own, which has this name: keys of the caller's session are not for the container.
+        order.then("", Act::NewSessionKeyring(c_string(format!("_ses.{}", exec.id), &at, &mut notes.problems)));
+    }
     if process.terminal().unwrap_or(false) {
-        order.then("/terminal", terminal(process, false));
+        order.then("/terminal", process::terminal(process, false));
     }
     let last = Last {
         process,
@@ -120,9 +135,10 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         start: Start::Parent,
         start_hooks: 0,
         preserve: &exec.preserve_fds,
+        joins: true,
     };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
-    let program = process::program(process, &[], &at, &mut notes);
+    let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
     let (disown_before_clone, init) = (host.disown(false).0, order.0);
@@ -204,7 +220,7 @@ fn build_root(
     if namespaces.new & MOUNT == 0 {
         order.then("/root/path", Act::OpenRoot(path));
         if namespaces.joined & MOUNT == 0 {
-            mounts::refuse(spec, notes);
+            validate::refuse_mounts(spec, &mut notes.problems);
             return Mounts::default();
         }
     } else {
@@ -255,7 +271,7 @@ fn finish_root(
         order.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/process/terminal", terminal(process, namespaces.own(MOUNT)));
+        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT)));
     }
     if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
         let place = Pointer::of("/hostname");
@@ -268,18 +284,7 @@ fn finish_root(
         order.at(place, Act::SetDomainname(name));
     }
     order.0.extend(sysctls::compile(linux, notes));
-    let list = linux.and_then(|l| l.readonly_paths().as_deref()).unwrap_or_default();
-    for (number, path) in list.iter().enumerate() {
-        let place = Pointer::of("/linux/readonlyPaths").index(number);
-        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
-        order.at(place, Act::ReadonlyPath(path));
-    }
-    let list = linux.and_then(|l| l.masked_paths().as_deref()).unwrap_or_default();
-    for (number, path) in list.iter().enumerate() {
-        let place = Pointer::of("/linux/maskedPaths").index(number);
-        let path = InRoot(c_string(path.as_str(), &place, &mut notes.problems));
-        order.at(place, Act::MaskPath(path));
-    }
+    order.0.extend(closed_paths::compile(linux, notes));
     order.0.extend(mounts.readonly);
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         order.then("/root/readonly", Act::ReadonlyRoot);
@@ -294,6 +299,8 @@ struct Last<'a> {
     start: Start,
     start_hooks: usize,
     preserve: &'a [i32],
+    /// It joins a container that is there already.
+    joins: bool,
 }
 
 /// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
@@ -308,11 +315,13 @@ fn become_the_program(
     let (process, at) = (last.process, last.at);
     let linux = spec.linux().as_ref();
     order.at(at.clone(), Act::ResetSignals);
-    order.at(at.clone(), Act::SetCpuAffinity(vec![u64::MAX; 16]));
+    if let Some(cpus) = process::cpus(process, last.joins) {
+        order.at(at.clone(), Act::SetCpuAffinity(cpus));
+    }
     order.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
     order.0.extend(process::memory_policy(linux));
     // exec has written them before it joined the container.
-    if last.start_hooks > 0 || namespaces.new & MOUNT != 0 || namespaces.joined & MOUNT == 0 {
+    if !last.joins {
         order.0.extend(process::labels(process, host, at, notes));
     }
     let user = process.user();
@@ -392,9 +401,4 @@ fn secure(
         order.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
     }
     order.at(at.key("args").index(0), Act::Execute);
-}
-
-fn terminal(process: &Process, console: bool) -> Act {
-    let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
-    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
 }

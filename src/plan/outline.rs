@@ -3,7 +3,7 @@
 //! A view made for reading: nothing reads it back, and no decision is made here.
 
 use super::namespaces::KINDS;
-use super::{Lent, Plan, Step};
+use super::{Lent, NetDevice, Plan, Resctrl, Step};
 use serde::Serialize;
 use std::ffi::CString;
 use std::fmt;
@@ -15,6 +15,8 @@ pub(crate) struct Outline {
     namespaces: Namespaces,
     /// Writes to files of the container's cgroup.
     cgroup: Vec<Line>,
+    /// What the container is given of the host's from outside.
+    host: Vec<Line>,
     /// What the parent sets from outside.
     limits: Vec<Line>,
     /// What the container's process does, in order.
@@ -79,12 +81,25 @@ impl Plan {
                 time_offsets: namespaces.time_offsets.as_deref().map(|offsets| offsets.trim_end().to_owned()),
             },
             cgroup: cgroup.chain(devices).collect(),
+            host: self.resctrl.iter().map(group).chain(self.net_devices.iter().map(device)).collect(),
             limits: lines(&self.parent_rlimits),
             init: lines(&self.init),
             program: Program { args: texts(&self.program.arguments), env: texts(&self.program.environment) },
             warnings: self.warnings.clone(),
         }
     }
+}
+
+fn group(resctrl: &Resctrl) -> Line {
+    let group = resctrl.group.as_deref().unwrap_or("/");
+    let monitor = resctrl.monitor.as_ref().map_or(String::new(), |name| format!(" with monitoring group {name}"));
+    let schemata: Vec<_> = resctrl.agreed.iter().chain(&resctrl.schemata).map(String::as_str).collect();
+    let act = format!("enter resctrl group {group}{monitor} ({})", schemata.join(" "));
+    Line { origin: "/linux/intelRdt".to_owned(), act }
+}
+
+fn device(device: &NetDevice) -> Line {
+    Line { origin: device.origin.to_string(), act: format!("move interface {} to {}", device.name, device.inside) }
 }
 
 fn joined(lent: &Lent) -> Option<Joined> {
@@ -119,7 +134,7 @@ impl fmt::Display for Outline {
                 writeln!(f, "  {name}: {}", text.replace('\n', ", "))?;
             }
         }
-        let parts = [("cgroup", &self.cgroup), ("limits", &self.limits), ("init", &self.init)];
+        let parts = [("cgroup", &self.cgroup), ("host", &self.host), ("limits", &self.limits), ("init", &self.init)];
         let width = parts.iter().flat_map(|(_, lines)| lines.iter()).map(|line| line.origin.len()).max().unwrap_or(0);
         for (name, lines) in parts.into_iter().filter(|(_, lines)| !lines.is_empty()) {
             writeln!(f, "{name}")?;

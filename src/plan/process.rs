@@ -14,6 +14,12 @@ use std::ffi::CString;
 /// Where a program without a slash is searched when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The program's terminal; on /dev/console too for a container's first process.
+pub(super) fn terminal(process: &Process, console: bool) -> Act {
+    let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
+    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
+}
+
 /// Arguments, environment and search path.
 pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: &mut Notes) -> Program {
     let strings = |list: &[String], at: &Pointer, notes: &mut Notes| -> Vec<CString> {
@@ -30,6 +36,17 @@ pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: 
     let search = search.split(':').map(|directory| c_string(directory, &place, &mut notes.problems)).collect();
     let environment = environment.into_iter().map(|entry| c_string(entry, &place, &mut notes.problems)).collect();
     Program { arguments, environment, search }
+}
+
+/// The CPUs to run on from now on, as words of bits: all, so that what the caller was bound to does not bind the
+/// container. A process that joins keeps where `execCPUAffinity` has put it, or goes where that wants it at last.
+pub(super) fn cpus(process: &Process, joins: bool) -> Option<Vec<u64>> {
+    let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joins);
+    let named = |list: Option<&str>| list.map(bits).filter(|words| !words.is_empty());
+    match affinity {
+        None => Some(vec![u64::MAX; 16]),
+        Some(affinity) => named(affinity.cpu_affinity_final().as_deref()),
+    }
 }
 
 /// Removes earlier entries of the same name; the order of what stays is kept.

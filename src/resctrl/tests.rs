@@ -1,3 +1,5 @@
+//! resctrl groups in a directory that plays the file system.
+
 use super::{Record, Resctrl, mount_point};
 use crate::plan;
 use std::fs;

@@ -145,8 +145,8 @@ pub(super) const AFTER: &[After] = &[
     After { once: |a| *a == Act::Execute, only: |_| false, why: "nothing comes after execve" },
 ];
 
-/// Acts that stand for no member of the document: what every process needs, and what `--preserve-fds` and the runtime's
-/// own mounts add.
+/// Acts that stand for no member of the document: what every process needs, what joining a container takes, and what
+/// `--preserve-fds` and the runtime's own mounts add.
 pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
     matches!(
         act,
@@ -155,6 +155,9 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
             | Act::JoinProcess { .. }
             | Act::BecomeRoot
             | Act::NewSession
+            | Act::NewSessionKeyring(_)
+            | Act::OpenRoot(_)
+            | Act::ChangeRoot
             | Act::ResetSignals
             | Act::SetCpuAffinity(_)
             | Act::AwaitStart(_)

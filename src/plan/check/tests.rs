@@ -37,12 +37,10 @@ fn request() -> Request {
 /// Recorded and written configurations, by file name.
 fn configurations() -> Vec<(String, Vec<u8>)> {
     let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut files: Vec<_> = ["configs", "plans"]
-        .iter()
-        .flat_map(|directory| std::fs::read_dir(tests.join(directory)).expect("a directory"))
-        .map(|entry| entry.expect("an entry").path())
-        .map(|path| if path.is_dir() { path.join("config.json") } else { path })
-        .collect();
+    let below = |directory| std::fs::read_dir(tests.join(directory)).expect("a directory");
+    let recorded = below("configs").map(|entry| entry.expect("an entry").path());
+    let written = below("plans").map(|entry| entry.expect("an entry").path().join("config.json"));
+    let mut files: Vec<_> = recorded.chain(written.filter(|path| path.exists())).collect();
     files.sort();
     let read = |path: &std::path::PathBuf| (path.display().to_string(), std::fs::read(path).expect("a file"));
     files.iter().map(read).collect()
@@ -64,7 +62,7 @@ fn plans() -> Vec<(String, Plan)> {
         }
         let process = spec.process().as_ref().expect("a process");
         for kinds in [namespaces::MOUNT, USER | namespaces::MOUNT | namespaces::PID] {
-            let exec = Exec { namespaces: kinds, preserve_fds: vec![5] };
+            let exec = Exec { namespaces: kinds, preserve_fds: vec![5], ..Exec::default() };
             if let Ok(plan) = compile_exec(&spec, process, &host(), &exec) {
                 plans.push((format!("{name}, exec into {kinds:x}"), plan));
             }
@@ -87,7 +85,7 @@ fn garbled_configurations_keep_every_rule() {
     let sources: Vec<serde_json::Value> =
         configurations().iter().map(|(_, bytes)| serde_json::from_slice(bytes).expect("JSON")).collect();
     let (mut compiled, mut refused) = (0, 0);
-    for seed in 0..3000 {
+    for seed in 0..2000 {
         let mut dice = Dice::new(seed);
         let mut document = dice.pick(&sources).clone();
         garble(&mut document, &mut dice);
@@ -107,7 +105,7 @@ fn garbled_configurations_keep_every_rule() {
         let mut plans = vec![compile(&loaded.spec, &facts, &wishes)];
         if let Some(process) = loaded.spec.process() {
             let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT];
-            let exec = Exec { namespaces: *dice.pick(&kinds), preserve_fds: Vec::new() };
+            let exec = Exec { namespaces: *dice.pick(&kinds), ..Exec::default() };
             plans.push(compile_exec(&loaded.spec, process, &facts, &exec));
         }
         for plan in plans {
@@ -124,7 +122,7 @@ fn garbled_configurations_keep_every_rule() {
         }
     }
     // A generator that makes only rubbish, or only what was there, tests nothing.
-    assert!(compiled > 1000 && refused > 500, "{compiled} compiled, {refused} refused");
+    assert!(compiled > 700 && refused > 300, "{compiled} compiled, {refused} refused");
 }
 
 fn breaks(plan: &Plan, why: &str) -> bool {

@@ -1,3 +1,5 @@
+//! Resources on hosts with and without controllers: what is written where, and what is refused.
+
 use super::devices::{DeviceKind, DeviceRule};
 use super::{CgroupFacts, Refused, ResourcePlan, Write, block_io, compile, controller_of, cpu};
 use crate::spec::pointer::Pointer;

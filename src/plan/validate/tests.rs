@@ -1,3 +1,5 @@
+//! Judgements, as tables: a sound configuration with one thing changed, and what is said of it.
+
 use super::{check, check_process, ranges, semantic_version, sysctl};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;

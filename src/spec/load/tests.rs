@@ -1,3 +1,5 @@
+//! Loading: documents that are strange, old or wrong, and what becomes of them.
+
 use super::{load, load_process, load_resources};
 use serde_json::{Value, json};
 

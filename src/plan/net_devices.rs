@@ -1,0 +1,19 @@
+//! `linux.netDevices`: which interfaces of the host the container gets, and under which names.
+
+use super::NetDevice;
+use crate::spec::pointer::Pointer;
+use oci_spec::runtime::Linux;
+
+/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing.
+pub(super) fn compile(linux: Option<&Linux>) -> Vec<NetDevice> {
+    let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
+    let mut devices: Vec<_> = listed
+        .map(|(name, device)| {
+            let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
+            let origin = Pointer::of("/linux/netDevices").key(name);
+            NetDevice { origin, name: name.clone(), inside: inside.clone() }
+        })
+        .collect();
+    devices.sort_by(|one, other| one.name.cmp(&other.name));
+    devices
+}

@@ -1,0 +1,135 @@
+//! Decisions, as the program shows them: each configuration with the plan it compiles to, or with everything that is wrong
+//! with it. Needs no root and nothing of this host: the plans are for the one that `tests/plans/host.json` describes.
+//!
+//! `tests/plans/NAME/config.json` and `tests/configs/NAME.json` (recorded from engines) compile to
+//! `tests/plans/NAME/plan.txt`, or `problems.txt`. `DAVIT_BLESS=1 cargo test --test plans` writes what is printed now;
+//! read the difference before it is committed.
+
+#[path = "cli/stage.rs"]
+#[expect(dead_code, reason = "shared with the tests of the command line")]
+mod stage;
+
+use stage::{Answer, Stage, davit};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+
+/// Every configuration, by name.
+fn configurations() -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(Path::new(HERE).join("configs")).expect("recorded configurations") {
+        let path = entry.expect("an entry").path();
+        found.insert(path.file_stem().expect("a name").to_string_lossy().into_owned(), path);
+    }
+    for entry in fs::read_dir(Path::new(HERE).join("plans")).expect("plans") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let config = path.join("config.json");
+        if config.exists() {
+            assert!(found.insert(name.clone(), config).is_none(), "two configurations are called {name}");
+        } else {
+            assert!(!path.is_dir() || found.contains_key(&name), "{name} has no configuration");
+        }
+    }
+    found
+}
+
+/// What the program says to a bundle with this configuration.
+fn planned(stage: &Stage, name: &str, config: &Path, words: &[&str]) -> (Answer, String) {
+    let bundle = stage.path(name);
+    fs::create_dir_all(&bundle).expect("a bundle");
+    fs::copy(config, Path::new(&bundle).join("config.json")).expect("a copy");
+    let host = format!("{HERE}/plans/host.json");
+    let answer = davit(&[&["plan", "--host", &host], words, &[&bundle]].concat());
+    let real = fs::canonicalize(&bundle).expect("a bundle").display().to_string();
+    (answer, real)
+}
+
+/// The name of the golden file, and what belongs there.
+fn golden((answer, bundle): (Answer, String)) -> (&'static str, String) {
+    let (file, text) = match answer.code {
+        Some(0) => ("plan.txt", answer.out + &answer.err),
+        Some(1) if answer.out.is_empty() => ("problems.txt", answer.err),
+        _ => panic!("neither a plan nor problems: {answer:?}"),
+    };
+    (file, text.replace(&bundle, "BUNDLE"))
+}
+
+#[test]
+fn every_configuration_compiles_to_the_plan_or_the_problems_beside_it() {
+    let stage = Stage::new("plans");
+    let bless = std::env::var_os("DAVIT_BLESS").is_some_and(|value| value == "1");
+    let mut differing = Vec::new();
+    for (name, config) in configurations() {
+        let (file, text) = golden(planned(&stage, &name, &config, &[]));
+        let directory = Path::new(HERE).join("plans").join(&name);
+        let other = directory.join(if file == "plan.txt" { "problems.txt" } else { "plan.txt" });
+        let path = directory.join(file);
+        if bless {
+            fs::create_dir_all(&directory).expect("a directory");
+            fs::write(&path, &text).expect("a golden");
+            let _ = fs::remove_file(&other);
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        if expected != text || other.exists() {
+            differing.push(format!("{}:\n{}", path.display(), difference(&expected, &text)));
+        }
+    }
+    assert!(differing.is_empty(), "{}\n(DAVIT_BLESS=1 writes what is printed now)", differing.join("\n"));
+}
+
+/// The first line that differs.
+fn difference(expected: &str, text: &str) -> String {
+    let mut lines = expected.lines().map(Some).chain(std::iter::repeat(None));
+    let new = text.lines().map(Some).chain([None]);
+    for (number, line) in new.enumerate() {
+        let was = lines.next().flatten();
+        if was != line {
+            return format!("  line {}\n  - {}\n  + {}", number + 1, was.unwrap_or("(end)"), line.unwrap_or("(end)"));
+        }
+    }
+    "  there is more than one golden, or the ends of lines differ".to_owned()
+}
+
+/// The same plan for programs: its steps are the lines of the text.
+#[test]
+fn the_plan_as_json_has_the_steps_of_the_text() {
+    let stage = Stage::new("plans-json");
+    for (name, config) in configurations() {
+        let (answer, _) = planned(&stage, &name, &config, &[]);
+        if answer.code != Some(0) {
+            continue;
+        }
+        let json = planned(&stage, &name, &config, &["--format", "json"]).0;
+        let plan: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+        let steps = plan["init"].as_array().expect("steps");
+        assert!(!steps.is_empty());
+        for step in steps {
+            let act = step["act"].as_str().expect("an act");
+            assert!(answer.out.contains(act), "{name}: {act}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_lacks_something_changes_the_plan() {
+    let stage = Stage::new("plans-host");
+    let config = Path::new(HERE).join("plans/everything/config.json");
+    let bundle = stage.path("bundle");
+    fs::create_dir_all(&bundle).expect("a bundle");
+    fs::copy(config, Path::new(&bundle).join("config.json")).expect("a copy");
+    let host = stage.path("host.json");
+    fs::write(&host, r#"{"controllers": ["pids"], "v1Controllers": ["memory"], "apparmor": false}"#).expect("a file");
+    let answer = davit(&["plan", "--host", &host, &bundle]);
+    assert_eq!(answer.code, Some(1));
+    for place in ["/linux/resources/memory", "/linux/resources/cpu", "/process/apparmorProfile"] {
+        assert!(answer.err.contains(place), "{place} in {}", answer.err);
+    }
+    fs::write(&host, r#"{"canDisown": false}"#).expect("a file");
+    assert!(!davit(&["plan", "--host", &host, &bundle]).fine().contains("part from the runtime's own executable"));
+    fs::write(&host, r#"{"colour": "blue"}"#).expect("a file");
+    let line = davit(&["plan", "--host", &host, &bundle]).refused();
+    assert!(line.contains("host description") && line.contains("unknown field `colour`"), "{line}");
+}

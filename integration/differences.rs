@@ -377,6 +377,25 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ("runc", "a later option does not take back an earlier one", &["mounts::recursive/rrelatime"]),
     ("runc", "a user id beyond 32 bits wraps round", &["exec::exec_user_and_groups"]),
     ("runc", "leaves SIGHUP and SIGINT ignored when the caller had them so", &["process::signals_are_reset"]),
+    (
+        "crun",
+        "keeps the connection to the seccomp agent open, and tells another version",
+        &[
+            "notify::answered/a-call",
+            "notify::answered/wait-killable",
+            "notify::answered/with-capabilities",
+            "notify::the_agent_gets_the_state",
+        ],
+    ),
+    ("crun", "refuses TSYNC together with a listener", &["notify::answered/tsync"]),
+    ("crun", "notifies nobody where no listener path is given", &["notify::a_notified_call_needs_a_listener_path"]),
+    ("runc", "mounts no sysfs without a network namespace of its own", &["userns::sysfs_without_a_network_namespace"]),
+    (
+        "runc",
+        "does not map the ids of a mount in a namespace that is not its own (before 1.4)",
+        &["userns::idmapped_by_the_containers_own_map"],
+    ),
+    ("runc", "does not know WAIT_KILLABLE_RECV (before 1.4)", &["notify::answered/wait-killable"]),
 ];
 
 /// Why this test is expected to fail for this runtime.

@@ -114,3 +114,31 @@ pub(crate) fn wait_exit(pid: i32, limit: Duration) -> Option<WaitStatus> {
 pub(crate) fn reap_all() {
     while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
 }
+
+/// Answers seccomp notifications until nobody is left to send any: `None` lets the call through.
+pub(crate) fn answer_notifications(listener: OwnedFd, answer: impl Fn(i64) -> Option<i32>) {
+    /// _IOWR('!', 0, struct seccomp_notif) and _IOWR('!', 1, struct seccomp_notif_resp).
+    const RECV: libc::Ioctl = 0xc050_2100_u32 as libc::Ioctl;
+    const SEND: libc::Ioctl = 0xc018_2101_u32 as libc::Ioctl;
+    let fd = listener.as_raw_fd();
+    while readable(&listener, Duration::from_secs(20)) {
+        // SAFETY: the structure is plain data, for which zero is a value.
+        let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel fills the structure it is given, which outlives the call.
+        if let Err(errno) = Errno::result(unsafe { libc::ioctl(fd, RECV, &raw mut call) }) {
+            // ENOENT: the caller was killed meanwhile, or the last one is gone.
+            if errno == Errno::EINTR {
+                continue;
+            }
+            return;
+        }
+        let verdict = answer(i64::from(call.data.nr));
+        let (error, flags) = match verdict {
+            Some(errno) => (-errno, 0),
+            None => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+        };
+        let mut reply = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags };
+        // SAFETY: the kernel reads the structure it is given. A caller that is gone needs no answer.
+        unsafe { libc::ioctl(fd, SEND, &raw mut reply) };
+    }
+}

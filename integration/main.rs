@@ -11,7 +11,9 @@
     reason = "a test fails by panicking, starts programs by std, and prints its skips; the bans protect the runtime itself"
 )]
 
+mod apart;
 mod attacks;
+mod attributes;
 mod badinput;
 mod bundle;
 mod call;
@@ -26,6 +28,8 @@ mod kernel;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod netdevices;
+mod notify;
 mod operate;
 mod probe;
 mod process;
@@ -33,6 +37,7 @@ mod real;
 mod seccomp;
 mod terminal;
 mod trial;
+mod userns;
 mod verbs;
 
 use std::process::ExitCode;
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
     let mut tests = Vec::new();
     for part in [
         attacks::tests,
+        attributes::tests,
         badinput::tests,
         cgroup::tests,
         cli::tests,
@@ -55,11 +61,14 @@ fn main() -> ExitCode {
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,
+        netdevices::tests,
+        notify::tests,
         operate::tests,
         process::tests,
         real::tests,
         seccomp::tests,
         terminal::tests,
+        userns::tests,
         verbs::tests,
     ] {
         tests.extend(part());

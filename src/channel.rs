@@ -205,7 +205,8 @@ impl Channel {
         self.send(LISTENER, 0, 0, number, None)
     }
 
-    /// Stage: says which process it has made.
+    /// Stage: says which process it has made. That process waits for the word, since both speak through this end and it
+    /// could be the first to be heard.
     pub(crate) fn made(&self, pid: i32) -> Result<()> {
         self.send(MADE, 0, 0, pid, None)
     }

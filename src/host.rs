@@ -24,6 +24,8 @@ const OLDEST: (u32, u32) = (5, 14);
 /// Looks at the host with the eyes of a container to be created from `bundle`.
 pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Result<Host> {
     let mut host = caller(spec.process().as_ref())?;
+    let mount_label = spec.linux().as_ref().and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
+    host.selinux = host.selinux || (!mount_label.is_empty() && has_selinux());
     if let Some(root) = spec.root() {
         host.root = Some(is_directory(&bundle.join(root.path())));
     }
@@ -59,11 +61,15 @@ fn caller(process: Option<&Process>) -> Result<Host> {
         permitted: sets.permitted,
         can_disown: executable::can_disown(),
         apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", b"Y"),
-        selinux: selinux && path::exists(c"/sys/fs/selinux/enforce"),
+        selinux: selinux && has_selinux(),
         root: None,
         namespaces: BTreeMap::new(),
         cgroup: CgroupFacts::default(),
     })
+}
+
+fn has_selinux() -> bool {
+    path::exists(c"/sys/fs/selinux/enforce")
 }
 
 /// A kernel that is too old fails here with its reason, not somewhere later with ENOSYS.

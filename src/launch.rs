@@ -116,6 +116,7 @@ fn launch_staged(plan: &Plan, given: Given, cgroups: Cgroups<'_>, own: Channel) 
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
             let child = Child { pid, pidfd, channel: own, reaped: false };
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
+            child.go_on()?;
             Ok(child)
         }
         Message::Failed(failure) => Err(explain::failure(plan, &failure)),
@@ -143,7 +144,11 @@ fn stage(plan: &Plan, given: Given) -> ! {
         }
     };
     match made() {
-        Ok(None) => init::perform(plan, given),
+        Ok(None) => match given.channel.await_go() {
+            Ok(()) => init::perform(plan, given),
+            // The parent is gone.
+            Err(_) => clone::exit_now(1),
+        },
         Ok(Some(pid)) => {
             // The parent sees the channel close if this cannot be said.
             let said = given.channel.made(pid);

@@ -190,6 +190,6 @@ impl HostSide for Joining<'_> {
     }
 
     fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
-        agent::hand_over(self.spec, &self.container.record, self.container.status, pid, listener.as_fd())
+        agent::hand_over(self.spec, &self.container.record, Status::Running, pid, listener.as_fd())
     }
 }

@@ -25,7 +25,7 @@ impl Init<'_> {
             return Ok(());
         }
         match clone::clone3(libc::CLONE_PARENT as u64, None).part(Part::Attach)? {
-            Side::Child => Ok(()),
+            Side::Child => self.given.channel.await_go().part(Part::Abandoned),
             Side::Parent { pid, .. } => {
                 // The parent sees the channel close if this cannot be said.
                 let said = self.given.channel.made(pid);

@@ -40,6 +40,8 @@ struct Compiler<'a> {
     namespaces: &'a Namespaces,
     lent: &'a mut Vec<Lent>,
     notes: &'a mut Notes,
+    /// It has been said that the mount label cannot be had.
+    label_is_refused: bool,
 }
 
 /// Compiles `mounts[]`.
@@ -52,7 +54,7 @@ pub(super) fn compile(
     notes: &mut Notes,
 ) -> Mounts {
     let mut mounts = Mounts::default();
-    let mut compiler = Compiler { spec, host, request, namespaces, lent, notes };
+    let mut compiler = Compiler { spec, host, request, namespaces, lent, notes, label_is_refused: false };
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
         compiler.entry(mount, Pointer::of("/mounts").index(index), &mut mounts);
     }
@@ -189,6 +191,11 @@ impl Compiler<'_> {
 
     fn data_with_label(&mut self, options: &Options, kind: &str, origin: &Pointer) -> Option<std::ffi::CString> {
         let label = self.spec.linux().as_ref().and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
+        if !label.is_empty() && !self.host.selinux && !self.label_is_refused {
+            let what = format!("{label:?} is asked for, but SELinux is not enabled on this host");
+            self.notes.problems.add(Pointer::of("/linux/mountLabel"), what);
+            self.label_is_refused = true;
+        }
         let labelled = !label.is_empty() && !matches!(kind, "proc" | "sysfs" | "mqueue" | "cgroup2");
         if !labelled || options.data.iter().any(|option| option.starts_with("context=")) {
             return self.data(options, origin);

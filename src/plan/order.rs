@@ -6,10 +6,11 @@ use super::act::{Act, Gate, InRoot, Start};
 use super::identity::Capability;
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
+use super::propagation::Propagation;
 use super::{
     Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{closed_paths, net_devices, propagation, resctrl, resources, sysctls, validate};
+use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -211,18 +212,7 @@ fn build_root(
         }
     } else {
         // Before the first mount: otherwise it would appear on the host as well.
-        let wanted = linux.and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
-        let inherited = wanted
-            .map_or(libc::MS_SLAVE | libc::MS_REC, |(kind, recursive)| kind | if recursive { libc::MS_REC } else { 0 });
-        // Mounts that stay as they are, the host's peers perhaps, must not learn of what is mounted in the container.
-        let kind = inherited & !libc::MS_REC;
-        let detach = match (kind, inherited & libc::MS_REC != 0) {
-            (libc::MS_SLAVE, false) => Some(libc::MS_SLAVE),
-            (libc::MS_SHARED, _) | (libc::MS_PRIVATE, false) => Some(libc::MS_PRIVATE),
-            _ => None,
-        };
-        // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
-        let inherited = if inherited & libc::MS_UNBINDABLE != 0 { libc::MS_PRIVATE | libc::MS_REC } else { inherited };
+        let Propagation { inherited, detach, .. } = Propagation::of(linux);
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
         // To a mapped root the way to the root file system may be closed; the parent can lend it.
         let lend = namespaces.own(USER) && host.privileged && detach.is_none();
@@ -246,9 +236,7 @@ fn enter_root(order: &mut Order, spec: &Spec, request: &Request, namespaces: &Na
         return;
     }
     order.then("/root/path", if request.no_pivot { Act::MoveRoot } else { Act::PivotRoot });
-    let wanted = spec.linux().as_ref().and_then(|l| l.rootfs_propagation().as_deref()).and_then(propagation::read);
-    if let Some((kind @ (libc::MS_SHARED | libc::MS_UNBINDABLE), recursive)) = wanted {
-        let flags = kind | if recursive { libc::MS_REC } else { 0 };
+    if let Some(flags) = Propagation::of(spec.linux().as_ref()).root {
         order.then("/linux/rootfsPropagation", Act::SetRootPropagation(flags));
     }
 }

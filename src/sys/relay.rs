@@ -48,7 +48,8 @@ pub(crate) fn copy_size(raw: Option<&Raw>, master: &OwnedFd) {
 
 /// Without a terminal to copy from, or when it has no size, the size stays.
 fn give_size(from: Option<&OwnedFd>, to: &OwnedFd) {
-    if let Some((rows, columns)) = from.and_then(|fd| terminal::size(fd.as_fd()).ok()) {
+    let size = from.and_then(|fd| terminal::size(fd.as_fd()).ok()).filter(|size| *size != (0, 0));
+    if let Some((rows, columns)) = size {
         let _ = terminal::set_size(to.as_fd(), rows, columns);
     }
 }

@@ -1,0 +1,80 @@
+//! Attributes that only the kernel's own files or answers show: scheduling, I/O priority, NUMA policy, execution domain.
+
+use crate::{
+    bundle::Container,
+    trial::{Test, rows, skip, tests},
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![memory_policy, personality];
+    all.extend(rows!("scheduler", SCHEDULERS, scheduler));
+    all.extend(rows!("io-priority", IO_PRIORITIES, io_priority));
+    all
+}
+
+/// (policy, its number, nice, priority as the kernel counts: 120 + nice, or -1 for a deadline)
+const SCHEDULERS: &[(&str, &str, i32, i32)] = &[
+    ("SCHED_OTHER", "0", -5, 115),
+    ("SCHED_BATCH", "3", 5, 125),
+    ("SCHED_IDLE", "5", 0, 120),
+    ("SCHED_DEADLINE", "6", 0, -1),
+];
+
+fn scheduler(row: &(&str, &str, i32, i32)) {
+    if !Path::new("/proc/self/sched").exists() {
+        skip("this kernel has no /proc/PID/sched (CONFIG_SCHED_DEBUG)");
+    }
+    let mut asked = json!({"policy": row.0});
+    if row.2 != 0 {
+        asked["nice"] = json!(row.2);
+    }
+    if row.0 == "SCHED_DEADLINE" {
+        asked["runtime"] = json!(1_000_000);
+        asked["deadline"] = json!(5_000_000);
+        asked["period"] = json!(10_000_000);
+    }
+    let c = Container::new(&["/bin/cat", "/proc/self/sched"]).edit(|c| c["process"]["scheduler"] = asked);
+    let said = c.run();
+    if row.0 == "SCHED_DEADLINE" && said.err.contains("peration not permitted") {
+        skip("this host admits no deadline task");
+    }
+    let value = |name: &str| {
+        let line = said.out.lines().find(|line| line.split(':').next().unwrap().trim() == name);
+        line.and_then(|line| line.split(':').nth(1)).map(|value| value.trim().to_owned())
+    };
+    assert_eq!((value("policy"), value("prio")), (Some(row.1.to_owned()), Some(row.3.to_string())), "{}", said.err);
+}
+
+/// (what is tried, class, priority, the kernel's number)
+const IO_PRIORITIES: &[(&str, &str, i32, i64)] =
+    &[("best-effort", "IOPRIO_CLASS_BE", 6, 2 << 13 | 6), ("idle", "IOPRIO_CLASS_IDLE", 0, 3 << 13)];
+
+fn io_priority(row: &(&str, &str, i32, i64)) {
+    // ioprio_get(IOPRIO_WHO_PROCESS, this process)
+    let call = format!("{},1,0", libc::SYS_ioprio_get);
+    let asked = json!({"class": row.1, "priority": row.2});
+    let c = Container::probe(&["syscall", &call]).edit(|c| c["process"]["ioPriority"] = asked);
+    assert_eq!(c.prints().trim(), row.3.to_string());
+}
+
+fn memory_policy() {
+    if !Path::new("/proc/self/numa_maps").exists() {
+        skip("this kernel knows no NUMA policies");
+    }
+    let with = |policy: Value| {
+        Container::new(&["/bin/head", "-n", "1", "/proc/self/numa_maps"]).edit(|c| c["linux"]["memoryPolicy"] = policy)
+    };
+    let said = with(json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]})).prints();
+    assert!(said.contains(" bind=static:0 "), "{said}");
+    let said = with(json!({"mode": "MPOL_INTERLEAVE", "nodes": "0"})).prints();
+    assert!(said.contains(" interleave:0 "), "{said}");
+    with(json!({"mode": "MPOL_BIND", "nodes": "1000"})).create().fails();
+}
+
+fn personality() {
+    let c =
+        Container::sh("cat /proc/self/personality").edit(|c| c["linux"]["personality"] = json!({"domain": "LINUX32"}));
+    assert_eq!(c.prints(), "00000008\n");
+}

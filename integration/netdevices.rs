@@ -1,0 +1,107 @@
+//! `linux.netDevices`: interfaces move in with their addresses, and come back when the creation fails.
+
+use crate::{
+    apart::{apart, host},
+    bundle::Container,
+    trial::{Test, only_davit, rows, skip, tests},
+};
+use serde_json::{Value, json};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![a_failed_hook_gives_the_device_back, the_hosts_hooks_run_after_the_move];
+    all.extend(rows!("moved", MOVED, moved));
+    all.extend(rows!("refused", REFUSED, refused));
+    all
+}
+
+/// (what is tried, the name asked for, the name it has)
+const MOVED: &[(&str, &str, &str)] =
+    &[("same-name", "", "out0"), ("renamed", "eth7", "eth7"), ("template", "net%d", "net0")];
+/// (what is tried, the device, the name asked for, what is said)
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    ("missing", "none0", "", "/linux/netDevices/none0: move none0 to the container: no such network interface"),
+    ("name-taken", "out0", "lo", "lo exists there already"),
+];
+
+/// A pair of interfaces of which `out0` has addresses.
+fn make_device() {
+    if let Err(why) = host(&["ip", "link", "add", "out0", "type", "veth", "peer", "name", "peer0"]) {
+        skip(why);
+    }
+    for words in
+        ["link set out0 mtu 1400 up", "addr add 10.9.8.7/24 dev out0", "addr add 10.9.9.9/32 scope link dev out0"]
+    {
+        let mut all = vec!["ip"];
+        all.extend(words.split(' '));
+        host(&all).unwrap();
+    }
+    // Where the kernel has no IPv6 there is one address less to keep.
+    host(&["ip", "addr", "add", "fd00::7/64", "dev", "out0"]).ok();
+}
+
+fn asking(c: Container, devices: Value) -> Container {
+    only_davit("few releases of the others know netDevices");
+    c.edit(|c| c["linux"]["netDevices"] = devices)
+}
+
+fn addresses(device: &str) -> String {
+    host(&["ip", "-o", "addr", "show", "dev", device]).unwrap_or_default()
+}
+
+fn moved(row: &(&str, &str, &str)) {
+    apart(|| {
+        make_device();
+        let has_v6 = addresses("out0").contains("fd00::7/64");
+        let asked = if row.1.is_empty() { json!({}) } else { json!({"name": row.1}) };
+        let script = format!("ip -o addr show dev {0}; ip -o link show dev {0}", row.2);
+        let said = asking(Container::sh(&script), json!({"out0": asked})).prints();
+        assert!(said.contains("10.9.8.7/24"), "{said}");
+        assert_eq!(said.contains("fd00::7/64"), has_v6, "{said}");
+        // Only addresses of global scope are kept.
+        assert!(!said.contains("10.9.9.9"), "{said}");
+        assert!(said.contains("UP") && said.contains("mtu 1400"), "{said}");
+        // The namespace took it along when it ended.
+        assert_eq!(addresses("out0"), "");
+    });
+}
+
+fn refused(row: &(&str, &str, &str, &str)) {
+    apart(|| {
+        make_device();
+        let asked = if row.2.is_empty() { json!({}) } else { json!({"name": row.2}) };
+        // Devices move in the order of their names, so the good one is on its way when the bad one is found out.
+        let mut devices = json!({});
+        devices[row.1] = asked;
+        asking(Container::sh("true"), devices).refused(row.3);
+        assert!(addresses("out0").contains("10.9.8.7/24"));
+    });
+}
+
+fn a_failed_hook_gives_the_device_back() {
+    apart(|| {
+        make_device();
+        let before = host(&["ip", "-o", "-4", "addr", "show", "dev", "out0"]).unwrap();
+        let c = asking(Container::sh("true"), json!({"out0": {"name": "in0"}})).edit(|c| {
+            c["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "exit 3"]}]});
+        });
+        c.refused("exit status 3");
+        let after = host(&["ip", "-o", "-4", "addr", "show", "dev", "out0"]).unwrap();
+        let sorted = |text: &str| {
+            let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&after), sorted(&before));
+    });
+}
+
+fn the_hosts_hooks_run_after_the_move() {
+    apart(|| {
+        make_device();
+        let c = asking(Container::sh("true"), json!({"out0": {}})).edit(|c| {
+            let script = "ip link show dev out0 && exit 9; exit 0";
+            c["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]});
+        });
+        c.run().ok();
+    });
+}

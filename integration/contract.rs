@@ -1,0 +1,2 @@
+//! stub
+pub(crate) fn tests() -> Vec<crate::trial::Test> { Vec::new() }

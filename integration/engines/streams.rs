@@ -1,0 +1,60 @@
+//! What goes in and comes out: logs, attach, terminals and their sizes.
+
+use super::{
+    Check,
+    engine::{Engine, IMAGE},
+};
+use nix::pty::{Winsize, openpty};
+use std::{fs::File, io::Read};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("logs and attach", "a burst of 10 MB", burst),
+    ("logs and attach", "stdin", input),
+    ("logs and attach", "attach", attach),
+    ("logs and attach", "stderr apart", apart),
+    ("logs and attach", "size of the terminal", size),
+];
+
+fn burst(e: &Engine) {
+    let up = e.up(&[], "seq 1 1450000");
+    assert_eq!(e.wait(&up.name), "0");
+    let said = e.call(&["logs", &up.name]).ok();
+    let right = said.out.lines().zip(1..).all(|(line, number)| line == number.to_string());
+    assert!(right && said.out.lines().count() == 1_450_000, "{} bytes, not all in order", said.out.len());
+}
+
+fn input(e: &Engine) {
+    let call = e.prepare(&["run", "--rm", "-i", "--network", "none", IMAGE, "sh", "-c", "cat; echo end"]);
+    assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
+}
+
+fn attach(e: &Engine) {
+    let up = e.up(&["-i"], "read line; echo \"got $line\"; exit 6");
+    let said = e.prepare(&["attach", &up.name]).input("hello\n").run().exits(6);
+    assert_eq!(said.out, "got hello\n");
+    assert_eq!(e.wait(&up.name), "6");
+}
+
+fn apart(e: &Engine) {
+    let said = e.sh(&[], "echo out; echo err >&2").ok();
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+}
+
+fn size(e: &Engine) {
+    let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
+    let pair = openpty(Some(&size), None).unwrap();
+    let script = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 4";
+    let call = e.prepare(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script]);
+    let running = call.stdio(&pair.slave);
+    drop(pair.slave);
+    let mut master = File::from(pair.master);
+    let mut said = Vec::new();
+    let mut part = [0; 4096];
+    // The end of a terminal is an error to its reader.
+    while let Ok(count @ 1..) = master.read(&mut part) {
+        said.extend_from_slice(&part[..count]);
+    }
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains("fitting"), "{said}");
+    running.finish().exits(4);
+}

@@ -304,7 +304,8 @@ fn an_unknown_file_is_named() {
 
 fn a_refused_value_is_told_with_its_file() {
     need_controller("cpu");
-    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["cpu"] = json!({"quota": 10, "period": 100_000}));
+    // A value that only the kernel can judge.
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["unified"] = json!({"cpu.max": "nonsense"}));
     let said = c.refused("cpu.max");
     assert!(said.err.to_lowercase().contains("invalid argument"), "{said:?}");
 }

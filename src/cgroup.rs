@@ -7,6 +7,7 @@
 
 mod apply;
 mod create;
+mod join;
 mod layout;
 pub(crate) mod measure;
 mod processes;
@@ -27,14 +28,14 @@ pub(crate) use layout::Layout;
 pub(crate) use refusal::Refusal;
 
 /// What a container wants of its cgroup before there is one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Wanted<'a> {
     /// Where.
     pub(crate) place: &'a Place,
     /// The controllers that must be there, and who asks for them.
     pub(crate) needs: &'a [Need],
     /// The container can do without: not being permitted to make the cgroup is no error as long as nothing is limited.
-    pub(crate) optional: bool,
+    pub(crate) optional: &'a dyn Fn() -> bool,
 }
 
 /// How a cgroup comes to be. There are two ways, and they differ in when: we can make a directory before there is a
@@ -42,11 +43,11 @@ pub(crate) struct Wanted<'a> {
 /// exists.
 pub(crate) trait Driver {
     /// Before the clone. Gives the cgroup to be born in; or nothing, when the process goes without one or when this
-    /// driver needs the process first. [`Driver::place`] is to be called in any case.
+    /// driver needs the process first. Then [`Driver::place`] is to be called.
     fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
 
     /// After the clone, with the process waiting at a gate: gives the cgroup that `pid` is in now.
-    fn place(&self, wanted: &Wanted<'_>, prepared: Option<Cgroup>, pid: i32) -> Result<Option<Cgroup>>;
+    fn place(&self, wanted: &Wanted<'_>, pid: i32) -> Result<Option<Cgroup>>;
 
     /// The driver's name in the state file.
     fn kind(&self) -> DriverKind;
@@ -78,27 +79,19 @@ impl Driver for Cgroupfs<'_> {
         let path = self.layout.resolve(wanted.place)?;
         match Cgroup::create(self.layout, &path, wanted.needs) {
             Ok(cgroup) => Ok(Some(cgroup)),
-            Err(error) if wanted.optional && wanted.needs.is_empty() && Refusal::is_permission(&error) => Ok(None),
+            Err(error) if wanted.needs.is_empty() && Refusal::is_permission(&error) && (wanted.optional)() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn place(&self, _: &Wanted<'_>, prepared: Option<Cgroup>, _: i32) -> Result<Option<Cgroup>> {
-        Ok(prepared)
+    /// The process is in it since its birth, or goes without.
+    fn place(&self, _: &Wanted<'_>, _: i32) -> Result<Option<Cgroup>> {
+        Ok(None)
     }
 
     fn kind(&self) -> DriverKind {
         DriverKind::Cgroupfs
     }
-}
-
-/// What is to become of processes that are still in a cgroup when it is removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leftovers {
-    /// They have been killed by somebody, or are about to exit: wait for them.
-    Wait,
-    /// Kill them and wait.
-    Kill,
 }
 
 /// What another process must know to find a container's cgroup again.

@@ -53,10 +53,18 @@ pub(crate) enum Part {
     Outside,
     /// Copying what a tmpfs covers.
     Copy,
+    /// The program's #! line names an interpreter, given in the output, that is not there or may not be executed.
+    Interpreter,
+    /// The program is an ELF file whose loader, given in the output, is not there or may not be executed.
+    Loader,
+    /// The program is built for the ELF machine whose number is in errno's place.
+    Machine,
+    /// The program is neither an ELF file nor a script with a #! line.
+    Format,
 }
 
 impl Part {
-    const ALL: [Part; 21] = [
+    const ALL: [Part; 25] = [
         Part::Whole,
         Part::Target,
         Part::Source,
@@ -78,6 +86,10 @@ impl Part {
         Part::Abandoned,
         Part::Outside,
         Part::Copy,
+        Part::Interpreter,
+        Part::Loader,
+        Part::Machine,
+        Part::Format,
     ];
 
     fn from_byte(byte: u8) -> Part {

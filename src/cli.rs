@@ -7,6 +7,7 @@
 mod argv;
 mod create;
 mod delete;
+mod exec;
 mod features;
 mod kill;
 mod list;
@@ -67,6 +68,7 @@ const VERBS: &[Verb] = &[
     create::VERB,
     start::VERB,
     run::VERB,
+    exec::VERB,
     state::VERB,
     list::VERB,
     ps::VERB,

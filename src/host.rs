@@ -5,14 +5,14 @@ use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
-use crate::sys::{Errno, executable, namespace, path, process};
+use crate::sys::{Errno, executable, namespace, path};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{Process, Spec};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
 const OLDEST: (u32, u32) = (5, 14);
@@ -37,7 +37,10 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
 
 /// Looks at the host with the eyes of a process to be added to a container.
 pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
-    caller(Some(process))
+    let mut host = caller(Some(process))?;
+    // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
+    host.can_disown &= host.privileged;
+    Ok(host)
 }
 
 fn caller(process: Option<&Process>) -> Result<Host> {
@@ -46,18 +49,10 @@ fn caller(process: Option<&Process>) -> Result<Host> {
     let apparmor = labelled(process.and_then(|p| p.apparmor_profile().as_ref()));
     let selinux = labelled(process.and_then(|p| p.selinux_label().as_ref()));
     let sets = credentials::capabilities().context("capget")?;
-    let mut bounding = u64::MAX;
-    for capability in 0..=LAST_CAPABILITY {
-        if !credentials::in_bounding(capability).context("read the bounding capability set")? {
-            bounding &= !(1 << capability);
-        }
-    }
     Ok(Host {
-        uid: process::effective_uid(),
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
-        in_user_namespace: in_user_namespace(),
         last_capability: LAST_CAPABILITY,
-        bounding,
+        permitted: sets.permitted,
         can_disown: executable::can_disown(),
         apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", b"Y"),
         selinux: selinux && path::exists(c"/sys/fs/selinux/enforce"),
@@ -80,7 +75,7 @@ fn check_kernel() -> Result<()> {
 
 /// Whether the caller's uid map is not the first user namespace's, which maps every id to itself.
 pub(crate) fn in_user_namespace() -> bool {
-    !starts_with("/proc/self/uid_map", b"         0          0 4294967295")
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 fn starts_with(file: &str, text: &[u8]) -> bool {
@@ -93,7 +88,7 @@ fn is_directory(path: &Path) -> Result<(), String> {
     path::open_following_links(&c_path, libc::O_PATH | libc::O_DIRECTORY).map(drop).map_err(words)
 }
 
-fn namespace_kind(path: &PathBuf) -> Result<u64, String> {
+fn namespace_kind(path: &Path) -> Result<u64, String> {
     let words = |errno: Errno| match errno {
         Errno::ENOTTY => "not a namespace".to_owned(),
         errno => errno.desc().to_owned(),

@@ -6,6 +6,7 @@
 
 mod devices;
 mod identity;
+mod join;
 mod mounts;
 mod paths;
 mod program;
@@ -103,6 +104,10 @@ struct Init<'a> {
     given: &'a mut Given,
     /// The container's root directory.
     root: Option<OwnedFd>,
+    /// Device and inode of the root directory.
+    root_identity: (u64, u64),
+    /// The last path looked for on behalf of a link, and whether it was there.
+    looked_for: Option<(&'a InRoot, bool)>,
     /// The inherited mounts are peers of the host's.
     shares_with_host: bool,
     /// The directory the last device or link was made in.
@@ -127,6 +132,8 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
         plan,
         given: &mut given,
         root: None,
+        root_identity: (0, 0),
+        looked_for: None,
         shares_with_host: false,
         directory: None,
         masks: paths::Masks::default(),
@@ -167,7 +174,7 @@ impl<'a> Init<'a> {
             Act::DisownExecutable => self.disown_executable()?,
             Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
             Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
-            Act::JoinProcess { kinds, slot } => namespace::setns(self.lent(*slot)?, *kinds)?,
+            Act::JoinProcess { kinds, slot, staged } => self.join_process(*kinds, *slot, *staged)?,
             Act::BecomeRoot => identity::become_root()?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,

@@ -26,6 +26,8 @@ pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
 pub(crate) struct Kit<'a> {
     /// The cgroup the child is born in.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Opens the cgroup it is born in instead, when that one takes no process.
+    pub(crate) other_cgroup: Option<&'a dyn Fn() -> Result<OwnedFd>>,
     /// The socket at which it waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The hooks it runs.
@@ -77,11 +79,10 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     let namespaces = &plan.namespaces;
     if namespaces.staged {
-        return launch_staged(plan, given, kit.cgroup, own);
+        return launch_staged(plan, given, (kit.cgroup, kit.other_cgroup), own);
     }
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
-    let side = clone::clone3(namespaces.clone_flags(), kit.cgroup);
-    let (pid, pidfd) = match side.map_err(|errno| clone_failure(errno, namespaces))? {
+    let (pid, pidfd) = match born(namespaces, namespaces.clone_flags(), (kit.cgroup, kit.other_cgroup))? {
         Side::Child => init::perform(plan, given),
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };
@@ -93,8 +94,11 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
 
 /// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
 /// Namespaces made there belong to that user namespace.
-fn launch_staged(plan: &Plan, given: Given, cgroup: Option<BorrowedFd<'_>>, own: Channel) -> Result<Child> {
-    let stage = match clone::clone3(0, cgroup).context("clone the stage")? {
+fn launch_staged(plan: &Plan, given: Given, cgroups: Cgroups<'_>, own: Channel) -> Result<Child> {
+    let joins = plan.lent.contains(&Lent::Process);
+    let stage = match born(&plan.namespaces, 0, cgroups)? {
+        // Joining a process is a step of the plan: what comes before it is done by the stage itself.
+        Side::Child if joins => init::perform(plan, given),
         Side::Child => stage(plan, given),
         Side::Parent { pid, .. } => pid,
     };
@@ -188,7 +192,25 @@ fn clone_failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
         .filter(|(bit, _)| namespaces.clone_flags() & bit != 0)
         .map(|(_, name)| *name)
         .collect();
-    anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno))
+    match kinds.is_empty() {
+        true => anyhow!("clone: {}", errno_words(errno)),
+        false => anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno)),
+    }
+}
+
+/// Where a process is to be born, and where instead.
+type Cgroups<'a> = (Option<BorrowedFd<'a>>, Option<&'a dyn Fn() -> Result<OwnedFd>>);
+
+/// Makes the process. A cgroup takes none when it has given its controllers to those below it (EBUSY, EOPNOTSUPP), or
+/// when it was removed or lies outside of what the caller can see (ENODEV, ENOENT).
+fn born(namespaces: &Namespaces, flags: u64, (cgroup, other): Cgroups<'_>) -> Result<Side> {
+    let side = match (clone::clone3(flags, cgroup), other) {
+        (Err(Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENOENT | Errno::ENODEV), Some(open)) if cgroup.is_some() => {
+            clone::clone3(flags, Some(open()?.as_fd()))
+        }
+        (side, _) => side,
+    };
+    side.map_err(|errno| clone_failure(errno, namespaces))
 }
 
 impl Child {

@@ -111,16 +111,12 @@ pub(crate) struct Request {
 /// What this host and this caller are, as far as decisions depend on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
-    /// Effective uid of the caller.
-    pub(crate) uid: u32,
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
-    /// Whether the caller lives in a user namespace other than the first.
-    pub(crate) in_user_namespace: bool,
     /// Highest capability number of this kernel.
     pub(crate) last_capability: u32,
-    /// The caller's bounding set: nothing outside it can be granted.
-    pub(crate) bounding: u64,
+    /// What the caller is permitted: nothing else can be granted, except in a user namespace of the container's own.
+    pub(crate) permitted: u64,
     /// Whether a process may name another executable as its own.
     pub(crate) can_disown: bool,
     /// Whether AppArmor is on.
@@ -153,11 +149,42 @@ pub(crate) fn compile_exec(spec: &Spec, process: &Process, host: &Host, exec: &E
     order::exec(spec, process, host, exec)
 }
 
+/// Whether a process has to join by way of another: one that is born in the container's pid namespace is seen there
+/// before it has left the host's root and parted from the host's descriptors, and CAP_SYS_PTRACE, where the container has
+/// it outside of a user namespace, overrides its being undumpable. A caller without privilege can enter the pid namespace
+/// from inside the user namespace only.
+pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
+    let user = kinds & namespaces::USER != 0;
+    let traces = || {
+        let listed = spec.process().as_ref().and_then(|process| process.capabilities().as_ref());
+        let bounding = listed.and_then(|sets| sets.bounding().as_ref());
+        listed.is_none() || bounding.is_some_and(|set| set.contains(&oci_spec::runtime::Capability::SysPtrace))
+    };
+    if user { !host.privileged } else { kinds & namespaces::PID != 0 && traces() }
+}
+
+/// The CPUs on which the runtime itself is to be before it enters the container's cgroup, as words of bits
+/// (`execCPUAffinity.initial`).
+pub(crate) fn initial_cpus(process: &Process) -> Option<Vec<u64>> {
+    let list = process.exec_cpu_affinity().as_ref()?.initial().as_deref()?;
+    Some(process::bits(list)).filter(|words| !words.is_empty())
+}
+
 /// What the caller of exec asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exec {
+    /// The container's name.
+    pub(crate) id: String,
     /// CLONE_NEW* kinds in which the container's process differs from the caller.
     pub(crate) namespaces: u64,
+    /// The container's root, where it has no mount namespace that leads there.
+    pub(crate) root: Option<PathBuf>,
+    /// Join by way of a process that the container cannot see; see [`joins_unseen`].
+    pub(crate) staged: bool,
+    /// Stay in the caller's session keyring.
+    pub(crate) no_new_keyring: bool,
+    /// Entries added to the environment: socket activation.
+    pub(crate) environment: Vec<String>,
     /// Descriptors above 2 that the program gets.
     pub(crate) preserve_fds: Vec<i32>,
 }

@@ -126,6 +126,10 @@ pub(crate) struct Filter {
     /// The program, at most 4096 instructions, as `struct sock_fprog` wants it.
     pub(crate) program: Vec<sock_filter>,
     /// Names that were skipped.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a skipped name is no news to a user: profiles name calls of many kernels")
+    )]
     pub(crate) unknown: Vec<UnknownName>,
     /// Whether a rule asks the listener, so that one must be made when the filter is installed.
     pub(crate) notifies: bool,

@@ -2,7 +2,7 @@
 
 use super::create::remove_made;
 use super::processes::below;
-use super::{Cgroup, Leftovers, Refusal};
+use super::{Cgroup, Refusal};
 use crate::sys::beneath;
 use anyhow::{Result, bail};
 use nix::errno::Errno;
@@ -17,8 +17,8 @@ const LEAVING: Duration = Duration::from_secs(10);
 const ROUNDS: usize = 16;
 
 impl Cgroup {
-    /// Removes the cgroup and those below it. One that is gone already is fine. Its parents stay, as they serve others.
-    pub(crate) fn remove(&self, leftovers: Leftovers) -> Result<()> {
+    /// Kills what is left in the cgroup, and removes it and those below it. One that is gone already is fine. Its parents stay, as they serve others.
+    fn remove(&self) -> Result<()> {
         let refused = |errno| Refusal::of(format!("rmdir {}", self.path().display()), errno);
         let deadline = Instant::now() + LEAVING;
         for _ in 0..ROUNDS {
@@ -29,9 +29,7 @@ impl Cgroup {
                 Err(errno) => return Err(refused(errno)),
             }
             if self.is_populated()? {
-                if leftovers == Leftovers::Kill {
-                    self.kill()?;
-                }
+                self.kill()?;
                 if !self.wait_empty(deadline.saturating_duration_since(Instant::now()))? {
                     let count = self.pids()?.len();
                     bail!("rmdir {}: {count} process(es) are still in it", self.path().display());
@@ -46,7 +44,7 @@ impl Cgroup {
     /// as nobody else has come to use them. A cgroup that was there before is emptied and stays.
     pub(crate) fn unmake(&self) -> Result<()> {
         if self.is_own() {
-            self.remove(Leftovers::Kill)?;
+            self.remove()?;
         } else {
             self.kill()?;
             if !self.wait_empty(LEAVING)? {

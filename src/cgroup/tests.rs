@@ -2,7 +2,7 @@
 //! with a directory, polls that end) is tested on a real one, in the integration suite.
 
 use super::measure::{by_device, counters, pressure};
-use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Leftovers, Record, Refusal, Wanted};
+use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Record, Refusal, Wanted};
 use crate::plan::placement::Place;
 use crate::plan::resources::{MemoryGuard, Need, Refused, Write};
 use crate::spec::pointer::Pointer;
@@ -197,7 +197,7 @@ fn a_cgroup_that_is_gone_is_no_error() {
     let cgroup = host.cgroup("a/c", &[]).open("a/c");
     fs::create_dir_all(host.0.join("a/c/x/y")).expect("cgroups below");
     fs::remove_dir_all(host.0.join("a/c")).expect("remove");
-    cgroup.remove(Leftovers::Wait).expect("remove again");
+    cgroup.unmake().expect("remove again");
     assert!(!cgroup.is_populated().expect("populated"));
     assert!(!cgroup.is_frozen().expect("frozen"));
     assert_eq!(cgroup.pids().expect("pids"), Vec::<i32>::new());
@@ -215,11 +215,11 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
     let driver = Cgroupfs::new(&layout);
     // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
     for optional in [false, true] {
-        let wanted = Wanted { place: &place, needs: &[], optional };
+        let wanted = Wanted { place: &place, needs: &[], optional: &|| optional };
         driver.prepare(&wanted).expect_err("not a cgroup");
     }
     let scope = Place::Scope { slice: "s.slice".into(), prefix: "p".into(), name: "n".into() };
-    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: true }).expect_err("a scope");
+    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: &|| true }).expect_err("a scope");
     assert!(error.to_string().contains("only the systemd driver can make"), "{error}");
     assert!(Refusal::is_permission(&Refusal::of("mkdir x", Errno::EACCES)));
     assert!(!Refusal::is_permission(&Refusal::of("mkdir x", Errno::ENOSPC)));

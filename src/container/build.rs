@@ -2,7 +2,7 @@
 //!
 //! What a `Building` has made is undone when it is dropped before it stands.
 
-use super::console::Console;
+use super::console::{self, Console};
 use super::host_side::Hosting;
 use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
@@ -18,7 +18,7 @@ use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::socket;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::Spec;
 use std::fs;
 use std::os::fd::AsFd;
@@ -37,8 +37,6 @@ pub(super) struct Build {
     /// Where the cgroup goes; `None` without one.
     place: Option<Place>,
     layout: Option<Layout>,
-    /// Going without a cgroup is no error.
-    cgroup_is_optional: bool,
     runs: bool,
 }
 
@@ -78,8 +76,7 @@ impl Build {
             log.warning(warning);
         }
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        let cgroup_is_optional = is_rootless(&request);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, cgroup_is_optional, runs, request })
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request })
     }
 
     /// Whether the program gets a terminal.
@@ -87,16 +84,9 @@ impl Build {
         self.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false)
     }
 
-    /// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
+    /// See [`console::check`].
     pub(super) fn check_console(&self, detached: bool) -> Result<()> {
-        match (self.has_terminal(), self.request.console_socket.is_some()) {
-            (true, false) if detached => {
-                bail!("cannot allocate tty if davit will detach without setting console socket")
-            }
-            (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),
-            (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
-            _ => Ok(()),
-        }
+        console::check(self.has_terminal(), self.request.console_socket.is_some(), detached)
     }
 
     /// Whether the caller lacks the rights of root.
@@ -118,6 +108,7 @@ impl Build {
             owner: crate::sys::process::effective_uid(),
             annotations: self.spec.annotations().clone().unwrap_or_default().into_iter().collect(),
             shared_pid_namespace: self.plan.namespaces.new & PID == 0,
+            no_new_keyring: self.request.no_new_keyring,
             poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
             cgroup: None,
@@ -159,8 +150,13 @@ fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
 
 /// The problems as an error that shows each with its place.
 pub(super) fn told(problems: &Problems) -> anyhow::Error {
+    told_of("config.json", problems)
+}
+
+/// As [`told`], of another document.
+pub(super) fn told_of(document: &str, problems: &Problems) -> anyhow::Error {
     let rows = problems.iter().map(|problem| (problem.at.as_str().to_owned(), problem.what.clone()));
-    Several::new("config.json", rows).into()
+    Several::new(document, rows).into()
 }
 
 fn is_rootless(request: &CreateRequest) -> bool {
@@ -173,25 +169,24 @@ fn is_rootless(request: &CreateRequest) -> bool {
 
 fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
     match request.cgroup_manager {
-        CgroupManager::Cgroupfs => Layout::probe().map(Some),
+        CgroupManager::Cgroupfs | CgroupManager::Systemd => Layout::probe().map(Some),
         CgroupManager::Disabled => Ok(None),
-        CgroupManager::Systemd => bail!("this davit makes cgroups itself and cannot ask systemd for them"),
     }
 }
 
 fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
     let at = Pointer::of("/linux/cgroupsPath");
-    let driver = placement::Driver::Cgroupfs;
+    let driver = match request.cgroup_manager {
+        CgroupManager::Systemd => placement::Driver::Systemd,
+        CgroupManager::Cgroupfs | CgroupManager::Disabled => placement::Driver::Cgroupfs,
+    };
     wanted.then(|| placement::compile(path, request.id.as_str(), driver, &at, problems)).flatten()
 }
 
 fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
     let listen_fds = files::listen_fds();
-    let environment = match listen_fds {
-        0 => Vec::new(),
-        count => vec![format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()],
-    };
+    let environment = files::listen_environment(listen_fds);
     Request {
         id: request.id.as_str().to_owned(),
         bundle: bundle.to_owned(),
@@ -221,9 +216,18 @@ impl<'a> Building<'a> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
-        let cgroup = make_cgroup(&build)?.map(Rc::new);
+        let layout = build.layout.clone();
+        let driver = layout.as_ref().map(Cgroupfs::new);
+        // A container of an ordinary user goes without where it may not have one.
+        let optional = || build.is_unprivileged();
+        let needs = &build.plan.resources.needs;
+        let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
+        let mut cgroup = match (&driver, &wanted) {
+            (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
+            _ => None,
+        };
         if let Some(cgroup) = &cgroup {
-            record.cgroup = Some(cgroup.record(crate::cgroup::DriverKind::Cgroupfs));
+            record.cgroup = driver.as_ref().map(|driver| cgroup.record(driver.kind()));
             let cgroup = Rc::clone(cgroup);
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
@@ -232,9 +236,17 @@ impl<'a> Building<'a> {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
             listener,
             hooks: build.container_hooks(&record)?,
-            process: None,
+            ..Kit::default()
         };
         let mut child = launch::launch(&build.plan, kit)?;
+        if let (None, Some(driver), Some(wanted)) = (&cgroup, &driver, &wanted)
+            && let Some(placed) = driver.place(wanted, child.pid)?
+        {
+            record.cgroup = Some(placed.record(driver.kind()));
+            let placed = Rc::new(placed);
+            cgroup = Some(Rc::clone(&placed));
+            new.on_failure("remove the cgroup", move || placed.unmake());
+        }
         record.init = Some(Process::now(child.pid)?);
         new.write(&record)?;
         let mut host = Hosting { build: &build, record: &record, cgroup: cgroup.as_deref(), console: &mut console };
@@ -267,15 +279,10 @@ impl<'a> Building<'a> {
         if let Some(file) = &self.build.request.pid_file {
             files::write_pid(file, self.child.pid)?;
         }
-        if let Some(path) = &self.build.request.pidfd_socket {
-            let failed = || format!("send a pidfd to {}", path.display());
-            let socket = socket::connect_stream(path).map_err(std::io::Error::from).with_context(failed)?;
-            let pidfd = self.child.pidfd.as_fd();
-            socket::send(socket.as_fd(), b"standard", Some(pidfd))
-                .map_err(std::io::Error::from)
-                .with_context(failed)?;
+        match &self.build.request.pidfd_socket {
+            Some(path) => files::send_pidfd(path, b"standard", self.child.pidfd.as_fd()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// `create` ends: from now on the process waits for `start`.
@@ -327,10 +334,4 @@ fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
     let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
     let path = files::by_descriptor(&held, START_DRAFT);
     socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
-}
-
-fn make_cgroup(build: &Build) -> Result<Option<Cgroup>> {
-    let (Some(layout), Some(place)) = (&build.layout, &build.place) else { return Ok(None) };
-    let wanted = Wanted { place, needs: &build.plan.resources.needs, optional: build.cgroup_is_optional };
-    Cgroupfs::new(layout).prepare(&wanted)
 }

@@ -1,10 +1,20 @@
 //! Where the outer side of a container's terminal goes: to a console socket, or to whoever relays it.
 
 use crate::sys::socket;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+
+/// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
+pub(super) fn check(terminal: bool, socket: bool, detached: bool) -> Result<()> {
+    match (terminal, socket) {
+        (true, false) if detached => bail!("cannot allocate tty if davit will detach without setting console socket"),
+        (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),
+        (true, true) if !detached => bail!("cannot use console socket if davit will not detach or allocate tty"),
+        _ => Ok(()),
+    }
+}
 
 /// The receiver of a terminal.
 pub(super) enum Console {

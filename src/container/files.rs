@@ -1,10 +1,11 @@
 //! What the caller hands over and gets back beside words: descriptors, environment, pid file.
 
+use crate::sys::socket;
 use anyhow::{Context, Result};
 use std::ffi::CString;
 use std::fs;
-use std::io::Write;
-use std::os::fd::{AsRawFd, RawFd};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,14 @@ pub(super) fn listen_fds() -> u32 {
     }
 }
 
+/// What tells a program about the sockets passed to it.
+pub(super) fn listen_environment(count: u32) -> Vec<String> {
+    match count {
+        0 => Vec::new(),
+        count => vec![format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()],
+    }
+}
+
 /// Those of `count` descriptors from 3 on that are open now, before davit opens its own: podman passes ranges with holes.
 pub(super) fn open_from_three(count: u32) -> Vec<RawFd> {
     let end = i64::from(count) + 3;
@@ -44,7 +53,7 @@ pub(super) fn write_pid(file: &Path, pid: i32) -> Result<()> {
     let mut draft_name = std::ffi::OsString::from(".");
     draft_name.push(name);
     let draft = file.with_file_name(draft_name);
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut open = fs::OpenOptions::new();
         let mut out = open.write(true).create_new(true).mode(0o666).open(&draft)?;
         write!(out, "{pid}")?;
@@ -54,6 +63,13 @@ pub(super) fn write_pid(file: &Path, pid: i32) -> Result<()> {
         // The first error is the one to tell; the draft is not there if it could not be made.
         let _ = fs::remove_file(&draft);
     })
+}
+
+/// Sends a pidfd to the AF_UNIX socket of `--pidfd-socket`; the payload says how the process came into the container.
+pub(super) fn send_pidfd(path: &Path, payload: &[u8], pidfd: BorrowedFd<'_>) -> Result<()> {
+    let failed = || format!("send a pidfd to {}", path.display());
+    let socket = socket::connect_stream(path).map_err(io::Error::from).with_context(failed)?;
+    socket::send(socket.as_fd(), payload, Some(pidfd)).map_err(io::Error::from).with_context(failed)
 }
 
 /// A path below an open directory that is short whatever the directory is called.

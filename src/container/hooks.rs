@@ -13,9 +13,7 @@ use oci_spec::runtime::{Hook, Hooks};
 /// `prestart`, then `createRuntime`: the container's mounts stand, its root is not entered yet.
 pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record) -> Result<()> {
     let Some(hooks) = hooks else { return Ok(()) };
-    #[expect(deprecated, reason = "deprecated for configurations, and still to be run: Docker's networks rely on it")]
-    let prestart = hooks.prestart();
-    run_all("prestart", hooks_of(prestart.as_ref()), record, Status::Creating)?;
+    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating)?;
     run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating)
 }
 

@@ -11,8 +11,8 @@ pub(crate) fn list(root: &Root, log: &Log) -> anyhow::Result<Vec<Container>> {
     for id in root.ids().context("cannot list containers")? {
         match Container::seek(root, &id) {
             Ok(Some(container)) => found.push(container),
-            // A directory without a record is one that is just being made or removed.
-            Ok(None) => {}
+            // Without a record it is just being made or removed, which lasts no time, or a creation was killed in it.
+            Ok(None) => log.warning(&format!("{id} is left out: its state directory has no state.json")),
             Err(error) => log.warning_of(&error.context(format!("{id} is left out"))),
         }
     }

@@ -81,6 +81,16 @@ impl Handle {
         }
     }
 
+    /// Another descriptor of the process.
+    pub(crate) fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.0.try_clone()
+    }
+
+    /// Whether the process has not ended yet.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.ended_within(Duration::ZERO).unwrap_or(false)
+    }
+
     /// Waits for the end of the process, at most `limit`. Whether it has ended.
     pub(crate) fn ended_within(&self, limit: Duration) -> io::Result<bool> {
         Ok(sys::process::ended_within(self.0.as_fd(), limit)?)

@@ -43,6 +43,9 @@ pub(crate) struct Record {
     pub(crate) cgroup: Option<cgroup::Record>,
     /// Whether init shares a pid namespace with others, so that its death does not end the other processes.
     pub(crate) shared_pid_namespace: bool,
+    /// The container has stayed in its creator's session keyring, so processes added to it stay in theirs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) no_new_keyring: bool,
     /// What the steps after the word to start are called, by number, for `start` to tell which one failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) steps_after_start: Vec<(u16, String)>,
@@ -57,7 +60,7 @@ pub(crate) struct Record {
 impl Record {
     /// Reads the document. The error says what is wrong and where, by line and column.
     pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let record: Record = serde_json::from_slice(bytes)?;
+        let record: Record = serde_json::from_str(std::str::from_utf8(bytes)?)?;
         match record.version {
             1..=VERSION => Ok(record),
             0 => anyhow::bail!("not a state file of davit: it has no version"),

@@ -64,3 +64,60 @@ pub(crate) struct RunRequest {
     /// Do not take over the container's orphans.
     pub(crate) no_subreaper: bool,
 }
+
+/// A process to add to a container.
+#[derive(Clone, Debug)]
+pub(crate) struct ExecRequest {
+    /// The container.
+    pub(crate) id: Id,
+    /// What to run.
+    pub(crate) program: Program,
+    /// A socket that gets the terminal's master.
+    pub(crate) console_socket: Option<PathBuf>,
+    /// A socket that gets a pidfd of the process.
+    pub(crate) pidfd_socket: Option<PathBuf>,
+    /// A file that gets the pid of the process, once it runs.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Return as soon as the program runs.
+    pub(crate) detach: bool,
+    /// How many descriptors from 3 on (after LISTEN_FDS) the program gets.
+    pub(crate) preserve_fds: u32,
+    /// A cgroup below the container's own to be born in.
+    pub(crate) cgroup: Option<PathBuf>,
+    /// Add the process to a paused container too, where it waits like the others.
+    pub(crate) ignore_paused: bool,
+}
+
+/// What `exec` runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Program {
+    /// A `process.json`.
+    File(PathBuf),
+    /// A command, with changes to what the container's own process has.
+    Words(Box<ExecWords>),
+}
+
+/// The flags of `exec`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExecWords {
+    /// The program and its arguments.
+    pub(crate) arguments: Vec<String>,
+    /// Give it a terminal.
+    pub(crate) tty: bool,
+    /// Working directory.
+    pub(crate) cwd: Option<PathBuf>,
+    /// Entries added to the environment.
+    pub(crate) environment: Vec<String>,
+    /// User, and group where it is given.
+    pub(crate) user: Option<(u32, Option<u32>)>,
+    /// Additional groups.
+    pub(crate) groups: Vec<u32>,
+    /// Capabilities added to the bounding, effective and permitted sets.
+    pub(crate) capabilities: Vec<String>,
+    /// Set no_new_privs.
+    pub(crate) no_new_privileges: bool,
+    /// AppArmor profile.
+    pub(crate) apparmor: Option<String>,
+    /// SELinux label.
+    pub(crate) label: Option<String>,
+}

@@ -3,6 +3,7 @@
 //! Owns its place, its mode and the rules of `$XDG_RUNTIME_DIR`. Does not know what is in a container's directory.
 
 use super::id::Id;
+use crate::host::in_user_namespace;
 use crate::sys;
 use anyhow::{Context, bail};
 use std::ffi::{OsStr, OsString};
@@ -77,11 +78,6 @@ impl Root {
         }
     }
 
-    /// The path of the directory, absolute.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The state directory of a container, whether it exists or not.
     pub(crate) fn of(&self, id: &Id) -> PathBuf {
         self.path.join(id.as_str())
@@ -119,10 +115,6 @@ impl Root {
     }
 }
 
-/// Whether this process is in a user namespace other than the first: the first maps all of 0 to 4294967294 to itself.
-fn in_user_namespace() -> bool {
-    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
-}
 
 #[cfg(test)]
 mod tests {
@@ -131,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_given_root_is_made_absolute_and_never_the_file_system_root() {
-        assert_eq!(Root::given(Path::new("/run/x/")).expect("good").path(), Path::new("/run/x"));
+        assert_eq!(Root::given(Path::new("/run/x/")).expect("good").path, Path::new("/run/x"));
         let here = std::env::current_dir().expect("cwd");
-        assert_eq!(Root::given(Path::new("x")).expect("good").path(), here.join("x"));
+        assert_eq!(Root::given(Path::new("x")).expect("good").path, here.join("x"));
         for slash in ["/", "//", "/.", "/..", "/./../"] {
             let error = Root::given(Path::new(slash)).expect_err(slash).to_string();
             assert_eq!(error, "option --root should not be set to /");

@@ -3,7 +3,7 @@
 use super::build::{Build, Building, Running};
 use super::dir::Dir;
 use super::foreground::{self, Foreground};
-use super::{Root, RunRequest, delete};
+use super::{Root, RunRequest, delete, executable};
 use crate::report::Log;
 use crate::sys::credentials;
 use anyhow::{Context, Result};
@@ -13,6 +13,7 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
     let id = request.create.id.clone();
     let RunRequest { create, detach, keep, no_subreaper } = request;
     let started = || -> Result<(Running, Option<Foreground>)> {
+        executable::protect(false)?;
         let build = Build::plan(create, true, log)?;
         build.check_console(detach)?;
         if !no_subreaper && !detach {

@@ -62,10 +62,22 @@ impl<'a> Init<'a> {
         })
     }
 
+    /// Whether a path leads to something inside the root; asked several times in a row for the same one.
+    fn is_there(&mut self, needed: &'a InRoot) -> Result<bool, Broken> {
+        if let Some((path, there)) = self.looked_for
+            && path == needed
+        {
+            return Ok(there);
+        }
+        let found = path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH);
+        let there = !matches!(found, Err(Errno::ENOENT | Errno::ENOTDIR));
+        self.looked_for = Some((needed, there));
+        Ok(there)
+    }
+
     pub(super) fn make_link(&mut self, link: &'a Link) -> Result<(), Broken> {
         if let Some(needed) = &link.if_exists
-            && let Err(Errno::ENOENT | Errno::ENOTDIR) =
-                path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH)
+            && !self.is_there(needed)?
         {
             return Ok(());
         }

@@ -25,14 +25,13 @@ impl Init<'_> {
         } else {
             open_or_make(root, target, Kind::Directory).part(Part::Target)?
         };
-        self.refuse_root(fd.as_fd())?;
+        self.refuse_root(&path::status(fd.as_fd())?)?;
         Ok(fd)
     }
 
     /// A link in the image can lead any target to the root itself, which would hide the container's tree.
-    fn refuse_root(&self, target: BorrowedFd<'_>) -> Result<(), Broken> {
-        let (root, target) = (path::status(self.root()?)?, path::status(target)?);
-        if (root.st_dev, root.st_ino) == (target.st_dev, target.st_ino) {
+    fn refuse_root(&self, target: &libc::stat) -> Result<(), Broken> {
+        if self.root_identity == (target.st_dev, target.st_ino) {
             return Err(broken(Part::OverRoot, Errno::EBUSY));
         }
         Ok(())
@@ -90,8 +89,9 @@ impl Init<'_> {
         let status = path::status(tree).part(Part::Source)?;
         let kind = if status.st_mode & libc::S_IFMT == libc::S_IFDIR { Kind::Directory } else { Kind::File };
         let target = open_or_make(self.root()?, bind.target.as_c_str(), kind).part(Part::Target)?;
-        self.refuse_root(target.as_fd())?;
-        let is_directory = path::status(target.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        let found = path::status(target.as_fd())?;
+        self.refuse_root(&found)?;
+        let is_directory = found.st_mode & libc::S_IFMT == libc::S_IFDIR;
         // move_mount(2) would call either mistake an invalid argument.
         match (kind, is_directory) {
             (Kind::Directory, false) => return Err(broken(Part::Target, Errno::ENOTDIR)),

@@ -25,9 +25,24 @@ const MOST_LINKS: u32 = 40;
 /// component below a held directory, so nothing is ever made outside the root (CVE-2024-45310).
 pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> Result<OwnedFd, Errno> {
     match path::open_in_root(root, target, libc::O_PATH) {
-        Err(Errno::ENOENT) => make(root, target.to_bytes(), kind, &mut 0),
+        Err(Errno::ENOENT) => match make_last(root, target, kind) {
+            // A parent is missing, or the name is a link that leads nowhere yet.
+            Err(Errno::ENOENT | Errno::EEXIST) => make(root, target.to_bytes(), kind, &mut 0),
+            other => other,
+        },
         other => other,
     }
+}
+
+/// The usual case: only the last name is missing.
+fn make_last(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> Result<OwnedFd, Errno> {
+    let path = target.to_bytes();
+    let slash = path.iter().rposition(|byte| *byte == b'/').ok_or(Errno::ENOENT)?;
+    let parent = CString::new(&path[..slash.max(1)]).map_err(|_| Errno::EINVAL)?;
+    let name = CString::new(&path[slash + 1..]).map_err(|_| Errno::EINVAL)?;
+    let parent = path::open_in_root(root, &parent, libc::O_PATH | libc::O_DIRECTORY)?;
+    make_one(parent.as_fd(), &name, kind)?;
+    path::open_entry(parent.as_fd(), &name, libc::O_PATH)
 }
 
 fn make(root: BorrowedFd<'_>, target: &[u8], kind: Kind, links: &mut u32) -> Result<OwnedFd, Errno> {

@@ -1,11 +1,14 @@
 //! Finding the program and executing it.
 
 use super::{Broken, Init, broken};
-use crate::channel::Part;
+use crate::channel::{OUTPUT, Part};
 use crate::sys::program::Strings;
 use crate::sys::{Errno, path, pipe, program};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What the kernel looks at of a file to be executed (BINPRM_BUF_SIZE).
+const HEAD: usize = 256;
 
 impl Init<'_> {
     /// Resolves args[0] as execvp(3) does, with the program's own PATH and rights. The reasons are told apart, because
@@ -53,8 +56,81 @@ impl Init<'_> {
     pub(super) fn execute(&mut self) -> Result<(), Broken> {
         let path = self.program.as_deref().unwrap_or(c"");
         self.given.channel.executing()?;
-        Err(program::execute(path, &self.given.arguments, &self.given.environment).into())
+        let errno = program::execute(path, &self.given.arguments, &self.given.environment);
+        Err(match errno {
+            Errno::ENOENT | Errno::ENOEXEC | Errno::EACCES => reason(path, errno).unwrap_or_else(|| errno.into()),
+            errno => errno.into(),
+        })
     }
+}
+
+/// What execve(2) did not say: which file it missed, or why it did not know what to do with this one. `None` if the file
+/// does not tell, or may not be read.
+fn reason(path: &CStr, errno: Errno) -> Option<Broken> {
+    let file = path::open_following_links(path, libc::O_RDONLY | libc::O_NONBLOCK).ok()?;
+    let mut head = [0; HEAD];
+    let length = program::read_at(file.as_fd(), &mut head, 0).ok()?;
+    let head = &head[..length];
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next()?;
+        let word = line.trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t' | 0)).next()?;
+        return named(Part::Interpreter, word, errno);
+    }
+    match elf(head) {
+        None if errno == Errno::ENOEXEC => Some(broken(Part::Format, errno)),
+        None => None,
+        Some(machine) if machine != elf_of_this_machine() => {
+            (errno == Errno::ENOEXEC).then(|| Broken { part: Part::Machine, errno: machine.into(), output: Vec::new() })
+        }
+        Some(_) => loader(&file, head).and_then(|name| named(Part::Loader, &name, errno)),
+    }
+}
+
+/// That this file is what execve missed; `None` if it is there and may be executed.
+fn named(part: Part, name: &[u8], errno: Errno) -> Option<Broken> {
+    let path = CString::new(name).ok()?;
+    match may_execute(&path) {
+        Ok(()) => None,
+        Err(_) => Some(Broken { part, errno: errno as i32, output: name[..name.len().min(OUTPUT)].to_vec() }),
+    }
+}
+
+/// `e_machine` of an ELF file in this machine's byte order and word size.
+fn elf(head: &[u8]) -> Option<u16> {
+    let machine = [*head.get(18)?, *head.get(19)?];
+    head.starts_with(b"\x7fELF").then(|| match head[5] {
+        2 => u16::from_be_bytes(machine),
+        _ => u16::from_le_bytes(machine),
+    })
+}
+
+fn elf_of_this_machine() -> u16 {
+    if cfg!(target_arch = "x86_64") { libc::EM_X86_64 } else { libc::EM_AARCH64 }
+}
+
+/// The path in the PT_INTERP segment of a 64-bit ELF file.
+fn loader(file: &OwnedFd, head: &[u8]) -> Option<Vec<u8>> {
+    let number = |bytes: &[u8], at: usize, length: usize| -> Option<u64> {
+        let mut number = [0; 8];
+        number[..length].copy_from_slice(bytes.get(at..at + length)?);
+        Some(u64::from_le_bytes(number))
+    };
+    let (offset, size, count) = (number(head, 32, 8)?, number(head, 54, 2)?, number(head, 56, 2)?);
+    for index in 0..count.min(64) {
+        let mut entry = [0; 56];
+        let at = offset.checked_add(index * size)?;
+        if program::read_at(file.as_fd(), &mut entry, at).ok()? < entry.len() {
+            return None;
+        }
+        if number(&entry, 0, 4)? != u64::from(libc::PT_INTERP) {
+            continue;
+        }
+        let mut name = [0; HEAD];
+        let length = (number(&entry, 32, 8)? as usize).min(HEAD);
+        let read = program::read_at(file.as_fd(), &mut name[..length], number(&entry, 8, 8)?).ok()?;
+        return name[..read].split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
+    }
+    None
 }
 
 fn may_execute(path: &CStr) -> Result<(), (Part, Errno)> {

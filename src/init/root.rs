@@ -5,7 +5,7 @@ use crate::channel::Part;
 use crate::sys::mount::{self, Attributes};
 use crate::sys::path;
 use std::ffi::CStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 impl Init<'_> {
     /// Makes the root file system a mount of its own, as pivot_root(2) asks, and holds it open.
@@ -24,13 +24,18 @@ impl Init<'_> {
         }
         mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
         // The mount descriptor is the root directory from now on, wherever the mount will be moved.
-        self.root = Some(tree);
-        self.masks.prepare(self.plan)
+        self.hold(tree)
     }
 
     /// Holds the root file system open in mounts that are not this container's own.
     pub(super) fn open_root(&mut self, from: &CStr) -> Result<(), Broken> {
-        self.root = Some(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?);
+        self.hold(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?)
+    }
+
+    fn hold(&mut self, root: OwnedFd) -> Result<(), Broken> {
+        let status = path::status(root.as_fd())?;
+        self.root_identity = (status.st_dev, status.st_ino);
+        self.root = Some(root);
         self.masks.prepare(self.plan)
     }
 
@@ -45,7 +50,7 @@ impl Init<'_> {
             let slave = Attributes { propagation: libc::MS_SLAVE, ..Attributes::default() };
             mount::set_attributes(old.as_fd(), true, slave).part(Part::Attributes)?;
         }
-        Ok(mount::detach_here().part(Part::Attach)?)
+        mount::detach_here().part(Part::Attach)
     }
 
     /// The way into the root for systems whose root cannot be pivoted (an initramfs). Every other procfs and sysfs is

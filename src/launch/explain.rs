@@ -30,7 +30,12 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     match step.act {
         Act::FindProgram | Act::Execute => {
             let words = errno_words(Errno::from_raw(failure.errno));
-            Error::msg(program_failure(&program, failure.part, step.act == Act::Execute, &words))
+            match failure.part {
+                Part::Interpreter | Part::Loader | Part::Machine | Part::Format => {
+                    in_words(&format!("exec {program}"), failure)
+                }
+                part => Error::msg(program_failure(&program, part, step.act == Act::Execute, &words)),
+            }
         }
         _ => in_words(&format!("{}: {}", step.origin, step.act), failure),
     }
@@ -86,8 +91,52 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         Part::Outside => words,
         Part::Copy => format!("copy what it covers: {words}"),
         Part::NotInPath | Part::NoSuchFile | Part::NotPermitted | Part::IsDirectory => words,
+        Part::Interpreter | Part::Loader | Part::Machine | Part::Format => execution(failure),
     };
     anyhow!("{step}: {what}")
+}
+
+/// What execve(2) leaves to be guessed: the file that is there needs another one that is not, or is no program here.
+fn execution(failure: &Failure) -> String {
+    let words = errno_words(Errno::from_raw(failure.errno));
+    let name = String::from_utf8_lossy(&failure.output);
+    let state = if failure.errno == libc::ENOENT { "is missing" } else { "may not be executed" };
+    match failure.part {
+        Part::Interpreter => match name.strip_suffix('\r') {
+            Some(plain) => format!(
+                "{words}: its first line ends as on Windows (CR LF), so its interpreter would be \"{plain}\\r\"; save it with LF alone"
+            ),
+            None => format!("{words}: its interpreter {name:?}, which its #! line names, {state} in the container"),
+        },
+        Part::Loader => format!("{words}: the ELF loader {name:?}, which it is linked for, {state} in the container"),
+        Part::Machine => {
+            let words = errno_words(Errno::ENOEXEC);
+            format!(
+                "{words}: it is built for {}, and this machine is {}",
+                machine(failure.errno),
+                std::env::consts::ARCH
+            )
+        }
+        _ => format!("{words}: it is neither an ELF file nor has it a #! line"),
+    }
+}
+
+/// Names of e_machine (elf(5)), in the manner of `uname -m`.
+fn machine(number: i32) -> String {
+    const NAMES: [(u16, &str); 10] = [
+        (libc::EM_386, "i386"),
+        (libc::EM_X86_64, "x86_64"),
+        (libc::EM_ARM, "arm"),
+        (libc::EM_AARCH64, "aarch64"),
+        (libc::EM_PPC, "ppc"),
+        (libc::EM_PPC64, "ppc64"),
+        (libc::EM_S390, "s390x"),
+        (libc::EM_MIPS, "mips"),
+        (243, "riscv"),
+        (258, "loongarch"),
+    ];
+    let known = NAMES.iter().find(|(known, _)| i32::from(*known) == number);
+    known.map_or_else(|| format!("ELF machine {number}"), |(_, name)| (*name).to_owned())
 }
 
 fn program_failure(program: &str, part: Part, executing: bool, words: &str) -> String {

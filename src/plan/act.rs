@@ -159,8 +159,10 @@ pub(crate) enum Act {
     Await(Gate),
     /// Join the namespace in the slot: CLONE_NEW* kind, and its path for people.
     JoinNamespace { kind: u64, slot: Slot, path: CString },
-    /// Join namespaces of the process whose pidfd is in the slot.
-    JoinProcess { kinds: u64, slot: Slot },
+    /// Join namespaces of the process whose pidfd is in the slot, and close whatever leads back to the host. The parent
+    /// has entered the pid namespace on behalf of this process, unless it is staged: then it joins here, and its sibling,
+    /// born inside, goes on.
+    JoinProcess { kinds: u64, slot: Slot, staged: bool },
     /// Become uid 0 and gid 0 of the user namespace.
     BecomeRoot,
     /// A cgroup namespace rooted at the cgroup this process is in.

@@ -16,14 +16,21 @@ pub(super) struct Capability {
 
 /// The masks of `process.capabilities`. What cannot be granted is left out with one warning (config.md: such values
 /// should not be an error).
-pub(super) fn capabilities(listed: &LinuxCapabilities, host: &Host, notes: &mut Notes) -> Capability {
+pub(super) fn capabilities(
+    listed: &LinuxCapabilities,
+    host: &Host,
+    own_user_namespace: bool,
+    notes: &mut Notes,
+) -> Capability {
     let mut refused = BTreeSet::new();
-    let all = u64::MAX >> (63 - host.last_capability.min(63));
+    let known = u64::MAX >> (63 - host.last_capability.min(63));
+    // The first process of a user namespace has every capability in it.
+    let available = if own_user_namespace { known } else { known & host.permitted };
     let mut mask = |list: &Option<Capabilities>| {
         let mut mask = 0;
         for name in list.iter().flatten() {
             match number(&name.to_string()) {
-                Some(bit) if (all & host.bounding) >> bit & 1 == 1 => mask |= 1 << bit,
+                Some(bit) if available >> bit & 1 == 1 => mask |= 1 << bit,
                 _ => _ = refused.insert(format!("CAP_{name}")),
             }
         }

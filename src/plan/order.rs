@@ -68,7 +68,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
     let start = if request.run { Start::Parent } else { Start::Listener };
     let seccomp = linux.and_then(|l| l.seccomp().as_ref());
-    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds };
+    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds, joins: false };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
@@ -84,20 +84,34 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let at = Pointer::of("");
     validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
     let lent = vec![Lent::Process];
-    let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
+    let namespaces = Namespaces { joined: exec.namespaces, staged: exec.staged, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
+    // Before joining: labels and scores are written through the host's procfs, which must not come along.
     if host.disown(false).1 {
         order.then("", Act::DisownExecutable);
     }
-    // Before joining: the labels and scores are written through the host's procfs, which must not come along.
-    own_score(&mut order, process, &namespaces, &mut notes);
+    if host.privileged {
+        own_score(&mut order, process, &Namespaces::default(), &mut notes);
+    }
     order.0.extend(process::labels(process, host, &at, &mut notes));
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0 });
+    if let Some(root) = &exec.root {
+        order.then("", Act::OpenRoot(c_path(root, &at, &mut notes.problems)));
+    }
+    // Everything of the host's is closed in this step: from here on the process is one of the container's
+    // (CVE-2016-9962, CVE-2024-21626).
+    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged });
+    if exec.root.is_some() {
+        order.then("", Act::ChangeRoot);
+    }
     if exec.namespaces & USER != 0 {
         order.then("", Act::BecomeRoot);
     }
     order.then("", Act::NewSession);
+    if !exec.no_new_keyring {
+        // The container's own, which has this name: keys of the caller's session are not for the container.
+        order.then("", Act::NewSessionKeyring(c_string(format!("_ses.{}", exec.id), &at, &mut notes.problems)));
+    }
     if process.terminal().unwrap_or(false) {
         order.then("/terminal", terminal(process, false));
     }
@@ -108,9 +122,10 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         start: Start::Parent,
         start_hooks: 0,
         preserve: &exec.preserve_fds,
+        joins: true,
     };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
-    let program = process::program(process, &[], &at, &mut notes);
+    let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let resources = resources::ResourcePlan::default();
     let (disown_before_clone, init) = (host.disown(false).0, order.0);
@@ -291,6 +306,8 @@ struct Last<'a> {
     start: Start,
     start_hooks: usize,
     preserve: &'a [i32],
+    /// It joins a container that is there already.
+    joins: bool,
 }
 
 /// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
@@ -305,11 +322,13 @@ fn become_the_program(
     let (process, at) = (last.process, last.at);
     let linux = spec.linux().as_ref();
     order.at(at.clone(), Act::ResetSignals);
-    order.at(at.clone(), Act::SetCpuAffinity(vec![u64::MAX; 16]));
+    if let Some(cpus) = process::cpus(process, last.joins) {
+        order.at(at.clone(), Act::SetCpuAffinity(cpus));
+    }
     order.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
     order.0.extend(process::memory_policy(linux));
     // exec has written them before it joined the container.
-    if last.start_hooks > 0 || namespaces.new & MOUNT != 0 || namespaces.joined & MOUNT == 0 {
+    if !last.joins {
         order.0.extend(process::labels(process, host, at, notes));
     }
     let user = process.user();
@@ -329,7 +348,7 @@ fn become_the_program(
     // As root where that helps, for a directory that only root may enter.
     let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
     order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
-    let capabilities = process::capabilities(process, host, notes);
+    let capabilities = process::capabilities(process, host, namespaces.own(USER), notes);
     if let Some(capabilities) = &capabilities {
         order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     }

@@ -32,6 +32,17 @@ pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: 
     Program { arguments, environment, search }
 }
 
+/// The CPUs to run on from now on, as words of bits: all, so that what the caller was bound to does not bind the
+/// container. A process that joins keeps where `execCPUAffinity` has put it, or goes where that wants it at last.
+pub(super) fn cpus(process: &Process, joins: bool) -> Option<Vec<u64>> {
+    let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joins);
+    let named = |list: Option<&str>| list.map(bits).filter(|words| !words.is_empty());
+    match affinity {
+        None => Some(vec![u64::MAX; 16]),
+        Some(affinity) => named(affinity.cpu_affinity_final().as_deref()),
+    }
+}
+
 /// Removes earlier entries of the same name; the order of what stays is kept.
 fn last_wins<'a>(entries: &[&'a str]) -> Vec<&'a str> {
     let name = |entry: &'a str| entry.split_once('=').map_or(entry, |(name, _)| name);
@@ -169,8 +180,13 @@ fn rlimit(typ: PosixRlimitType) -> (u32, &'static str) {
 }
 
 /// The masks of the process, or `None` when it leaves capabilities as they are.
-pub(super) fn capabilities(process: &Process, host: &Host, notes: &mut Notes) -> Option<Capability> {
-    process.capabilities().as_ref().map(|listed| identity::capabilities(listed, host, notes))
+pub(super) fn capabilities(
+    process: &Process,
+    host: &Host,
+    own_user_namespace: bool,
+    notes: &mut Notes,
+) -> Option<Capability> {
+    process.capabilities().as_ref().map(|listed| identity::capabilities(listed, host, own_user_namespace, notes))
 }
 
 /// The parameters of sched_setattr(2). Members that are not given are 0 (config.md, "scheduler").

@@ -88,7 +88,9 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Loaded, Rejected> {
 /// # Errors
 /// When it is not what `load` accepted.
 pub(crate) fn reload(bytes: &[u8]) -> Result<Spec, Problems> {
-    serde_json::from_slice(bytes).map_err(|error| syntax(&error))
+    // From text, as in `load`: reading from bytes would put all of the deserialiser into the program once more.
+    let text = std::str::from_utf8(bytes).map_err(|error| whole(format!("is not UTF-8: {error}")))?;
+    serde_json::from_str(text).map_err(|error| syntax(&error))
 }
 
 /// Reads the document that describes one process (`exec --process`).

@@ -76,11 +76,6 @@ pub(crate) fn drop_from_bounding(capability: u32) -> Result<()> {
     prctl(libc::PR_CAPBSET_DROP, u64::from(capability), 0).map(drop)
 }
 
-/// Whether a capability is in this process's bounding set; EINVAL if the kernel does not know it.
-pub(crate) fn in_bounding(capability: u32) -> Result<bool> {
-    prctl(libc::PR_CAPBSET_READ, u64::from(capability), 0).map(|answer| answer == 1)
-}
-
 /// Empties the ambient set, which a caller may have left us.
 pub(crate) fn clear_ambient() -> Result<()> {
     prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0).map(drop)

@@ -148,15 +148,13 @@ fn mapped(address: *mut c_void) -> Result<*mut c_void> {
 fn segments() -> impl Iterator<Item = Segment> {
     const PAGE: usize = 4096;
     // SAFETY: the linker puts this symbol at the ELF header, which is part of the first loaded segment.
-    let header = unsafe { &raw const __ehdr_start };
-    let start = header as usize;
-    // SAFETY: `header` points to the live ELF header.
-    let (kind, offset, count) = unsafe { ((*header).e_type, (*header).e_phoff, (*header).e_phnum) };
-    let base = if kind == libc::ET_DYN { start } else { 0 };
-    let table = (start + offset as usize) as *const libc::Elf64_Phdr;
-    (0..count as usize).filter_map(move |index| {
-        // SAFETY: the table has `count` entries and is loaded with the header, as every linker lays it out.
-        let entry = unsafe { &*table.add(index) };
+    let header = unsafe { &__ehdr_start };
+    let start = std::ptr::from_ref(header) as usize;
+    let base = if header.e_type == libc::ET_DYN { start } else { 0 };
+    let table = (start + header.e_phoff as usize) as *const libc::Elf64_Phdr;
+    // SAFETY: the table has so many entries and is loaded with the header, as every linker lays it out.
+    let table = unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) };
+    table.iter().filter_map(move |entry| {
         if entry.p_type != libc::PT_LOAD || entry.p_filesz == 0 {
             return None;
         }

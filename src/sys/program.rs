@@ -18,10 +18,30 @@ pub(crate) fn status(path: &CStr) -> Result<libc::stat> {
     Ok(status)
 }
 
+/// Reads from the position `at` on, as much as there is at once.
+pub(crate) fn read_at(fd: std::os::fd::BorrowedFd<'_>, bytes: &mut [u8], at: u64) -> Result<usize> {
+    nix::sys::uio::pread(fd, bytes, i64::try_from(at).map_err(|_| Errno::EINVAL)?)
+}
+
 /// Marks every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11).
 pub(crate) fn close_on_exec_from(first: u32) -> Result<()> {
     // SAFETY: close_range takes numbers; nothing is closed now.
     done(unsafe { libc::close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) })
+}
+
+/// Closes every descriptor from `first` on but those in `keep`, which are in ascending order. For a process that will not
+/// come back to whoever owns what is closed: a fresh child.
+pub(crate) fn close_from_except(first: u32, keep: &[i32]) -> Result<()> {
+    let mut from = first;
+    for number in keep.iter().filter_map(|fd| u32::try_from(*fd).ok()) {
+        if number > from {
+            // SAFETY: close_range takes numbers; the caller vouches that nothing uses these descriptors any more.
+            done(unsafe { libc::close_range(from, number - 1, 0) })?;
+        }
+        from = from.max(number + 1);
+    }
+    // SAFETY: as above.
+    done(unsafe { libc::close_range(from, u32::MAX, 0) })
 }
 
 /// Clears the close-on-exec mark of a descriptor; EBADF if there is none.
@@ -38,7 +58,7 @@ pub(crate) fn is_open(fd: i32) -> bool {
 
 /// A null-terminated array of string pointers, as execve(2) takes it, built before the fork.
 pub(crate) struct Strings {
-    _owned: Vec<std::ffi::CString>,
+    owned: Vec<std::ffi::CString>,
     pointers: Vec<*const c_char>,
 }
 
@@ -47,7 +67,14 @@ impl Strings {
     pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
         // A CString's bytes live on the heap and stay where they are when the vector moves.
         let pointers = strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
-        Strings { _owned: strings, pointers }
+        Strings { owned: strings, pointers }
+    }
+
+    /// Adds one more.
+    pub(crate) fn push(&mut self, text: std::ffi::CString) {
+        let end = self.pointers.len() - 1;
+        self.pointers.insert(end, text.as_ptr());
+        self.owned.push(text);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Unix sockets: pairs, listeners, messages that carry descriptors.
 
-use super::{Errno, Result, done};
+use super::{Errno, Result};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
     connect, listen, recvmsg, sendmsg, socket, socketpair,
@@ -96,12 +96,4 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
             other => return other.map(|length| length as usize),
         }
     }
-}
-
-/// Whether `fd` is readable or its other side is gone, without waiting.
-pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one live pollfd is passed with its count.
-    done(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
-    Ok(poll.revents != 0)
 }

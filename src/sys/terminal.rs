@@ -9,8 +9,6 @@ pub(crate) struct Pty {
     pub(crate) master: OwnedFd,
     /// The side that becomes standard input, output and error.
     pub(crate) slave: OwnedFd,
-    /// N in `/dev/pts/N`.
-    pub(crate) number: u32,
 }
 
 /// Opens a new pseudo terminal of the devpts mounted at `/dev/pts` below `root`.
@@ -33,14 +31,11 @@ pub(crate) fn open_pty(root: BorrowedFd<'_>) -> Result<Pty> {
     let unlocked: libc::c_int = 0;
     // SAFETY: TIOCSPTLCK reads an int.
     done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })?;
-    let mut number: libc::c_uint = 0;
-    // SAFETY: TIOCGPTN writes an unsigned int.
-    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number) })?;
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: TIOCGPTPEER takes open flags and answers with a new descriptor.
     let slave = Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
     // SAFETY: the kernel has just given us this descriptor.
-    Ok(Pty { master, slave: unsafe { OwnedFd::from_raw_fd(slave) }, number })
+    Ok(Pty { master, slave: unsafe { OwnedFd::from_raw_fd(slave) } })
 }
 
 /// Sets the window size, in characters.

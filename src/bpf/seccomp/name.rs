@@ -44,6 +44,7 @@ const MAX_ERRNO: u16 = 4095;
 
 impl Action {
     /// Every name of an action, as the features document lists them.
+    #[cfg(test)]
     pub(crate) const NAMES: [&'static str; 9] = [
         "SCMP_ACT_ALLOW",
         "SCMP_ACT_ERRNO",

@@ -1,0 +1,37 @@
+//! The cgroup a process is born in that joins a container: the container's own, one below it, or the one its first
+//! process has moved to.
+
+use super::{Cgroup, Layout, Refusal};
+use crate::sys::beneath;
+use anyhow::{Context, Result, bail};
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+impl Cgroup {
+    /// Opens the cgroup at `path` below this one. `/` is this one itself; `..` is refused, since it would lead to the
+    /// cgroups of others.
+    pub(crate) fn open_below(&self, path: &Path) -> Result<OwnedFd> {
+        let mut way = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::Normal(name) => way.push(name),
+                Component::RootDir | Component::CurDir => (),
+                _ => bail!("bad sub cgroup path: {}", path.display()),
+            }
+        }
+        let way = if way.as_os_str().is_empty() { PathBuf::from(".") } else { way };
+        let opened = beneath::open_directory(self.fd(), &way);
+        opened.map_err(|errno| Refusal::of(format!("open {}", self.path().join(way).display()), errno))
+    }
+
+    /// Opens the cgroup that the process `pid` is in now.
+    pub(crate) fn open_of_process(layout: &Layout, pid: i32) -> Result<OwnedFd> {
+        let file = format!("/proc/{pid}/cgroup");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
+        let path = text.lines().find_map(|line| line.strip_prefix("0::/"));
+        let path = path.with_context(|| format!("{file} has no line for cgroup v2"))?;
+        let path = Path::new(if path.is_empty() { "." } else { path });
+        let opened = beneath::open_directory(layout.root(), path);
+        opened.map_err(|errno| Refusal::of(format!("open {}", layout.mount_point().join(path).display()), errno))
+    }
+}

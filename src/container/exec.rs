@@ -1,0 +1,194 @@
+//! `exec`: another process in a container that exists.
+//!
+//! What it has is what the container's own process has (the configuration as it was at `create`), unless the request says
+//! otherwise; a `process.json` says all of it, and what it leaves out that protects or limits is taken from there too.
+
+mod process;
+
+use super::console::{self, Console};
+use super::foreground::{self, Foreground};
+use super::process::Handle;
+use super::{Container, ExecRequest, Root, Status, build, dir, executable, files};
+use crate::cgroup::{Cgroup, Layout};
+use crate::host;
+use crate::launch::{self, Child, HostSide, Kit};
+use crate::plan::namespaces::{KINDS, MOUNT};
+use crate::plan::{self, Plan};
+use crate::report::{Coded, Log};
+use crate::spec::load;
+use crate::sys::{credentials, limits};
+use anyhow::{Context, Result, anyhow, bail};
+use oci_spec::runtime::{Process, Spec};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+/// The exit status for everything that goes wrong before the program runs, to tell it from the program's own.
+const FAILED: u8 = 255;
+
+/// Runs a process in a container; the exit status for davit to end with.
+pub(crate) fn exec(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
+    let done = attempt(root, request, log).context("exec failed");
+    done.map_err(|error| Coded::new(FAILED, error).into())
+}
+
+fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
+    executable::protect(true)?;
+    let container = Container::find(root, &request.id)?;
+    check_status(&container, request.ignore_paused)?;
+    let init = container.record.init.map(super::Process::open).transpose()?.flatten();
+    let init = init.context("container not running")?;
+    let (spec, process) = documents(&container, request, log)?;
+    let terminal = process.terminal().unwrap_or(false);
+    console::check(terminal, request.console_socket.is_some(), request.detach)?;
+    let plan = compile(&spec, &process, &container, request, log)?;
+    let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
+    let mut joining = Joining { container: &container, request, init, console: None };
+    let child = match joining.start(&plan, &process) {
+        Ok(child) => child,
+        Err(error) => return Err(joining.explain(error)),
+    };
+    let Some(foreground) = foreground else { return Ok(0) };
+    foreground::attend(foreground, child, joining.console.and_then(Console::own))
+}
+
+fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
+    match container.status {
+        Status::Created | Status::Running => Ok(()),
+        Status::Paused if ignore_paused => Ok(()),
+        Status::Paused => bail!("cannot exec in a paused container (use --ignore-paused to override)"),
+        Status::Creating => bail!("cannot exec in a container that is being created"),
+        // Two texts in one, because engines look for either.
+        Status::Stopped => bail!("cannot exec in a stopped container: container not running"),
+    }
+}
+
+/// The container's configuration and the process that is asked for.
+fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<(Spec, Process)> {
+    let path = dir::config_path(&container.directory);
+    let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    let told = |problems| build::told_of(&path.display().to_string(), &problems);
+    let spec = load::reload(&bytes).map_err(told)?;
+    let own = spec.process().as_ref().context("the container has no process to take after")?;
+    let process = process::wanted(own, &request.program, log)?;
+    Ok((spec, process))
+}
+
+fn compile(spec: &Spec, process: &Process, container: &Container, request: &ExecRequest, log: &Log) -> Result<Plan> {
+    let host = host::probe_for_exec(process)?;
+    let pid = container.pid();
+    let kinds = foreign_namespaces(pid)?;
+    let listen_fds = files::listen_fds();
+    let exec = plan::Exec {
+        id: request.id.as_str().to_owned(),
+        namespaces: kinds,
+        root: (kinds & MOUNT == 0).then(|| PathBuf::from(format!("/proc/{pid}/root"))),
+        staged: plan::joins_unseen(spec, &host, kinds),
+        no_new_keyring: container.record.no_new_keyring,
+        environment: files::listen_environment(listen_fds),
+        preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),
+    };
+    let plan = plan::compile_exec(spec, process, &host, &exec);
+    let plan = plan.map_err(|problems| build::told_of("the process", &problems))?;
+    plan.warnings.iter().for_each(|warning| log.warning(warning));
+    Ok(plan)
+}
+
+/// The kinds in which the namespaces of `pid` are not this process's own. That the pid still means the container's process
+/// is proven by its pidfd when they are joined.
+fn foreign_namespaces(pid: i32) -> Result<u64> {
+    let mut kinds = 0;
+    for (kind, name) in KINDS {
+        let file = match name {
+            "mount" => "mnt",
+            "network" => "net",
+            other => other,
+        };
+        let own = match fs::read_link(format!("/proc/self/ns/{file}")) {
+            Ok(own) => own,
+            // A kind this kernel does not know.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).with_context(|| format!("read /proc/self/ns/{file}")),
+        };
+        let path = format!("/proc/{pid}/ns/{file}");
+        if fs::read_link(&path).with_context(|| format!("read {path}"))? != own {
+            kinds |= kind;
+        }
+    }
+    Ok(kinds)
+}
+
+/// A process about to join a container.
+struct Joining<'a> {
+    container: &'a Container,
+    request: &'a ExecRequest,
+    init: Handle,
+    console: Option<Console>,
+}
+
+impl Joining<'_> {
+    /// Makes the process, and returns when it has executed its program and everybody who waits for it has been told.
+    fn start(&mut self, plan: &Plan, process: &Process) -> Result<Child> {
+        let request = self.request;
+        self.console = Some(Console::connect(request.console_socket.as_deref())?);
+        let cgroup = self.container.record.open_cgroup()?;
+        let born_in = match (&cgroup, &request.cgroup) {
+            (Some(cgroup), Some(path)) => Some(cgroup.open_below(path)?),
+            (None, Some(_)) => bail!("--cgroup: the container has no cgroup of its own"),
+            (_, None) => None,
+        };
+        if let Some(cpus) = plan::initial_cpus(process) {
+            limits::set_cpu_affinity(&cpus)
+                .map_err(io::Error::from)
+                .context("execCPUAffinity: set the initial CPU affinity")?;
+        }
+        // The child inherits this, so that there is no moment in which the container could look into it.
+        credentials::undumpable().map_err(io::Error::from).context("become undumpable")?;
+        let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
+        // The container may have moved its processes below its own cgroup, as an init system in it does.
+        let where_init_is = || Cgroup::open_of_process(&Layout::probe()?, self.container.pid());
+        let other_cgroup: &dyn Fn() -> Result<OwnedFd> = &where_init_is;
+        let other_cgroup = born_in.is_none().then_some(other_cgroup);
+        let kit = Kit { cgroup: into, other_cgroup, process: Some(self.init.try_clone()?), ..Kit::default() };
+        let mut child = launch::launch(plan, kit)?;
+        child.wait_until_ready(plan, self)?;
+        child.start(plan)?;
+        // Only now: to engines the file says that the program runs, and its absence that it does not.
+        if let Some(file) = &request.pid_file {
+            files::write_pid(file, child.pid)?;
+        }
+        if let Some(path) = &request.pidfd_socket {
+            files::send_pidfd(path, b"setns", child.pidfd.as_fd())?;
+        }
+        child.release();
+        Ok(child)
+    }
+
+    /// A container that ended meanwhile explains most failures, and one that has run out of memory some.
+    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        if !self.init.is_alive() {
+            return error.context("container not running");
+        }
+        let killed = format!("signal {}", libc::SIGKILL);
+        let kills = || self.container.record.open_cgroup().ok()??.oom_kills().ok()?;
+        match error.to_string().ends_with(&killed) && kills().is_some_and(|kills| kills > 0) {
+            true => anyhow!("{error} (possibly OOM-killed)"),
+            false => error,
+        }
+    }
+}
+
+impl HostSide for Joining<'_> {
+    fn at_host_gate(&mut self, _pid: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn terminal(&mut self, master: OwnedFd) -> Result<()> {
+        self.console.as_mut().map_or(Ok(()), |console| console.take(master))
+    }
+
+    fn listener(&mut self, _listener: OwnedFd, _pid: i32) -> Result<()> {
+        bail!("/linux/seccomp/listenerPath: handing over the seccomp listener is not built into this davit")
+    }
+}

@@ -1,0 +1,52 @@
+//! Becoming a process of a container that exists.
+
+use super::{Broken, InPart, Init};
+use crate::channel::Part;
+use crate::plan::act::Act;
+use crate::plan::namespaces::PID;
+use crate::sys::clone::{self, Side};
+use crate::sys::{namespace, program};
+use std::os::fd::{AsFd, AsRawFd};
+
+impl Init<'_> {
+    /// Closes what leads back to the host and joins the namespaces of the process in the slot, all at once: the kernel
+    /// takes the user namespace first, which gives the rights to the others, and joins all of them or none.
+    ///
+    /// A staged join includes the pid namespace, which setns(2) gives to children only: a sibling is born inside and
+    /// goes on with the plan, and this process ends.
+    pub(super) fn join_process(&mut self, kinds: u64, slot: usize, staged: bool) -> Result<(), Broken> {
+        self.close_all_but(slot)?;
+        let wanted = if staged { kinds } else { kinds & !PID };
+        if wanted != 0 {
+            namespace::setns(self.lent(slot)?, wanted)?;
+        }
+        self.given.lent.clear();
+        if !staged {
+            return Ok(());
+        }
+        match clone::clone3(libc::CLONE_PARENT as u64, None).part(Part::Attach)? {
+            Side::Child => Ok(()),
+            Side::Parent { pid, .. } => {
+                // The parent sees the channel close if this cannot be said.
+                let said = self.given.channel.made(pid);
+                clone::exit_now(i32::from(said.is_err()))
+            }
+        }
+    }
+
+    /// Nothing stays open but the standard streams, what the caller wants the program to have, the way to the parent, the
+    /// container's root where it is held, and the process to join.
+    fn close_all_but(&mut self, slot: usize) -> Result<(), Broken> {
+        self.given.proc = None;
+        self.given.own_file = None;
+        let mut keep = vec![self.given.channel.as_fd().as_raw_fd(), self.lent(slot)?.as_raw_fd()];
+        keep.extend(self.root.iter().map(AsRawFd::as_raw_fd));
+        for step in &self.plan.init {
+            if let Act::PreserveDescriptors(fds) = &step.act {
+                keep.extend(fds);
+            }
+        }
+        keep.sort_unstable();
+        Ok(program::close_from_except(3, &keep)?)
+    }
+}

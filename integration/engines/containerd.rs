@@ -188,7 +188,8 @@ fn twenty(e: &Engine) {
 
 fn terminal(e: &Engine) {
     let (runtime, tree, id) = (e.runtime(), e.file("tree"), fresh("task"));
-    let words = ["run", "--runc-binary", &runtime, "--rm", "-t", "--rootfs", &tree, &id, "/bin/sh", "-c", "tty; exit 4"];
+    let words =
+        ["run", "--runc-binary", &runtime, "--rm", "-t", "--rootfs", &tree, &id, "/bin/sh", "-c", "tty; exit 4"];
     assert_eq!(on_terminal(e, &words, "/dev/pts/0"), 4);
 }
 
@@ -240,5 +241,7 @@ fn configuration(e: &Engine) {
     let words = ["containerd", "--config", &e.file("config.toml"), "config", "dump"];
     let said = crate::call::Call::new(&e.dir(), &words).run().ok();
     assert!(said.out.contains(&e.runtime()), "{said:?}");
-    assert!(said.out.contains("default_runtime_name = 'davit'") || said.out.contains("default_runtime_name = \"davit\""));
+    assert!(
+        said.out.contains("default_runtime_name = 'davit'") || said.out.contains("default_runtime_name = \"davit\"")
+    );
 }

@@ -264,15 +264,17 @@ impl Engine {
         let daemon = call.spawn();
         let pidfd = kernel::pidfd(daemon.pid()).unwrap();
         let socket = self.dir().join(socket);
-        wait_in(&self.dir(), "the daemon's socket", || {
-            socket.exists() || kernel::readable(&pidfd, Duration::ZERO)
-        });
+        wait_in(&self.dir(), "the daemon's socket", || socket.exists() || kernel::readable(&pidfd, Duration::ZERO));
         assert!(socket.exists(), "the daemon ended: {:?}", daemon.finish());
         self.daemon.set(Mutex::new(daemon)).ok();
     }
 
     fn podman_configuration(&self) -> String {
-        if self.ours { snippet("containers.conf", &self.runtime()) } else { "[engine]\nruntime = \"runc\"\n".to_owned() }
+        if self.ours {
+            snippet("containers.conf", &self.runtime())
+        } else {
+            "[engine]\nruntime = \"runc\"\n".to_owned()
+        }
     }
 
     /// A call of the engine's command line, not yet run.
@@ -353,7 +355,8 @@ pub(crate) fn which(name: &str) -> Option<String> {
 /// Whether this kernel has NAT tables, without which names, published ports and Podman's bridges do not work.
 pub(crate) fn has_nat() -> bool {
     static ANSWER: LazyLock<bool> = LazyLock::new(|| {
-        let words = ["sh", "-c", "iptables -t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE && iptables -t nat -F POSTROUTING"];
+        let words =
+            ["sh", "-c", "iptables -t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE && iptables -t nat -F POSTROUTING"];
         Call::new(Path::new(PLACE), &words).run().status.success()
     });
     *ANSWER

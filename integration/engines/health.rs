@@ -19,7 +19,8 @@ fn init(e: &Engine) {
 fn check(e: &Engine) {
     let name = fresh("healthy");
     let words = ["run", "-d", "--name", &name, "--network", "none", "--health-cmd", "test -e /tmp/well"];
-    let more = ["--health-interval", "1s", "--health-retries", "60", IMAGE, "sh", "-c", "touch /tmp/well; exec sleep 1000"];
+    let more =
+        ["--health-interval", "1s", "--health-retries", "60", IMAGE, "sh", "-c", "touch /tmp/well; exec sleep 1000"];
     e.call(&[&words[..], &more].concat()).ok();
     // Podman's timers are systemd's; without it, somebody has to ask.
     if e.kind == super::engine::Kind::Podman {

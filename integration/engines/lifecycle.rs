@@ -108,7 +108,9 @@ fn remove(e: &Engine) {
     assert!(!e.call(&["ps", "-a", "--no-trunc"]).ok().out.contains(&id));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(&id), "a mount is left: {mounts}");
-    for place in [format!("/run/davit/{id}"), format!("/run/runc/{id}"), e.file(&format!("exec/runtime-runc/moby/{id}"))] {
+    for place in
+        [format!("/run/davit/{id}"), format!("/run/runc/{id}"), e.file(&format!("exec/runtime-runc/moby/{id}"))]
+    {
         assert!(!Path::new(&place).exists(), "{place} is left");
     }
 }

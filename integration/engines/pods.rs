@@ -16,8 +16,19 @@ fn shared(e: &Engine) {
     let pod = fresh("pod");
     e.call(&["pod", "create", "--name", &pod, "--network", "none", "--share", "ipc,net,uts,pid"]).ok();
     let first = fresh("first");
-    e.call(&["run", "-d", "--pod", &pod, "--name", &first, IMAGE, "sh", "-c", "echo hi >/tmp/index.html; exec httpd -f -h /tmp"])
-        .ok();
+    e.call(&[
+        "run",
+        "-d",
+        "--pod",
+        &pod,
+        "--name",
+        &first,
+        IMAGE,
+        "sh",
+        "-c",
+        "echo hi >/tmp/index.html; exec httpd -f -h /tmp",
+    ])
+    .ok();
     let script = "hostname; ps | grep -c '[h]ttpd -f'; until wget -q -O - http://127.0.0.1/; do sleep 1; done";
     let said = e.call(&["run", "--rm", "--pod", &pod, IMAGE, "sh", "-c", script]).ok();
     e.call(&["pod", "rm", "-f", "-t", "0", &pod]).ok();

@@ -73,12 +73,18 @@ fn device(e: &Engine) {
 }
 
 fn sysctl(e: &Engine) {
-    let said = e.sh(&["--sysctl", "net.ipv4.ip_unprivileged_port_start=77"], "cat /proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let said = e.sh(
+        &["--sysctl", "net.ipv4.ip_unprivileged_port_start=77"],
+        "cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+    );
     assert_eq!(said.ok().out, "77\n");
 }
 
 fn userns(e: &Engine) {
     let said = e.sh(&["--userns=auto:size=4096"], "cat /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine").ok();
     let words: Vec<_> = said.out.split_whitespace().collect();
-    assert!(words.len() == 4 && words[0] == "0" && words[1] != "0" && words[2] == "4096" && words[3] == "0", "{said:?}");
+    assert!(
+        words.len() == 4 && words[0] == "0" && words[1] != "0" && words[2] == "4096" && words[3] == "0",
+        "{said:?}"
+    );
 }

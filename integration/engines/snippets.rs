@@ -6,7 +6,8 @@ const INSTALLED: &str = "/usr/local/bin/davit";
 
 /// The fenced block whose opening line ends with `name`, with `runtime` for the installed path.
 pub(crate) fn snippet(name: &str, runtime: &str) -> String {
-    let mut lines = DOCUMENT.lines().skip_while(|line| !(line.starts_with("```") && line.ends_with(&format!(" {name}"))));
+    let mut lines =
+        DOCUMENT.lines().skip_while(|line| !(line.starts_with("```") && line.ends_with(&format!(" {name}"))));
     assert!(lines.next().is_some(), "docs/engines.md has no block called {name}");
     let block: Vec<_> = lines.take_while(|line| *line != "```").collect();
     let block = block.join("\n");

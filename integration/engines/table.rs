@@ -32,7 +32,9 @@ fn checks(kind: Kind) -> Vec<Check> {
         health::CHECKS,
     ];
     match kind {
-        Kind::Docker => both.into_iter().chain([images::DOCKER, compose::CHECKS, health::DOCKER]).flatten().copied().collect(),
+        Kind::Docker => {
+            both.into_iter().chain([images::DOCKER, compose::CHECKS, health::DOCKER]).flatten().copied().collect()
+        }
         Kind::Podman => both.into_iter().chain([security::PODMAN, pods::CHECKS]).flatten().copied().collect(),
         Kind::Containerd => containerd::CHECKS.to_vec(),
         Kind::Buildah => buildah::CHECKS.to_vec(),

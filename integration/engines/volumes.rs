@@ -74,7 +74,8 @@ fn propagation(e: &Engine) {
 }
 
 fn tmpfs(e: &Engine) {
-    let said = e.sh(&["--tmpfs", "/scratch:size=4m,mode=1777,noexec"], "grep ' /scratch ' /proc/mounts; touch /scratch/x");
+    let said =
+        e.sh(&["--tmpfs", "/scratch:size=4m,mode=1777,noexec"], "grep ' /scratch ' /proc/mounts; touch /scratch/x");
     let said = said.ok();
     for word in ["tmpfs", "noexec", "size=4096k"] {
         assert!(said.out.contains(word), "{said:?}");

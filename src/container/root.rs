@@ -115,7 +115,6 @@ impl Root {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::{Caller, Kind, Root};

@@ -100,7 +100,7 @@ fn kill(e: &Engine) {
     while task.listed().1 == "RUNNING" {
         task.call("kill", &["-s", "USR1"]);
     }
-    task.call("delete", &[]).exits(9);
+    task.call("delete", &[]).says("exit code 9");
 }
 
 fn remove(e: &Engine) {
@@ -125,13 +125,13 @@ fn kill_paused(e: &Engine) {
     task.call("pause", &[]).ok();
     task.call("kill", &["-s", "KILL"]).ok();
     wait_status(&task, "STOPPED");
-    task.call("delete", &[]).exits(137);
+    task.call("delete", &[]).says("exit code 137");
 }
 
 fn top(e: &Engine) {
     let task = up(e, &[], "sleep 1000 & sleep 1000");
     let end = std::time::Instant::now() + crate::call::LIMIT;
-    while task.call("ps", &[]).ok().out.lines().count() != 4 {
+    while task.call("ps", &[]).ok().out.lines().count() < 3 {
         assert!(std::time::Instant::now() < end, "{:?}", task.call("ps", &[]));
     }
 }

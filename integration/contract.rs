@@ -427,7 +427,8 @@ fn streams_close_when_create_fails() {
 
 /// conmon leaves SIGPIPE ignored in what it starts.
 fn ignored_signals_are_not_inherited() {
-    let c = Container::sh("grep ^SigIgn: /proc/self/status");
+    // Without a shell, since some ignore signals themselves.
+    let c = Container::new(&["/bin/grep", "^SigIgn:", "/proc/self/status"]);
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
     let words = ["sh", "-c", "trap '' PIPE HUP; exec \"$@\"", "sh", &RUNTIME, "--root", state.to_str().unwrap(), "run"];

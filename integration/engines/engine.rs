@@ -74,10 +74,12 @@ pub(crate) fn prepare() -> Result<(), String> {
         fs::write(ours(), runtime)?;
         fs::set_permissions(ours(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         make_tree(&Path::new(PLACE).join("tree"))?;
-        // Where `--userns=auto` takes its ids from.
-        for name in ["subuid", "subgid"] {
+        // Where `--userns=auto` takes its ids from: a user who exists.
+        let users = fs::read_to_string("/etc/passwd")? + "containers:x:999999:999999::/:/bin/false\n";
+        let ids = "containers:1000000:1000000\n".to_owned();
+        for (name, text) in [("passwd", users), ("subuid", ids.clone()), ("subgid", ids)] {
             let file = Path::new(PLACE).join(name);
-            fs::write(&file, "containers:1000000:1000000\n")?;
+            fs::write(&file, text)?;
             mount(Some(&file), &Path::new("/etc").join(name), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
         }
         Ok(())

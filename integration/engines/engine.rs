@@ -23,7 +23,7 @@ use std::{
 /// The image all containers are made of: a busybox tree.
 pub(crate) const IMAGE: &str = "localhost/bb:latest";
 /// Far above what an emulated machine needs for the slowest of the checks.
-const LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 /// Everything the suite writes; on a tmpfs of the suite's own mount namespace.
 const PLACE: &str = "/run/davit-engines";
 

@@ -350,8 +350,7 @@ impl Engine {
 /// The program of this name in PATH.
 pub(crate) fn which(name: &str) -> Option<String> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').map(|dir| format!("{dir}/{name}")).find(|path| Path::new(path).is_file());
-    found
+    path.split(':').map(|dir| format!("{dir}/{name}")).find(|path| Path::new(path).is_file())
 }
 
 /// Whether this kernel has NAT tables, without which names, published ports and Podman's bridges do not work.

@@ -2,7 +2,7 @@
 
 use super::{
     Check,
-    engine::{Engine, Kind, cgroup_of, fresh},
+    engine::{Engine, Kind, LIMIT, cgroup_of, fresh},
 };
 use crate::{call::Output, trial::skip};
 use std::fs;
@@ -182,7 +182,7 @@ fn twenty(e: &Engine) {
         e.prepare(&["task", "exec", "--exec-id", &id, &task.1, "/bin/sh", "-c", &script]).spawn()
     });
     for (number, call) in (0..20).zip(calls.collect::<Vec<_>>()) {
-        call.finish().exits(number);
+        call.finish_within(LIMIT).exits(number);
     }
 }
 

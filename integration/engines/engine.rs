@@ -23,7 +23,7 @@ use std::{
 /// The image all containers are made of: a busybox tree.
 pub(crate) const IMAGE: &str = "localhost/bb:latest";
 /// Far above what an emulated machine needs for the slowest of the checks.
-const LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 /// Everything the suite writes; on a tmpfs of the suite's own mount namespace.
 const PLACE: &str = "/run/davit-engines";
 
@@ -74,10 +74,12 @@ pub(crate) fn prepare() -> Result<(), String> {
         fs::write(ours(), runtime)?;
         fs::set_permissions(ours(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         make_tree(&Path::new(PLACE).join("tree"))?;
-        // Where `--userns=auto` takes its ids from.
-        for name in ["subuid", "subgid"] {
+        // Where `--userns=auto` takes its ids from: a user who exists.
+        let users = fs::read_to_string("/etc/passwd")? + "containers:x:999999:999999::/:/bin/false\n";
+        let ids = "containers:1000000:1000000\n".to_owned();
+        for (name, text) in [("passwd", users), ("subuid", ids.clone()), ("subgid", ids)] {
             let file = Path::new(PLACE).join(name);
-            fs::write(&file, "containers:1000000:1000000\n")?;
+            fs::write(&file, text)?;
             mount(Some(&file), &Path::new("/etc").join(name), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
         }
         Ok(())
@@ -348,8 +350,7 @@ impl Engine {
 /// The program of this name in PATH.
 pub(crate) fn which(name: &str) -> Option<String> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').map(|dir| format!("{dir}/{name}")).find(|path| Path::new(path).is_file());
-    found
+    path.split(':').map(|dir| format!("{dir}/{name}")).find(|path| Path::new(path).is_file())
 }
 
 /// Whether this kernel has NAT tables, without which names, published ports and Podman's bridges do not work.

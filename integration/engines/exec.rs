@@ -2,7 +2,7 @@
 
 use super::{
     Check,
-    engine::{Engine, Kind},
+    engine::{Engine, Kind, LIMIT},
 };
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -57,7 +57,7 @@ fn twenty(e: &Engine) {
     let calls = (0..20).map(|number| e.prepare(&["exec", &up.name, "sh", "-c", &format!("exit {number}")]).spawn());
     let calls: Vec<_> = calls.collect();
     for (number, call) in (0..20).zip(calls) {
-        call.finish().exits(number);
+        call.finish_within(LIMIT).exits(number);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Check,
-    engine::{Engine, IMAGE, cgroup_of, fresh},
+    engine::{Engine, IMAGE, LIMIT, cgroup_of, fresh},
 };
 use crate::{call::runtime_name, trial::skip};
 use std::{fs, path::Path};
@@ -52,7 +52,7 @@ fn storm(e: &Engine) {
     for round in 0..20 {
         let calls: Vec<_> = (0..5).map(|_| e.prepare(&["exec", &up.name, "true"]).spawn()).collect();
         for call in calls {
-            let said = call.finish();
+            let said = call.finish_within(LIMIT);
             assert_eq!(said.code(), 0, "round {round}: {said:?}");
         }
     }

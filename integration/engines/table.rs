@@ -15,8 +15,10 @@ struct Verdict {
     why: String,
 }
 
-/// By feature in the order of the table, check, and engine with runtime.
-static VERDICTS: Mutex<BTreeMap<(usize, &'static str, &'static str, String), Verdict>> = Mutex::new(BTreeMap::new());
+/// Place of the feature in the table, feature, check, engine with runtime.
+type Cell = (usize, &'static str, &'static str, String);
+
+static VERDICTS: Mutex<BTreeMap<Cell, Verdict>> = Mutex::new(BTreeMap::new());
 
 /// The checks an engine has.
 fn checks(kind: Kind) -> Vec<Check> {

@@ -37,7 +37,8 @@ impl Foreground {
 /// Attends to the process until it has ended and everything it printed on its terminal has been passed on. Its status as
 /// a shell would say it.
 pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedFd>) -> Result<u8> {
-    let mut relay = master.map(|master| Relay::between(master, foreground.raw.as_ref()));
+    let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
+    let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
     let pidfd = child.pidfd.as_fd();
     // Orphans that ended before signals were held back told nobody.
     relay::reap_all_but(child.pid);

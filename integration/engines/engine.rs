@@ -229,8 +229,13 @@ impl Engine {
             &format!("--iptables={nat}"),
             "--ip6tables=false",
         ];
-        // dockerd has BuildKit use the first program called runc, or this one.
-        let call = Call::new(&self.dir(), &words).env("DOCKER_BUILDKIT_RUNC_COMMAND", &self.runtime());
+        let mut call = Call::new(&self.dir(), &words);
+        if self.ours {
+            let unit = snippet("docker.service", &self.runtime());
+            let (name, value) =
+                unit.trim_end().rsplit_once("Environment=").and_then(|(_, set)| set.split_once('=')).unwrap();
+            call = call.env(name, value);
+        }
         self.started(call, "docker.sock");
         self.call(&["version"]).ok();
     }
@@ -302,6 +307,11 @@ impl Engine {
         let call = Call::new(&self.dir(), &[first, words].concat()).env("HOME", "/root");
         match self.kind {
             Kind::Podman => call.env("CONTAINERS_CONF", &self.file("containers.conf")),
+            Kind::Buildah if self.ours => {
+                let script = snippet("buildah.sh", &self.runtime());
+                let sets = script.split_whitespace().filter_map(|word| word.split_once('='));
+                sets.fold(call, |call, (name, value)| call.env(name, value))
+            }
             Kind::Buildah => call.env("BUILDAH_RUNTIME", &self.runtime()).env("BUILDAH_ISOLATION", "oci"),
             Kind::Docker => call.env("DOCKER_BUILDKIT", "0"),
             Kind::Containerd => call,

@@ -26,6 +26,7 @@ mod fds;
 mod hooks;
 mod kernel;
 mod lifecycle;
+mod manager;
 mod mounts;
 mod namespaces;
 mod netdevices;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         fds::tests,
         hooks::tests,
         lifecycle::tests,
+        manager::tests,
         mounts::tests,
         namespaces::tests,
         netdevices::tests,

@@ -10,6 +10,7 @@ use crate::sys::{Errno, Result, clone, limits, pipe, process, terminal};
 use oci_spec::runtime::Hook;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 /// A hook in the form the kernel takes, made before any clone.
@@ -58,6 +59,19 @@ impl Prepared {
             environment: Strings::new(environment),
             timeout: hook.timeout().unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32,
         }
+    }
+
+    /// A program of the host's that is run in the manner of a hook, with an empty environment.
+    pub(crate) fn program(path: &Path, arguments: &[String], timeout: u32) -> anyhow::Result<Prepared> {
+        use std::os::unix::ffi::OsStrExt;
+        let arguments =
+            arguments.iter().map(|word| CString::new(word.as_str())).collect::<std::result::Result<_, _>>()?;
+        Ok(Prepared {
+            path: CString::new(path.as_os_str().as_bytes())?,
+            arguments: Strings::new(arguments),
+            environment: Strings::new(Vec::new()),
+            timeout,
+        })
     }
 }
 

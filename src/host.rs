@@ -7,9 +7,9 @@ use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
-use crate::sys::{Errno, executable, namespace, path};
+use crate::sys::{Errno, executable, mount, namespace, path, process};
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -34,6 +34,10 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
             host.namespaces.insert(path.clone(), namespace_kind(path));
         }
     }
+    let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    if host.privileged && namespaces.iter().any(|entry| entry.typ() == LinuxNamespaceType::User) {
+        host.may_lend_mounts = mount::clone_tree_following_links(c"/", false).is_ok();
+    }
     host.cgroup = match layout {
         Some(layout) => layout.facts()?,
         None => CgroupFacts::default(),
@@ -56,7 +60,10 @@ fn caller(process: Option<&Process>) -> Result<Host> {
     let selinux = labelled(process.and_then(|p| p.selinux_label().as_ref()));
     let sets = credentials::capabilities().context("capget")?;
     Ok(Host {
+        may_lend_mounts: false,
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
+        ids: (process::effective_uid(), process::effective_gid()),
+        setgroups_denied: starts_with("/proc/self/setgroups", b"deny"),
         last_capability: LAST_CAPABILITY,
         permitted: sets.permitted,
         can_disown: executable::can_disown(),

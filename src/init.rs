@@ -17,6 +17,7 @@ use crate::channel::{Channel, Failure, Part};
 use crate::hook::{self, Prepared};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
+use crate::plan::namespaces::{USER, Writer};
 use crate::sys::program::Strings;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
 use std::ffi::CString;
@@ -126,8 +127,10 @@ struct Init<'a> {
 
 /// Performs the plan and executes the program; on failure says why and exits with 1.
 pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
-    // A process of the container must not be able to look into this one (CVE-2016-9962).
-    let hidden = credentials::undumpable();
+    // A process of the container must not be able to look into this one (CVE-2016-9962). The maps of a process that is
+    // hidden are root's: where its user has to write them it stays visible to that user until it becomes root.
+    let mapped_by_user = plan.namespaces.maps.as_ref().is_some_and(|maps| maps.writer != Writer::Privileged);
+    let hidden = if mapped_by_user { Ok(()) } else { credentials::undumpable() };
     // Modes are given in full wherever something is made.
     limits::set_umask(0);
     let mut init = Init {
@@ -214,7 +217,9 @@ impl<'a> Init<'a> {
         match act {
             Act::OwnStandardStreams { uid } => identity::own_standard_streams(*uid),
             Act::LimitBounding(keep) => identity::limit_bounding(*keep),
-            Act::SetUser { uid, gid, groups } => identity::set_user(*uid, *gid, groups.as_deref()),
+            Act::SetUser { uid, gid, groups } => {
+                identity::set_user(*uid, *gid, groups.as_deref(), self.plan.namespaces.own(USER))
+            }
             Act::SetCapabilities { sets, ambient } => {
                 self.sets = Some(*sets);
                 identity::set_capabilities(*sets, *ambient)

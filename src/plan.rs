@@ -149,6 +149,13 @@ pub(crate) struct Request {
 pub(crate) struct Host {
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
+    /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
+    /// to an outer user namespace. Looked at only for a container with a user namespace.
+    pub(crate) may_lend_mounts: bool,
+    /// The caller's effective user and group id.
+    pub(crate) ids: (u32, u32),
+    /// Whether setgroups(2) is denied in the caller's user namespace, and so in all below it.
+    pub(crate) setgroups_denied: bool,
     /// Highest capability number of this kernel.
     pub(crate) last_capability: u32,
     /// What the caller is permitted: nothing else can be granted, except in a user namespace of the container's own.
@@ -171,7 +178,8 @@ impl Host {
     /// Whether a process with these namespaces may call setgroups(2): not in a user namespace whose maps an unprivileged
     /// caller writes, because that takes denying it first (user_namespaces(7)).
     fn may_set_groups(&self, namespaces: &namespaces::Namespaces) -> bool {
-        namespaces.maps.as_ref().is_none_or(|maps| !maps.deny_setgroups)
+        let own_ids = |maps: &namespaces::Maps| maps.writer == namespaces::Writer::OwnIds;
+        !self.setgroups_denied && !namespaces.maps.as_ref().is_some_and(own_ids)
     }
 }
 

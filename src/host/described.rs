@@ -13,6 +13,9 @@ use std::path::Path;
 struct Description {
     /// Whether the caller has CAP_SYS_ADMIN.
     privileged: bool,
+    /// The caller's ids.
+    uid: u32,
+    gid: u32,
     last_capability: u32,
     /// What the caller is permitted, by names.
     permitted: Option<Vec<String>>,
@@ -30,6 +33,8 @@ impl Default for Description {
         let controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
         Description {
             privileged: true,
+            uid: 0,
+            gid: 0,
             last_capability: crate::sys::credentials::LAST_CAPABILITY,
             permitted: None,
             can_disown: true,
@@ -60,6 +65,9 @@ fn parse(text: &[u8]) -> Result<Host> {
     }
     Ok(Host {
         privileged: told.privileged,
+        may_lend_mounts: told.privileged,
+        ids: (told.uid, told.gid),
+        setgroups_denied: false,
         last_capability: told.last_capability,
         permitted,
         can_disown: told.can_disown,

@@ -44,9 +44,13 @@ pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
 }
 
 /// Groups before ids, since a user may not set groups; permitted capabilities are kept for `SetCapabilities`.
-pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> Result<(), Broken> {
-    if let Some(groups) = groups {
-        credentials::set_groups(groups)?;
+///
+/// In a user namespace that an ordinary user has mapped setgroups(2) is denied to everybody (user_namespaces(7)). Who joins
+/// it cannot know, and has asked for no group: the caller's own stay, as ids that mean nothing inside.
+pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, in_user_namespace: bool) -> Result<(), Broken> {
+    match groups.map_or(Ok(()), credentials::set_groups) {
+        Err(Errno::EPERM) if in_user_namespace && groups.is_some_and(<[u32]>::is_empty) => (),
+        other => other?,
     }
     credentials::set_group(gid)?;
     if uid != 0 {

@@ -72,13 +72,14 @@ impl Init<'_> {
     }
 
     /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's: never
-    /// all of it, and read-only, since no cgroup namespace keeps the container from what lies above (CVE-2023-25809).
+    /// all of it, and read-only, since no cgroup namespace keeps the container from what lies above (CVE-2023-25809). A
+    /// container that has no cgroup of its own, as an ordinary user's may, gets an empty directory.
     pub(super) fn mount_cgroup(&mut self, mount: &NewMount) -> Result<(), Broken> {
         let target = self.mount_target(mount)?;
         path::change_directory(target.as_fd()).part(Part::Target)?;
         match mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref()) {
             Err(Errno::EPERM | Errno::EBUSY) => {
-                let own = self.given.cgroup.as_deref().ok_or_else(|| broken(Part::Source, Errno::ENOENT))?;
+                let Some(own) = self.given.cgroup.as_deref() else { return hide_cgroups() };
                 let tree = mount::clone_tree_following_links(own, false).part(Part::Source)?;
                 let set = attributes_of(mount.flags) | libc::MOUNT_ATTR_RDONLY;
                 let attributes = Attributes { set, ..Attributes::default() };
@@ -204,6 +205,12 @@ fn with_mode_of(covered: BorrowedFd<'_>, data: Option<&CStr>) -> Result<Option<C
         text.extend_from_slice(data.to_bytes());
     }
     CString::new(text).map(Some).map_err(|_| Errno::EINVAL.into())
+}
+
+/// Covers the working directory, so that neither a cgroup of the image's nor the host's, bound with /sys, is seen there.
+fn hide_cgroups() -> Result<(), Broken> {
+    let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    Ok(mount::mount_here(c"tmpfs", c"tmpfs", flags, Some(c"size=4k,nr_inodes=1,mode=0555"))?)
 }
 
 /// The attributes of a mount that go with flags of mount(2).

@@ -1,11 +1,17 @@
 //! Writing a user namespace's maps from its parent, and user namespaces that exist only to carry maps.
 
-use crate::plan::namespaces::Maps;
+use crate::channel::Part;
+use crate::hook::{self, Prepared};
+use crate::plan::namespaces::{Maps, Writer};
 use crate::sys::clone::{self, Side};
-use crate::sys::{path, process};
-use anyhow::{Context, Result, bail};
+use crate::sys::{Errno, path, process};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// Seconds that newuidmap and newgidmap get: they may ask a directory service for the ranges (nsswitch.conf, `subid`).
+const TIME_FOR_MAPS: u32 = 30;
 
 /// Writes the maps of the process `pid`, each in the one write(2) the kernel accepts (user_namespaces(7)).
 pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
@@ -14,11 +20,45 @@ pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
         let file = format!("/proc/{pid}/{name}");
         fs::write(&file, text).with_context(|| format!("{place}: write {:?} to {file}", text.trim_end()))
     };
-    if maps.deny_setgroups {
-        put("setgroups", "/linux/gidMappings", "deny")?;
+    match maps.writer {
+        Writer::Privileged => (),
+        Writer::OwnIds => put("setgroups", "/linux/gidMappings", "deny")?,
+        Writer::Programs => {
+            map_by_program("newuidmap", pid, &maps.uids).context("/linux/uidMappings")?;
+            return map_by_program("newgidmap", pid, &maps.gids).context("/linux/gidMappings");
+        }
     }
     put("uid_map", "/linux/uidMappings", &maps.uids)?;
     put("gid_map", "/linux/gidMappings", &maps.gids)
+}
+
+/// Has a set-user-ID program of shadow-utils write a map, which it does if /etc/subuid or /etc/subgid gives the caller
+/// the ids.
+fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let found = std::env::split_paths(&path).map(|directory| directory.join(name));
+    let Some(program) = found.into_iter().find(|file| file.is_absolute() && is_executable(file)) else {
+        bail!(
+            "mapping other ids than the own one without privilege takes {name}, which is not in $PATH (package uidmap)"
+        )
+    };
+    let mut arguments = vec![name.to_owned(), pid.to_string()];
+    arguments.extend(map.split_ascii_whitespace().map(str::to_owned));
+    let prepared = Prepared::program(&program, &arguments, TIME_FOR_MAPS)?;
+    hook::run(&prepared, b"", None, None).map_err(|failure| {
+        let printed = super::printed(&failure.output);
+        match failure.part {
+            Part::HookTimeout => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),
+            Part::HookStatus => anyhow!("{name} ended with status {}{printed}", failure.number),
+            Part::HookSignal => anyhow!("{name} was killed by signal {}{printed}", failure.number),
+            _ => anyhow!("{}: {}", program.display(), super::errno_words(Errno::from_raw(failure.number))),
+        }
+    })
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 /// Makes sure that a joined user namespace has the maps the configuration says it has.

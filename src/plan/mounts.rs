@@ -130,7 +130,7 @@ impl Compiler<'_> {
         let text = c_path(&source, &place, &mut self.notes.problems);
         let id_map = self.id_map(mount, &options, origin);
         let (mapped, slot) = (id_map.is_some(), self.lent.len());
-        let source = if mapped || (self.namespaces.own(USER) && self.host.privileged) {
+        let source = if mapped || (self.namespaces.own(USER) && self.host.may_lend_mounts) {
             self.lent.push(Lent::Tree { origin: origin.clone(), source, recursive, id_map });
             if mapped { Source::Lent(slot, text) } else { Source::Reachable(slot, text) }
         } else {

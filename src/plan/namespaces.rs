@@ -2,7 +2,7 @@
 
 use super::{Host, Lent, Notes};
 use crate::spec::pointer::Pointer;
-use oci_spec::runtime::{Linux, LinuxNamespaceType};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType};
 use std::path::PathBuf;
 
 /// The bit of the CLONE_NEW* kind, as a u64 because CLONE_NEWTIME collides with a signal mask in an int.
@@ -78,10 +78,22 @@ pub(crate) struct Maps {
     pub(crate) uids: String,
     /// Lines of gid_map.
     pub(crate) gids: String,
-    /// Write "deny" to setgroups first: the only way for a caller without privilege.
-    pub(crate) deny_setgroups: bool,
+    /// Who writes them.
+    pub(crate) writer: Writer,
     /// Host ids of the container's root.
     pub(crate) root: (u32, u32),
+}
+
+/// Who may write a user namespace's maps (user_namespaces(7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// The runtime, which has the rights to the ids outside.
+    #[default]
+    Privileged,
+    /// The runtime, for an ordinary user: nothing but that user's own ids, and setgroups(2) is denied before.
+    OwnIds,
+    /// newuidmap(1) and newgidmap(1), which give an ordinary user the ids of /etc/subuid and /etc/subgid.
+    Programs,
 }
 
 impl Namespaces {
@@ -132,6 +144,10 @@ pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, 
         lent.push(Lent::Namespace { origin: at.index(index), kind, path });
     }
     namespaces.staged = namespaces.joined & USER != 0;
+    if !host.privileged && !namespaces.own(USER) {
+        let what = "rootless container requires user namespaces: without privilege no other namespace can be made";
+        notes.problems.add(at, what);
+    }
     if let Some(linux) = linux {
         namespaces.maps = (namespaces.new & USER != 0).then(|| maps(linux, host, notes));
         let listed = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
@@ -144,7 +160,7 @@ pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, 
 }
 
 fn maps(linux: &Linux, host: &Host, notes: &mut Notes) -> Maps {
-    let mut maps = Maps { deny_setgroups: !host.privileged, ..Maps::default() };
+    let mut maps = Maps { writer: writer(linux, host), ..Maps::default() };
     let lists =
         [(linux.uid_mappings(), "/linux/uidMappings", "uid"), (linux.gid_mappings(), "/linux/gidMappings", "gid")];
     for (number, (list, place, what)) in lists.into_iter().enumerate() {
@@ -170,6 +186,18 @@ fn maps(linux: &Linux, host: &Host, notes: &mut Notes) -> Maps {
         }
     }
     maps
+}
+
+/// An ordinary user maps the own ids without help, anything else with it.
+fn writer(linux: &Linux, host: &Host) -> Writer {
+    let own = |list: &Option<Vec<LinuxIdMapping>>, id: u32| matches!(list.as_deref(), Some([only]) if only.host_id() == id && only.size() == 1);
+    if host.privileged {
+        Writer::Privileged
+    } else if own(linux.uid_mappings(), host.ids.0) && own(linux.gid_mappings(), host.ids.1) {
+        Writer::OwnIds
+    } else {
+        Writer::Programs
+    }
 }
 
 fn time_offsets(linux: &Linux) -> Option<String> {

@@ -215,7 +215,7 @@ fn build_root(
         let Propagation { inherited, detach, .. } = Propagation::of(linux);
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
         // To a mapped root the way to the root file system may be closed; the parent can lend it.
-        let lend = namespaces.own(USER) && host.privileged && detach.is_none();
+        let lend = namespaces.own(USER) && host.may_lend_mounts && detach.is_none();
         let lent = lend.then(|| {
             let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
             lent.push(Lent::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
@@ -331,7 +331,8 @@ fn become_the_program(
     }
     let groups = (host.may_set_groups(namespaces)).then(|| user.additional_gids().clone().unwrap_or_default());
     if groups.is_none() && user.additional_gids().as_ref().is_some_and(|groups| !groups.is_empty()) {
-        let what = "cannot be set without privilege: setgroups is denied in this user namespace";
+        let what =
+            "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
         notes.problems.add(at.key("user").key("additionalGids"), what);
     }
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });

@@ -20,6 +20,7 @@ fn host() -> Host {
     let names = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
     Host {
         privileged: true,
+        may_lend_mounts: true,
         last_capability: 40,
         permitted: u64::MAX,
         can_disown: true,

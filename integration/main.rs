@@ -29,7 +29,6 @@ mod fds;
 mod hooks;
 mod kernel;
 mod lifecycle;
-mod manager;
 mod mounts;
 mod namespaces;
 mod netdevices;
@@ -37,6 +36,7 @@ mod notify;
 mod operate;
 mod probe;
 mod process;
+mod readiness;
 mod real;
 mod seccomp;
 mod terminal;
@@ -66,13 +66,13 @@ fn main() -> ExitCode {
         fds::tests,
         hooks::tests,
         lifecycle::tests,
-        manager::tests,
         mounts::tests,
         namespaces::tests,
         netdevices::tests,
         notify::tests,
         operate::tests,
         process::tests,
+        readiness::tests,
         real::tests,
         seccomp::tests,
         terminal::tests,

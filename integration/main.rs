@@ -36,6 +36,7 @@ mod notify;
 mod operate;
 mod probe;
 mod process;
+mod readiness;
 mod real;
 mod seccomp;
 mod terminal;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         notify::tests,
         operate::tests,
         process::tests,
+        readiness::tests,
         real::tests,
         seccomp::tests,
         terminal::tests,

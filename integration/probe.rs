@@ -18,6 +18,7 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
         ["fds"] => fds(),
         ["exe", marker] => return overwrite_exe(marker),
         ["readable", names @ ..] => readable(names),
+        ["notify", text] => notify(text),
         ["writable", names @ ..] => writable(names),
         _ => {
             eprintln!("probe: what is {words:?}?");
@@ -70,6 +71,12 @@ fn readable(names: &[&str]) {
     for name in names {
         tell(name, File::open(name).and_then(|mut file| file.read(&mut [0; 8192]).map(|_| ())));
     }
+}
+
+/// Tells the service manager, as systemd-notify does.
+fn notify(text: &str) {
+    let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    socket.send_to(text.as_bytes(), std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
 }
 
 /// Opens each file for writing.

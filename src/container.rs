@@ -23,6 +23,7 @@ mod kill;
 mod list;
 mod net_devices;
 mod new;
+mod notify;
 mod pause;
 mod plan;
 mod process;

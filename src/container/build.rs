@@ -5,7 +5,9 @@
 use super::console::{self, Console};
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
-use super::{CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files};
+use super::{
+    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files, notify,
+};
 use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
 use crate::hook::Prepared;
 use crate::host;
@@ -43,16 +45,25 @@ pub(super) struct Build {
     place: Option<Place>,
     layout: Option<Layout>,
     runs: bool,
+    /// The directory of the container's notification socket, if it gets one.
+    notify: Option<PathBuf>,
 }
 
 impl Build {
     /// Reads the bundle, looks at the host, decides. All problems are told at once.
-    pub(super) fn plan(request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
-        Build::plan_for(None, request, runs, log)
+    pub(super) fn plan(root: &Root, request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
+        let state = root.of(&request.id);
+        Build::plan_for(None, Some(&state), request, runs, log)
     }
 
-    /// As [`Build::plan`], for a host that is described instead of looked at.
-    pub(super) fn plan_for(described: Option<&Host>, request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
+    /// As [`Build::plan`], for a host that is described instead of looked at; without a state directory if none will be made.
+    pub(super) fn plan_for(
+        described: Option<&Host>,
+        state: Option<&Path>,
+        request: CreateRequest,
+        runs: bool,
+        log: &Log,
+    ) -> Result<Build> {
         let given = &request.bundle;
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
         let file = bundle.join("config.json");
@@ -66,7 +77,11 @@ impl Build {
             };
             let mut problems = Problems::default();
             let place = place(spec, &request, with_cgroup, &mut problems);
-            let wishes = wishes(&request, &bundle, runs);
+            let mut wishes = wishes(&request, &bundle, runs);
+            if let Some((bind, entry)) = state.and_then(|state| notify::wishes(spec, state)) {
+                wishes.extra_binds.push(bind);
+                wishes.environment.push(entry);
+            }
             Ok(match plan::compile(spec, &host, &wishes) {
                 Ok(plan) => problems.or((plan, place)),
                 Err(more) => {
@@ -89,8 +104,9 @@ impl Build {
         for warning in loaded.warnings.iter().chain(&plan.warnings) {
             log.warning(warning);
         }
+        let notify = state.and_then(|state| notify::wishes(&loaded.spec, state)).map(|((source, _), _)| source);
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request })
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request, notify })
     }
 
     /// Whether the program gets a terminal.
@@ -240,6 +256,7 @@ impl<'a> Building<'a> {
             record.cgroup = Some(driver.foresee(wanted)?);
         }
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
+        build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
         let mut cgroup = match (&driver, &wanted) {
             (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
             _ => None,

@@ -13,7 +13,7 @@ pub(crate) fn create(root: &Root, request: CreateRequest, log: &Log) -> anyhow::
 }
 
 fn attempt(root: &Root, request: CreateRequest, log: &Log) -> anyhow::Result<()> {
-    let build = Build::plan(request, false, log)?;
+    let build = Build::plan(root, request, false, log)?;
     build.check_console(true)?;
     let building = Building::begin(build, root, log)?;
     building.finish_created()

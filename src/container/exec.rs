@@ -46,7 +46,7 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     let mut joining = Joining { spec: &spec, container: &container, request, init, console: None };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
-    foreground::attend(foreground, child, joining.console.and_then(Console::own))
+    foreground::attend(foreground, child, joining.console.and_then(Console::own), None)
 }
 
 fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {

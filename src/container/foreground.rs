@@ -1,5 +1,6 @@
 //! A container in the foreground: its terminal relayed, signals passed on, its end awaited.
 
+use super::notify::Notices;
 use crate::launch::Child;
 use crate::sys::relay::{Relay, Signals};
 use crate::sys::{clone, process, relay, terminal};
@@ -36,14 +37,19 @@ impl Foreground {
 
 /// Attends to the process until it has ended and everything it printed on its terminal has been passed on. Its status as
 /// a shell would say it.
-pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedFd>) -> Result<u8> {
+pub(super) fn attend(
+    foreground: Foreground,
+    child: Child,
+    master: Option<OwnedFd>,
+    mut notices: Option<Notices>,
+) -> Result<u8> {
     let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
     let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
     let pidfd = child.pidfd.as_fd();
     // Orphans that ended before signals were held back told nobody.
     relay::reap_all_but(child.pid);
     loop {
-        let seen = relay::wait(foreground.signals.as_fd(), pidfd, relay.as_ref());
+        let seen = relay::wait(foreground.signals.as_fd(), pidfd, notices.as_ref().map(AsFd::as_fd), relay.as_ref());
         let seen = seen.map_err(io::Error::from).context("wait for the container")?;
         if seen.signal {
             for signal in foreground.signals.take().map_err(io::Error::from).context("read signals")? {
@@ -57,6 +63,10 @@ pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedF
                     signal => _ = process::signal(pidfd, signal),
                 }
             }
+        }
+        // This process stays, so that the manager need not be waited for.
+        if seen.notice && notices.as_ref().is_some_and(|notices| notices.take(child.pid).unwrap_or(true)) {
+            notices = None;
         }
         if let Some(relay) = &mut relay {
             relay.pass(&seen).map_err(io::Error::from).context("relay the terminal")?;

@@ -13,7 +13,7 @@ pub(crate) fn plan(request: CreateRequest, description: Option<&Path>, log: &Log
     let bundle = request.bundle.display().to_string();
     let plan = || {
         let described = description.map(host::described).transpose()?;
-        Build::plan_for(described.as_ref(), request, false, log).map(|build| build.plan)
+        Build::plan_for(described.as_ref(), None, request, false, log).map(|build| build.plan)
     };
     plan().with_context(|| format!("cannot plan {bundle}"))
 }

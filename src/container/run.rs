@@ -3,23 +3,26 @@
 use super::build::{Build, Building, Running};
 use super::dir::Dir;
 use super::foreground::{self, Foreground};
+use super::notify::Notices;
 use super::{Root, RunRequest, delete, executable};
 use crate::report::Log;
 use crate::sys::credentials;
 use anyhow::{Context, Result};
+use std::os::fd::AsFd;
 
 /// Runs a container; the exit status for davit to end with.
 pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
     let id = request.create.id.clone();
     let RunRequest { create, detach, keep, no_subreaper } = request;
-    let started = || -> Result<(Running, Option<Foreground>)> {
+    let started = || -> Result<(Running, Option<Foreground>, Option<Notices>)> {
         executable::protect(false)?;
-        let build = Build::plan(create, true, log)?;
+        let build = Build::plan(root, create, true, log)?;
         build.check_console(detach)?;
         if !no_subreaper && !detach {
             credentials::subreaper().map_err(std::io::Error::from).context("become a subreaper")?;
         }
         let building = Building::begin(build, root, log)?;
+        let notices = Notices::listen(&root.of(&id))?;
         // Signals are held back from here on, when they have somebody to go to: the process waits for its start, so none is
         // lost, and its pidfd tells its end. Before, they end this process as they end a `create`, whatever a hook does.
         let foreground = (!detach).then(|| Foreground::prepare(building.build.has_terminal())).transpose()?;
@@ -28,12 +31,15 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
             foreground.give_size(master);
         }
         let running = building.finish_running()?;
-        Ok((running, foreground))
+        Ok((running, foreground, notices))
     };
-    let (running, foreground) = started().with_context(|| format!("cannot run {id}"))?;
-    let Some(foreground) = foreground else { return Ok(0) };
+    let (running, foreground, notices) = started().with_context(|| format!("cannot run {id}"))?;
+    let Some(foreground) = foreground else {
+        let told = notices.map_or(Ok(()), |notices| notices.wait(running.child.pid, running.child.pidfd.as_fd()));
+        return told.map(|()| 0);
+    };
     let Running { record, child, console, .. } = running;
-    let status = foreground::attend(foreground, child, console.own())?;
+    let status = foreground::attend(foreground, child, console.own(), notices)?;
     if !keep
         && let Some(dir) = Dir::open(root, &id)?
         && let Some(locked) = dir.lock()?

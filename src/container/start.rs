@@ -1,6 +1,7 @@
 //! `start`: the first process of a created container becomes its program.
 
 use super::dir::Dir;
+use super::notify::Notices;
 use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, files, hooks};
 use crate::channel::{Channel, Message};
 use crate::launch::after_start;
@@ -8,6 +9,7 @@ use crate::report::Log;
 use crate::sys::{Errno, socket};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// How long a process that gave up may take to end.
@@ -30,6 +32,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         Status::Paused => bail!("cannot start a container in the paused state"),
         Status::Stopped => bail!("cannot start a container that has stopped"),
     }
+    let notices = Notices::listen(dir.path())?;
     let held = fs::File::open(dir.path()).with_context(|| format!("open {}", dir.path().display()))?;
     let socket = socket::connect_to(&files::by_descriptor(&held, START)).map_err(|errno| match errno {
         Errno::ECONNREFUSED => anyhow!("cannot start a container that has stopped"),
@@ -49,7 +52,12 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);
     }
-    Ok(())
+    // Without the lock: the program may take its time, and others have business with the container.
+    drop(locked);
+    match (notices, container.record.init.map(Process::open).transpose()?.flatten()) {
+        (Some(notices), Some(init)) => notices.wait(container.pid(), init.as_fd()),
+        _ => Ok(()),
+    }
 }
 
 /// Gives the word, and waits until the program is executed.

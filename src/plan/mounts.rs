@@ -60,7 +60,14 @@ pub(super) fn compile(
     }
     for (source, destination) in &request.extra_binds {
         let origin = Pointer::of("");
-        let source = Source::Path(c_path(source, &origin, &mut compiler.notes.problems));
+        let text = c_path(source, &origin, &mut compiler.notes.problems);
+        let source = if compiler.namespaces.own(USER) && compiler.host.privileged {
+            let (origin, source) = (origin.clone(), source.clone());
+            compiler.lent.push(Lent::Tree { origin, source, recursive: false, id_map: None });
+            Source::Reachable(compiler.lent.len() - 1, text)
+        } else {
+            Source::Path(text)
+        };
         let target = InRoot(c_string(destination.as_str(), &origin, &mut compiler.notes.problems));
         let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
         let changes = vec![Change { recursive: false, attributes: Attributes { set, clear: 0, propagation: 0 } }];

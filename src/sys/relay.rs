@@ -62,6 +62,8 @@ pub(crate) struct Seen {
     pub(crate) signal: bool,
     /// The process has ended.
     pub(crate) ended: bool,
+    /// The program has told its manager something.
+    pub(crate) notice: bool,
     /// The container's terminal has something to say or takes more.
     master: bool,
     input: bool,
@@ -70,8 +72,14 @@ pub(crate) struct Seen {
 }
 
 /// Waits for the next thing to attend to.
-pub(crate) fn wait(signals: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, relay: Option<&Relay>) -> Result<Seen> {
+pub(crate) fn wait(
+    signals: BorrowedFd<'_>,
+    pidfd: BorrowedFd<'_>,
+    notices: Option<BorrowedFd<'_>>,
+    relay: Option<&Relay>,
+) -> Result<Seen> {
     let mut fds = vec![PollFd::new(signals, PollFlags::POLLIN), PollFd::new(pidfd, PollFlags::POLLIN)];
+    fds.extend(notices.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
     let [mut master, mut input, mut room] = [None; 3];
     if let Some(relay) = relay {
         let mut add = |fd, wanted: PollFlags| {
@@ -97,7 +105,8 @@ pub(crate) fn wait(signals: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, relay: Option
     };
     let any = |index: usize| fds[index].any().unwrap_or(false);
     let [master, input, room] = [master, input, room].map(|index| index.is_some_and(any));
-    Ok(Seen { signal: any(0), ended: any(1), master, input, room })
+    let notice = notices.is_some() && any(2);
+    Ok(Seen { signal: any(0), ended: any(1), notice, master, input, room })
 }
 
 /// Bytes between the caller's standard streams and the outer side of a container's terminal.

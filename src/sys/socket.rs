@@ -1,12 +1,15 @@
 //! Unix sockets: pairs, listeners, messages that carry descriptors.
 
 use super::{Errno, Result};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
     connect, listen, recvmsg, sendmsg, socket, socketpair,
 };
+use std::ffi::OsStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// A socket for ioctls on network interfaces; nothing is ever sent on it.
@@ -25,6 +28,39 @@ pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&listener, Backlog::new(1)?)?;
     Ok(listener)
+}
+
+/// A socket at `path` that takes datagrams; reading it never waits.
+pub(crate) fn listen_for_datagrams(path: &Path) -> Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let listener = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
+    bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(listener)
+}
+
+/// Connects to a socket that takes datagrams: a path, or after an `@` a name in the abstract namespace (unix(7)).
+pub(crate) fn connect_datagram(name: &OsStr) -> Result<OwnedFd> {
+    let sender = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => UnixAddr::new_abstract(name)?,
+        None => UnixAddr::new(name)?,
+    };
+    connect(sender.as_raw_fd(), &address)?;
+    Ok(sender)
+}
+
+/// Waits until one of two is readable or its other side is gone; which of them are.
+pub(crate) fn either_ready(first: BorrowedFd<'_>, second: BorrowedFd<'_>) -> Result<[bool; 2]> {
+    let mut fds = [PollFd::new(first, PollFlags::POLLIN), PollFd::new(second, PollFlags::POLLIN)];
+    loop {
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => (),
+            other => {
+                other?;
+                return Ok([0, 1].map(|index| fds[index].any().unwrap_or(false)));
+            }
+        }
+    }
 }
 
 /// Connects to a listener made by `listen_at`.

@@ -1,0 +1,121 @@
+//! `NOTIFY_SOCKET`: a service manager is told when a container's program is ready, and by which pid to know it.
+
+use crate::{
+    bundle::Container,
+    call::LIMIT,
+    kernel,
+    trial::{Test, only_davit, rows, tests},
+};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use std::{
+    fs,
+    io::IoSliceMut,
+    os::{fd::AsRawFd, unix::net::UnixDatagram},
+    time::Duration,
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![start_waits_until_the_program_is_ready, without_a_manager_nothing_is_added];
+    all.extend(rows!("told", WAYS, told));
+    all.extend(rows!("ends", WAYS, ends));
+    all
+}
+
+/// (name, whether it waits for the manager to have read everything)
+const WAYS: &[(&str, bool)] = &[("start", true), ("detached", true), ("foreground", false)];
+
+/// A container of a script, which notifies by `/probe probe notify`; and the socket of its manager.
+fn notifying(script: &str) -> (Container, UnixDatagram) {
+    let script = format!("echo $NOTIFY_SOCKET >/out/name; {script}");
+    let c = Container::sh(&script);
+    let manager = UnixDatagram::bind(c.dir.join("manager")).unwrap();
+    (c, manager)
+}
+
+fn manager(c: &Container) -> String {
+    c.dir.join("manager").to_str().unwrap().to_owned()
+}
+
+/// One message, and whether a descriptor came with it; the descriptor is closed.
+fn message(manager: &UnixDatagram) -> (String, bool) {
+    assert!(kernel::readable(manager, LIMIT), "the manager is told nothing");
+    let mut bytes = [0; 4096];
+    let mut control = nix::cmsg_space!([i32; 4]);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let received = recvmsg::<()>(manager.as_raw_fd(), &mut parts, Some(&mut control), flags).unwrap();
+    let length = received.bytes;
+    let mut closed = false;
+    for one in received.cmsgs().unwrap() {
+        if let ControlMessageOwned::ScmRights(fds) = one {
+            closed |= fds.into_iter().all(|fd| nix::unistd::close(fd).is_ok());
+        }
+    }
+    (String::from_utf8_lossy(&bytes[..length]).into_owned(), closed)
+}
+
+const READY: &str = "/probe probe notify STATUS=loading; /probe probe notify READY=1; exec sleep 1000";
+
+fn told(row: &(&str, bool)) {
+    let (c, manager_socket) = notifying(READY);
+    let env = manager(&c);
+    let call = match row.0 {
+        "start" => {
+            c.prepare("create", &[]).env("NOTIFY_SOCKET", &env).run().ok();
+            c.call(&["start", &c.id]).env("NOTIFY_SOCKET", &env).spawn()
+        }
+        "detached" => c.prepare("run", &["--detach"]).env("NOTIFY_SOCKET", &env).spawn(),
+        _ => c.prepare("run", &[]).env("NOTIFY_SOCKET", &env).spawn(),
+    };
+    let (text, _) = message(&manager_socket);
+    assert_eq!(text, format!("MAINPID={}\nREADY=1\n", c.pid()));
+    assert_eq!(c.wait_out("name"), "/run/notify/notify.sock\n");
+    if row.1 {
+        // Nobody has read the barrier yet.
+        assert!(!call.ends_within(Duration::from_millis(50)), "it did not wait for the manager");
+        assert_eq!(message(&manager_socket), ("BARRIER=1".to_owned(), true));
+        call.finish().ok().silent();
+    } else {
+        c.kill("KILL").ok();
+        call.finish().exits(137);
+    }
+}
+
+/// A program that ends without a word is waited for no longer.
+fn ends(row: &(&str, bool)) {
+    only_davit("others look every now and then");
+    let (c, manager_socket) = notifying("exit 0");
+    let env = manager(&c);
+    match row.0 {
+        "start" => {
+            c.prepare("create", &[]).env("NOTIFY_SOCKET", &env).run().ok();
+            c.call(&["start", &c.id]).env("NOTIFY_SOCKET", &env).run().ok();
+        }
+        "detached" => drop(c.prepare("run", &["--detach"]).env("NOTIFY_SOCKET", &env).run().ok()),
+        _ => drop(c.prepare("run", &[]).env("NOTIFY_SOCKET", &env).run().ok()),
+    }
+    assert!(!kernel::readable(&manager_socket, Duration::ZERO));
+}
+
+fn start_waits_until_the_program_is_ready() {
+    let (c, manager_socket) = notifying(&format!("read x </out/go; {READY}"));
+    nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let env = manager(&c);
+    c.prepare("create", &[]).env("NOTIFY_SOCKET", &env).run().ok();
+    let mount = fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap();
+    let mount = mount.lines().find(|line| line.contains(" /run/notify ")).expect("no mount on /run/notify");
+    assert!(mount.contains(" ro,nosuid,nodev,noexec"), "{mount}");
+    let start = c.call(&["start", &c.id]).env("NOTIFY_SOCKET", &env).spawn();
+    // The writer of the fifo waits for its reader: by then the program runs.
+    fs::OpenOptions::new().write(true).open(c.root("out/go")).unwrap();
+    let (text, _) = message(&manager_socket);
+    assert!(text.contains("READY=1"), "{text}");
+    message(&manager_socket);
+    start.finish().ok();
+}
+
+fn without_a_manager_nothing_is_added() {
+    let c = Container::sh("echo \"<$NOTIFY_SOCKET>\"; grep -c /run/notify /proc/self/mountinfo");
+    let said = c.prepare("run", &[]).env("NOTIFY_SOCKET", "").run();
+    assert_eq!(said.out, "<>\n0\n");
+}

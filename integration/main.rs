@@ -34,6 +34,7 @@ mod operate;
 mod probe;
 mod process;
 mod real;
+mod rootless;
 mod seccomp;
 mod terminal;
 mod trial;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         operate::tests,
         process::tests,
         real::tests,
+        rootless::tests,
         seccomp::tests,
         terminal::tests,
         userns::tests,

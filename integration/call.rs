@@ -144,7 +144,8 @@ impl Running {
         Output { status, out, err, shown: self.shown.clone() }
     }
 
-    fn text(&self) -> String {
+    /// What it has said so far, on both streams.
+    pub(crate) fn text(&self) -> String {
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         format!("{}{}", read(&self.out), read(&self.out.with_extension("err")))
     }

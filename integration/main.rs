@@ -3,7 +3,8 @@
 //! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
 //! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
-//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container.
+//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container;
+//! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -19,8 +20,10 @@ mod bundle;
 mod call;
 mod cgroup;
 mod cli;
+mod contract;
 mod devices;
 mod differences;
+mod engines;
 mod exec;
 mod fds;
 mod hooks;
@@ -45,8 +48,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut words = std::env::args();
-    if words.nth(1).as_deref() == Some("probe") {
-        return probe::main(&words.collect::<Vec<_>>());
+    match words.nth(1).as_deref() {
+        Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
+        Some("engines") => return engines::main(words.collect()),
+        _ => {}
     }
     let mut tests = Vec::new();
     for part in [
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         badinput::tests,
         cgroup::tests,
         cli::tests,
+        contract::tests,
         devices::tests,
         exec::tests,
         fds::tests,

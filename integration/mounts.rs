@@ -1,5 +1,6 @@
 //! `mounts`, the root, masked and read-only paths: judged by the mount table inside the container.
 
+use crate::kernel::need_idmapped_tmpfs;
 use crate::{
     bundle::{Container, push},
     trial::{Test, rows, skip, tests},
@@ -431,6 +432,7 @@ fn idmap_without_mappings_fails() {
 }
 
 fn idmapped_bind_shifts_owners() {
+    need_idmapped_tmpfs();
     let c = Container::sh("stat -c %u:%g /m/file");
     let source = c.dir.join("src");
     fs::create_dir(&source).unwrap();

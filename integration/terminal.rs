@@ -30,6 +30,7 @@ pub(crate) fn tests() -> Vec<Test> {
         foreground_run_takes_the_callers_size,
         foreground_run_passes_input,
         foreground_run_restores_the_terminal,
+        foreground_run_attends_to_a_program_that_does_not_read,
         no_process_keeps_the_callers_output,
     ]
 }
@@ -198,6 +199,22 @@ fn foreground_run_restores_the_terminal() {
     run.finish().ok();
     let after = nix::sys::termios::tcgetattr(&slave).unwrap();
     assert_eq!((before.local_flags, before.input_flags), (after.local_flags, after.input_flags));
+}
+
+/// A paste that the program's terminal has no room for must lock neither the output nor the signals.
+fn foreground_run_attends_to_a_program_that_does_not_read() {
+    let c = with_terminal("trap 'echo heard; exit 5' TERM; echo ready; while :; do sleep 1000 & wait $!; done");
+    let (mut master, slave) = own_terminal(24, 80);
+    let run = c.prepare("run", &[]).stdio(&slave);
+    read_until(&mut master, "ready");
+    let mut keyboard = master.try_clone().unwrap();
+    // The last lines find no room anywhere: the thread ends with the suite.
+    let typist = std::thread::spawn(move || keyboard.write_all("a line of the paste\r".repeat(50_000).as_bytes()));
+    read_until(&mut master, &"a line of the paste\r\n".repeat(20));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    read_until(&mut master, "heard");
+    assert!(!typist.is_finished(), "all of the paste was taken");
+    assert_eq!(run.finish().code(), 5);
 }
 
 fn no_process_keeps_the_callers_output() {

@@ -53,8 +53,8 @@ pub(crate) fn only_davit(why: &str) {
 
 thread_local! { static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) }; }
 
-/// Runs everything the command line selects, and returns the runner's own verdict.
-pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
+/// From here on a panic is a test's failure, told by the runner with the place of the assertion.
+pub(crate) fn catch_panics() {
     panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("panic without a message");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
@@ -65,6 +65,11 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
             }
         });
     }));
+}
+
+/// Runs everything the command line selects, and returns the runner's own verdict.
+pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
+    catch_panics();
     let mut arguments = Arguments::from_args();
     // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
     arguments.test_threads.get_or_insert(4);
@@ -94,7 +99,8 @@ fn names(tests: &[Test]) -> Vec<&str> {
     tests.iter().map(|test| test.name.as_str()).collect()
 }
 
-fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
+/// Runs one test to its verdict: passed, failed with the first message, or skipped with the reason.
+pub(crate) fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
     let expected = differences::reason(call::runtime_name(), name);
     LAST_PANIC.take();
     let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));

@@ -1,5 +1,6 @@
 //! User namespaces: maps, what a mapped root may not reach by itself, what belongs to whom; and namespaces made inside.
 
+use crate::kernel::need_idmapped_tmpfs;
 use crate::{
     apart::{apart, mount_tmpfs},
     bundle::{Container, namespace, push, without_namespace},
@@ -264,6 +265,7 @@ fn owned_files(c: &Container) -> String {
 }
 
 fn idmapped_by_the_containers_own_map() {
+    need_idmapped_tmpfs();
     apart(|| {
         let c = Container::sh("stat -c %u:%g /var/f; touch /var/new").edit(mapped);
         let source = owned_files(&c);
@@ -276,6 +278,7 @@ fn idmapped_by_the_containers_own_map() {
 }
 
 fn recursive_id_maps() {
+    need_idmapped_tmpfs();
     apart(|| {
         for (option, below) in [("idmap", "3:4"), ("ridmap", "5003:5004")] {
             let c = Container::sh("stat -c %u:%g /var/f /var/sub/f");

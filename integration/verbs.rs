@@ -20,6 +20,9 @@ pub(crate) fn tests() -> Vec<Test> {
         exec_in_a_paused_container_can_be_broken_off,
         exec_has_the_home_of_its_user,
         exec_goes_where_a_tracer_lives,
+        a_creation_that_hangs_can_be_deleted_by_force,
+        a_creation_without_a_cgroup_can_be_deleted_by_force,
+        a_run_that_hangs_in_a_hook_hears_signals,
     ];
     all.extend(rows!("in", TABLE, said));
     all.extend(rows!("missing", MISSING, missing));
@@ -86,14 +89,19 @@ const TABLE: &[Row] = &[
 
 /// A container that is being created: a hook keeps it so until it is released.
 fn creating() -> (Container, Running) {
-    let c = Container::sleeper();
+    hanging(Container::sleeper(), &["create"])
+}
+
+/// These words, at work, hang in a hook, until something is written to `hook/go`.
+fn hanging(c: Container, words: &[&str]) -> (Container, Running) {
     let here = c.dir.join("hook");
     fs::create_dir(&here).unwrap();
     nix::unistd::mkfifo(&here.join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let script = format!("cd {}; echo >ready; read x <go", here.display());
     let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
     let c = c.edit(|c| c["hooks"]["createRuntime"] = hook);
-    let create = c.prepare("create", &[]).spawn();
+    c.write();
+    let create = c.call(&[words, &["--bundle", c.dir.to_str().unwrap(), &c.id]].concat()).spawn();
     wait_in(&here, "the hook", || here.join("ready").exists());
     assert_eq!(c.status(), "creating");
     (c, create)
@@ -270,4 +278,43 @@ fn exec_goes_where_a_tracer_lives() {
         assert_eq!(link(&pid, kind), link(&c.pid().to_string(), kind), "{kind}");
     }
     c.call(&["exec", &c.id, "sh", "-c", "exit 7"]).run().exits(7);
+}
+
+/// The creator, the hook it waits for, the process, the cgroup, the directory: all of it ends from outside.
+fn a_creation_that_hangs_can_be_deleted_by_force() {
+    only_davit("others wait for the hook");
+    let c = Container::sleeper();
+    let log = c.root("out/log");
+    let poststop = json!([{"path": "/bin/sh", "args": ["sh", "-c", format!("echo stop >>{}", log.display())]}]);
+    let (c, create) = hanging(c.edit(|c| c["hooks"]["poststop"] = poststop), &["create"]);
+    c.delete().fails().says("not stopped: creating");
+    c.call(&["delete", "--force", &c.id]).run().ok().silent();
+    create.finish().exits(1).says("the container's process was killed while the hook ran");
+    assert_eq!(fs::read_to_string(log).unwrap(), "stop\n", "the poststop hooks run once");
+    c.nothing_left();
+}
+
+fn a_creation_without_a_cgroup_can_be_deleted_by_force() {
+    only_davit("others have no such flag");
+    let c = Container::sleeper().edit(|c| {
+        c["linux"].as_object_mut().unwrap().remove("cgroupsPath");
+        c["linux"].as_object_mut().unwrap().remove("resources");
+        c["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] != "cgroup");
+    });
+    let (c, create) = hanging(c, &["--cgroup-manager=disabled", "create"]);
+    c.kill("KILL").exits(1).says(STOPPED);
+    c.call(&["delete", "--force", &c.id]).run().ok().silent();
+    create.finish().exits(1).says("the container's process was killed while the hook ran");
+    c.nothing_left();
+}
+
+fn a_run_that_hangs_in_a_hook_hears_signals() {
+    only_davit("others hold signals back");
+    let (c, run) = hanging(Container::sleeper(), &["run"]);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    run.finish().exits(-1);
+    fs::write(c.dir.join("hook/go"), "\n").unwrap();
+    assert_eq!(c.status(), "stopped");
+    c.delete().ok();
+    c.nothing_left();
 }

@@ -4,11 +4,12 @@
 use crate::channel::{OUTPUT, Part};
 use crate::sys::clone::Side;
 use crate::sys::credentials::{self, Sets};
+use crate::sys::pipe::Outcome;
 use crate::sys::program::{Strings, execute};
 use crate::sys::{Errno, Result, clone, limits, pipe, process, terminal};
 use oci_spec::runtime::Hook;
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,8 +75,14 @@ impl Prepared {
     }
 }
 
-/// Runs the hook and waits for its end. With `sets`, it runs with those capabilities.
-pub(crate) fn run(hook: &Prepared, state: &[u8], sets: Option<Sets>) -> std::result::Result<(), HookFailure> {
+/// Runs the hook and waits for its end. With `sets`, it runs with those capabilities; with `client`, the pidfd of the
+/// process for which it runs, it is killed when that one has ended ([`Part::Abandoned`]).
+pub(crate) fn run(
+    hook: &Prepared,
+    state: &[u8],
+    sets: Option<Sets>,
+    client: Option<BorrowedFd<'_>>,
+) -> std::result::Result<(), HookFailure> {
     // A file rather than a pipe: a hook that does not read its input cannot block or fail us.
     let input = pipe::file_with(state)?;
     let (output, writer) = pipe::pair()?;
@@ -86,11 +93,16 @@ pub(crate) fn run(hook: &Prepared, state: &[u8], sets: Option<Sets>) -> std::res
     };
     drop((writer, report));
     let limit = (hook.timeout > 0).then(|| Duration::from_secs(u64::from(hook.timeout)));
-    let (printed, ended) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), limit, OUTPUT)?;
-    if !ended {
+    let (printed, outcome) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), client, limit, OUTPUT)?;
+    let broken_off = match outcome {
+        Outcome::Ended => None,
+        Outcome::Late => Some((Part::HookTimeout, hook.timeout as i32)),
+        Outcome::Abandoned => Some((Part::Abandoned, 0)),
+    };
+    if let Some((part, number)) = broken_off {
         process::signal(pidfd.as_fd(), libc::SIGKILL)?;
         clone::wait(pid)?;
-        return Err(HookFailure { part: Part::HookTimeout, number: hook.timeout as i32, output: printed });
+        return Err(HookFailure { part, number, output: printed });
     }
     let code = clone::wait(pid)?;
     let mut errno = [0; 4];

@@ -328,7 +328,7 @@ fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credent
             break;
         }
     }
-    hook::run(hook, &text, sets).map_err(|failure| Broken {
+    hook::run(hook, &text, sets, None).map_err(|failure| Broken {
         part: failure.part,
         errno: failure.number,
         output: failure.output,

@@ -301,8 +301,10 @@ impl<'a> Building<'a> {
         let error = self.out_of_memory().unwrap_or(error);
         let Building { record, child, new, log, .. } = self;
         drop(child);
-        drop(new);
-        super::hooks::poststop(&record, log);
+        // Whoever has deleted the container meanwhile has run them.
+        if new.undo() {
+            super::hooks::poststop(&record, log);
+        }
         error
     }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What has to be in place before the container's process exists.
+/// What has to be in place before the container's program starts.
 pub(super) struct Foreground {
     signals: Signals,
     /// The caller's terminal, in raw mode until this is dropped.
@@ -37,8 +37,11 @@ impl Foreground {
 /// Attends to the process until it has ended and everything it printed on its terminal has been passed on. Its status as
 /// a shell would say it.
 pub(super) fn attend(foreground: Foreground, child: Child, master: Option<OwnedFd>) -> Result<u8> {
-    let mut relay = master.map(|master| Relay::between(master, foreground.raw.as_ref()));
+    let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
+    let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
     let pidfd = child.pidfd.as_fd();
+    // Orphans that ended before signals were held back told nobody.
+    relay::reap_all_but(child.pid);
     loop {
         let seen = relay::wait(foreground.signals.as_fd(), pidfd, relay.as_ref());
         let seen = seen.map_err(io::Error::from).context("wait for the container")?;

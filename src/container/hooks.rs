@@ -6,46 +6,60 @@ use crate::hook::{self, Prepared};
 use crate::launch::{errno_words, printed};
 use crate::plan::hooks_of;
 use crate::report::Log;
-use crate::sys::Errno;
+use crate::sys::{Errno, process};
 use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::{Hook, Hooks};
+use std::os::fd::{AsFd, BorrowedFd};
 
-/// `prestart`, then `createRuntime`: the container's mounts stand, its root is not entered yet.
-pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record) -> Result<()> {
+/// `prestart`, then `createRuntime`: the container's mounts stand, its root is not entered yet. A hook that is at work when
+/// the container's process dies is killed: `delete --force` ends a creation that hangs in one.
+pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32) -> Result<()> {
     let Some(hooks) = hooks else { return Ok(()) };
-    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating)?;
-    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating)
+    let process = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
+    let client = Some(process.as_fd());
+    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating, client)?;
+    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating, client)
 }
 
 /// `poststart`: the program has been executed. The first failure ends the container (runtime.md, lifecycle step 9).
 pub(super) fn poststart(record: &Record) -> Result<()> {
-    run_all("poststart", &record.poststart, record, Status::Running)
+    run_all("poststart", &record.poststart, record, Status::Running, None)
 }
 
 /// `poststop` of a deleted container, in order, all of them. None can stop anything: a failure is a warning.
 pub(super) fn poststop(record: &Record, log: &Log) {
     for number in 0..record.poststop.len() {
-        if let Err(error) = run_one("poststop", &record.poststop, number, record, Status::Stopped) {
+        if let Err(error) = run_one("poststop", (&record.poststop, number), record, Status::Stopped, None) {
             log.warning_of(&error);
         }
     }
 }
 
-fn run_all(kind: &str, list: &[Hook], record: &Record, status: Status) -> Result<()> {
-    (0..list.len()).try_for_each(|number| run_one(kind, list, number, record, status))
+/// The process for which hooks run.
+type Client<'a> = Option<BorrowedFd<'a>>;
+
+fn run_all(kind: &str, list: &[Hook], record: &Record, status: Status, client: Client<'_>) -> Result<()> {
+    (0..list.len()).try_for_each(|number| run_one(kind, (list, number), record, status, client))
 }
 
-fn run_one(kind: &str, list: &[Hook], number: usize, record: &Record, status: Status) -> Result<()> {
+fn run_one(
+    kind: &str,
+    (list, number): (&[Hook], usize),
+    record: &Record,
+    status: Status,
+    client: Client<'_>,
+) -> Result<()> {
     let path = list[number].path().display();
     let state = state_for_hooks(record, status)?;
     let prepared = Prepared::new(&list[number], &files::environment());
-    hook::run(&prepared, &state, None)
+    hook::run(&prepared, &state, None, client)
         .map_err(|failure| {
             let output = printed(&failure.output);
             match failure.part {
                 Part::HookStatus => anyhow!("exit status {}{output}", failure.number),
                 Part::HookSignal => anyhow!("signal {}{output}", failure.number),
                 Part::HookTimeout => anyhow!("hook ran past specified timeout of {}s{output}", failure.number),
+                Part::Abandoned => anyhow!("the container's process was killed while the hook ran{output}"),
                 _ => anyhow!("{}{output}", errno_words(Errno::from_raw(failure.number))),
             }
         })

@@ -91,7 +91,7 @@ impl HostSide for Hosting<'_> {
         self.score(pid)?;
         self.net_devices.borrow_mut().hand_over(&self.build.plan.net_devices, pid)?;
         self.resctrl(pid)?;
-        hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record)
+        hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid)
     }
 
     fn terminal(&mut self, master: OwnedFd) -> Result<()> {

@@ -3,21 +3,22 @@
 use super::{Id, NO_CONTAINER, Root, dir};
 use anyhow::{Context, bail};
 
-/// Sends `signal` to the container's first process, by pidfd, in whatever status the container is as long as the process
-/// lives: also while `create` is at work, and also when it is paused.
+/// Sends `signal` to the first process, by pidfd, of a container that is created, running or paused (runtime.md, "Kill").
+/// One that is being created has no process to speak of yet: `delete --force` ends it.
 ///
 /// SIGKILL goes to the whole cgroup when the first process shares its pid namespace, because then its death does not end
 /// the others. With `all` the rest of the cgroup is killed although the first process has ended, and that is no error.
-/// Takes no lock: a hung `create` or `start` must not keep anyone from ending it.
+/// Takes no lock: a hung `start` must not keep anyone from ending it.
 pub(crate) fn kill(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
     attempt(root, id, signal, all).with_context(|| format!("cannot kill {id}"))
 }
 
 fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
     let record = dir::read_record(&root.of(id))?.context(NO_CONTAINER)?;
-    let init = match record.init {
-        Some(init) => init.open()?,
-        None => None,
+    // Without a cgroup a creator writes the process down before it is done.
+    let init = match (record.creator, record.init) {
+        (None, Some(init)) => init.open()?,
+        _ => None,
     };
     if init.is_none() && !all {
         bail!("container not running");

@@ -57,27 +57,37 @@ impl<'a> NewContainer<'a> {
         self.kept = true;
     }
 
-    /// Removes the directory, unless somebody else has: then another container may have it by now.
-    fn remove(&self) -> anyhow::Result<()> {
+    /// Undoes everything. False if `delete --force` has been here meanwhile: what goes with a deletion has been done then.
+    pub(crate) fn undo(mut self) -> bool {
+        self.kept = true;
+        self.undo_all()
+    }
+
+    fn undo_all(&mut self) -> bool {
+        for (what, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
+            if let Err(error) = undo().with_context(|| format!("cleaning up: cannot {what}")) {
+                self.log.warning_of(&error);
+            }
+        }
+        self.remove().context("cleaning up").unwrap_or_else(|error| {
+            self.log.warning_of(&error);
+            true
+        })
+    }
+
+    /// Removes the directory, unless somebody else has: then another container may have it by now. Whether it was ours.
+    fn remove(&self) -> anyhow::Result<bool> {
         match self.dir.lock()? {
-            Some(locked) => locked.remove(),
-            None => Ok(()),
+            Some(locked) => locked.remove().map(|()| true),
+            None => Ok(false),
         }
     }
 }
 
 impl Drop for NewContainer<'_> {
     fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        for (what, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
-            if let Err(error) = undo().with_context(|| format!("cleaning up: cannot {what}")) {
-                self.log.warning_of(&error);
-            }
-        }
-        if let Err(error) = self.remove().context("cleaning up") {
-            self.log.warning_of(&error);
+        if !self.kept {
+            self.undo_all();
         }
     }
 }

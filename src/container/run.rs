@@ -19,9 +19,10 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         if !no_subreaper && !detach {
             credentials::subreaper().map_err(std::io::Error::from).context("become a subreaper")?;
         }
-        // Signals are held back from before the process exists, so that none is lost and its end is not missed.
-        let foreground = (!detach).then(|| Foreground::prepare(build.has_terminal())).transpose()?;
         let building = Building::begin(build, root, log)?;
+        // Signals are held back from here on, when they have somebody to go to: the process waits for its start, so none is
+        // lost, and its pidfd tells its end. Before, they end this process as they end a `create`, whatever a hook does.
+        let foreground = (!detach).then(|| Foreground::prepare(building.build.has_terminal())).transpose()?;
         // The program shall find its terminal in the size of the caller's from its first moment.
         if let (Some(foreground), Some(master)) = (&foreground, building.console.peek()) {
             foreground.give_size(master);

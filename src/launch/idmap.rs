@@ -45,7 +45,7 @@ fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
     let mut arguments = vec![name.to_owned(), pid.to_string()];
     arguments.extend(map.split_ascii_whitespace().map(str::to_owned));
     let prepared = Prepared::program(&program, &arguments, TIME_FOR_MAPS)?;
-    hook::run(&prepared, b"", None).map_err(|failure| {
+    hook::run(&prepared, b"", None, None).map_err(|failure| {
         let printed = super::printed(&failure.output);
         match failure.part {
             Part::HookTimeout => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),

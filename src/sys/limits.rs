@@ -60,12 +60,14 @@ pub(crate) fn set_personality(domain: u64) -> Result<()> {
 /// Gives every signal its default disposition and lets every signal through: an ignored SIGPIPE is inherited by
 /// execve(2), and both Rust's start-up code and several engines ignore it.
 pub(crate) fn reset_signals() -> Result<()> {
-    // SAFETY: sigaction is plain data for which zero is the default action with an empty mask.
-    let default: libc::sigaction = unsafe { std::mem::zeroed() };
-    for signal in 1..=31 {
+    // The kernel's own structure, all zero: the default action with an empty mask. Past the library, which keeps two signals
+    // for itself and refuses them, but hands them on ignored when it spawns a program.
+    let default = [0_u64; 4];
+    for signal in 1..=64 {
         if signal != libc::SIGKILL && signal != libc::SIGSTOP {
-            // SAFETY: `default` is a full structure; a null old action is allowed.
-            done(unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) })?;
+            let (new, old) = (&raw const default, std::ptr::null_mut::<u64>());
+            // SAFETY: `default` is at least as large as the kernel's structure; a null old action is allowed.
+            answer(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, old, size_of::<u64>()) })?;
         }
     }
     // SAFETY: sigset_t is plain data for which zero is the empty set.

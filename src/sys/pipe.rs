@@ -32,14 +32,26 @@ pub(crate) fn read(fd: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// Reads from `output` until the process behind `pidfd` has ended or `limit` has passed: the last `most` bytes, and
-/// whether it has ended. A process that left its own children with the pipe does not keep us waiting.
+/// Why reading the output of a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The process has ended.
+    Ended,
+    /// Its time is up.
+    Late,
+    /// The other process has ended, for which it was to run.
+    Abandoned,
+}
+
+/// Reads from `output` until the process behind `pidfd` has ended, or the one behind `client` has, or `limit` has passed:
+/// the last `most` bytes, and which it was. A process that left its own children with the pipe does not keep us waiting.
 pub(crate) fn read_until_end_of(
     output: BorrowedFd<'_>,
     pidfd: BorrowedFd<'_>,
+    client: Option<BorrowedFd<'_>>,
     limit: Option<Duration>,
     most: usize,
-) -> Result<(Vec<u8>, bool)> {
+) -> Result<(Vec<u8>, Outcome)> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     let mut printed = Vec::new();
     let mut open = true;
@@ -49,14 +61,17 @@ pub(crate) fn read_until_end_of(
             // Rounded up: a poll that ends a fraction of a millisecond early would turn in circles.
             Some(left) => PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX),
         };
-        let mut wanted = [PollFd::new(pidfd, PollFlags::POLLIN), PollFd::new(output, PollFlags::POLLIN)];
-        let watched = if open { &mut wanted[..] } else { &mut wanted[..1] };
-        match poll(watched, timeout) {
+        let mut wanted = vec![PollFd::new(pidfd, PollFlags::POLLIN)];
+        wanted.extend(client.map(|client| PollFd::new(client, PollFlags::POLLIN)));
+        wanted.extend(open.then(|| PollFd::new(output, PollFlags::POLLIN)));
+        match poll(&mut wanted, timeout) {
             Err(Errno::EINTR) => continue,
             other => other?,
         };
-        let ended = wanted[0].any().unwrap_or(false);
-        let readable = open && wanted[1].any().unwrap_or(false);
+        let any = |index: usize| wanted[index].any().unwrap_or(false);
+        let ended = any(0);
+        let abandoned = client.is_some() && any(1);
+        let readable = open && any(wanted.len() - 1);
         if readable {
             let mut bytes = [0; 4096];
             let length = read(output.as_fd(), &mut bytes)?;
@@ -64,10 +79,13 @@ pub(crate) fn read_until_end_of(
             printed.extend_from_slice(&bytes[..length]);
             printed.drain(..printed.len().saturating_sub(most));
         } else if ended {
-            return Ok((printed, true));
+            return Ok((printed, Outcome::Ended));
+        }
+        if !ended && abandoned {
+            return Ok((printed, Outcome::Abandoned));
         }
         if !ended && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Ok((printed, false));
+            return Ok((printed, Outcome::Late));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::terminal::{self, Raw};
 use super::{Errno, Result, pipe};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -61,23 +62,33 @@ pub(crate) struct Seen {
     pub(crate) signal: bool,
     /// The process has ended.
     pub(crate) ended: bool,
-    output: bool,
+    /// The container's terminal has something to say or takes more.
+    master: bool,
     input: bool,
+    /// Standard output takes more.
+    room: bool,
 }
 
 /// Waits for the next thing to attend to.
 pub(crate) fn wait(signals: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, relay: Option<&Relay>) -> Result<Seen> {
     let mut fds = vec![PollFd::new(signals, PollFlags::POLLIN), PollFd::new(pidfd, PollFlags::POLLIN)];
-    let mut output = None;
-    let mut input = None;
+    let [mut master, mut input, mut room] = [None; 3];
     if let Some(relay) = relay {
-        if relay.output_open {
-            output = Some(fds.len());
-            fds.push(PollFd::new(relay.master.as_fd(), PollFlags::POLLIN));
+        let mut add = |fd, wanted: PollFlags| {
+            fds.push(PollFd::new(fd, wanted));
+            Some(fds.len() - 1)
+        };
+        let [stdin, stdout, _] = terminal::standard();
+        // What is not wanted is not looked at: a hang-up would be seen again and again.
+        let wanted = relay.wanted();
+        if !wanted.is_empty() {
+            master = add(relay.master.as_fd(), wanted);
         }
-        if relay.input_open {
-            input = Some(fds.len());
-            fds.push(PollFd::new(terminal::standard()[0], PollFlags::POLLIN));
+        if relay.input_open && relay.input.is_empty() {
+            input = add(stdin, PollFlags::POLLIN);
+        }
+        if !relay.output.is_empty() {
+            room = add(stdout, PollFlags::POLLOUT);
         }
     }
     match poll(&mut fds, PollTimeout::NONE) {
@@ -85,10 +96,14 @@ pub(crate) fn wait(signals: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, relay: Option
         other => other?,
     };
     let any = |index: usize| fds[index].any().unwrap_or(false);
-    Ok(Seen { signal: any(0), ended: any(1), output: output.is_some_and(any), input: input.is_some_and(any) })
+    let [master, input, room] = [master, input, room].map(|index| index.is_some_and(any));
+    Ok(Seen { signal: any(0), ended: any(1), master, input, room })
 }
 
 /// Bytes between the caller's standard streams and the outer side of a container's terminal.
+///
+/// Neither direction waits for the other, nor for a program that does not read: what cannot be passed on yet is kept, one
+/// reading of it, and no more is read until that has gone.
 #[derive(Debug)]
 pub(crate) struct Relay {
     master: OwnedFd,
@@ -96,13 +111,26 @@ pub(crate) struct Relay {
     size_of: Option<OwnedFd>,
     output_open: bool,
     input_open: bool,
+    /// Read from the master, not yet written to standard output.
+    output: Vec<u8>,
+    /// Read from standard input, not yet written to the master.
+    input: Vec<u8>,
 }
+
+/// How much is read at once, in bytes, and so how much is kept at most in each direction.
+const PORTION: usize = 16_384;
+
+/// How much is written to standard output at once. That stays in blocking mode, as it is its other users' too: a pipe with
+/// room takes this much without blocking (PIPE_BUF, pipe(7)).
+const SIP: usize = 4096;
 
 impl Relay {
     /// A relay; `raw` is the caller's terminal if it has one.
-    pub(crate) fn between(master: OwnedFd, raw: Option<&Raw>) -> Relay {
+    pub(crate) fn between(master: OwnedFd, raw: Option<&Raw>) -> Result<Relay> {
+        let flags = OFlag::from_bits_retain(fcntl(&master, FcntlArg::F_GETFL)?);
+        fcntl(&master, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         let size_of = raw.and_then(Raw::try_clone);
-        Relay { master, size_of, output_open: true, input_open: true }
+        Ok(Relay { master, size_of, output_open: true, input_open: true, output: Vec::new(), input: Vec::new() })
     }
 
     /// Gives the container's terminal the size the caller's has now.
@@ -110,69 +138,99 @@ impl Relay {
         give_size(self.size_of.as_ref(), &self.master);
     }
 
+    /// What is to be done with the master.
+    fn wanted(&self) -> PollFlags {
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::POLLIN, self.output_open && self.output.is_empty());
+        wanted.set(PollFlags::POLLOUT, !self.input.is_empty());
+        wanted
+    }
+
     /// Passes on what the wait has seen.
     pub(crate) fn pass(&mut self, seen: &Seen) -> Result<()> {
-        let mut bytes = [0; 16_384];
-        if seen.output {
-            match pipe::read(self.master.as_fd(), &mut bytes) {
-                // The last process has closed the inner side.
-                Ok(0) | Err(Errno::EIO) => self.output_open = false,
-                Ok(length) => write_all(terminal::standard()[1], &bytes[..length])?,
-                Err(errno) => return Err(errno),
-            }
+        if seen.room {
+            write_some(terminal::standard()[1], &mut self.output)?;
+        }
+        if seen.master {
+            self.take_output()?;
+            self.give_input()?;
         }
         if seen.input {
+            let mut bytes = [0; PORTION];
             match pipe::read(terminal::standard()[0], &mut bytes) {
                 Ok(0) | Err(Errno::EIO) => {
                     self.input_open = false;
                     // The end of the input, as a terminal says it.
-                    self.write_input(&[4])?;
+                    self.input.push(4);
                 }
-                Ok(length) => self.write_input(&bytes[..length])?,
+                Ok(length) => self.input.extend_from_slice(&bytes[..length]),
+                Err(Errno::EAGAIN) => (),
+                Err(errno) => return Err(errno),
+            }
+            self.give_input()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the container has printed, if what was read before is gone. Whether there was anything.
+    fn take_output(&mut self) -> Result<bool> {
+        if !self.output_open || !self.output.is_empty() {
+            return Ok(false);
+        }
+        let mut bytes = [0; PORTION];
+        match pipe::read(self.master.as_fd(), &mut bytes) {
+            // The last process has closed the inner side.
+            Ok(0) | Err(Errno::EIO) => self.output_open = false,
+            Ok(length) => self.output.extend_from_slice(&bytes[..length]),
+            Err(Errno::EAGAIN) => (),
+            Err(errno) => return Err(errno),
+        }
+        Ok(!self.output.is_empty())
+    }
+
+    /// Writes as much of the input as the container's terminal takes now.
+    fn give_input(&mut self) -> Result<()> {
+        while !self.input.is_empty() {
+            match nix::unistd::write(&self.master, &self.input) {
+                Ok(length) => drop(self.input.drain(..length)),
+                Err(Errno::EINTR) => (),
+                Err(Errno::EAGAIN) => return Ok(()),
+                // Nobody reads any more.
+                Err(Errno::EIO) => {
+                    self.input_open = false;
+                    self.input.clear();
+                }
                 Err(errno) => return Err(errno),
             }
         }
         Ok(())
     }
 
-    fn write_input(&mut self, bytes: &[u8]) -> Result<()> {
-        match write_all(self.master.as_fd(), bytes) {
-            // Nobody reads any more.
-            Err(Errno::EIO) => {
-                self.input_open = false;
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
     /// Passes on what the container has printed and nobody has read yet. Processes it left behind do not keep us.
     pub(crate) fn drain(&mut self) -> Result<()> {
-        while self.output_open {
-            let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, PollTimeout::ZERO) {
-                Ok(0) => return Ok(()),
-                Err(Errno::EINTR) => continue,
-                other => other?,
-            };
-            self.pass(&Seen { output: true, ..Seen::default() })?;
+        loop {
+            while !self.output.is_empty() {
+                match poll(&mut [PollFd::new(terminal::standard()[1], PollFlags::POLLOUT)], PollTimeout::NONE) {
+                    Err(Errno::EINTR) => (),
+                    other => drop(other?),
+                }
+                write_some(terminal::standard()[1], &mut self.output)?;
+            }
+            if !self.take_output()? {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 
-fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        match nix::unistd::write(fd, bytes) {
-            Ok(length) => bytes = &bytes[length..],
-            Err(Errno::EINTR) => (),
-            Err(Errno::EAGAIN) => {
-                poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE)?;
-            }
-            // Nobody wants the output; the container goes on.
-            Err(Errno::EPIPE) => return Ok(()),
-            Err(errno) => return Err(errno),
-        }
+/// Writes the first of `bytes`, and takes away what is written.
+fn write_some(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<()> {
+    match nix::unistd::write(fd, &bytes[..bytes.len().min(SIP)]) {
+        Ok(length) => drop(bytes.drain(..length)),
+        Err(Errno::EINTR | Errno::EAGAIN) => (),
+        // Nobody wants the output; the container goes on.
+        Err(Errno::EPIPE) => bytes.clear(),
+        Err(errno) => return Err(errno),
     }
     Ok(())
 }

@@ -113,7 +113,7 @@ fn a_stopped_container_takes_no_signal_and_can_only_be_deleted() {
 
 #[test]
 fn kill_reaches_the_process() {
-    for (word, number) in [("", SIGTERM), ("9", SIGKILL), ("SIGUSR1", 10), ("hup", 1), ("RTMIN+1", 35)] {
+    for (word, number) in [("", SIGTERM), ("9", SIGKILL), ("SIGUSR1", 10), ("usr2", 12), ("RTMIN+1", 35)] {
         let (stage, mut actor) = (Stage::new(&format!("kill-{number}")), Actor::new());
         stage.container("web", &actor);
         assert_eq!(stage.davit(&["kill", "web", word]).fine(), "");

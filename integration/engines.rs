@@ -1,0 +1,54 @@
+//! `integration engines [FILTER]`: container engines driven as their users drive them, with the runtime under test below.
+//!
+//! Every check is run twice, with the runtime under test (`$RUNTIME`) and with runc, so that a failure is known to be ours;
+//! a table of feature and engine closes the run. Nothing of this host's own engines is touched: the suite starts itself again
+//! in a mount, network and pid namespace of its own, and keeps all state on a tmpfs there. An engine that is not installed is
+//! skipped and counted. It deliberately knows nothing of how an engine calls a runtime; `contract.rs` knows that.
+
+mod buildah;
+mod compose;
+mod containerd;
+mod engine;
+mod exec;
+mod health;
+mod images;
+mod lifecycle;
+mod limits;
+mod networks;
+mod pods;
+mod security;
+mod snippets;
+mod streams;
+mod table;
+mod volumes;
+
+use engine::Engine;
+use std::process::{Command, ExitCode};
+
+/// One check: feature (a row of the table), its own name, and what it does with an engine that has it.
+pub(crate) type Check = (&'static str, &'static str, fn(&Engine));
+
+/// The environment variable that marks the second start, inside the namespaces.
+const INSIDE: &str = "DAVIT_ENGINES_INSIDE";
+
+/// `words` are the test runner's: filters and options.
+pub(crate) fn main(words: Vec<String>) -> ExitCode {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("integration: needs root");
+        return ExitCode::FAILURE;
+    }
+    if std::env::var_os(INSIDE).is_some() {
+        return table::run(words);
+    }
+    // The shell is the first process there, and reaps what daemons and monitors leave behind.
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation", "private"]);
+    command.args(["sh", "-c", "\"$@\" & wait $!", "sh"]).arg(std::env::current_exe().unwrap()).arg("engines");
+    match command.args(words).env(INSIDE, "1").status() {
+        Ok(status) => u8::try_from(status.code().unwrap_or(1)).map_or(ExitCode::FAILURE, ExitCode::from),
+        Err(error) => {
+            eprintln!("integration: unshare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

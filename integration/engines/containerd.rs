@@ -1,0 +1,247 @@
+//! containerd by its own client: tasks without Docker above them.
+
+use super::{
+    Check,
+    engine::{Engine, Kind, LIMIT, cgroup_of, fresh},
+};
+use crate::{call::Output, trial::skip};
+use std::fs;
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("life cycle", "exit codes", exit_codes),
+    ("life cycle", "programs that cannot run", cannot_run),
+    ("life cycle", "kill -s", kill),
+    ("life cycle", "rm -f leaves nothing", remove),
+    ("pause", "pause and unpause", pause),
+    ("pause", "kill while paused", kill_paused),
+    ("pause", "top", top),
+    ("pause", "stats", stats),
+    ("exec", "exit codes", exec),
+    ("exec", "user, directory, environment", surroundings),
+    ("exec", "with a terminal", exec_terminal),
+    ("exec", "twenty at once", twenty),
+    ("logs and attach", "size of the terminal", terminal),
+    ("limits", "memory", memory),
+    ("volumes and binds", "bind, writable and not", bind),
+    ("volumes and binds", "--read-only", read_only),
+    ("networks", "host", host),
+    ("security", "default seccomp", seccomp),
+    ("security", "--privileged", privileged),
+    ("security", "--user", user),
+    ("pods", "shared namespaces", pods),
+    ("configuration", "config.toml of docs/engines.md", configuration),
+];
+
+const IDLE: &str = "while :; do sleep 1000; done";
+
+fn ctr(e: &Engine, flags: &[&str], id: &str, program: &[&str]) -> Output {
+    let (runtime, tree) = (e.runtime(), e.file("tree"));
+    e.call(&[&["run", "--runc-binary", &runtime], flags, &["--rootfs", &tree, id], program].concat())
+}
+
+fn sh(e: &Engine, flags: &[&str], script: &str) -> Output {
+    ctr(e, &[&["--rm"], flags].concat(), &fresh("task"), &["/bin/sh", "-c", script])
+}
+
+struct Task<'a>(&'a Engine, String);
+
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        self.0.call(&["task", "rm", "-f", &self.1]);
+        self.0.call(&["container", "rm", &self.1]);
+    }
+}
+
+impl Task<'_> {
+    fn call(&self, verb: &str, flags: &[&str]) -> Output {
+        self.0.call(&[&["task", verb], flags, &[&self.1]].concat())
+    }
+
+    fn exec(&self, flags: &[&str], script: &str) -> Output {
+        let id = fresh("exec");
+        self.0.call(&[&["task", "exec", "--exec-id", &id], flags, &[&self.1, "/bin/sh", "-c", script]].concat())
+    }
+
+    /// Pid and status of the task, as `ctr task ls` has them.
+    fn listed(&self) -> (String, String) {
+        let list = self.0.call(&["task", "ls"]).ok().out;
+        let line = list.lines().find(|line| line.split_whitespace().next() == Some(&self.1)).unwrap_or_default();
+        let mut words = line.split_whitespace().skip(1).map(str::to_owned);
+        (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    }
+}
+
+fn up<'a>(e: &'a Engine, flags: &[&str], script: &str) -> Task<'a> {
+    let task = Task(e, fresh("task"));
+    ctr(e, &[&["-d"], flags].concat(), &task.1, &["/bin/sh", "-c", script]).ok();
+    task
+}
+
+fn wait_status(task: &Task<'_>, status: &str) {
+    let end = std::time::Instant::now() + crate::call::LIMIT;
+    while task.listed().1 != status {
+        assert!(std::time::Instant::now() < end, "never {status}: {:?}", task.listed());
+    }
+}
+
+fn exit_codes(e: &Engine) {
+    for code in [0, 1, 42] {
+        sh(e, &[], &format!("exit {code}")).exits(code);
+    }
+}
+
+fn cannot_run(e: &Engine) {
+    ctr(e, &["--rm"], &fresh("task"), &["nonexistent"]).fails().says("executable file not found in $PATH");
+    ctr(e, &["--rm"], &fresh("task"), &["/etc/passwd"]).fails().says("permission denied");
+}
+
+fn kill(e: &Engine) {
+    let task = up(e, &[], "trap 'exit 9' USR1; while :; do sleep 1; done");
+    while task.listed().1 == "RUNNING" {
+        task.call("kill", &["-s", "USR1"]);
+    }
+    task.call("delete", &[]).says("exit code 9");
+}
+
+fn remove(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    let cgroup = cgroup_of(&task.listed().0);
+    let state = format!("/run/containerd/runc/default/{}", task.1);
+    assert!(cgroup.exists() && fs::exists(&state).unwrap());
+    drop(task);
+    assert!(!cgroup.exists() && !fs::exists(&state).unwrap());
+}
+
+fn pause(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    task.call("pause", &[]).ok();
+    assert_eq!(task.listed().1, "PAUSED");
+    task.call("resume", &[]).ok();
+    assert_eq!(task.listed().1, "RUNNING");
+}
+
+fn kill_paused(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    task.call("pause", &[]).ok();
+    task.call("kill", &["-s", "KILL"]).ok();
+    wait_status(&task, "STOPPED");
+    task.call("delete", &[]).says("exit code 137");
+}
+
+fn top(e: &Engine) {
+    let task = up(e, &[], "sleep 1000 & sleep 1000");
+    let end = std::time::Instant::now() + crate::call::LIMIT;
+    while task.call("ps", &[]).ok().out.lines().count() < 3 {
+        assert!(std::time::Instant::now() < end, "{:?}", task.call("ps", &[]));
+    }
+}
+
+fn stats(e: &Engine) {
+    let task = up(e, &["--memory-limit", "67108864"], IDLE);
+    let said = task.call("metrics", &[]).ok();
+    assert!(said.out.contains("67108864"), "{said:?}");
+}
+
+fn exec(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    for code in [0, 1, 42] {
+        task.exec(&[], &format!("exit {code}")).exits(code);
+    }
+    e.call(&["task", "exec", "--exec-id", "missing", &task.1, "nonexistent"]).fails().says("executable file not found");
+}
+
+fn surroundings(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    let said = task.exec(&["--user", "1000:1000", "--cwd", "/tmp"], "id -u; id -g; pwd").ok();
+    assert_eq!(said.out, "1000\n1000\n/tmp\n");
+}
+
+/// `ctr` insists on a terminal of its own where the container is to have one.
+fn on_terminal(e: &Engine, words: &[&str], text: &str) -> i32 {
+    let pair = nix::pty::openpty(None, None).unwrap();
+    let running = e.prepare(words).stdio(&pair.slave);
+    drop(pair.slave);
+    let mut said = Vec::new();
+    // The end of a terminal is an error to its reader; what came before it counts.
+    std::io::Read::read_to_end(&mut fs::File::from(pair.master), &mut said).ok();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains(text), "{said}");
+    running.finish().code()
+}
+
+fn exec_terminal(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    let words = ["task", "exec", "-t", "--exec-id", "tty", &task.1, "/bin/sh", "-c", "tty; exit 3"];
+    assert_eq!(on_terminal(e, &words, "/dev/pts/0"), 3);
+}
+
+fn twenty(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    let calls = (0..20).map(|number| {
+        let (id, script) = (fresh("exec"), format!("exit {number}"));
+        e.prepare(&["task", "exec", "--exec-id", &id, &task.1, "/bin/sh", "-c", &script]).spawn()
+    });
+    for (number, call) in (0..20).zip(calls.collect::<Vec<_>>()) {
+        call.finish_within(LIMIT).exits(number);
+    }
+}
+
+fn terminal(e: &Engine) {
+    let (runtime, tree, id) = (e.runtime(), e.file("tree"), fresh("task"));
+    let words =
+        ["run", "--runc-binary", &runtime, "--rm", "-t", "--rootfs", &tree, &id, "/bin/sh", "-c", "tty; exit 4"];
+    assert_eq!(on_terminal(e, &words, "/dev/pts/0"), 4);
+}
+
+fn memory(e: &Engine) {
+    let task = up(e, &["--memory-limit", "67108864"], IDLE);
+    assert_eq!(fs::read_to_string(cgroup_of(&task.listed().0).join("memory.max")).unwrap(), "67108864\n");
+}
+
+fn bind(e: &Engine) {
+    let dir = e.new_dir();
+    let flag = |options: &str| format!("type=bind,src={dir},dst=/mnt,options=rbind:{options}");
+    sh(e, &["--mount", &flag("rw")], "echo written >/mnt/file").ok();
+    assert_eq!(fs::read_to_string(format!("{dir}/file")).unwrap(), "written\n");
+    sh(e, &["--mount", &flag("ro")], "echo again >/mnt/file").fails().says("Read-only file system");
+}
+
+fn read_only(e: &Engine) {
+    sh(e, &["--read-only"], "touch /x").fails().says("Read-only file system");
+}
+
+fn host(e: &Engine) {
+    let own = fs::read_link("/proc/self/ns/net").unwrap();
+    assert_eq!(sh(e, &["--net-host"], "readlink /proc/self/ns/net").ok().line(), own.to_str().unwrap());
+}
+
+fn seccomp(e: &Engine) {
+    let said = sh(e, &["--seccomp"], "grep ^Seccomp: /proc/self/status").ok();
+    assert_eq!(said.line(), "Seccomp:\t2");
+}
+
+fn privileged(e: &Engine) {
+    sh(e, &["--privileged"], "mount -t tmpfs t /tmp").ok();
+}
+
+fn user(e: &Engine) {
+    assert_eq!(sh(e, &["--user", "1000:1000"], "id -u; id -g").ok().out, "1000\n1000\n");
+}
+
+fn pods(_: &Engine) {
+    skip("pods of containerd need a CRI client, which no distribution packages");
+}
+
+/// The daemon of this engine was started with the file of the document; here is what it made of it.
+fn configuration(e: &Engine) {
+    if !e.ours {
+        skip("runc is what containerd has by itself");
+    }
+    assert!(e.kind == Kind::Containerd);
+    let words = ["containerd", "--config", &e.file("config.toml"), "config", "dump"];
+    let said = crate::call::Call::new(&e.dir(), &words).run().ok();
+    assert!(said.out.contains(&e.runtime()), "{said:?}");
+    assert!(
+        said.out.contains("default_runtime_name = 'davit'") || said.out.contains("default_runtime_name = \"davit\"")
+    );
+}

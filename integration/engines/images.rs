@@ -1,0 +1,104 @@
+//! Building, committing, and layers that stay as they were.
+
+use super::{
+    Check,
+    engine::{Engine, IMAGE, Kind, at, fresh},
+};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("images and layers", "build", build),
+    ("images and layers", "a build that fails", build_fails),
+    ("images and layers", "commit", commit),
+    ("images and layers", "the image is unchanged", unchanged),
+    ("images and layers", "cp", copy),
+];
+pub(crate) const DOCKER: &[Check] = &[("images and layers", "build with BuildKit", buildkit)];
+
+/// Each step's user, directory, environment and file system, and what a later step sees of it.
+pub(crate) const BUILD: &str = "FROM localhost/bb:latest
+ENV WHO=builder
+WORKDIR /work
+COPY given /work/given
+RUN echo $WHO >made && cat given >>made && chown -R user /work
+USER user
+RUN id -un >>made && echo $$ >pid
+CMD cat /work/made
+";
+pub(crate) const BUILT: &str = "builder\ngift\nuser\n";
+
+/// A directory with a Dockerfile and what it copies.
+pub(crate) fn context(e: &Engine, file: &str) -> String {
+    let dir = e.new_dir();
+    fs::write(format!("{dir}/Dockerfile"), file).unwrap();
+    fs::write(format!("{dir}/given"), "gift\n").unwrap();
+    dir
+}
+
+fn build_words<'a>(e: &Engine, name: &'a str, dir: &'a str) -> Vec<&'a str> {
+    let mut words = vec!["build", "--network", "none", "-t", name];
+    if e.kind == Kind::Podman {
+        words.push("--isolation=oci");
+    }
+    words.push(dir);
+    words
+}
+
+fn build(e: &Engine) {
+    let (name, dir) = (fresh("localhost/built"), context(e, BUILD));
+    e.call(&build_words(e, &name, &dir)).ok();
+    assert_eq!(e.call(&["run", "--rm", "--network", "none", &name]).ok().out, BUILT);
+}
+
+fn build_fails(e: &Engine) {
+    let (name, dir) = (fresh("localhost/unbuilt"), context(e, "FROM localhost/bb:latest\nRUN exit 5\n"));
+    let said = e.call(&build_words(e, &name, &dir)).fails();
+    assert!(said.err.contains('5') || said.out.contains('5'), "{said:?}");
+}
+
+fn commit(e: &Engine) {
+    let (up, name) = (e.up(&[], "echo kept >/kept"), fresh("localhost/committed"));
+    assert_eq!(e.wait(&up.name), "0");
+    e.call(&["commit", &up.name, &name]).ok();
+    assert_eq!(e.call(&["run", "--rm", "--network", "none", &name, "cat", "/kept"]).ok().out, "kept\n");
+}
+
+fn unchanged(e: &Engine) {
+    e.sh(&[], "echo spoiled >/etc/passwd; rm -r /var; echo new >/new").ok();
+    let said = e.sh(&[], "head -n 1 /etc/passwd; test -d /var && test ! -e /new && echo same").ok();
+    assert_eq!(said.out, "root:x:0:0:root:/root:/bin/sh\nsame\n");
+}
+
+fn copy(e: &Engine) {
+    let up = e.up(&[], "until test -e /tmp/given; do sleep 1; done; cat /tmp/given >/tmp/taken");
+    let dir = context(e, BUILD);
+    e.call(&["cp", &format!("{dir}/given"), &format!("{}:/tmp/given", up.name)]).ok();
+    assert_eq!(e.wait(&up.name), "0");
+    e.call(&["cp", &format!("{}:/tmp/taken", up.name), &dir]).ok();
+    assert_eq!(fs::read_to_string(format!("{dir}/taken")).unwrap(), "gift\n");
+}
+
+/// By the daemon's own API, since the command line needs a plug-in for it that distributions package apart.
+fn buildkit(e: &Engine) {
+    let (name, dir) = (fresh("buildkit"), context(e, BUILD));
+    let tar = at(&fresh("context"));
+    crate::call::Call::new(&e.dir(), &["tar", "-C", &dir, "-cf", &tar, "."]).run().ok();
+    let body = fs::read(&tar).unwrap();
+    let mut stream = UnixStream::connect(e.file("docker.sock")).unwrap();
+    let head = format!(
+        "POST /build?version=2&t={name}&networkmode=none HTTP/1.0\r\nContent-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body).unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).unwrap();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains("200 OK") && !said.contains("errorDetail"), "{said}");
+    assert_eq!(e.call(&["run", "--rm", "--network", "none", &name]).ok().out, BUILT);
+    assert!(e.call(&["image", "inspect", IMAGE]).status.success());
+}

@@ -1,0 +1,89 @@
+//! Resource limits as the container, its cgroup and the engine's report see them.
+
+use super::{
+    Check,
+    engine::{Engine, cgroup_of},
+};
+use crate::bundle::{need_controller, need_file};
+use crate::call::LIMIT;
+use std::{fs, time::Instant};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("limits", "memory", memory),
+    ("limits", "OOM is reported", oom),
+    ("limits", "cpus", cpus),
+    ("limits", "cpuset", cpuset),
+    ("limits", "pids", pids),
+    ("limits", "io weight", weight),
+    ("limits", "ulimits", ulimits),
+    ("limits", "update while running", update),
+    ("limits", "shm size", shm),
+];
+
+const IDLE: &str = "while :; do sleep 1000; done";
+
+/// A file of the cgroup of a running container.
+fn cgroup_file(e: &Engine, name: &str, file: &str) -> String {
+    let path = cgroup_of(&e.inspect(name, ".State.Pid")).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
+}
+
+fn memory(e: &Engine) {
+    let up = e.up(&["-m", "64m", "--memory-reservation", "32m"], IDLE);
+    assert_eq!(cgroup_file(e, &up.name, "memory.max"), (64 << 20).to_string());
+    assert_eq!(cgroup_file(e, &up.name, "memory.low"), (32 << 20).to_string());
+}
+
+fn oom(e: &Engine) {
+    let up = e.up(&["-m", "16m", "--memory-swap", "16m"], "exec tail /dev/zero");
+    assert_eq!(e.wait(&up.name), "137");
+    // The news of it travel apart from those of the end.
+    let end = Instant::now() + LIMIT;
+    while e.inspect(&up.name, ".State.OOMKilled") != "true" {
+        assert!(Instant::now() < end, "killed for memory, and not reported as such");
+    }
+}
+
+fn cpus(e: &Engine) {
+    let up = e.up(&["--cpus", "0.5", "--cpu-shares", "512"], IDLE);
+    assert_eq!(cgroup_file(e, &up.name, "cpu.max"), "50000 100000");
+    assert!(cgroup_file(e, &up.name, "cpu.weight") != "100");
+}
+
+fn cpuset(e: &Engine) {
+    need_controller("cpuset");
+    let up = e.up(&["--cpuset-cpus", "0"], IDLE);
+    assert_eq!(cgroup_file(e, &up.name, "cpuset.cpus"), "0");
+}
+
+fn pids(e: &Engine) {
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo all";
+    let said = e.sh(&["--pids-limit", "8"], script);
+    assert!(said.err.contains("fork") && !said.out.contains("all"), "{said:?}");
+}
+
+fn weight(e: &Engine) {
+    need_file("io", "io.bfq.weight");
+    let up = e.up(&["--blkio-weight", "300"], IDLE);
+    assert_eq!(cgroup_file(e, &up.name, "io.bfq.weight").split_whitespace().last(), Some("300"));
+}
+
+fn ulimits(e: &Engine) {
+    assert_eq!(e.sh(&["--ulimit", "nofile=123:456"], "ulimit -Sn; ulimit -Hn").ok().out, "123\n456\n");
+}
+
+fn update(e: &Engine) {
+    let up = e.up(&["-m", "64m", "--memory-swap", "64m"], IDLE);
+    e.call(&["update", "-m", "128m", "--memory-swap", "128m", &up.name]).ok();
+    assert_eq!(cgroup_file(e, &up.name, "memory.max"), (128 << 20).to_string());
+    e.call(&["update", "--cpus", "0.25", &up.name]).ok();
+    assert_eq!(cgroup_file(e, &up.name, "cpu.max"), "25000 100000");
+    assert_eq!(cgroup_file(e, &up.name, "memory.max"), (128 << 20).to_string());
+    e.call(&["update", "--pids-limit", "33", &up.name]).ok();
+    assert_eq!(cgroup_file(e, &up.name, "pids.max"), "33");
+}
+
+fn shm(e: &Engine) {
+    let said = e.sh(&["--shm-size", "8m"], "df -k /dev/shm | tail -n 1").ok();
+    assert!(said.out.split_whitespace().any(|word| word == "8192"), "{said:?}");
+}

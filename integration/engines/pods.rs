@@ -1,0 +1,87 @@
+//! Podman's pods: shared namespaces, Kubernetes files, init containers.
+
+use super::{
+    Check,
+    engine::{Engine, IMAGE, fresh},
+};
+use std::fs;
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("pods", "shared namespaces", shared),
+    ("pods", "play kube with two containers", play),
+    ("pods", "init containers", init),
+];
+
+fn shared(e: &Engine) {
+    let pod = fresh("pod");
+    e.call(&["pod", "create", "--name", &pod, "--network", "none", "--share", "ipc,net,uts,pid"]).ok();
+    let first = fresh("first");
+    e.call(&[
+        "run",
+        "-d",
+        "--pod",
+        &pod,
+        "--name",
+        &first,
+        IMAGE,
+        "sh",
+        "-c",
+        "echo hi >/tmp/index.html; exec httpd -f -h /tmp",
+    ])
+    .ok();
+    let script = "hostname; ps | grep -c '[h]ttpd -f'; until wget -q -O - http://127.0.0.1/; do sleep 1; done";
+    let said = e.call(&["run", "--rm", "--pod", &pod, IMAGE, "sh", "-c", script]).ok();
+    e.call(&["pod", "rm", "-f", "-t", "0", &pod]).ok();
+    assert_eq!(said.out, format!("{pod}\n1\nhi\n"));
+}
+
+const KUBE: &str = "apiVersion: v1
+kind: Pod
+metadata:
+  name: NAME
+spec:
+  restartPolicy: Never
+  hostNetwork: true
+  volumes:
+  - name: shared
+    emptyDir: {}
+  INIT
+  containers:
+  - name: writer
+    image: localhost/bb:latest
+    imagePullPolicy: Never
+    command: [sh, -c, 'mkfifo /shared/pipe; echo first >/shared/pipe; exit 0']
+    volumeMounts: [{name: shared, mountPath: /shared}]
+  - name: reader
+    image: localhost/bb:latest
+    imagePullPolicy: Never
+    command: [sh, -c, 'until test -p /shared/pipe; do sleep 1; done; cat /shared/pipe /shared/prepared; exit 4']
+    volumeMounts: [{name: shared, mountPath: /shared}]
+    resources: {limits: {memory: 64Mi}}
+";
+const INIT: &str = "initContainers:
+  - name: prepare
+    image: localhost/bb:latest
+    imagePullPolicy: Never
+    command: [sh, -c, 'echo prepared >/shared/prepared']
+    volumeMounts: [{name: shared, mountPath: /shared}]";
+
+fn kube(e: &Engine, init: &str) -> crate::call::Output {
+    let pod = fresh("kube");
+    let file = format!("{}/pod.yaml", e.new_dir());
+    fs::write(&file, KUBE.replace("NAME", &pod).replace("INIT", init)).unwrap();
+    e.call(&["play", "kube", &file]).ok();
+    let reader = format!("{pod}-reader");
+    assert_eq!(e.wait(&reader), "4");
+    let said = e.call(&["logs", &reader]).ok();
+    e.call(&["play", "kube", "--down", &file]).ok();
+    said
+}
+
+fn play(e: &Engine) {
+    assert_eq!(kube(e, "initContainers: []").out, "first\n");
+}
+
+fn init(e: &Engine) {
+    assert_eq!(kube(e, INIT).out, "first\nprepared\n");
+}

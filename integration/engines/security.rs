@@ -1,0 +1,96 @@
+//! What a container may not do, and how the engines' switches loosen or tighten it.
+
+use super::{
+    Check,
+    engine::{Engine, Kind},
+};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("security", "default seccomp", seccomp_default),
+    ("security", "--security-opt seccomp=FILE", seccomp_file),
+    ("security", "no-new-privileges", no_new_privileges),
+    ("security", "--cap-add, --cap-drop", capabilities),
+    ("security", "--privileged", privileged),
+    ("security", "--user", user),
+    ("security", "masked and read-only paths", masked),
+    ("security", "--device", device),
+    ("security", "--sysctl", sysctl),
+];
+pub(crate) const PODMAN: &[Check] = &[("security", "--userns=auto", userns)];
+
+fn status(e: &Engine, flags: &[&str], field: &str) -> String {
+    let said = e.sh(flags, &format!("grep ^{field}: /proc/self/status")).ok();
+    said.out.split_whitespace().last().unwrap_or_default().to_owned()
+}
+
+fn seccomp_default(e: &Engine) {
+    assert_eq!(status(e, &[], "Seccomp"), "2");
+    e.sh(&["--cap-add", "SYS_ADMIN"], "mount -t tmpfs t /tmp").ok();
+    // Podman's profile lets everybody make user namespaces.
+    if e.kind == Kind::Docker {
+        let said = e.sh(&[], "unshare -U true").fails();
+        assert!(said.err.contains("Operation not permitted"), "{said:?}");
+    }
+    assert_eq!(status(e, &["--security-opt", "seccomp=unconfined"], "Seccomp"), "0");
+}
+
+fn seccomp_file(e: &Engine) {
+    let path = format!("{}/profile.json", e.new_dir());
+    let calls = r#"{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#;
+    std::fs::write(&path, format!(r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{calls}]}}"#)).unwrap();
+    let said = e.sh(&["--security-opt", &format!("seccomp={path}")], "touch /file && mkdir /dir").fails();
+    assert!(said.err.contains("Function not implemented"), "{said:?}");
+}
+
+fn no_new_privileges(e: &Engine) {
+    assert_eq!(status(e, &["--security-opt", "no-new-privileges"], "NoNewPrivs"), "1");
+    assert_eq!(status(e, &[], "NoNewPrivs"), "0");
+}
+
+fn capabilities(e: &Engine) {
+    let mask = |flags: &[&str]| u64::from_str_radix(&status(e, flags, "CapEff"), 16).unwrap();
+    assert_eq!(mask(&["--cap-drop", "ALL"]), 0);
+    assert_eq!(mask(&["--cap-drop", "ALL", "--cap-add", "NET_ADMIN"]), 1 << 12);
+    assert_eq!(mask(&[]) & (1 << 21), 0, "SYS_ADMIN by default");
+}
+
+fn privileged(e: &Engine) {
+    let script = "grep ^Seccomp: /proc/self/status; mount -t tmpfs t /tmp && ls /dev/kmsg && echo w >/proc/sys/kernel/domainname";
+    let said = e.sh(&["--privileged"], script).ok();
+    assert!(said.out.contains("Seccomp:\t0"), "{said:?}");
+}
+
+fn user(e: &Engine) {
+    assert_eq!(e.sh(&["--user", "user"], "id -u; id -g; echo out >/dev/stderr").ok().out, "1000\n1000\n");
+    assert_eq!(e.sh(&["--user", "5:6", "--group-add", "7"], "id -u; id -G").ok().out, "5\n6 7\n");
+}
+
+fn masked(e: &Engine) {
+    let said = e.sh(&[], "cat /proc/timer_list | wc -c; ls /proc/acpi /sys/firmware 2>/dev/null | grep -v : | wc -w; echo x >/proc/sysrq-trigger");
+    let said = said.fails();
+    assert!(said.out.trim().lines().all(|line| line.trim() == "0"), "{said:?}");
+    assert!(said.err.contains("Read-only file system"), "{said:?}");
+}
+
+fn device(e: &Engine) {
+    e.sh(&["--device", "/dev/null:/dev/extra"], "echo x >/dev/extra && test -c /dev/extra").ok();
+    let said = e.sh(&["--cap-add", "MKNOD"], "mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg").fails();
+    assert!(said.err.contains("Operation not permitted"), "{said:?}");
+}
+
+fn sysctl(e: &Engine) {
+    let said = e.sh(
+        &["--sysctl", "net.ipv4.ip_unprivileged_port_start=77"],
+        "cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+    );
+    assert_eq!(said.ok().out, "77\n");
+}
+
+fn userns(e: &Engine) {
+    let said = e.sh(&["--userns=auto:size=4096"], "cat /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine").ok();
+    let words: Vec<_> = said.out.split_whitespace().collect();
+    assert!(
+        words.len() == 4 && words[0] == "0" && words[1] != "0" && words[2] == "4096" && words[3] == "0",
+        "{said:?}"
+    );
+}

@@ -1,0 +1,16 @@
+//! The configuration files of `docs/engines.md`, read out of the document: what a user copies is what the tests run.
+
+const DOCUMENT: &str = include_str!("../../docs/engines.md");
+/// Where the document has the runtime; replaced by the runtime under test.
+const INSTALLED: &str = "/usr/local/bin/davit";
+
+/// The fenced block whose opening line ends with `name`, with `runtime` for the installed path.
+pub(crate) fn snippet(name: &str, runtime: &str) -> String {
+    let mut lines =
+        DOCUMENT.lines().skip_while(|line| !(line.starts_with("```") && line.ends_with(&format!(" {name}"))));
+    assert!(lines.next().is_some(), "docs/engines.md has no block called {name}");
+    let block: Vec<_> = lines.take_while(|line| *line != "```").collect();
+    let block = block.join("\n");
+    assert!(block.contains(INSTALLED), "the block {name} of docs/engines.md does not name {INSTALLED}");
+    block.replace(INSTALLED, runtime) + "\n"
+}

@@ -1,0 +1,110 @@
+//! The runs of all checks for all engines, and the table at the end.
+
+use super::{
+    Check, buildah, compose, containerd,
+    engine::{ENGINES, Engine, Kind},
+    exec, health, images, lifecycle, limits, networks, pods, security, streams, volumes,
+};
+use crate::trial;
+use libtest_mimic::{Arguments, Completion, Trial};
+use std::{collections::BTreeMap, process::ExitCode, sync::Mutex};
+
+/// What became of a check: `ok`, `FAIL` or `skip`, and why.
+struct Verdict {
+    word: &'static str,
+    why: String,
+}
+
+/// Place of the feature in the table, feature, check, engine with runtime.
+type Cell = (usize, &'static str, &'static str, String);
+
+static VERDICTS: Mutex<BTreeMap<Cell, Verdict>> = Mutex::new(BTreeMap::new());
+
+/// The checks an engine has.
+fn checks(kind: Kind) -> Vec<Check> {
+    let both: [&[Check]; 9] = [
+        lifecycle::CHECKS,
+        exec::CHECKS,
+        streams::CHECKS,
+        limits::CHECKS,
+        images::CHECKS,
+        volumes::CHECKS,
+        networks::CHECKS,
+        security::CHECKS,
+        health::CHECKS,
+    ];
+    match kind {
+        Kind::Docker => {
+            both.into_iter().chain([images::DOCKER, compose::CHECKS, health::DOCKER]).flatten().copied().collect()
+        }
+        Kind::Podman => both.into_iter().chain([security::PODMAN, pods::CHECKS]).flatten().copied().collect(),
+        Kind::Containerd => containerd::CHECKS.to_vec(),
+        Kind::Buildah => buildah::CHECKS.to_vec(),
+    }
+}
+
+/// Runs what the words select, one after the other, and prints the table.
+pub(crate) fn run(words: Vec<String>) -> ExitCode {
+    trial::catch_panics();
+    let mut arguments = Arguments::from_iter(std::iter::once("engines".to_owned()).chain(words));
+    // The daemons of all engines share the machine, and what a check sees of it is not to move under it.
+    arguments.test_threads = Some(1);
+    let mut trials = Vec::new();
+    let mut features = Vec::new();
+    for engine in ENGINES.iter() {
+        for check in checks(engine.kind) {
+            if !features.contains(&check.0) {
+                features.push(check.0);
+            }
+            let row = features.iter().position(|one| *one == check.0).unwrap_or_default();
+            trials.push(trial_of(engine, check, row));
+        }
+    }
+    if !arguments.list
+        && let Err(why) = super::engine::prepare()
+    {
+        eprintln!("integration: {why}");
+        return ExitCode::FAILURE;
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        print();
+    }
+    conclusion.exit_code()
+}
+
+fn trial_of(engine: &'static Engine, (feature, check, body): Check, row: usize) -> Trial {
+    let name = format!("{}::{feature}/{check}", engine.name());
+    Trial::ignorable_test(name.clone(), move || {
+        let result = trial::one(&name, &|| {
+            engine.need();
+            body(engine);
+        });
+        let verdict = match &result {
+            Ok(Completion::Ignored { reason }) => Verdict { word: "skip", why: reason.clone().unwrap_or_default() },
+            Ok(Completion::Completed) => Verdict { word: "ok", why: String::new() },
+            Err(failed) => Verdict { word: "FAIL", why: failed.message().unwrap_or_default().to_owned() },
+        };
+        let key = (row, feature, check, engine.name());
+        VERDICTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, verdict);
+        result
+    })
+}
+
+/// One line a check, one column an engine and runtime; below it, why what was skipped was skipped.
+fn print() {
+    let verdicts = VERDICTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let columns: Vec<_> = ENGINES.iter().map(Engine::name).collect();
+    println!("\n| feature | check | {} |\n|---|---|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    let mut rows: Vec<_> = verdicts.keys().map(|(row, feature, check, _)| (*row, *feature, *check)).collect();
+    rows.dedup();
+    for (row, feature, check) in rows {
+        let cell = |column: &String| verdicts.get(&(row, feature, check, column.clone())).map_or("", |one| one.word);
+        let cells: Vec<_> = columns.iter().map(cell).collect();
+        println!("| {feature} | {check} | {} |", cells.join(" | "));
+    }
+    for ((_, feature, check, column), verdict) in verdicts.iter().filter(|(_, verdict)| !verdict.why.is_empty()) {
+        let why = verdict.why.lines().next().unwrap_or_default();
+        println!("{} {column} {feature}/{check}: {why}", verdict.word);
+    }
+}

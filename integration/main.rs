@@ -38,6 +38,7 @@ mod probe;
 mod process;
 mod readiness;
 mod real;
+mod rootless;
 mod seccomp;
 mod terminal;
 mod trial;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         process::tests,
         readiness::tests,
         real::tests,
+        rootless::tests,
         seccomp::tests,
         terminal::tests,
         userns::tests,

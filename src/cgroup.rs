@@ -89,7 +89,13 @@ impl Driver for Cgroupfs<'_> {
         let path = self.layout.resolve(wanted.place)?;
         match Cgroup::create(self.layout, &path, wanted.needs) {
             Ok(cgroup) => Ok(Some(cgroup)),
-            Err(error) if wanted.needs.is_empty() && Refusal::is_permission(&error) && (wanted.optional)() => Ok(None),
+            Err(error) if Refusal::is_permission(&error) && (wanted.optional)() => match wanted.needs.first() {
+                None => Ok(None),
+                Some(need) => Err(error.context(format!(
+                    "{}: a limit takes a cgroup, and none is delegated to this user here",
+                    need.origin
+                ))),
+            },
             Err(error) => Err(error),
         }
     }

@@ -50,6 +50,11 @@ pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
     let mut host = caller(Some(process))?;
     // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
     host.can_disown &= host.privileged;
+    // Root of an outer user namespace cannot go back to a pid namespace which that one does not own.
+    if host.privileged && in_user_namespace() {
+        let own = path::open_following_links(c"/proc/self/ns/pid", libc::O_RDONLY).context("open the own namespace")?;
+        host.cannot_return = namespace::setns(own.as_fd(), crate::plan::namespaces::PID).is_err();
+    }
     Ok(host)
 }
 
@@ -61,6 +66,7 @@ fn caller(process: Option<&Process>) -> Result<Host> {
     let sets = credentials::capabilities().context("capget")?;
     Ok(Host {
         may_lend_mounts: false,
+        cannot_return: false,
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
         ids: (process::effective_uid(), process::effective_gid()),
         setgroups_denied: starts_with("/proc/self/setgroups", b"deny"),

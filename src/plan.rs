@@ -152,6 +152,8 @@ pub(crate) struct Host {
     /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
     /// to an outer user namespace. Looked at only for a container with a user namespace.
     pub(crate) may_lend_mounts: bool,
+    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only for exec.
+    pub(crate) cannot_return: bool,
     /// The caller's effective user and group id.
     pub(crate) ids: (u32, u32),
     /// Whether setgroups(2) is denied in the caller's user namespace, and so in all below it.
@@ -219,7 +221,7 @@ pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
         let bounding = listed.and_then(|sets| sets.bounding().as_ref());
         listed.is_none() || bounding.is_some_and(|set| set.contains(&oci_spec::runtime::Capability::SysPtrace))
     };
-    if user { !host.privileged } else { kinds & namespaces::PID != 0 && traces() }
+    if user { !host.privileged || host.cannot_return } else { kinds & namespaces::PID != 0 && traces() }
 }
 
 /// The CPUs on which the runtime itself is to be before it enters the container's cgroup, as words of bits

@@ -66,6 +66,7 @@ fn parse(text: &[u8]) -> Result<Host> {
     Ok(Host {
         privileged: told.privileged,
         may_lend_mounts: told.privileged,
+        cannot_return: false,
         ids: (told.uid, told.gid),
         setgroups_denied: false,
         last_capability: told.last_capability,

@@ -6,7 +6,7 @@ use crate::channel::Part;
 use crate::plan::act::{Device, InRoot, Link};
 use crate::sys::mount::Attributes;
 use crate::sys::{Errno, mount, path};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
 impl<'a> Init<'a> {
@@ -27,22 +27,31 @@ impl<'a> Init<'a> {
     }
 
     pub(super) fn make_device(&mut self, device: &'a Device) -> Result<(), Broken> {
-        self.in_directory(&device.directory, |_, directory| {
+        let made = self.in_directory(&device.directory, |_, directory| {
             let (name, kind) = (&device.name, device.kind | device.mode & 0o777);
             match path::make_node(directory, name, kind, device.number) {
                 // A default ACL or special mode bits aside, the node has its mode from birth, since the umask is 0.
-                Ok(()) if device.uid == 0 && device.gid == 0 && device.mode & 0o7000 == 0 => Ok(()),
+                Ok(()) if device.uid == 0 && device.gid == 0 && device.mode & 0o7000 == 0 => Ok(true),
                 Ok(()) => {
                     path::change_owner_of_entry(directory, name, device.uid, device.gid)?;
                     let node = path::open_entry(directory, name, libc::O_PATH)?;
-                    Ok(path::change_mode(node.as_fd(), device.mode)?)
+                    path::change_mode(node.as_fd(), device.mode)?;
+                    Ok(true)
                 }
                 // A file that is there already must be what was asked for (config-linux.md, "Devices").
-                Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(()),
+                Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(true),
                 Err(Errno::EEXIST) => Err(broken(Part::Occupied, Errno::EEXIST)),
+                // Root of an outer user namespace makes no nodes either.
+                Err(Errno::EPERM) if device.kind != libc::S_IFIFO => Ok(false),
                 Err(errno) => Err(errno.into()),
             }
-        })
+        })?;
+        if made {
+            return Ok(());
+        }
+        let (directory, name) = (device.directory.as_c_str().to_bytes(), device.name.to_bytes());
+        let host = CString::new([directory, b"/", name].concat()).map_err(|_| Errno::EINVAL)?;
+        self.bind_device(device, &host)
     }
 
     /// Binds the host's node, having made sure that it is the one asked for.

@@ -1,7 +1,7 @@
 //! `mounts[]`: each entry becomes one act, in the order listed.
 
 use super::act::{Act, Bind, Change, InRoot, NewMount, Source};
-use super::namespaces::{Namespaces, USER};
+use super::namespaces::{self, Namespaces, USER};
 use super::options::{Options, read};
 use super::{Host, IdMap, Lent, Notes, Request, Step, c_path, c_string};
 use crate::spec::pointer::Pointer;
@@ -146,6 +146,11 @@ impl Compiler<'_> {
     fn id_map(&mut self, mount: &Mount, options: &Options, origin: &Pointer) -> Option<IdMap> {
         let (uids, gids) = (mount.uid_mappings().as_deref(), mount.gid_mappings().as_deref());
         let recursive = options.id_map.unwrap_or(false);
+        let asked = options.id_map.is_some() || uids.or(gids).is_some_and(|list| !list.is_empty());
+        if asked && !self.host.privileged {
+            let what = "the ids of a mount cannot be mapped in a rootless container";
+            self.notes.problems.add(origin.clone(), what);
+        }
         match (uids.filter(|list| !list.is_empty()), gids.filter(|list| !list.is_empty())) {
             (Some(uids), Some(gids)) => Some(IdMap::Own { recursive, uids: lines(uids), gids: lines(gids) }),
             _ if options.id_map.is_none() => None,
@@ -160,11 +165,26 @@ impl Compiler<'_> {
         }
     }
 
+    /// A file system mounted in a user namespace knows only the ids mapped there; the kernel's own word is EINVAL.
+    fn refuse_unmapped_owners(&mut self, mount: &Mount, options: &Options, origin: &Pointer) {
+        let Some(maps) = &self.namespaces.maps else { return };
+        for (number, word) in mount.options().iter().flatten().enumerate() {
+            let Some((name @ ("uid" | "gid"), id)) = word.split_once('=') else { continue };
+            let map = if name == "uid" { &maps.uids } else { &maps.gids };
+            let Ok(id) = id.parse() else { continue };
+            if options.data.contains(word) && !namespaces::is_mapped(map, id) {
+                let what = format!("{word}: the container's user namespace does not map {name} {id}");
+                self.notes.problems.add(origin.key("options").index(number), what);
+            }
+        }
+    }
+
     fn new_mount(&mut self, mount: &Mount, options: Options, target: InRoot, origin: &Pointer) -> (Act, Option<Act>) {
         let typ = mount.typ().as_deref().unwrap_or_default();
         if typ.is_empty() {
             self.notes.problems.add(origin.key("type"), "is missing; only a bind mount needs none");
         }
+        self.refuse_unmapped_owners(mount, &options, origin);
         let cgroup = matches!(typ, "cgroup" | "cgroup2");
         let tmpfs = typ == "tmpfs";
         let kind = if cgroup { "cgroup2" } else { typ };

@@ -188,6 +188,15 @@ fn maps(linux: &Linux, host: &Host, notes: &mut Notes) -> Maps {
     maps
 }
 
+/// Whether these lines of a map have the container's id `id`.
+pub(crate) fn is_mapped(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(|number| number.parse().unwrap_or(0));
+        let (inside, _, size) = (numbers.next(), numbers.next(), numbers.next());
+        id.checked_sub(inside.unwrap_or(u32::MAX)).is_some_and(|offset| offset < size.unwrap_or(0))
+    })
+}
+
 /// An ordinary user maps the own ids without help, anything else with it.
 fn writer(linux: &Linux, host: &Host) -> Writer {
     let own = |list: &Option<Vec<LinuxIdMapping>>, id: u32| matches!(list.as_deref(), Some([only]) if only.host_id() == id && only.size() == 1);

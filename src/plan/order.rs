@@ -75,6 +75,10 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
     let (init, net_devices, resctrl) = (order.0, net_devices::compile(linux), resctrl::compile(linux, &request.id));
+    if !host.privileged && !net_devices.is_empty() {
+        let what = "network devices cannot be moved into a rootless container";
+        notes.problems.add(Pointer::of("/linux/netDevices"), what);
+    }
     let plan = Plan {
         namespaces,
         lent,

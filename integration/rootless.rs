@@ -1,0 +1,259 @@
+//! The runtime as an ordinary user calls it: id maps with and without help, the whole life of a container, what is refused
+//! and how; and as root of a user namespace that an ordinary user has made.
+
+use crate::{
+    apart::apart,
+    bundle::{cgroup_mount, need_controller},
+    call::{Call, LIMIT, Output, RUNTIME},
+    trial::{Test, only_davit, skip, tests},
+};
+use nix::mount::{MsFlags, mount};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
+        the_own_id_is_mapped,
+        a_whole_life,
+        ranges_by_newuidmap,
+        a_missing_newuidmap_is_named,
+        ids_of_others_are_refused,
+        groups_are_refused,
+        no_user_namespace_is_refused,
+        owners_that_are_not_mapped_are_refused,
+        devices_are_the_hosts,
+        sysfs_of_an_own_network,
+        a_limit_without_a_cgroup_is_refused,
+        root_of_an_outer_user_namespace,
+    ]
+}
+
+/// The ordinary user. No entry of /etc/passwd is needed.
+const UID: u32 = 1000;
+/// First id of the range that /etc/subuid gives to that user in these tests, and its size.
+const RANGE: (u32, u32) = (300_000, 1000);
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A bundle, a runtime and an $XDG_RUNTIME_DIR that belong to the user.
+struct User {
+    dir: PathBuf,
+    id: String,
+}
+
+impl User {
+    fn new(script: &str, edit: impl FnOnce(&mut Value)) -> User {
+        only_davit("the bundle comes from spec --rootless, whose content differs");
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("davit-rootless-{}-{number}", std::process::id());
+        let user = User { dir: Path::new("/tmp").join(&name), id: name };
+        for path in ["run", "rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "rootfs/tmp"] {
+            fs::create_dir_all(user.dir.join(path)).unwrap();
+        }
+        // By a program: a descriptor of this process that is open for writing could be inherited by another test's child, and
+        // what is open for writing cannot be executed. The user may not be able to go where the runtime is.
+        Call::new(&user.dir, &["cp", RUNTIME.as_str(), user.dir.join("runtime").to_str().unwrap()]).run().ok();
+        fs::copy(busybox(), user.dir.join("rootfs/bin/busybox")).unwrap();
+        for applet in ["sh", "cat", "id", "ls", "sleep", "stat", "test", "grep", "wc", "readlink"] {
+            std::os::unix::fs::symlink("busybox", user.dir.join("rootfs/bin").join(applet)).unwrap();
+        }
+        for path in ["", "run", "rootfs", "rootfs/proc", "rootfs/dev", "rootfs/sys", "rootfs/tmp"] {
+            chown(user.dir.join(path), Some(UID), Some(UID)).unwrap();
+        }
+        user.davit(&["spec", "--rootless"]).ok();
+        let file = user.dir.join("config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        config["process"]["terminal"] = json!(false);
+        config["process"]["args"] = json!(["sh", "-ec", script]);
+        edit(&mut config);
+        fs::write(&file, config.to_string()).unwrap();
+        user
+    }
+
+    /// A program as the user, in the bundle.
+    fn call(&self, words: &[&str]) -> Output {
+        self.call_with_path(words, "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+    }
+
+    fn call_with_path(&self, words: &[&str], path: &str) -> Output {
+        let user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "-i"];
+        let runtime_dir = format!("XDG_RUNTIME_DIR={}", self.dir.join("run").display());
+        let path = format!("PATH={path}");
+        let words = [&user[..], &[&runtime_dir, &path], words].concat();
+        Call::new(&self.dir, &words).cwd(&self.dir).run()
+    }
+
+    fn davit(&self, words: &[&str]) -> Output {
+        self.call(&[&["./runtime"], words].concat())
+    }
+
+    fn run(&self) -> Output {
+        self.davit(&["run", &self.id])
+    }
+
+    #[track_caller]
+    fn refused(&self, text: &str) {
+        self.run().fails().says(text);
+        let left = fs::read_dir(self.dir.join("run/davit")).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "something is left");
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.davit(&["delete", "--force", &self.id]);
+        fs::remove_dir_all(&self.dir).ok();
+    }
+}
+
+fn busybox() -> &'static str {
+    ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists()).unwrap()
+}
+
+/// Maps root to the user, and what follows to the range.
+fn ranged(config: &mut Value) {
+    let map = json!([
+        {"containerID": 0, "hostID": UID, "size": 1}, {"containerID": 1, "hostID": RANGE.0, "size": RANGE.1}
+    ]);
+    config["linux"]["uidMappings"] = map.clone();
+    config["linux"]["gidMappings"] = map;
+}
+
+/// Gives the user a name and a range, in this thread's mount namespace only.
+fn give_range(place: &Path) {
+    for program in ["/usr/bin/newuidmap", "/usr/bin/newgidmap"] {
+        if !fs::metadata(program).is_ok_and(|data| data.permissions().mode() & 0o4000 != 0) {
+            skip(format!("{program} is not here, or not set-user-ID (package uidmap)"));
+        }
+    }
+    let range = format!("{UID}:{}:{}\n", RANGE.0, RANGE.1);
+    let passwd = format!("root:x:0:0::/root:/bin/sh\nordinary:x:{UID}:{UID}::/tmp:/bin/sh\n");
+    for (name, text) in [("subuid", &range), ("subgid", &range), ("passwd", &passwd)] {
+        let (own, hosts) = (place.join(name), Path::new("/etc").join(name));
+        if !hosts.exists() {
+            skip(format!("{} is not here to be covered", hosts.display()));
+        }
+        fs::write(&own, text).unwrap();
+        mount(Some(&own), &hosts, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    }
+}
+
+fn the_own_id_is_mapped() {
+    let user = User::new("id -u; id -g; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups", |_| ());
+    let said = user.run().ok().silent().out;
+    let words: Vec<_> = said.split_whitespace().collect();
+    assert_eq!(words, ["0", "0", "0", "1000", "1", "0", "1000", "1", "deny"]);
+}
+
+fn a_whole_life() {
+    let user = User::new("echo up; exec sleep 1000", |_| ());
+    user.davit(&["create", &user.id]).ok();
+    assert!(user.dir.join("run/davit").join(&user.id).is_dir(), "the state is in $XDG_RUNTIME_DIR/davit");
+    let state: Value = serde_json::from_str(&user.davit(&["state", &user.id]).ok().out).unwrap();
+    assert_eq!(state["status"], "created");
+    user.davit(&["start", &user.id]).ok();
+    assert_eq!(user.davit(&["list", "-q"]).ok().line(), user.id);
+    assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "id -u; grep -c . /proc/1/cmdline"]).ok().out, "0\n1\n");
+    assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "exit 7"]).code(), 7);
+    user.davit(&["kill", &user.id, "KILL"]).ok();
+    let pid = i32::try_from(state["pid"].as_i64().unwrap()).unwrap();
+    crate::kernel::wait_exit(pid, LIMIT);
+    user.davit(&["delete", &user.id]).ok();
+    assert_eq!(user.davit(&["list", "-q"]).ok().out, "");
+}
+
+fn ranges_by_newuidmap() {
+    apart(|| {
+        let user = User::new("cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -G", |c| {
+            ranged(c);
+            c["process"]["user"]["additionalGids"] = json!([5]);
+        });
+        give_range(&user.dir);
+        let said = user.run().ok().out;
+        let map = "0 1000 1 1 300000 1000";
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words, format!("{map} {map} allow 0 5"));
+    });
+}
+
+fn a_missing_newuidmap_is_named() {
+    let user = User::new("id", ranged);
+    let words = ["/usr/bin/env", "PATH=/nonexistent", "./runtime", "run", &user.id];
+    let said = user.call(&words).fails();
+    said.says("/linux/uidMappings: mapping other ids than the own one without privilege takes newuidmap");
+}
+
+fn ids_of_others_are_refused() {
+    if !Path::new("/usr/bin/newuidmap").exists() {
+        skip("newuidmap is not here (package uidmap)");
+    }
+    let user = User::new("id", |c| c["linux"]["uidMappings"][0]["hostID"] = json!(0));
+    user.refused("/linux/uidMappings: newuidmap ended with status 1");
+}
+
+fn groups_are_refused() {
+    let user = User::new("id", |c| c["process"]["user"]["additionalGids"] = json!([5]));
+    user.refused("/process/user/additionalGids: cannot set any additional groups in a rootless container");
+}
+
+fn no_user_namespace_is_refused() {
+    let user = User::new("id", |c| {
+        c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "user");
+    });
+    user.refused("rootless container requires user namespaces");
+}
+
+fn owners_that_are_not_mapped_are_refused() {
+    let user = User::new("id", |c| {
+        let mount = json!({"destination": "/tmp", "type": "tmpfs", "source": "t", "options": ["nosuid", "gid=5"]});
+        c["mounts"].as_array_mut().unwrap().push(mount);
+    });
+    user.refused("/options/1: gid=5: the container's user namespace does not map gid 5");
+}
+
+fn devices_are_the_hosts() {
+    let user = User::new("stat -c '%t %T %u' /dev/null; echo gone >/dev/null; test -c /dev/mem || echo none", |c| {
+        c["process"]["user"]["umask"] = json!(0o22);
+    });
+    assert_eq!(user.run().ok().out, "1 3 65534\nnone\n");
+}
+
+fn sysfs_of_an_own_network() {
+    let user = User::new("ls /sys/class/net; ls /sys/fs/cgroup | wc -l; grep -c ' /sys/fs/cgroup' /proc/mounts", |c| {
+        c["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "network"}));
+        for mount in c["mounts"].as_array_mut().unwrap() {
+            if mount["destination"] == "/sys" {
+                *mount = json!({"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"]});
+            }
+        }
+    });
+    let said = user.run().ok().out;
+    assert_eq!(said.lines().next(), Some("lo"), "{said}");
+}
+
+fn a_limit_without_a_cgroup_is_refused() {
+    need_controller("pids");
+    let metadata = fs::metadata(cgroup_mount()).unwrap();
+    if std::os::unix::fs::MetadataExt::uid(&metadata) == UID {
+        skip("the whole hierarchy belongs to the user");
+    }
+    let user = User::new("id", |c| {
+        c["linux"]["cgroupsPath"] = json!("/davit-rootless-not-delegated");
+        c["linux"]["resources"]["pids"] = json!({"limit": 10});
+    });
+    user.refused("/linux/resources/pids/limit: a limit takes a cgroup, and none is delegated to this user here");
+}
+
+fn root_of_an_outer_user_namespace() {
+    let user = User::new("id -u; cat /proc/self/uid_map; readlink /proc/1/exe", |c| {
+        c["linux"]["uidMappings"][0]["hostID"] = json!(0);
+        c["linux"]["gidMappings"][0]["hostID"] = json!(0);
+    });
+    let said = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
+    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
+}

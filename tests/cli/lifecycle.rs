@@ -154,14 +154,15 @@ fn a_created_container_is_killed_and_deleted() {
 }
 
 #[test]
-fn a_container_being_created_is_killed_but_not_deleted() {
+fn a_container_being_created_is_deleted_only_by_force() {
     let (stage, creator, mut init) = (Stage::new("creating"), Actor::new(), Actor::new());
     stage.record("web", &format!(r#","creator":{},"init":{}"#, creator.as_json(0), init.as_json(0)));
     let told = stage.davit(&["delete", "web"]).refused();
     assert_eq!(told, "cannot delete container web that is not stopped: creating");
-    assert_eq!(stage.davit(&["kill", "web", "KILL"]).fine(), "");
-    assert_eq!(init.signal(), Some(SIGKILL));
+    assert_eq!(stage.davit(&["kill", "web", "KILL"]).refused(), "cannot kill web: container not running");
+    assert!(init.lives());
     assert_eq!(stage.davit(&["delete", "--force", "web"]).fine(), "");
+    assert_eq!(init.signal(), Some(SIGKILL));
 }
 
 #[test]

@@ -160,6 +160,7 @@ fn a_container_being_created_is_ended_by_force_only() {
     let told = stage.davit(&["delete", "web"]).refused();
     assert_eq!(told, "cannot delete container web that is not stopped: creating");
     assert_eq!(stage.davit(&["kill", "web", "KILL"]).refused(), "cannot kill web: container not running");
+    assert!(init.lives());
     assert_eq!(stage.davit(&["delete", "--force", "web"]).fine(), "");
     assert_eq!(init.signal(), Some(SIGKILL));
 }

@@ -135,7 +135,10 @@ pub(crate) fn make_root(path: &Path) {
 /// A file below the suite's directory with this program of its own, not shared with other containers.
 pub(crate) fn own_copy(name: &str, of: &str) -> PathBuf {
     let path = PLACE.join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    fs::copy(of, &path).unwrap();
+    // By another program: a process that another test forks while this one has the copy open for writing would keep it
+    // open, and a file that is open for writing cannot be executed (ETXTBSY).
+    let done = std::process::Command::new("/bin/cp").arg(of).arg(&path).status().unwrap();
+    assert!(done.success(), "cp {of} {}: {done}", path.display());
     path
 }
 

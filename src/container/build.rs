@@ -97,10 +97,10 @@ impl Build {
                     Some(Err(more)) => more,
                     _ => Problems::default(),
                 };
-                return Err(told(&rejected.with(&more)));
+                return Err(Several::from(rejected.with(&more)).into());
             }
         };
-        let (plan, place) = compile(&loaded.spec)?.map_err(|problems| told(&problems))?;
+        let (plan, place) = compile(&loaded.spec)?.map_err(Several::from)?;
         for warning in loaded.warnings.iter().chain(&plan.warnings) {
             log.warning(warning);
         }
@@ -177,17 +177,6 @@ fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
     let pid_at = at.context("the state document has no pid")? + "\"pid\":".len();
     text[pid_at..pid_at + 10].fill(b' ');
     Ok(StateDocument { text, pid_at })
-}
-
-/// The problems as an error that shows each with its place.
-pub(super) fn told(problems: &Problems) -> anyhow::Error {
-    told_of("config.json", problems)
-}
-
-/// As [`told`], of another document.
-pub(super) fn told_of(document: &str, problems: &Problems) -> anyhow::Error {
-    let rows = problems.iter().map(|problem| (problem.at.as_str().to_owned(), problem.what.clone()));
-    Several::new(document, rows).into()
 }
 
 fn is_rootless(request: &CreateRequest) -> bool {

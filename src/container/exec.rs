@@ -8,7 +8,7 @@ mod process;
 use super::console::{self, Console};
 use super::foreground::{self, Foreground};
 use super::process::Handle;
-use super::{Container, ExecRequest, Root, Status, agent, build, dir, executable, files};
+use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files};
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Child, HostSide, Kit};
@@ -16,6 +16,7 @@ use crate::plan::namespaces::{KINDS, MOUNT};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
 use crate::spec::load;
+use crate::spec::problem::Problems;
 use crate::sys::{credentials, limits};
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::{Process, Spec};
@@ -64,7 +65,7 @@ fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
 fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<(Spec, Process)> {
     let path = dir::config_path(&container.directory);
     let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-    let told = |problems| build::told_of(&path.display().to_string(), &problems);
+    let told = |problems: Problems| problems.of(&path.display().to_string());
     let spec = load::reload(&bytes).map_err(told)?;
     let own = spec.process().as_ref().context("the container has no process to take after")?;
     let process = process::wanted(own, &request.program, log)?;
@@ -86,7 +87,7 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
         preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),
     };
     let plan = plan::compile_exec(spec, process, &host, &exec);
-    let plan = plan.map_err(|problems| build::told_of("the process", &problems))?;
+    let plan = plan.map_err(|problems| problems.of("the process"))?;
     plan.warnings.iter().for_each(|warning| log.warning(warning));
     Ok(plan)
 }

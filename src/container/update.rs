@@ -1,6 +1,6 @@
 //! `update`: other limits for a container that exists.
 
-use super::{Container, Id, Root, Status, build, pause};
+use super::{Container, Id, Root, Status, pause};
 use crate::cgroup::{Cgroup, Layout};
 use crate::plan::resources;
 use crate::report::Log;
@@ -23,7 +23,7 @@ fn attempt(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
         Status::Creating => bail!("container is still being created"),
         Status::Stopped => bail!("container not running"),
     }
-    let told = |problems: Problems| build::told_of("resources", &problems);
+    let told = |problems: Problems| problems.of("resources");
     let mut resources = load::load_resources(document).map_err(told)?;
     resources.set_devices(None);
     let cgroup = pause::own_cgroup(&container)?;

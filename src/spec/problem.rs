@@ -85,10 +85,17 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// How problems become an error that `report` tells as a table on stderr and as one line in the log.
+impl Problems {
+    /// The problems of `document` as an error.
+    pub(crate) fn of(self, document: &str) -> Several {
+        let row = |problem: Problem| (problem.at.as_str().to_owned(), problem.what);
+        Several::new(document, self.list.into_iter().map(row)).and_more(self.more)
+    }
+}
+
 impl From<Problems> for Several {
     fn from(problems: Problems) -> Self {
-        let row = |problem: Problem| (problem.at.as_str().to_owned(), problem.what);
-        Several::new("config.json", problems.list.into_iter().map(row)).and_more(problems.more)
+        problems.of("config.json")
     }
 }
 

@@ -1,6 +1,6 @@
 //! The document of the process that `exec` adds: the container's own, changed by flags, or one of the caller's.
 
-use crate::container::{ExecWords, Program, build};
+use crate::container::{ExecWords, Program};
 use crate::report::Log;
 use crate::spec::load;
 use anyhow::{Context, Result, bail};
@@ -22,7 +22,7 @@ fn from_file(own: &Process, path: &Path, log: &Log) -> Result<Process> {
     let shown = path.display().to_string();
     let bytes = fs::read(path).with_context(|| format!("read {shown}"))?;
     let loaded = load::load_process(&bytes);
-    let (mut process, warnings) = loaded.map_err(|problems| build::told_of(&shown, &problems))?;
+    let (mut process, warnings) = loaded.map_err(|problems| problems.of(&shown))?;
     warnings.iter().for_each(|warning| log.warning(warning));
     macro_rules! inherit {
         ($($member:ident, $set:ident;)*) => {

@@ -119,6 +119,15 @@ struct Globals {
     version: bool,
 }
 
+// The words of a command that takes nothing but a container. No doc comment, since clap would make it the command's help.
+#[derive(Args)]
+#[group(skip)]
+struct Named {
+    /// Name of the container
+    #[arg(value_name = "ID")]
+    id: OsString,
+}
+
 /// What a command finds around it when it is performed.
 struct Scene<'a> {
     globals: &'a Globals,

@@ -1,9 +1,8 @@
 //! `davit pause`.
 
-use super::{Scene, Takes, Verb, id, words};
+use super::{Named, Scene, Takes, Verb, id, words};
 use crate::container;
 use clap::{ArgMatches, Args};
-use std::ffi::OsString;
 
 pub(super) const VERB: Verb = Verb {
     name: "pause",
@@ -18,19 +17,12 @@ Example:
   davit pause web",
     takes: Takes::Exactly(1),
     flags_end: false,
-    define: Words::augment_args,
+    define: Named::augment_args,
     perform,
 };
 
-#[derive(Args)]
-struct Words {
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    id: OsString,
-}
-
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
-    let words = words::<Words>(matches)?;
+    let words = words::<Named>(matches)?;
     container::pause(&scene.root()?, &id(&words.id)?)?;
     Ok(0)
 }

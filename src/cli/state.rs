@@ -1,10 +1,9 @@
 //! `davit state`.
 
-use super::{Scene, Takes, Verb, id, output, words};
+use super::{Named, Scene, Takes, Verb, id, output, words};
 use crate::container::Container;
 use anyhow::Context;
 use clap::{ArgMatches, Args};
-use std::ffi::OsString;
 
 pub(super) const VERB: Verb = Verb {
     name: "state",
@@ -19,19 +18,12 @@ Example:
   davit state web",
     takes: Takes::Exactly(1),
     flags_end: false,
-    define: Words::augment_args,
+    define: Named::augment_args,
     perform,
 };
 
-#[derive(Args)]
-struct Words {
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    id: OsString,
-}
-
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
-    let id = id(&words::<Words>(matches)?.id)?;
+    let id = id(&words::<Named>(matches)?.id)?;
     let told = || format!("cannot tell the state of {id}");
     let container = Container::find(&scene.root()?, &id).with_context(told)?;
     output::print(&container.report().to_json()?)?;

@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, read, unlinkat, write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::Path;
 
 /// How often an openat2 that lost a race against a rename or mount elsewhere (`EAGAIN`) is made again.
 const RACES: usize = 128;
@@ -50,32 +50,14 @@ fn open(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errn
         | ResolveFlag::RESOLVE_NO_MAGICLINKS
         | ResolveFlag::RESOLVE_NO_SYMLINKS
         | ResolveFlag::RESOLVE_NO_XDEV;
-    let flags = flags | OFlag::O_CLOEXEC;
-    let how = OpenHow::new().flags(flags).resolve(resolve);
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
     for _ in 0..RACES {
         match openat2(base, path, how) {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(Errno::ENOSYS) => return open_by_steps(base, path, flags),
             result => return result,
         }
     }
     Err(Errno::EAGAIN)
-}
-
-/// For kernels before 5.6: one component at a time, none of them a symbolic link.
-fn open_by_steps(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-    let mut components = path.components().peekable();
-    let mut held: Option<OwnedFd> = None;
-    while let Some(component) = components.next() {
-        let Component::Normal(name) = component else { return Err(Errno::EXDEV) };
-        let flags = match components.peek() {
-            Some(_) => OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-            None => flags,
-        };
-        let from = held.as_ref().map_or(base, AsFd::as_fd);
-        held = Some(openat(from, name, flags | OFlag::O_NOFOLLOW, Mode::empty())?);
-    }
-    held.ok_or(Errno::ENOENT)
 }
 
 /// The whole content of the file `name` below `base`. What is no UTF-8 is replaced.

@@ -4,7 +4,7 @@
 
 use crate::{
     bundle::{Container, namespace, own_copy, wait_in},
-    call::{Call, LIMIT, RUNTIME},
+    call::{Call, LIMIT, Output, RUNTIME},
     kernel,
     trial::{Test, rows, tests},
 };
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -155,6 +155,13 @@ fn a_directory_moved_out_is_no_cwd() {
     assert!(!said.out.contains("running"), "{said:?}");
 }
 
+/// `create` by another file than the runtime under test.
+fn create_by(binary: &Path, c: &Container) -> Output {
+    c.write();
+    let (binary, state, bundle) = (binary.to_str().unwrap(), c.state_dir(), c.dir.to_str().unwrap());
+    Call::new(&c.dir, &[binary, "--root", state.to_str().unwrap(), "create", "--bundle", bundle, &c.id]).run()
+}
+
 /// CVE-2019-5736: a neighbour in the same pid namespace holds the executable of a container that is being made.
 fn the_runtimes_binary_cannot_be_overwritten() {
     // A copy, so that a runtime that fails the test is not destroyed on this host.
@@ -170,18 +177,7 @@ fn the_runtimes_binary_cannot_be_overwritten() {
     wait_in(&attacker.root("out"), "the attacker", || attacker.root("out/told").exists());
     for _ in 0..3 {
         let victim = Container::sleeper().edit(|c| namespace(c, "pid")["path"] = json!(path));
-        victim.write();
-        let state = victim.state_dir();
-        let words = [
-            binary.to_str().unwrap(),
-            "--root",
-            state.to_str().unwrap(),
-            "create",
-            "--bundle",
-            victim.dir.to_str().unwrap(),
-            &victim.id,
-        ];
-        Call::new(&victim.dir, &words).run().ok();
+        create_by(&binary, &victim).ok();
         drop(victim);
         // The file is no longer busy; the attacker writes as soon as it sees that.
         let told = || fs::read_to_string(attacker.root("out/told")).unwrap();
@@ -204,18 +200,7 @@ fn the_runtimes_binary_as_the_program() {
     let binary = own_copy("runtime", &RUNTIME);
     let inode = fs::metadata(&binary).unwrap();
     let c = Container::new(&["/proc/self/exe", "--version"]);
-    c.write();
-    let state = c.state_dir();
-    let words = [
-        binary.to_str().unwrap(),
-        "--root",
-        state.to_str().unwrap(),
-        "create",
-        "--bundle",
-        c.dir.to_str().unwrap(),
-        &c.id,
-    ];
-    let said = Call::new(&c.dir, &words).run();
+    let said = create_by(&binary, &c);
     if said.code() != 0 {
         return;
     }

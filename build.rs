@@ -14,6 +14,7 @@ fn main() {
     let top = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     // A panic ends the program (`panic = "abort"`), and nothing else walks its stack.
     println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr,-T,{top}/hack/no-unwinding.ld");
+    println!("cargo::rustc-link-arg-bins=-Wl,--wrap=_Unwind_Backtrace");
     if relocates_packed() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }

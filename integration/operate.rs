@@ -1,11 +1,11 @@
-//! pause, resume, ps, update, events: the verbs around a running container, in every status.
+//! pause, resume, ps, update: the verbs around a running container, in every status.
 
 use crate::{
     bundle::{Container, need_controller, wait_in},
     call::runtime_has,
     trial::{Test, rows, skip, tests},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -19,7 +19,6 @@ pub(crate) fn tests() -> Vec<Test> {
         update_ignores_devices,
         update_from_a_file,
         update_keeps_what_is_not_named,
-        events_stats_tell_the_usage,
     ];
     all.extend(rows!("verb", VERBS, verb));
     all.extend(rows!("update", UPDATES, update));
@@ -213,19 +212,4 @@ fn update_keeps_what_is_not_named() {
     let c = c.up();
     c.call(&["update", "--pids-limit", "41", &c.id]).run().ok();
     assert_eq!((file(&c, "pids.max").as_str(), file(&c, "memory.max").as_str()), ("41", "67108864"));
-}
-
-fn events_stats_tell_the_usage() {
-    need("events");
-    need_controller("memory");
-    // Busy for long enough that a kernel that counts CPU time in ticks has counted some.
-    let c = Container::sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >/out/ready; exec sleep 1000");
-    let c = c.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20})).up();
-    c.wait_out("ready");
-    let said = c.call(&["events", "--stats", &c.id]).run().ok();
-    let event: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("stats"), Some(c.id.as_str())));
-    assert_eq!(event.pointer("/data/memory/usage/limit"), Some(&json!(64 << 20)));
-    assert_eq!(event.pointer("/data/pids/current"), Some(&json!(1)));
-    assert!(event.pointer("/data/cpu/usage/total").and_then(Value::as_u64).is_some_and(|total| total > 0), "{event}");
 }

@@ -120,8 +120,8 @@ complete -c davit -n "__fish_davit_using_subcommand update" -l memory -d 'Limit 
 complete -c davit -n "__fish_davit_using_subcommand update" -l memory-reservation -d 'Memory that is kept for the container' -r
 complete -c davit -n "__fish_davit_using_subcommand update" -l memory-swap -d 'Limit of memory and swap together' -r
 complete -c davit -n "__fish_davit_using_subcommand update" -l pids-limit -d 'Most processes and threads' -r
-complete -c davit -n "__fish_davit_using_subcommand update" -l l3-cache-schema -d 'Schema of Intel RDT\'s L3 cache' -r
-complete -c davit -n "__fish_davit_using_subcommand update" -l mem-bw-schema -d 'Schema of Intel RDT\'s memory bandwidth' -r
+complete -c davit -n "__fish_davit_using_subcommand update" -l l3-cache-schema -d 'Schema of Intel RDT\'s L3 cache: L3:0=ff;1=ff' -r
+complete -c davit -n "__fish_davit_using_subcommand update" -l mem-bw-schema -d 'Schema of Intel RDT\'s memory bandwidth: MB:0=50;1=70' -r
 complete -c davit -n "__fish_davit_using_subcommand update" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand delete" -s f -l force -d 'Kill the container first if it is alive; it is no error if it does not exist'

@@ -13,6 +13,7 @@ pub(crate) mod measure;
 mod processes;
 mod refusal;
 mod remove;
+mod undo;
 mod watch;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ mod process;
 mod propagation;
 mod resctrl;
 pub(crate) mod resources;
+pub(crate) mod scope;
 mod sysctls;
 mod validate;
 
@@ -132,6 +133,8 @@ pub(crate) struct Request {
     pub(crate) bundle: PathBuf,
     /// Start without waiting for `start`.
     pub(crate) run: bool,
+    /// The cgroup is a scope of systemd, which is made around the process when that is there already.
+    pub(crate) scope: bool,
     /// `--no-pivot`.
     pub(crate) no_pivot: bool,
     /// `--no-new-keyring`.

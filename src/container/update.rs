@@ -2,7 +2,7 @@
 
 use super::{Container, Id, Root, Status, pause};
 use crate::cgroup::{Cgroup, Layout};
-use crate::plan::resources;
+use crate::plan::{resources, scope};
 use crate::report::Log;
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
@@ -31,10 +31,14 @@ fn attempt(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
     let facts = Layout::probe()?.facts()?;
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
     let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
-    let plan = problems.or(plan).map_err(told)?;
+    let mut plan = problems.or(plan).map_err(told)?;
     warnings.iter().for_each(|warning| log.warning(warning));
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;
+    }
+    if let Some(unit) = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref()) {
+        scope::round_quota(&mut plan);
+        unit.set(scope::of_limits(&plan))?;
     }
     cgroup.have_controllers(&plan.needs)?;
     cgroup.limit(&plan.writes)?;

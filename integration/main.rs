@@ -40,6 +40,7 @@ mod readiness;
 mod real;
 mod rootless;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod trial;
 mod userns;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         real::tests,
         rootless::tests,
         seccomp::tests,
+        systemd::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

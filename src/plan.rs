@@ -155,7 +155,8 @@ pub(crate) struct Host {
     /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
     /// to an outer user namespace. Looked at only for a container with a user namespace.
     pub(crate) may_lend_mounts: bool,
-    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only for exec.
+    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only where one is
+    /// joined.
     pub(crate) cannot_return: bool,
     /// The caller's effective user and group id.
     pub(crate) ids: (u32, u32),

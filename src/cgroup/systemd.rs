@@ -69,7 +69,12 @@ impl Driver for Systemd<'_> {
         let base = manager.property("ControlGroup")?;
         let path = self.layout.mount_point().join(base.trim_start_matches('/')).join(slice).join(&scope.unit);
         self.manager = Some(manager);
-        Ok(Record { driver: DriverKind::Systemd, path, made: true, unit: Some(unit) })
+        let record = Record { driver: DriverKind::Systemd, path, made: true, unit: Some(unit) };
+        // Now, while nothing points to it yet: whoever cleans up after us must not end what belongs to somebody else.
+        if let Some(cgroup) = Cgroup::open(self.layout, &record)? {
+            cgroup.check_fit()?;
+        }
+        Ok(record)
     }
 
     /// The process comes first.
@@ -82,7 +87,9 @@ impl Driver for Systemd<'_> {
         let scope = scope_of(wanted)?;
         let mut properties = scope::of_limits(wanted.resources);
         properties.extend(scope.properties.iter().cloned());
-        let started = manager.start(&unit.name, self.slice(scope), &scope.description, pid, properties);
+        // One that systemd refuses to start is not ours to stop: it may be the unit of somebody else.
+        let job = manager.start(&unit.name, self.slice(scope), &scope.description, pid, properties)?;
+        let started = manager.done(&job).with_context(|| format!("start {}", unit.name));
         let entered = started.and_then(|()| self.entered(foreseen, wanted, pid));
         let Err(error) = entered else { return entered.map(Some) };
         let there = Cgroup::open(self.layout, foreseen);

@@ -261,6 +261,9 @@ impl<'a> Building<'a> {
             });
         }
         drop(driver);
+        if cgroup.is_none() && record.shared_pid_namespace {
+            log.warning(SCATTERED);
+        }
         record.init = Some(Process::now(child.pid)?);
         if record.cgroup.is_none() {
             // A creator that is killed now leaves a process that only its pid leads to.
@@ -358,6 +361,10 @@ pub(super) struct Running {
     pub(super) child: Child,
     pub(super) console: Console,
 }
+
+/// Said of a container of which nothing holds all the processes together.
+const SCATTERED: &str = "the container has neither a pid namespace nor a cgroup of its own: processes that its first one leaves \
+    behind are not killed with it";
 
 /// The name of the start socket until the container is created.
 const START_DRAFT: &str = ".start";

@@ -12,7 +12,7 @@ use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files}
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Child, HostSide, Kit};
-use crate::plan::namespaces::{KINDS, MOUNT};
+use crate::plan::namespaces::{KINDS, MOUNT, USER};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
 use crate::spec::load;
@@ -74,9 +74,10 @@ fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<
 }
 
 fn compile(spec: &Spec, process: &Process, container: &Container, request: &ExecRequest, log: &Log) -> Result<Plan> {
-    let host = host::probe_for_exec(process)?;
+    let mut host = host::probe_for_exec(process)?;
     let pid = container.pid();
     let kinds = foreign_namespaces(pid)?;
+    host.setgroups_denied |= kinds & USER != 0 && host::denies_setgroups(pid);
     let listen_fds = files::listen_fds();
     let exec = plan::Exec {
         id: request.id.as_str().to_owned(),

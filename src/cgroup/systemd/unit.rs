@@ -124,7 +124,7 @@ impl Manager {
         Ok(properties.into_iter().filter(|property| property.since <= version).collect())
     }
 
-    /// Makes a scope with `pid` in it, and waits until it stands.
+    /// Has systemd make a scope with `pid` in it. Gives the job to wait for; an error means that there is none.
     pub(super) fn start(
         &mut self,
         unit: &str,
@@ -132,7 +132,7 @@ impl Manager {
         description: &str,
         pid: i32,
         limits: Vec<Property>,
-    ) -> Result<()> {
+    ) -> Result<Job> {
         let limits = self.known(limits)?;
         let own = |name: &'static str, value| Property { name: name.into(), value, since: 0, at_start: true };
         let mut properties = vec![
@@ -161,14 +161,14 @@ impl Manager {
             }
             other => other,
         };
-        asked.and_then(|job| self.done(&job)).with_context(|| format!("start {unit}"))
+        asked.and_then(job).with_context(|| format!("start {unit}"))
     }
 
     fn stop(&mut self, unit: &str) -> Result<()> {
         self.listen(unit)?;
         match self.call("StopUnit", &[Value::text(unit), Value::text("replace")]) {
             Err(error) if is(&error, NO_SUCH_UNIT) => return Ok(()),
-            other => other.and_then(|job| self.done(&job))?,
+            other => self.done(&other.and_then(job)?)?,
         }
         match self.call("ResetFailedUnit", &[Value::text(unit)]) {
             Err(error) if !is(&error, NO_SUCH_UNIT) => Err(error),
@@ -188,15 +188,22 @@ impl Manager {
     }
 
     /// Waits for the end of the job that a call has answered with.
-    fn done(&mut self, answer: &[Value]) -> Result<()> {
-        let job = answer.first().context("systemd answered without a job")?;
-        let removed = self.0.wait_for(INTERFACE, "JobRemoved", |body| body.get(1) == Some(job));
+    pub(super) fn done(&mut self, job: &Job) -> Result<()> {
+        let removed = self.0.wait_for(INTERFACE, "JobRemoved", |body| body.get(1) == Some(&job.0));
         let removed = removed.context("wait for systemd to do it")?;
         match removed.get(3).and_then(Value::as_text) {
             Some("done") => Ok(()),
             result => bail!("the job of systemd ended with \"{}\"", result.unwrap_or_default()),
         }
     }
+}
+
+/// A job of systemd's, by its path.
+#[derive(Debug)]
+pub(super) struct Job(Value);
+
+fn job(answer: Vec<Value>) -> Result<Job> {
+    answer.into_iter().next().map(Job).context("systemd answered without a job")
 }
 
 fn pair(property: Property) -> Value {

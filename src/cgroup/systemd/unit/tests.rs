@@ -63,6 +63,7 @@ fn start(lines: &[Message]) -> (Result<(), String>, Vec<Message>) {
     let (mut manager, peer) = manager(lines, LONG);
     let limit = Property { name: "TasksMax".into(), value: Value::Uint64(7), since: 0, at_start: false };
     let started = manager.start("x.scope", "a.slice", "what it is", 42, vec![limit]);
+    let started = started.and_then(|job| manager.done(&job));
     (started.map_err(|error| format!("{error:#}")), calls(manager, peer))
 }
 
@@ -120,7 +121,7 @@ fn what_systemd_refuses_or_fails_at_is_an_error() {
         "start x.scope: no, said systemd (org.freedesktop.systemd1.PropertyReadOnly)"
     );
     let (started, _) = start(&[returned(2, &[]), returned(3, &[job(1)]), removed(1, "failed")]);
-    assert_eq!(started.expect_err("failed"), "start x.scope: the job of systemd ended with \"failed\"");
+    assert_eq!(started.expect_err("failed"), "the job of systemd ended with \"failed\"");
     let (started, _) = start(&[returned(2, &[]), returned(3, &[])]);
     assert_eq!(started.expect_err("no job"), "start x.scope: systemd answered without a job");
 }
@@ -129,8 +130,9 @@ fn what_systemd_refuses_or_fails_at_is_an_error() {
 fn a_job_without_end_is_not_waited_for_for_ever() {
     let (mut manager, _peer) =
         manager(&[returned(2, &[]), returned(3, &[job(1)]), removed(2, "done")], Duration::from_millis(50));
-    let error = manager.start("x.scope", "a.slice", "", 42, Vec::new()).expect_err("no end");
-    assert_eq!(format!("{error:#}"), "start x.scope: wait for systemd to do it: read from the bus: no answer in time");
+    let job = manager.start("x.scope", "a.slice", "", 42, Vec::new()).expect("a job");
+    let error = manager.done(&job).expect_err("no end");
+    assert_eq!(format!("{error:#}"), "wait for systemd to do it: read from the bus: no answer in time");
 }
 
 #[test]

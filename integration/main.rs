@@ -41,6 +41,7 @@ mod readiness;
 mod real;
 mod rootless;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod trial;
 mod userns;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         real::tests,
         rootless::tests,
         seccomp::tests,
+        systemd::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

@@ -6,6 +6,7 @@
 
 mod agent;
 mod build;
+mod cgroups;
 mod console;
 mod create;
 mod delete;

@@ -2,7 +2,11 @@
 
 use super::{Container, Id, Root, Status, dir, pause};
 use crate::cgroup::{Cgroup, Layout};
+<<<<<<< HEAD
 use crate::plan::{self, resources};
+=======
+use crate::plan::{resources, scope};
+>>>>>>> systemd
 use crate::report::Log;
 use crate::resctrl::Resctrl;
 use crate::spec::load;
@@ -44,10 +48,14 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     let facts = Layout::probe()?.facts()?;
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
     let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
-    let plan = problems.or(plan).map_err(told)?;
+    let mut plan = problems.or(plan).map_err(told)?;
     warnings.iter().for_each(|warning| log.warning(warning));
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;
+    }
+    if let Some(unit) = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref()) {
+        scope::round_quota(&mut plan);
+        unit.set(scope::of_limits(&plan))?;
     }
     cgroup.have_controllers(&plan.needs)?;
     let before = cgroup.before(plan.writes.iter().chain(&plan.writes_inside));

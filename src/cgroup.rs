@@ -26,6 +26,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 pub(crate) use layout::Layout;
+#[cfg(any(test, fuzzing))]
+pub(crate) use layout::garbled;
 pub(crate) use refusal::Refusal;
 
 /// What a container wants of its cgroup before there is one.

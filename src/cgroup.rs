@@ -13,11 +13,8 @@ pub(crate) mod measure;
 mod processes;
 mod refusal;
 mod remove;
-<<<<<<< HEAD
-mod undo;
-=======
 mod systemd;
->>>>>>> systemd
+mod undo;
 mod watch;
 #[cfg(test)]
 mod tests;
@@ -31,6 +28,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 pub(crate) use layout::Layout;
+#[cfg(any(test, fuzzing))]
+pub(crate) use layout::garbled;
 pub(crate) use refusal::Refusal;
 pub(crate) use systemd::{Systemd, Unit};
 

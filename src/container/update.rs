@@ -2,11 +2,7 @@
 
 use super::{Container, Id, Root, Status, dir, pause};
 use crate::cgroup::{Cgroup, Layout};
-<<<<<<< HEAD
-use crate::plan::{self, resources};
-=======
-use crate::plan::{resources, scope};
->>>>>>> systemd
+use crate::plan::{self, resources, scope};
 use crate::report::Log;
 use crate::resctrl::Resctrl;
 use crate::spec::load;

@@ -49,15 +49,17 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;
     }
-    if let Some(unit) = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref()) {
+    let unit = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref());
+    if unit.is_some() {
         scope::round_quota(&mut plan);
-        unit.set(scope::of_limits(&plan))?;
     }
     cgroup.have_controllers(&plan.needs)?;
     let before = cgroup.before(plan.writes.iter().chain(&plan.writes_inside));
     let limited = cgroup.limit(&plan.writes).and_then(|()| cgroup.limit(&plan.writes_inside));
     let shared = || groups.map_or(Ok(()), |(resctrl, group)| resctrl.change(&group, &change.schemata));
-    limited.and_then(|()| shared()).map_err(|error| before.put_back(error))
+    // systemd hears of it last: what it has been told cannot be asked back.
+    let told = || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan)));
+    limited.and_then(|()| shared()).and_then(|()| told()).map_err(|error| before.put_back(error))
 }
 
 /// The resctrl group that the container was put into.

@@ -91,6 +91,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     ("crun", "a usage error does not reach the log", &["cli::usage_errors_reach_the_log"]),
     ("crun", "its rootless spec has no mappings", &["cli::spec_rootless_maps_the_user"]),
+    ("crun", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("crun", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("crun", "takes type bits in fileMode for an unknown type", &["devices::listed_devices"]),
     (
@@ -349,6 +350,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "cgroup::v1-only/swappiness",
         ],
     ),
+    ("runc", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("runc", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("runc", "needs a /proc in the container", &["devices::no_link_without_proc"]),
     (

@@ -71,8 +71,8 @@ impl Layout {
         match place {
             Place::BelowMount(path) => Ok(path.clone()),
             Place::BesideOwn(path) => Ok(parent_of_own(&own_cgroup_file()?)?.join(path)),
-            Place::Scope { slice, prefix, name } => {
-                bail!("cgroup {slice}:{prefix}:{name} is a scope of systemd, which only the systemd driver can make")
+            Place::Scope(scope) => {
+                bail!("{} is a scope of systemd, which only the systemd driver can make", scope.unit)
             }
         }
     }

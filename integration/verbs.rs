@@ -3,13 +3,17 @@
 
 use crate::{
     bundle::{Container, need_controller, wait_in},
-    call::Running,
+    call::{LIMIT, Running},
     kernel,
     operate::in_status,
     trial::{Test, only_davit, rows, tests},
 };
 use serde_json::json;
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    fs,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    time::Duration,
+};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
@@ -22,6 +26,8 @@ pub(crate) fn tests() -> Vec<Test> {
         a_creation_that_hangs_can_be_deleted_by_force,
         a_creation_without_a_cgroup_can_be_deleted_by_force,
         a_run_that_hangs_in_a_hook_hears_signals,
+        a_run_that_hangs_in_a_poststart_hook_hears_signals,
+        a_start_that_is_killed_takes_its_hook_along,
     ];
     all.extend(rows!("in", TABLE, said));
     all.extend(rows!("missing", MISSING, missing));
@@ -93,17 +99,25 @@ fn creating() -> (Container, Running) {
 
 /// These words, at work, hang in a hook, until something is written to `hook/go`.
 fn hanging(c: Container, words: &[&str]) -> (Container, Running) {
+    let (c, run, _) = hanging_in("createRuntime", c, words);
+    assert_eq!(c.status(), "creating");
+    (c, run)
+}
+
+/// The same for any kind of hook that runs outside; with a handle on the hook.
+fn hanging_in(kind: &str, c: Container, words: &[&str]) -> (Container, Running, OwnedFd) {
     let here = c.dir.join("hook");
     fs::create_dir(&here).unwrap();
     nix::unistd::mkfifo(&here.join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let script = format!("cd {}; echo >ready; read x <go", here.display());
+    let script = format!("cd {}; echo $$ >pid; mv pid ready; read x <go", here.display());
     let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
-    let c = c.edit(|c| c["hooks"]["createRuntime"] = hook);
+    let c = c.edit(|c| c["hooks"][kind] = hook);
     c.write();
     let create = c.call(&[words, &["--bundle", c.dir.to_str().unwrap(), &c.id]].concat()).spawn();
     wait_in(&here, "the hook", || here.join("ready").exists());
-    assert_eq!(c.status(), "creating");
-    (c, create)
+    let pid = fs::read_to_string(here.join("ready")).unwrap();
+    let hook = kernel::pidfd(pid.trim().parse().unwrap()).unwrap();
+    (c, create, hook)
 }
 
 fn said(row: &Row) {
@@ -286,11 +300,41 @@ fn a_creation_without_a_cgroup_can_be_deleted_by_force() {
 
 fn a_run_that_hangs_in_a_hook_hears_signals() {
     only_davit("others hold signals back");
-    let (c, run) = hanging(Container::sleeper(), &["run"]);
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    let (c, run, hook) = hanging_in("createRuntime", Container::sleeper(), &["run"]);
+    terminate(&run);
     run.finish().exits(-1);
-    fs::write(c.dir.join("hook/go"), "\n").unwrap();
+    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
     assert_eq!(c.status(), "stopped");
     c.delete().ok();
     c.nothing_left();
+}
+
+fn terminate(run: &Running) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+}
+
+/// The program runs already, and a signal could be for it; but one that asks to end ends all of it.
+fn a_run_that_hangs_in_a_poststart_hook_hears_signals() {
+    only_davit("others hold signals back");
+    let c =
+        Container::sh("trap 'echo heard >/out/usr1' USR1; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
+    let (c, run, hook) = hanging_in("poststart", c, &["run"]);
+    c.wait_out("ready");
+    let pid = nix::unistd::Pid::from_raw(run.pid());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
+    assert_eq!(c.wait_out("usr1"), "heard\n", "other signals are the program's");
+    terminate(&run);
+    run.finish().exits(1).says("/hooks/poststart/0").says("broken off by signal 15");
+    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    c.nothing_left();
+}
+
+fn a_start_that_is_killed_takes_its_hook_along() {
+    only_davit("others leave it");
+    let c = Container::sleeper();
+    let (c, run, hook) = hanging_in("poststart", c, &["run", "--detach"]);
+    terminate(&run);
+    run.finish().exits(-1);
+    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    assert_eq!(c.status(), "running", "the container does not depend on who started it");
 }

@@ -47,7 +47,7 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     let mut joining = Joining { spec: &spec, container: &container, request, init, console: None };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
-    foreground::attend(foreground, child, joining.console.and_then(Console::own), None)
+    foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log)
 }
 
 fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
@@ -81,7 +81,7 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
         id: request.id.as_str().to_owned(),
         namespaces: kinds,
         root: (kinds & MOUNT == 0).then(|| PathBuf::from(format!("/proc/{pid}/root"))),
-        staged: plan::joins_unseen(spec, &host, kinds),
+        staged: plan::joins_unseen(&host, kinds),
         no_new_keyring: container.record.no_new_keyring,
         environment: files::listen_environment(listen_fds),
         preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),

@@ -28,6 +28,7 @@ mod events;
 mod exec;
 mod fds;
 mod hooks;
+mod joining;
 mod kernel;
 mod lifecycle;
 mod mounts;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         exec::tests,
         fds::tests,
         hooks::tests,
+        joining::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,

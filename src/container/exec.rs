@@ -73,9 +73,12 @@ fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<
 }
 
 fn compile(spec: &Spec, process: &Process, container: &Container, request: &ExecRequest, log: &Log) -> Result<Plan> {
-    let host = host::probe_for_exec(process)?;
+    let mut host = host::probe_for_exec(process)?;
     let pid = container.pid();
     let kinds = foreign_namespaces(pid)?;
+    // What counts is the user namespace to come (user_namespaces(7)).
+    host.setgroups_denied =
+        fs::read_to_string(format!("/proc/{pid}/setgroups")).is_ok_and(|text| text.trim() == "deny");
     let listen_fds = files::listen_fds();
     let exec = plan::Exec {
         id: request.id.as_str().to_owned(),
@@ -156,12 +159,12 @@ impl Joining<'_> {
         let terminal = process.terminal().unwrap_or(false);
         let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
         child.start(plan)?;
+        if let Some(path) = &request.pidfd_socket {
+            files::send_pidfd(path, b"setns", child.pidfd.as_fd())?;
+        }
         // Only now: to engines the file says that the program runs, and its absence that it does not.
         if let Some(file) = &request.pid_file {
             files::write_pid(file, child.pid)?;
-        }
-        if let Some(path) = &request.pidfd_socket {
-            files::send_pidfd(path, b"setns", child.pidfd.as_fd())?;
         }
         child.release();
         Ok((child, foreground))

@@ -3,7 +3,7 @@
 //! Read `create` from top to bottom. What each step is gets decided elsewhere in `plan`; here it gets its place.
 
 use super::act::{Act, Gate, InRoot, Start};
-use super::identity::Capability;
+use super::identity::{self, Capability};
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::propagation::Propagation;
@@ -339,6 +339,7 @@ fn become_the_program(
             "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
         notes.problems.add(at.key("user").key("additionalGids"), what);
     }
+    identity::refuse_unmapped(user, groups.is_some(), linux, &at.key("user"), &mut notes.problems);
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));

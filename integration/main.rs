@@ -27,6 +27,7 @@ mod engines;
 mod events;
 mod exec;
 mod fds;
+mod foreground;
 mod hooks;
 mod joining;
 mod kernel;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         events::tests,
         exec::tests,
         fds::tests,
+        foreground::tests,
         hooks::tests,
         joining::tests,
         lifecycle::tests,

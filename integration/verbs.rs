@@ -41,6 +41,7 @@ const STATUSES: [&str; 6] = ["creating", "created", "running", "paused", "stoppe
 type Row = (&'static str, &'static [&'static str], [&'static str; 6]);
 
 const GONE: &str = "container does not exist";
+const TAKEN: &str = "container with given ID already exists";
 const STOPPED: &str = "container not running";
 const CREATING: &str = "container is still being created";
 
@@ -90,6 +91,14 @@ const TABLE: &[Row] = &[
     ("update", &["update", "--pids-limit", "64", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
     ("events", &["events", "--stats", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
     ("stats", &["stats", "--no-stream", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
+    ("create", &["create", "--bundle", "BUNDLE", "ID"], [TAKEN, TAKEN, TAKEN, TAKEN, TAKEN, ""]),
+    ("run", &["run", "--detach", "--bundle", "BUNDLE", "ID"], [TAKEN, TAKEN, TAKEN, TAKEN, TAKEN, ""]),
+    (
+        "delete",
+        &["delete", "ID"],
+        ["that is not stopped: creating", "", "that is not stopped: running", "that is not stopped: paused", "", GONE],
+    ),
+    ("delete-force", &["delete", "--force", "ID"], ["", "", "", "", "", ""]),
 ];
 
 /// A container that is being created: a hook keeps it so until it is released.
@@ -133,8 +142,14 @@ fn said(row: &Row) {
             }
             status => (in_status(status), None),
         };
-        let line: Vec<_> = row.1.iter().map(|word| if *word == "ID" { c.id.as_str() } else { word }).collect();
-        let said = c.call(&line).run();
+        let place = |word: &'static str| match word {
+            "ID" => c.id.clone(),
+            "BUNDLE" => c.dir.to_str().unwrap().to_owned(),
+            word => word.to_owned(),
+        };
+        c.write();
+        let line: Vec<_> = row.1.iter().map(|word| place(word)).collect();
+        let said = c.call(&line.iter().map(String::as_str).collect::<Vec<_>>()).run();
         let code = if words.is_empty() { 0 } else { refusal(row.0) };
         assert!(said.code() == code && said.err.contains(words), "{status}: {said:?} instead of {code} {words:?}");
         assert!(!words.is_empty() || said.err.is_empty(), "{status}: {said:?}");
@@ -142,7 +157,9 @@ fn said(row: &Row) {
             assert_eq!(c.status(), *status, "a refused call must have no effect");
         }
         if let Some(create) = create {
-            fs::write(c.dir.join("hook/go"), "\n").unwrap();
+            // Opened for reading as well: the hook may be gone.
+            let go = fs::File::options().read(true).write(true).open(c.dir.join("hook/go")).unwrap();
+            std::io::Write::write_all(&mut &go, b"\n").unwrap();
             create.finish();
         }
         c.call(&["delete", "--force", &c.id]).run().ok();

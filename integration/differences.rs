@@ -396,6 +396,9 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["userns::idmapped_by_the_containers_own_map"],
     ),
     ("runc", "does not know WAIT_KILLABLE_RECV (before 1.4)", &["notify::answered/wait-killable"]),
+    ("crun", "an update that fails leaves set what came before", &["operate::an_update_that_fails_changes_nothing"]),
+    ("runc", "an update that fails leaves set what came before", &["operate::an_update_that_fails_changes_nothing"]),
+    ("crun", "a quota without a period gets the default one", &["verbs::update_completes_half_a_pair"]),
 ];
 
 /// Why this test is expected to fail for this runtime.

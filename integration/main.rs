@@ -24,6 +24,7 @@ mod contract;
 mod devices;
 mod differences;
 mod engines;
+mod events;
 mod exec;
 mod fds;
 mod hooks;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         cli::tests,
         contract::tests,
         devices::tests,
+        events::tests,
         exec::tests,
         fds::tests,
         hooks::tests,

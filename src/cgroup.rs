@@ -14,9 +14,10 @@ mod processes;
 mod refusal;
 mod remove;
 mod systemd;
-mod watch;
 #[cfg(test)]
 mod tests;
+mod undo;
+mod watch;
 
 use crate::plan::placement::Place;
 use crate::plan::resources::ResourcePlan;

@@ -62,7 +62,7 @@ pub(crate) use run::run;
 pub(crate) use start::start;
 pub(crate) use stats::{Samples, Usage};
 pub(crate) use status::START;
-pub(crate) use update::update;
+pub(crate) use update::{Change, update};
 
 use crate::sys;
 use anyhow::Context;

@@ -228,6 +228,11 @@ pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
     if user { !host.privileged || host.cannot_return } else { kinds & namespaces::PID != 0 && traces() }
 }
 
+/// The resctrl group of a container with this configuration, if it has one.
+pub(crate) fn resctrl_group(spec: &Spec, id: &str) -> Option<Resctrl> {
+    resctrl::compile(spec.linux().as_ref(), id)
+}
+
 /// The CPUs on which the runtime itself is to be before it enters the container's cgroup, as words of bits
 /// (`execCPUAffinity.initial`).
 pub(crate) fn initial_cpus(process: &Process) -> Option<Vec<u64>> {

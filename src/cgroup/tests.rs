@@ -269,3 +269,51 @@ fn a_reading_has_the_parts_whose_controllers_are_enabled() {
     assert!(stats.pids.is_none() && stats.io.is_none() && stats.cpu_pressure.is_none() && stats.rdma.is_none());
     assert_eq!(host.open("c").oom_kills().expect("oom"), Some(1));
 }
+
+/// A file of the stand-in keeps the tail of what was in it when less is written, so the values are of one length.
+#[test]
+fn what_a_change_has_written_is_set_back() {
+    let host = StandIn::new("undo");
+    let files = [
+        ("memory.max", "100"),
+        ("io.max", "8:0 rbps=7 wbps=max riops=max wiops=max\n"),
+        ("io.weight", "default 200\n8:0 300\n"),
+        ("pids.max", "10"),
+    ];
+    host.cgroup("a", &files);
+    let cgroup = host.open("a");
+    let writes = [
+        write("memory.max", "200", Refused::Fail),
+        write("io.max", "8:0 rbps=9 wbps=max riops=max wiops=max", Refused::Fail),
+        write("io.bfq.weight", "300", Refused::Instead { file: "io.weight", value: "900".to_owned() }),
+        write("none", "1", Refused::Fail),
+        write("pids.max", "20", Refused::Fail),
+    ];
+    let before = cgroup.before(writes.iter());
+    let error = cgroup.limit(&writes).expect_err("one file is missing");
+    assert_eq!(host.read("a/memory.max"), "200");
+    let error = format!("{:#}", before.put_back(error));
+    assert!(error.ends_with("a/none: No such file or directory"), "{error}");
+    assert_eq!(host.read("a/memory.max"), "100");
+    assert!(host.read("a/io.max").starts_with("8:0 rbps=7 "));
+    assert!(host.read("a/io.weight").starts_with("default 200"));
+    assert_eq!(host.read("a/pids.max"), "10");
+}
+
+#[test]
+fn what_cannot_be_set_back_is_told() {
+    let host = StandIn::new("stands");
+    host.cgroup("a", &[("memory.max", "max"), ("io.max", "")]);
+    let cgroup = host.open("a");
+    let writes = [write("io.max", "8:0 rbps=9", Refused::Fail), write("memory.max", "2000", Refused::Fail)];
+    let before = cgroup.before(writes.iter());
+    cgroup.limit(&writes).expect("both are written");
+    let error = format!("{:#}", before.put_back(anyhow::anyhow!("refused")));
+    let file = host.0.join("a/memory.max").display().to_string();
+    assert_eq!(error, format!("refused; and {file} is now \"max0\" instead of \"max\""));
+    assert_eq!(
+        host.read("a/io.max"),
+        "8:0 rbps=max wbps=max riops=max wiops=max",
+        "a device without a limit has none again"
+    );
+}

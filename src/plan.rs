@@ -217,7 +217,7 @@ fn checked(plan: &Plan) {
 /// Whether a process has to join by way of another: one that is born in the container's pid namespace is seen there
 /// before it has left the host's root and parted from the host's descriptors, and CAP_SYS_PTRACE, where the container has
 /// it outside of a user namespace, overrides its being undumpable. A caller without privilege can enter the pid namespace
-/// from inside the user namespace only.
+/// from inside the user namespace only, and root of an outer one could not leave it again.
 pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
     let user = kinds & namespaces::USER != 0;
     let traces = || {
@@ -225,7 +225,10 @@ pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
         let bounding = listed.and_then(|sets| sets.bounding().as_ref());
         listed.is_none() || bounding.is_some_and(|set| set.contains(&oci_spec::runtime::Capability::SysPtrace))
     };
-    if user { !host.privileged || host.cannot_return } else { kinds & namespaces::PID != 0 && traces() }
+    match user {
+        true => !host.privileged || host.cannot_return,
+        false => kinds & namespaces::PID != 0 && (host.cannot_return || traces()),
+    }
 }
 
 /// The resctrl group of a container with this configuration, if it has one.

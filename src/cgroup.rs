@@ -14,10 +14,10 @@ mod processes;
 mod refusal;
 mod remove;
 mod systemd;
-#[cfg(test)]
-mod tests;
 mod undo;
 mod watch;
+#[cfg(test)]
+mod tests;
 
 use crate::plan::placement::Place;
 use crate::plan::resources::ResourcePlan;
@@ -28,6 +28,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 pub(crate) use layout::Layout;
+#[cfg(any(test, fuzzing))]
+pub(crate) use layout::garbled;
 pub(crate) use refusal::Refusal;
 pub(crate) use systemd::{Systemd, Unit};
 

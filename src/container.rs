@@ -17,6 +17,8 @@ mod exec;
 mod executable;
 mod files;
 mod foreground;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod garbled;
 mod hooks;
 mod host_side;
 mod id;

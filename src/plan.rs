@@ -191,7 +191,12 @@ impl Host {
 
 /// Decides everything about a new container.
 pub(crate) fn compile(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
-    order::create(spec, host, request).and_then(countable).inspect(checked)
+    let mut plan = order::create(spec, host, request).and_then(countable)?;
+    if request.scope {
+        scope::round_quota(&mut plan.resources);
+    }
+    checked(&plan);
+    Ok(plan)
 }
 
 /// Decides everything about another process in the container that `spec` describes.

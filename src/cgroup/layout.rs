@@ -115,6 +115,20 @@ pub(super) fn words(line: &str) -> Vec<String> {
     line.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
+/// Any text as each of the files that are read (`container::garbled`).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn garbled(text: &str) {
+    use super::{measure, processes};
+    measure::counters(text);
+    measure::by_device(text);
+    measure::pressure(text);
+    processes::is_set(text, "frozen");
+    words(text);
+    v1_controllers(text);
+    let beside = parent_of_own(text).unwrap_or_default();
+    assert!(beside.components().all(|part| matches!(part, std::path::Component::Normal(_))), "{}", beside.display());
+}
+
 #[cfg(test)]
 mod tests {
     use super::{parent_of_own, v1_controllers};

@@ -32,8 +32,8 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
         Status::Creating => bail!("container is still being created"),
         Status::Stopped => bail!("container not running"),
     }
-    let said = |problems: Problems| problems.of("resources");
-    let mut resources = load::load_resources(&change.resources).map_err(said)?;
+    let told = |problems: Problems| problems.of("resources");
+    let mut resources = load::load_resources(&change.resources).map_err(told)?;
     resources.set_devices(None);
     let groups = match change.schemata.is_empty() {
         true => None,
@@ -44,7 +44,7 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     let facts = Layout::probe()?.facts()?;
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
     let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
-    let mut plan = problems.or(plan).map_err(said)?;
+    let mut plan = problems.or(plan).map_err(told)?;
     warnings.iter().for_each(|warning| log.warning(warning));
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;
@@ -57,7 +57,7 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     let before = cgroup.before(plan.writes.iter().chain(&plan.writes_inside));
     let limited = cgroup.limit(&plan.writes).and_then(|()| cgroup.limit(&plan.writes_inside));
     let shared = || groups.map_or(Ok(()), |(resctrl, group)| resctrl.change(&group, &change.schemata));
-    // systemd takes all of its properties or none, so it comes last: there is nothing to take back from it.
+    // systemd hears of it last: what it has been told cannot be asked back.
     let told = || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan)));
     limited.and_then(|()| shared()).and_then(|()| told()).map_err(|error| before.put_back(error))
 }

@@ -171,8 +171,8 @@ pub(crate) enum Act {
     JoinNamespace { kind: u64, slot: Slot, path: CString },
     /// Join namespaces of the process whose pidfd is in the slot, and close whatever leads back to the host. The parent
     /// has entered the pid namespace on behalf of this process, unless it is staged: then it joins here, and its sibling,
-    /// born inside, goes on.
-    JoinProcess { kinds: u64, slot: Slot, staged: bool },
+    /// born inside with at most these capabilities, goes on.
+    JoinProcess { kinds: u64, slot: Slot, staged: Option<u64> },
     /// Become uid 0 and gid 0 of the user namespace.
     BecomeRoot,
     /// A cgroup namespace rooted at the cgroup this process is in.

@@ -3,7 +3,8 @@
 //! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
 //! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
-//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container;
+//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
+//! as `integration without …` it takes system calls away from a command;
 //! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime.
 #![expect(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod exec;
 mod fds;
 mod hooks;
 mod kernel;
+mod kernels;
 mod lifecycle;
 mod mounts;
 mod namespaces;
@@ -47,6 +49,7 @@ mod terminal;
 mod trial;
 mod userns;
 mod verbs;
+mod without;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args();
     match words.nth(1).as_deref() {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
+        Some("without") => return without::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
         _ => {}
     }
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         exec::tests,
         fds::tests,
         hooks::tests,
+        kernels::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,

@@ -53,6 +53,6 @@ fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
         checkpoint: false,
         version: env!("CARGO_PKG_VERSION"),
         commit: option_env!("DAVIT_COMMIT").unwrap_or_default(),
-        unsafe_annotations: &["bundle", "org.systemd.property.", "org.criu.config"],
+        unsafe_annotations: &["org.systemd.property."],
     }
 }

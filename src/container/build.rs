@@ -69,6 +69,7 @@ impl Build {
         let file = bundle.join("config.json");
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let layout = if described.is_some() { None } else { cgroups::layout(&request)? };
+        log.lap("look at the bundle and the cgroups");
         let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
             let host = match described {
@@ -100,7 +101,9 @@ impl Build {
                 return Err(Several::from(rejected.with(&more)).into());
             }
         };
+        log.lap("read config.json");
         let (plan, place) = compile(&loaded.spec)?.map_err(Several::from)?;
+        log.lap("look at the host and decide");
         for warning in loaded.warnings.iter().chain(&plan.warnings) {
             log.warning(warning);
         }
@@ -233,6 +236,7 @@ impl<'a> Building<'a> {
         };
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
+        log.lap("claim the name");
         let foreseen = record.cgroup.take();
         let mut cgroup =
             making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()?.flatten().map(Rc::new);
@@ -240,6 +244,7 @@ impl<'a> Building<'a> {
             record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
+        log.lap("make the cgroup");
         let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
         let refused = |errno| Err(launch::not_born(&path, errno));
@@ -253,9 +258,11 @@ impl<'a> Building<'a> {
             other_cgroup: Some(&refused),
             listener,
             hooks: build.container_hooks(&record)?,
+            timed: log.is_timed(),
             ..Kit::default()
         };
         let mut child = launch::launch(&build.plan, kit)?;
+        log.lap("make the process");
         if let (None, Some((driver, wanted)), Some(foreseen)) = (&cgroup, &mut making, foreseen)
             && let Some(placed) = driver.place(wanted, &foreseen, child.pid)?
         {
@@ -289,6 +296,8 @@ impl<'a> Building<'a> {
             resctrl: Rc::clone(&resctrl),
         };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        log.lap("limit the process and serve it until it is ready");
+        log.process_steps(child.timings(&build.plan));
         record.resctrl = resctrl.borrow().clone();
         let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
@@ -348,6 +357,7 @@ impl<'a> Building<'a> {
         self.child.go_on()?;
         self.child.release();
         self.new.keep();
+        self.log.lap("write the state");
         Ok(())
     }
 
@@ -365,7 +375,10 @@ impl<'a> Building<'a> {
         self.announce()?;
         self.record.creator = None;
         self.new.write(&self.record)?;
+        self.log.lap("write the state");
         self.child.start(&self.build.plan)?;
+        self.log.lap("serve the process until its program is executed");
+        self.log.process_steps(self.child.timings(&self.build.plan));
         super::hooks::poststart(&self.record)?;
         self.child.release();
         Ok(())

@@ -53,6 +53,7 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
         Err(error) => return Err(error),
     };
     let container = Container::seen(record, dir.path().to_owned())?;
+    log.lap("find the container");
     match container.status {
         Status::Stopped | Status::Created => {}
         _ if force => {}
@@ -64,6 +65,7 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
 /// Kills and removes everything there is of a container whose lock is held.
 pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     end(record)?;
+    log.lap("end the processes");
     let cgroup = record.open_cgroup()?;
     let stopped = record.cgroup.as_ref().map_or(Ok(()), |made| made.stop_unit(cgroup.as_ref()));
     if let Err(error) = stopped {
@@ -76,7 +78,9 @@ pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow:
         cgroup.unmake()?;
     }
     record.resctrl.remove()?;
+    log.lap("remove the cgroup");
     locked.remove()?;
+    log.lap("remove the state");
     hooks::poststop(record, log);
     Ok(())
 }

@@ -41,14 +41,19 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     check_status(&container, request.ignore_paused)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();
     let init = init.context("container not running")?;
+    log.lap("find the container");
     let (spec, process) = documents(&container, request, log)?;
+    log.lap("read its configuration");
     let terminal = process.terminal().unwrap_or(false);
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
     let plan = compile(&spec, &process, &container, request, log)?;
-    let mut joining = Joining { spec: &spec, container: &container, request, init, console: None };
+    log.lap("look at the host and decide");
+    let mut joining = Joining { spec: &spec, container: &container, request, init, console: None, log };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
-    foreground::attend(foreground, child, joining.console.and_then(Console::own), None)
+    let status = foreground::attend(foreground, child, joining.console.and_then(Console::own), None);
+    log.lap("wait for the program's end");
+    status
 }
 
 fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
@@ -125,6 +130,7 @@ struct Joining<'a> {
     request: &'a ExecRequest,
     init: Handle,
     console: Option<Console>,
+    log: &'a Log,
 }
 
 impl Joining<'_> {
@@ -150,7 +156,9 @@ impl Joining<'_> {
         let other = |errno| self.other_cgroup(errno, &attach);
         let kit =
             Kit { cgroup: into, other_cgroup: Some(&other), process: Some(self.init.try_clone()?), ..Kit::default() };
+        let kit = Kit { timed: self.log.is_timed(), ..kit };
         let mut child = launch::launch(plan, kit)?;
+        self.log.lap("make the process");
         if attach.get() {
             self.attach(child.pid)?;
         }
@@ -160,6 +168,8 @@ impl Joining<'_> {
         let terminal = process.terminal().unwrap_or(false);
         let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
         child.start(plan)?;
+        self.log.lap("serve the process until its program is executed");
+        self.log.process_steps(child.timings(plan));
         // Only now: to engines the file says that the program runs, and its absence that it does not.
         if let Some(file) = &request.pid_file {
             files::write_pid(file, child.pid)?;

@@ -294,6 +294,9 @@ fn features_tell_what_is_supported() {
         &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
     );
     has(&features, "/mountOptions", &["rro", "ro", "rprivate", "rbind", "nosymfollow", "tmpcopyup", "idmap"]);
+    for driver in ["systemd", "systemdUser"] {
+        assert_eq!(features.pointer(&format!("/linux/cgroup/{driver}")), Some(&json!(true)), "{driver}");
+    }
     has(&features, "/linux/namespaces", &["pid", "network", "mount", "ipc", "uts", "cgroup", "user"]);
     has(&features, "/linux/capabilities", &["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"]);
     has(

@@ -46,6 +46,7 @@ mod real;
 mod rootless;
 mod seccomp;
 mod systemd;
+mod systemd_user;
 mod terminal;
 mod trial;
 mod userns;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         rootless::tests,
         seccomp::tests,
         systemd::tests,
+        systemd_user::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

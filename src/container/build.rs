@@ -7,7 +7,8 @@ use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
-    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, cgroups, files, notify,
+    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, cgroups, dir, files,
+    notify,
 };
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
@@ -23,7 +24,7 @@ use crate::spec::load;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
 use crate::sys::socket;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -217,7 +218,11 @@ impl<'a> Building<'a> {
         let resources = &build.plan.resources;
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional: &optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
-        record.cgroup = making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose()?;
+        record.cgroup = match making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose() {
+            // The cgroup that is in the way is that container's.
+            Err(_) if root.of(&build.request.id).exists() => bail!(dir::TAKEN),
+            foreseen => foreseen?,
+        };
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
         log.lap("claim the name");
@@ -292,7 +297,13 @@ impl<'a> Building<'a> {
 
     /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
     fn fail(self, error: anyhow::Error) -> anyhow::Error {
-        let error = self.out_of_memory().unwrap_or(error);
+        let error = match self.out_of_memory() {
+            // systemd removes the cgroup with its last process, and so the count of what was killed.
+            None if self.is_gone_with_its_count(&error) => {
+                anyhow!("{error:#} (possibly OOM-killed: memory limit too low?)")
+            }
+            told => told.unwrap_or(error),
+        };
         let Building { record, child, new, log, .. } = self;
         drop(child);
         // Whoever has deleted the container meanwhile has run them.
@@ -306,6 +317,12 @@ impl<'a> Building<'a> {
     fn out_of_memory(&self) -> Option<anyhow::Error> {
         let kills = self.cgroup.as_ref()?.oom_kills().ok().flatten()?;
         (kills > 0).then(|| anyhow!("container init was OOM-killed (memory limit too low?)"))
+    }
+
+    fn is_gone_with_its_count(&self, error: &anyhow::Error) -> bool {
+        let limited = self.build.plan.resources.writes.iter().any(|write| write.file == "memory.max");
+        let killed = error.to_string().ends_with(&format!("signal {}", libc::SIGKILL));
+        killed && limited && self.record.cgroup.as_ref().is_some_and(|made| made.unit.is_some() && !made.path.exists())
     }
 
     /// Tells what engines wait for: the pid file and the pidfd.

@@ -67,12 +67,13 @@ pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow:
     end(record)?;
     log.lap("end the processes");
     let cgroup = record.open_cgroup()?;
-    // systemd may be gone, or the user's own with the user. Then there is no scope any more, and the cgroup is ours to remove.
     let stopped = record.cgroup.as_ref().map_or(Ok(()), |made| made.stop_unit(cgroup.as_ref()));
     if let Err(error) = stopped {
+        // The bus may be gone, and the user's own systemd with its user. One that is there removes an empty cgroup by itself,
+        // and would take the scope for alive if we did it.
         log.warning_of(&error);
-    }
-    if let Some(cgroup) = cgroup {
+        cgroup.map_or(Ok(()), |cgroup| cgroup.empty())?;
+    } else if let Some(cgroup) = cgroup {
         // Kills what the first process left behind. A cgroup that was there before the container is emptied and stays.
         cgroup.unmake()?;
     }

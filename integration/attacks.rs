@@ -267,7 +267,7 @@ fn device_path_through_a_link() {
     harmless(&c);
 }
 
-fn terminal(c: &Container) -> (std::os::unix::net::UnixListener, crate::call::Output) {
+fn terminal(c: &Container) -> (std::os::unix::net::UnixListener, Output) {
     let path = c.dir.join("console.sock");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let said = c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run();

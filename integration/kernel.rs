@@ -76,6 +76,13 @@ pub(crate) fn window_size(fd: &impl AsFd) -> (u16, u16) {
     (size.ws_row, size.ws_col)
 }
 
+/// Gives a terminal another size; whoever it is a job's terminal of is told by the kernel.
+pub(crate) fn set_window_size(fd: &impl AsFd, size: &libc::winsize) {
+    // SAFETY: TIOCSWINSZ reads the structure it is given, which outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const *size) };
+    Errno::result(result).unwrap();
+}
+
 /// Waits for the end of them all, reaping those that are our children: the first process of a pid namespace ends only
 /// after every other one of it has been reaped.
 pub(crate) fn wait_exit_all(pids: &[i32], limit: Duration) {

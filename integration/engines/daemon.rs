@@ -11,10 +11,17 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::json;
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 /// Where Debian keeps the plug-ins that make networks of pods.
 pub(super) const CNI: &str = "/usr/lib/cni";
+
+/// Whether this Docker takes the builder's runtime from its environment; one before 26 takes the `runc` of its PATH.
+fn knows_builders_runtime(e: &Engine) -> bool {
+    let said = Call::new(&e.dir(), &["dockerd", "--version"]).run().ok();
+    let major = said.out.split("version ").nth(1).and_then(|text| text.split('.').next()?.parse::<u32>().ok());
+    major.unwrap() >= 26
+}
 
 /// A running daemon. Whoever drops it ends it, and waits.
 pub(super) struct Daemon(Running);
@@ -81,11 +88,15 @@ impl Daemon {
             "--ip6tables=false",
         ];
         let mut call = Call::new(&e.dir(), &[&words[..], more].concat());
-        if e.ours {
+        if e.ours && knows_builders_runtime(e) {
             let unit = snippet("docker.service", &e.runtime());
             let (name, value) =
                 unit.trim_end().rsplit_once("Environment=").and_then(|(_, set)| set.split_once('=')).unwrap();
             call = call.env(name, value);
+        } else if e.ours {
+            fs::create_dir(e.file("bin")).unwrap();
+            symlink(e.runtime(), e.file("bin/runc")).unwrap();
+            call = call.env("PATH", &format!("{}:{}", e.file("bin"), std::env::var("PATH").unwrap_or_default()));
         }
         Self::start(&e.dir(), call, "docker.sock")
     }

@@ -189,7 +189,7 @@ const UPDATES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "docker, memory",
-        r#"{"memory":{"limit":134217728,"swap":134217728},"cpu":{"cpus":"","mems":""},"blockIO":{"weight":0}}"#,
+        r#"{"memory":{"limit":134217728,"swap":134217728},"cpu":{},"blockIO":{"weight":0}}"#,
         "memory.max",
         "134217728",
     ),

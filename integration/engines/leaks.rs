@@ -18,7 +18,7 @@ pub(crate) const LAST: &[Check] = &[("health", "nothing is left after all of thi
 pub(crate) const STORM: &[Check] = &[("health", "a storm of 100 execs leaks nothing", storm)];
 
 /// The cgroups below which engines have their runtime make those of containers.
-const PARENTS: [&str; 6] = ["docker", "docker/buildkit", "default", "k8s.io", "libpod_parent", "buildah_parent"];
+const PARENTS: [&str; 6] = ["docker", "docker/buildkit", "default", "k8s.io", "libpod_parent", "libpod_parent/conmon"];
 
 /// What is there, each thing by its name.
 pub(crate) struct Census(BTreeSet<String>);

@@ -58,7 +58,7 @@ fn life(engine: &Engine) {
     }
     let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let group = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
-    assert!(group.ends_with(wire.c.config["linux"]["cgroupsPath"].as_str().unwrap()), "in {group} when create returns");
+    assert!(group.ends_with(&wire.c.cgroup_path()), "in {group} when create returns");
     assert_eq!(wire.state()["status"], "created");
     wire.plain("start {id}").ok().silent();
     let state = wire.state();

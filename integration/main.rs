@@ -24,6 +24,7 @@ mod contract;
 mod devices;
 mod differences;
 mod engines;
+mod events;
 mod exec;
 mod fds;
 mod hooks;
@@ -40,6 +41,7 @@ mod readiness;
 mod real;
 mod rootless;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod trial;
 mod userns;
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         cli::tests,
         contract::tests,
         devices::tests,
+        events::tests,
         exec::tests,
         fds::tests,
         hooks::tests,
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         real::tests,
         rootless::tests,
         seccomp::tests,
+        systemd::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

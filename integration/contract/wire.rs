@@ -1,7 +1,7 @@
 //! The recorded words of each engine, verb by verb, and a container as that engine talks about it. It tests nothing.
 
 use crate::{
-    bundle::Container,
+    bundle::{BY_SYSTEMD, Container},
     call::{Call, LIMIT, Output, RUNTIME, runtime_name},
     kernel,
     trial::skip,
@@ -187,7 +187,9 @@ impl<'a> Wire<'a> {
         let fill = |word: &str| {
             word.replace("{bundle}", bundle).replace("{id}", &self.c.id).replace("{state}", state.to_str().unwrap())
         };
-        words.extend(format!("{global} {verb}").split_whitespace().map(fill));
+        // Engines that were told to use systemd say so to create alone.
+        let driver = if *BY_SYSTEMD && verb.starts_with("create") { "--systemd-cgroup" } else { "" };
+        words.extend(format!("{global} {driver} {verb}").split_whitespace().map(fill));
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         Call::new(&self.c.dir, &words).cwd(&self.c.dir)
     }

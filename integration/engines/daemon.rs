@@ -2,7 +2,7 @@
 
 use super::{bound::CLEANING, engine::Engine, place::has_nat, snippets::snippet};
 use crate::{
-    bundle::wait_in_for,
+    bundle::{BY_SYSTEMD, wait_in_for},
     call::{Call, Running},
     kernel,
 };
@@ -68,6 +68,7 @@ impl Daemon {
         let configuration = if e.ours { snippet("daemon.json", &e.runtime()) } else { "{}".to_owned() };
         fs::write(e.file("daemon.json"), configuration).unwrap();
         let nat = has_nat().to_string();
+        let driver = if *BY_SYSTEMD { "systemd" } else { "cgroupfs" };
         let words = [
             "dockerd",
             "--config-file",
@@ -86,6 +87,7 @@ impl Daemon {
             &format!("base={subnet},size=24"),
             &format!("--iptables={nat}"),
             "--ip6tables=false",
+            &format!("--exec-opt=native.cgroupdriver={driver}"),
         ];
         let mut call = Call::new(&e.dir(), &[&words[..], more].concat());
         if e.ours && knows_builders_runtime(e) {

@@ -8,6 +8,7 @@ use super::{
     snippets::snippet,
 };
 use crate::{
+    bundle::BY_SYSTEMD,
     call::{Call, Output, runtime_name},
     trial::skip,
 };
@@ -203,7 +204,7 @@ impl Engine {
                 &runroot,
                 "--tmpdir",
                 &tmp,
-                "--cgroup-manager=cgroupfs",
+                if *BY_SYSTEMD { "--cgroup-manager=systemd" } else { "--cgroup-manager=cgroupfs" },
                 "--events-backend=file",
             ],
             Kind::Buildah => &["buildah", "--root", &root, "--runroot", &runroot],

@@ -37,10 +37,13 @@ pub(crate) fn prepare() -> Result<(), String> {
     };
     // A runtime below /run would vanish with it.
     let runtime = fs::read(RUNTIME.as_str()).map_err(|error| format!("{}: {error}", *RUNTIME))?;
+    // Held before it is covered: systemd and its bus are there.
+    let run = fs::File::open("/run").map_err(|error| format!("/run: {error}"))?;
     for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
         tmpfs(path)?;
     }
     let make = || -> std::io::Result<()> {
+        super::keep_systemd(&run)?;
         fs::create_dir_all(PLACE)?;
         fs::write(ours(), runtime)?;
         fs::set_permissions(ours(), PermissionsExt::from_mode(0o755))?;

@@ -4,7 +4,8 @@
 //! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
 //! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container;
-//! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime.
+//! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime;
+//! `integration load [FILTER]` a third, with many containers and hosts that lack something.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -29,6 +30,7 @@ mod fds;
 mod hooks;
 mod kernel;
 mod lifecycle;
+mod load;
 mod mounts;
 mod namespaces;
 mod netdevices;
@@ -45,6 +47,7 @@ mod trial;
 mod userns;
 mod verbs;
 
+use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     match words.nth(1).as_deref() {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
+        Some("load") => return load::main(words.collect()),
         _ => {}
     }
     let mut tests = Vec::new();
@@ -83,5 +87,7 @@ fn main() -> ExitCode {
     ] {
         tests.extend(part());
     }
-    trial::run(tests)
+    let known = trial::differences_are_known(&tests);
+    let code = trial::run(Arguments::from_args(), tests);
+    if known { code } else { ExitCode::FAILURE }
 }

@@ -25,6 +25,7 @@ mod contract;
 mod devices;
 mod differences;
 mod engines;
+mod events;
 mod exec;
 mod fds;
 mod hooks;
@@ -42,6 +43,7 @@ mod readiness;
 mod real;
 mod rootless;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod trial;
 mod userns;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         cli::tests,
         contract::tests,
         devices::tests,
+        events::tests,
         exec::tests,
         fds::tests,
         hooks::tests,
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         real::tests,
         rootless::tests,
         seccomp::tests,
+        systemd::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

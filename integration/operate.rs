@@ -1,11 +1,11 @@
-//! pause, resume, ps, update, events: the verbs around a running container, in every status.
+//! pause, resume, ps, update: the verbs around a running container, in every status.
 
 use crate::{
     bundle::{Container, need_controller, wait_in},
     call::runtime_has,
-    trial::{Test, rows, skip, tests},
+    trial::{Test, only_davit, rows, skip, tests},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -19,7 +19,8 @@ pub(crate) fn tests() -> Vec<Test> {
         update_ignores_devices,
         update_from_a_file,
         update_keeps_what_is_not_named,
-        events_stats_tell_the_usage,
+        an_update_that_fails_changes_nothing,
+        update_of_intel_rdt_needs_a_group,
     ];
     all.extend(rows!("verb", VERBS, verb));
     all.extend(rows!("update", UPDATES, update));
@@ -215,17 +216,41 @@ fn update_keeps_what_is_not_named() {
     assert_eq!((file(&c, "pids.max").as_str(), file(&c, "memory.max").as_str()), ("41", "67108864"));
 }
 
-fn events_stats_tell_the_usage() {
-    need("events");
+/// The last of several limits is one that the kernel refuses.
+fn an_update_that_fails_changes_nothing() {
+    need("update");
     need_controller("memory");
-    // Busy for long enough that a kernel that counts CPU time in ticks has counted some.
-    let c = Container::sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >/out/ready; exec sleep 1000");
-    let c = c.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20})).up();
-    c.wait_out("ready");
-    let said = c.call(&["events", "--stats", &c.id]).run().ok();
-    let event: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("stats"), Some(c.id.as_str())));
-    assert_eq!(event.pointer("/data/memory/usage/limit"), Some(&json!(64 << 20)));
-    assert_eq!(event.pointer("/data/pids/current"), Some(&json!(1)));
-    assert!(event.pointer("/data/cpu/usage/total").and_then(Value::as_u64).is_some_and(|total| total > 0), "{event}");
+    need_controller("cpu");
+    need_controller("io");
+    let c = Container::sleeper().edit(|c| {
+        c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20, "reservation": 32 << 20});
+        c["linux"]["resources"]["pids"] = json!({"limit": 40});
+        c["linux"]["resources"]["cpu"] = json!({"shares": 512, "quota": 50_000, "period": 100_000});
+    });
+    let c = c.up();
+    let files = ["memory.max", "memory.low", "memory.swap.max", "pids.max", "cpu.weight", "cpu.max", "memory.high"];
+    let all = || files.map(|name| fs::read_to_string(c.cgroup().join(name)).unwrap_or_default());
+    let state = || fs::read(c.state_dir().join(&c.id).join("state.json")).unwrap_or_default();
+    let (before, record) = (all(), state());
+    let resources = json!({
+        "memory": {"limit": 32 << 20, "reservation": 16 << 20}, "pids": {"limit": 20},
+        "cpu": {"shares": 1024, "quota": 20_000, "period": 50_000}, "unified": {"memory.high": "bogus"}
+    });
+    c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().fails().says("memory.high");
+    assert_eq!(all(), before);
+    assert_eq!(state(), record);
+    // The same without the wrong one is taken: it was not for another reason that nothing changed.
+    let mut resources = resources;
+    resources.as_object_mut().unwrap().remove("unified");
+    c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().ok();
+    assert_eq!((file(&c, "pids.max").as_str(), file(&c, "cpu.max").as_str()), ("20", "20000 50000"));
+}
+
+fn update_of_intel_rdt_needs_a_group() {
+    only_davit("the words are this project's own");
+    let c = in_status("running");
+    let said = c.call(&["update", "--l3-cache-schema", "L3:0=f", &c.id]).run().exits(1);
+    let here = fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ");
+    said.says(if here { "has no resctrl group" } else { "no resctrl file system is mounted on this host" });
+    c.call(&["update", "--mem-bw-schema", "L3:0=f", &c.id]).run().exits(1).says("is no line for MB");
 }

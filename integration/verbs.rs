@@ -1,19 +1,18 @@
 //! Every verb in every status: the exit code and the words, which engines and scripts read. And what the verbs around a
-//! running container say and do beyond that: what a command lacks that cannot be executed, OOM as it happens.
+//! running container say and do beyond that: what a command lacks that cannot be executed, a creation that hangs.
 
 use crate::{
     bundle::{Container, need_controller, wait_in},
-    call::{Output, Running},
+    call::Running,
     kernel,
     operate::in_status,
     trial::{Test, only_davit, rows, tests},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
-        events_tell_an_oom_kill_and_end_with_the_container,
         update_completes_half_a_pair,
         exec_in_a_cgroup_below_the_containers,
         exec_where_the_container_has_moved_to,
@@ -178,29 +177,6 @@ fn missing(row: &Missing) {
     c.prepare("run", &[]).run().exits(1).says(row.2);
     c.create().ok();
     c.start().exits(1).says(row.2);
-}
-
-fn events_tell_an_oom_kill_and_end_with_the_container() {
-    only_davit("events of another runtime never end by themselves");
-    need_controller("memory");
-    let c = Container::sh("read x </out/go; tail /dev/zero");
-    nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let c = c.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 16 << 20, "swap": 16 << 20})).up();
-    let events = c.call(&["events", "--interval", "1h", &c.id]).spawn();
-    // The first reader of the fifo is the container; by then the events are watched, or they will be told at the end.
-    fs::write(c.root("out/go"), "\n").unwrap();
-    let said = events.finish();
-    // A container that ended before the first look has nothing to tell any more.
-    if said.code() == 0 {
-        let kinds: Vec<String> = lines(&said).iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
-        assert!(kinds.iter().any(|kind| kind == "oom"), "{said:?}");
-    } else {
-        said.says(STOPPED);
-    }
-}
-
-fn lines(said: &Output) -> Vec<Value> {
-    said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn update_completes_half_a_pair() {

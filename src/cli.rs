@@ -22,6 +22,8 @@ mod spec;
 mod start;
 mod state;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod update;
 mod usage;
 

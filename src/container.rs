@@ -6,6 +6,7 @@
 
 mod agent;
 mod build;
+mod cgroups;
 mod console;
 mod create;
 mod delete;
@@ -16,6 +17,8 @@ mod exec;
 mod executable;
 mod files;
 mod foreground;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod garbled;
 mod hooks;
 mod host_side;
 mod id;
@@ -61,7 +64,7 @@ pub(crate) use run::run;
 pub(crate) use start::start;
 pub(crate) use stats::{Samples, Usage};
 pub(crate) use status::START;
-pub(crate) use update::update;
+pub(crate) use update::{Change, update};
 
 use crate::sys;
 use anyhow::Context;

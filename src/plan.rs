@@ -21,6 +21,7 @@ mod process;
 mod propagation;
 mod resctrl;
 pub(crate) mod resources;
+pub(crate) mod scope;
 mod sysctls;
 mod validate;
 
@@ -132,6 +133,8 @@ pub(crate) struct Request {
     pub(crate) bundle: PathBuf,
     /// Start without waiting for `start`.
     pub(crate) run: bool,
+    /// The cgroup is a scope of systemd, which is made around the process when that is there already.
+    pub(crate) scope: bool,
     /// `--no-pivot`.
     pub(crate) no_pivot: bool,
     /// `--no-new-keyring`.
@@ -152,7 +155,8 @@ pub(crate) struct Host {
     /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
     /// to an outer user namespace. Looked at only for a container with a user namespace.
     pub(crate) may_lend_mounts: bool,
-    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only for exec.
+    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only where one is
+    /// joined.
     pub(crate) cannot_return: bool,
     /// The caller's effective user and group id.
     pub(crate) ids: (u32, u32),
@@ -222,6 +226,11 @@ pub(crate) fn joins_unseen(spec: &Spec, host: &Host, kinds: u64) -> bool {
         listed.is_none() || bounding.is_some_and(|set| set.contains(&oci_spec::runtime::Capability::SysPtrace))
     };
     if user { !host.privileged || host.cannot_return } else { kinds & namespaces::PID != 0 && traces() }
+}
+
+/// The resctrl group of a container with this configuration, if it has one.
+pub(crate) fn resctrl_group(spec: &Spec, id: &str) -> Option<Resctrl> {
+    resctrl::compile(spec.linux().as_ref(), id)
 }
 
 /// The CPUs on which the runtime itself is to be before it enters the container's cgroup, as words of bits

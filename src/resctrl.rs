@@ -66,7 +66,7 @@ impl Resctrl {
     /// Puts the process `pid` into its group, making what has to be made; `record` learns of everything that was, also
     /// when a later step fails.
     pub(crate) fn enter(&self, wanted: &plan::Resctrl, pid: i32, record: &mut Record) -> Result<()> {
-        let group = wanted.group.as_ref().map_or_else(|| self.root.clone(), |name| self.root.join(name));
+        let group = self.group(wanted);
         let made = self.make(&group, wanted)?;
         if made && !wanted.shared {
             record.group = Some(group.clone());
@@ -85,6 +85,23 @@ impl Resctrl {
         fs::create_dir(&monitor).map_err(|error| self.explained(error)).with_context(place)?;
         record.monitor = Some(monitor.clone());
         self.put(&monitor.join("tasks"), &pid.to_string()).with_context(place)
+    }
+
+    /// Writes other lines to the group that a container is in. A line that is refused takes those before it back.
+    pub(crate) fn change(&self, wanted: &plan::Resctrl, lines: &[String]) -> Result<()> {
+        let group = self.group(wanted);
+        let file = group.join("schemata");
+        let before = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+        let Err(error) = self.write(&group, lines, "/linux/intelRdt") else { return Ok(()) };
+        let now = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+        match self.write(&group, &schemata::to_go_back(&before, &now), "setting it back") {
+            Ok(()) => Err(error),
+            Err(second) => Err(anyhow!("{error:#}; and {second:#}")),
+        }
+    }
+
+    fn group(&self, wanted: &plan::Resctrl) -> PathBuf {
+        wanted.group.as_ref().map_or_else(|| self.root.clone(), |name| self.root.join(name))
     }
 
     /// Whether the group was made. A group without a schema of ours must be there; what it grants is somebody else's wish.
@@ -161,6 +178,14 @@ fn mount_point(mounts: &str) -> Option<PathBuf> {
         let kind = after.split(' ').next()?;
         (kind == "resctrl").then(|| before.split(' ').nth(4).map(PathBuf::from)).flatten()
     })
+}
+
+/// Any text as the files that are read (`container::garbled`).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn garbled(text: &str) {
+    mount_point(text);
+    let (line, there) = text.split_once('\n').unwrap_or_default();
+    let _ = schemata::agrees(line, there);
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 #[path = "cli/stage.rs"]
 mod stage;
 
+#[path = "cli/completion.rs"]
+mod completion;
 #[path = "cli/documents.rs"]
 mod documents;
 #[path = "cli/lifecycle.rs"]

@@ -3,8 +3,8 @@
 
 use super::measure::{by_device, counters, pressure};
 use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Record, Refusal, Wanted};
-use crate::plan::placement::Place;
-use crate::plan::resources::{MemoryGuard, Need, Refused, Write};
+use crate::plan::placement::{Place, Scope};
+use crate::plan::resources::{MemoryGuard, Need, Refused, ResourcePlan, Write};
 use crate::spec::pointer::Pointer;
 use nix::errno::Errno;
 use std::fs;
@@ -39,9 +39,12 @@ impl StandIn {
         Layout::at(&self.0, false).expect("a layout")
     }
 
+    fn record(&self, below: &str) -> Record {
+        Record { driver: DriverKind::Cgroupfs, path: self.0.join(below), made: true, unit: None }
+    }
+
     fn open(&self, below: &str) -> Cgroup {
-        let record = Record { driver: DriverKind::Cgroupfs, path: self.0.join(below), made: true };
-        Cgroup::open(&self.layout(), &record).expect(below).expect(below)
+        Cgroup::open(&self.layout(), &self.record(below)).expect(below).expect(below)
     }
 }
 
@@ -68,8 +71,9 @@ fn an_existing_empty_cgroup_is_taken_and_remembered_as_not_made() {
     host.cgroup("", &[("cgroup.controllers", "cpu memory\n")]);
     host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", "cpu memory\n")]);
     let cgroup = Cgroup::create(&host.layout(), Path::new("a/b"), &[need("memory")]).expect("create");
-    let record = cgroup.record(DriverKind::Cgroupfs);
-    assert_eq!(record, Record { driver: DriverKind::Cgroupfs, path: host.0.join("a/b"), made: false });
+    assert!(!cgroup.is_own());
+    assert_eq!(cgroup.path(), host.0.join("a/b"));
+    let record = Record { made: false, ..host.record("a/b") };
     let json = serde_json::to_string(&record).expect("json");
     assert_eq!(serde_json::from_str::<Record>(&json).expect("record"), record);
 }
@@ -201,7 +205,7 @@ fn a_cgroup_that_is_gone_is_no_error() {
     assert!(!cgroup.is_populated().expect("populated"));
     assert!(!cgroup.is_frozen().expect("frozen"));
     assert_eq!(cgroup.pids().expect("pids"), Vec::<i32>::new());
-    let record = cgroup.record(DriverKind::Cgroupfs);
+    let record = host.record("a/c");
     assert!(Cgroup::open(&host.layout(), &record).expect("open").is_none());
     let elsewhere = Record { path: "/nowhere/x".into(), ..record };
     Cgroup::open(&host.layout(), &elsewhere).expect_err("outside of the hierarchy");
@@ -212,14 +216,17 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
     let host = StandIn::new("optional");
     host.cgroup("", &[("cgroup.controllers", "")]);
     let (layout, place) = (host.layout(), Place::BelowMount("plain".into()));
-    let driver = Cgroupfs::new(&layout);
+    let mut driver = Cgroupfs::new(&layout);
+    let resources = ResourcePlan::default();
     // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
     for optional in [false, true] {
-        let wanted = Wanted { place: &place, needs: &[], optional: &|| optional };
+        let wanted = Wanted { place: &place, resources: &resources, optional: &|| optional };
         driver.prepare(&wanted).expect_err("not a cgroup");
     }
-    let scope = Place::Scope { slice: "s.slice".into(), prefix: "p".into(), name: "n".into() };
-    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: &|| true }).expect_err("a scope");
+    let (slice, unit, description) = (None, "p-n.scope".to_owned(), String::new());
+    let scope = Place::Scope(Scope { slice, unit, description, properties: Vec::new() });
+    let error =
+        driver.prepare(&Wanted { place: &scope, resources: &resources, optional: &|| true }).expect_err("a scope");
     assert!(error.to_string().contains("only the systemd driver can make"), "{error}");
     assert!(Refusal::is_permission(&Refusal::of("mkdir x", Errno::EACCES)));
     assert!(!Refusal::is_permission(&Refusal::of("mkdir x", Errno::ENOSPC)));
@@ -261,4 +268,52 @@ fn a_reading_has_the_parts_whose_controllers_are_enabled() {
     assert_eq!(sizes, [("2MB", Some(10), 3)]);
     assert!(stats.pids.is_none() && stats.io.is_none() && stats.cpu_pressure.is_none() && stats.rdma.is_none());
     assert_eq!(host.open("c").oom_kills().expect("oom"), Some(1));
+}
+
+/// A file of the stand-in keeps the tail of what was in it when less is written, so the values are of one length.
+#[test]
+fn what_a_change_has_written_is_set_back() {
+    let host = StandIn::new("undo");
+    let files = [
+        ("memory.max", "100"),
+        ("io.max", "8:0 rbps=7 wbps=max riops=max wiops=max\n"),
+        ("io.weight", "default 200\n8:0 300\n"),
+        ("pids.max", "10"),
+    ];
+    host.cgroup("a", &files);
+    let cgroup = host.open("a");
+    let writes = [
+        write("memory.max", "200", Refused::Fail),
+        write("io.max", "8:0 rbps=9 wbps=max riops=max wiops=max", Refused::Fail),
+        write("io.bfq.weight", "300", Refused::Instead { file: "io.weight", value: "900".to_owned() }),
+        write("none", "1", Refused::Fail),
+        write("pids.max", "20", Refused::Fail),
+    ];
+    let before = cgroup.before(writes.iter());
+    let error = cgroup.limit(&writes).expect_err("one file is missing");
+    assert_eq!(host.read("a/memory.max"), "200");
+    let error = format!("{:#}", before.put_back(error));
+    assert!(error.ends_with("a/none: No such file or directory"), "{error}");
+    assert_eq!(host.read("a/memory.max"), "100");
+    assert!(host.read("a/io.max").starts_with("8:0 rbps=7 "));
+    assert!(host.read("a/io.weight").starts_with("default 200"));
+    assert_eq!(host.read("a/pids.max"), "10");
+}
+
+#[test]
+fn what_cannot_be_set_back_is_told() {
+    let host = StandIn::new("stands");
+    host.cgroup("a", &[("memory.max", "max"), ("io.max", "")]);
+    let cgroup = host.open("a");
+    let writes = [write("io.max", "8:0 rbps=9", Refused::Fail), write("memory.max", "2000", Refused::Fail)];
+    let before = cgroup.before(writes.iter());
+    cgroup.limit(&writes).expect("both are written");
+    let error = format!("{:#}", before.put_back(anyhow::anyhow!("refused")));
+    let file = host.0.join("a/memory.max").display().to_string();
+    assert_eq!(error, format!("refused; and {file} is now \"max0\" instead of \"max\""));
+    assert_eq!(
+        host.read("a/io.max"),
+        "8:0 rbps=max wbps=max riops=max wiops=max",
+        "a device without a limit has none again"
+    );
 }

@@ -14,8 +14,8 @@ pub(super) const VERB: Verb = Verb {
     about: "Change the limits of a container",
     help: "\
 Change the resource limits of the container ID, which must be created, running or paused. What is not named stays as it
-is. With --resources they are read from a file that has the form of linux.resources in config.json, and other flags do not
-count; devices in it are passed over.
+is; all does when one limit cannot be set. With --resources they are read from a file that has the form of linux.resources
+in config.json, and no other flag counts but the two of Intel RDT; devices in it are passed over.
 
 Sizes are in bytes, or have a unit: 64m, 1g; -1 is no limit.
 
@@ -76,10 +76,10 @@ struct Words {
     /// Most processes and threads
     #[arg(long, value_name = "N")]
     pids_limit: Option<i64>,
-    /// Schema of Intel RDT's L3 cache
+    /// Schema of Intel RDT's L3 cache: L3:0=ff;1=ff
     #[arg(long, value_name = "SCHEMA")]
     l3_cache_schema: Option<String>,
-    /// Schema of Intel RDT's memory bandwidth
+    /// Schema of Intel RDT's memory bandwidth: MB:0=50;1=70
     #[arg(long, value_name = "SCHEMA")]
     mem_bw_schema: Option<String>,
     /// Accepted and ignored: kernel memory counts as memory
@@ -96,10 +96,9 @@ struct Words {
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let words = words::<Words>(matches)?;
     let id = id(&words.id)?;
-    if words.l3_cache_schema.is_some() || words.mem_bw_schema.is_some() {
-        bail!("cannot update {id}: Intel RDT of a running container cannot be changed by this davit");
-    }
-    let document = match words.resources.as_ref().filter(|path| !path.as_os_str().is_empty()) {
+    let mut schemata = schema("--l3-cache-schema", "L3", words.l3_cache_schema.as_deref())?;
+    schemata.extend(schema("--mem-bw-schema", "MB", words.mem_bw_schema.as_deref())?);
+    let resources = match words.resources.as_ref().filter(|path| !path.as_os_str().is_empty()) {
         Some(path) if path.as_os_str() == "-" => {
             let mut document = Vec::new();
             std::io::stdin().read_to_end(&mut document).context("read the resources from standard input")?;
@@ -108,8 +107,18 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
         Some(path) => std::fs::read(path).with_context(|| format!("read {}", path.display()))?,
         None => serde_json::to_vec(&document(&words)?)?,
     };
-    container::update(&scene.root()?, &id, &document, scene.log)?;
+    container::update(&scene.root()?, &id, &container::Change { resources, schemata }, scene.log)?;
     Ok(0)
+}
+
+/// The lines of a schema, all of which are about one resource (`L3`, also by its parts `L3CODE` and `L3DATA`; `MB`).
+fn schema(flag: &str, resource: &str, text: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let lines = text.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.map(str::to_owned).collect();
+    match lines.iter().find(|line| !line.starts_with(resource) || !line.contains(':')) {
+        Some(bad) => bail!("{flag}: {bad:?} is no line for {resource}, such as {resource}:0=10;1=10"),
+        None => Ok(lines),
+    }
 }
 
 /// The flags as `linux.resources`.
@@ -168,7 +177,16 @@ fn bytes(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, schema};
+
+    #[test]
+    fn a_schema_is_about_its_own_resource() {
+        let lines = schema("--l3-cache-schema", "L3", Some("L3CODE:0=f\n\n L3DATA:0=3\n")).expect("two lines");
+        assert_eq!(lines, ["L3CODE:0=f", "L3DATA:0=3"]);
+        assert!(schema("--mem-bw-schema", "MB", Some("")).expect("none").is_empty());
+        let error = schema("--mem-bw-schema", "MB", Some("L3:0=f")).expect_err("is not MB").to_string();
+        assert_eq!(error, "--mem-bw-schema: \"L3:0=f\" is no line for MB, such as MB:0=10;1=10");
+    }
 
     #[test]
     fn sizes_have_units_of_1024() {

@@ -4,7 +4,7 @@ mod schema;
 
 use super::process::Handle;
 use super::{Container, Id, Root, Status, pause};
-use crate::cgroup::measure::{Counters, Pressure};
+use crate::cgroup::measure::{Counters, Pressure, Stats};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::os::fd::AsFd;
@@ -36,12 +36,12 @@ enum Data {
 pub(crate) fn statistics(root: &Root, id: &Id) -> Result<Event> {
     let told = || format!("cannot tell the usage of {id}");
     let container = living(root, id).with_context(told)?;
-    stats_of(&container, id).with_context(told)
+    let stats = pause::own_cgroup(&container).and_then(|cgroup| cgroup.measure()).with_context(told)?;
+    Ok(usage(&stats, id))
 }
 
-fn stats_of(container: &Container, id: &Id) -> Result<Event> {
-    let stats = pause::own_cgroup(container)?.measure()?;
-    Ok(event("stats", id, Some(Data::Stats(Box::new(schema::Stats::of(&stats))))))
+fn usage(stats: &Stats, id: &Id) -> Event {
+    event("stats", id, Some(Data::Stats(Box::new(schema::Stats::of(stats)))))
 }
 
 fn event(kind: &'static str, id: &Id, data: Option<Data>) -> Event {
@@ -95,20 +95,25 @@ fn follow(
             return Ok(());
         }
         if !happened.stalls.is_empty() || Instant::now() >= due {
-            let stats = cgroup.measure()?;
+            let stats = cgroup.measure();
+            if !init.is_alive() {
+                // The cgroup may be gone. What happened at the end is still to be told.
+                continue;
+            }
+            let stats = stats?;
             for resource in happened.stalls {
                 let psi = schema::Psi::of(&pressure(&stats, resource));
                 tell(&event("psi", id, Some(Data::Stall { resource, psi })))?;
             }
-        }
-        if Instant::now() >= due {
-            tell(&stats_of(container, id)?)?;
-            due += interval;
+            if Instant::now() >= due {
+                tell(&usage(&stats, id))?;
+                due += interval;
+            }
         }
     }
 }
 
-fn pressure(stats: &crate::cgroup::measure::Stats, resource: &str) -> Pressure {
+fn pressure(stats: &Stats, resource: &str) -> Pressure {
     let all = match resource {
         "cpu" => &stats.cpu_pressure,
         "memory" => &stats.memory_pressure,

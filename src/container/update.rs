@@ -1,22 +1,31 @@
 //! `update`: other limits for a container that exists.
 
-use super::{Container, Id, Root, Status, pause};
+use super::{Container, Id, Root, Status, dir, pause};
 use crate::cgroup::{Cgroup, Layout};
-use crate::plan::resources;
+use crate::plan::{self, resources, scope};
 use crate::report::Log;
+use crate::resctrl::Resctrl;
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxResources;
 
-/// Sets the limits that the document names, in the form of `linux.resources`; what it does not name stays as it is. Device
-/// rules are passed over: engines send a container's whole resources to change one of them.
-pub(crate) fn update(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
-    attempt(root, id, document, log).with_context(|| format!("cannot update {id}"))
+/// Other limits for a container.
+pub(crate) struct Change {
+    /// The limits of its cgroup, in the form of `linux.resources`.
+    pub(crate) resources: Vec<u8>,
+    /// Lines for the schemata of its resctrl group.
+    pub(crate) schemata: Vec<String>,
 }
 
-fn attempt(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
+/// Sets the limits that are named; what is not named stays as it is, and all does when one cannot be set. Device rules are
+/// passed over: engines send a container's whole resources to change one of them.
+pub(crate) fn update(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
+    attempt(root, id, change, log).with_context(|| format!("cannot update {id}"))
+}
+
+fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     let container = Container::find(root, id)?;
     match container.status {
         Status::Created | Status::Running | Status::Paused => (),
@@ -24,21 +33,42 @@ fn attempt(root: &Root, id: &Id, document: &[u8], log: &Log) -> Result<()> {
         Status::Stopped => bail!("container not running"),
     }
     let told = |problems: Problems| problems.of("resources");
-    let mut resources = load::load_resources(document).map_err(told)?;
+    let mut resources = load::load_resources(&change.resources).map_err(told)?;
     resources.set_devices(None);
+    let groups = match change.schemata.is_empty() {
+        true => None,
+        false => Some((Resctrl::find()?, group(&container)?)),
+    };
     let cgroup = pause::own_cgroup(&container)?;
     complete(&mut resources, &cgroup)?;
     let facts = Layout::probe()?.facts()?;
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
     let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
-    let plan = problems.or(plan).map_err(told)?;
+    let mut plan = problems.or(plan).map_err(told)?;
     warnings.iter().for_each(|warning| log.warning(warning));
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;
     }
+    let unit = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref());
+    if unit.is_some() {
+        scope::round_quota(&mut plan);
+    }
     cgroup.have_controllers(&plan.needs)?;
-    cgroup.limit(&plan.writes)?;
-    cgroup.limit(&plan.writes_inside)
+    let before = cgroup.before(plan.writes.iter().chain(&plan.writes_inside));
+    let limited = cgroup.limit(&plan.writes).and_then(|()| cgroup.limit(&plan.writes_inside));
+    let shared = || groups.map_or(Ok(()), |(resctrl, group)| resctrl.change(&group, &change.schemata));
+    // systemd hears of it last: what it has been told cannot be asked back.
+    let told = || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan)));
+    limited.and_then(|()| shared()).and_then(|()| told()).map_err(|error| before.put_back(error))
+}
+
+/// The resctrl group that the container was put into.
+fn group(container: &Container) -> Result<plan::Resctrl> {
+    let path = dir::config_path(&container.directory);
+    let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    let spec = load::reload(&bytes).map_err(|problems| problems.of(&path.display().to_string()))?;
+    plan::resctrl_group(&spec, &container.record.id)
+        .context("the container has no resctrl group: its configuration has no linux.intelRdt")
 }
 
 /// Two limits are pairs to the kernel, and half a pair is completed by what is in force: the quota by its period, and the

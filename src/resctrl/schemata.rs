@@ -18,6 +18,12 @@ pub(super) fn agrees(line: &str, schemata: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The lines that make `before` of a group that says `now`.
+pub(super) fn to_go_back(before: &str, now: &str) -> Vec<String> {
+    let changed = before.lines().filter(|line| !line.trim().is_empty() && agrees(line, now).is_err());
+    changed.map(|line| line.trim().to_owned()).collect()
+}
+
 fn parse(line: &str) -> Option<(&str, BTreeMap<&str, &str>)> {
     let (resource, values) = line.split_once(':')?;
     let pairs = values.split(';').filter(|one| !one.trim().is_empty());
@@ -33,7 +39,7 @@ fn plain(number: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::agrees;
+    use super::{agrees, to_go_back};
 
     #[test]
     fn order_white_space_and_zeros_mean_nothing() {
@@ -52,5 +58,11 @@ mod tests {
         }
         assert_eq!(agrees("L3:0=0", "L3:0=0000"), Ok(()));
         assert!(agrees("L3:0=0", "L3:0=f0").is_err());
+    }
+    #[test]
+    fn only_what_has_changed_is_set_back() {
+        let before = "    L3:0=ff;1=0f\n    MB:0=100;1=50\n";
+        assert_eq!(to_go_back(before, "    L3:0=00f;1=f\n    MB:0=100;1=50\n"), ["L3:0=ff;1=0f"]);
+        assert!(to_go_back(before, before).is_empty());
     }
 }

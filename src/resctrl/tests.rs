@@ -119,6 +119,20 @@ fn schemata_come_after_the_other_two_and_monitoring_has_a_group_that_goes() {
     assert!(!there.0.join("gold/mon_groups/c1").exists() && there.0.join("gold").exists());
 }
 
+/// A file of the stand-in keeps only the last line that was written to it, and what it is too short for of the one before.
+#[test]
+fn a_group_is_changed_line_by_line() {
+    let there = StandIn::new("change");
+    there.group("c1", "L3:0=ff;1=ff\n");
+    let resctrl = Resctrl::at(there.0.clone());
+    resctrl.change(&wanted(Some("c1"), false, &[]), &["L3:0=0f;1=0f".to_owned()]).expect("is written");
+    assert_eq!(there.read("c1/schemata"), "L3:0=0f;1=0f\n");
+    resctrl.change(&wanted(None, true, &[]), &["L3:0=0f;1=f0".to_owned()]).expect("is written");
+    assert!(there.read("schemata").starts_with("L3:0=0f;1=f0\n"), "closID / is the root");
+    let error = resctrl.change(&wanted(Some("none"), true, &[]), &["L3:0=f".to_owned()]).expect_err("is not there");
+    assert!(format!("{error:#}").ends_with("none/schemata: No such file or directory (os error 2)"), "{error:#}");
+}
+
 #[test]
 fn resctrl_is_found_by_its_type() {
     let mounts =

@@ -3,7 +3,8 @@
 //! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
 //! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
-//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container;
+//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
+//! as `integration without …` it takes system calls away from a command;
 //! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime;
 //! `integration load [FILTER]` a third, with many containers and hosts that lack something.
 #![expect(
@@ -28,8 +29,11 @@ mod engines;
 mod events;
 mod exec;
 mod fds;
+mod foreground;
 mod hooks;
+mod joining;
 mod kernel;
+mod kernels;
 mod lifecycle;
 mod load;
 mod mounts;
@@ -44,10 +48,12 @@ mod real;
 mod rootless;
 mod seccomp;
 mod systemd;
+mod systemd_user;
 mod terminal;
 mod trial;
 mod userns;
 mod verbs;
+mod without;
 
 use libtest_mimic::Arguments;
 use std::process::ExitCode;
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args();
     match words.nth(1).as_deref() {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
+        Some("without") => return without::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
         Some("load") => return load::main(words.collect()),
         _ => {}
@@ -72,7 +79,10 @@ fn main() -> ExitCode {
         events::tests,
         exec::tests,
         fds::tests,
+        foreground::tests,
         hooks::tests,
+        joining::tests,
+        kernels::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,
@@ -85,6 +95,7 @@ fn main() -> ExitCode {
         rootless::tests,
         seccomp::tests,
         systemd::tests,
+        systemd_user::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

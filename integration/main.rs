@@ -5,7 +5,8 @@
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
 //! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
 //! as `integration without …` it takes system calls away from a command;
-//! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime.
+//! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime;
+//! `integration load [FILTER]` a third, with many containers and hosts that lack something.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -34,6 +35,7 @@ mod joining;
 mod kernel;
 mod kernels;
 mod lifecycle;
+mod load;
 mod mounts;
 mod namespaces;
 mod netdevices;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
         Some("without") => return without::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
+        Some("load") => return load::main(words.collect()),
         _ => {}
     }
     let mut tests = Vec::new();
@@ -98,5 +101,7 @@ fn main() -> ExitCode {
     ] {
         tests.extend(part());
     }
-    trial::run(tests)
+    let known = trial::differences_are_known(&tests);
+    let code = trial::run(trial::arguments(std::env::args().skip(1)), tests);
+    if known { code } else { ExitCode::FAILURE }
 }

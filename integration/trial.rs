@@ -91,9 +91,8 @@ pub(crate) fn selected(name: &str, filters: &[String]) -> bool {
 }
 
 /// Runs everything the command line selects, and returns the runner's own verdict.
-pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
+pub(crate) fn run((mut arguments, filters): (Arguments, Vec<String>), tests: Vec<Test>) -> ExitCode {
     catch_panics();
-    let (mut arguments, filters) = arguments(std::env::args().skip(1));
     // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
     arguments.test_threads.get_or_insert(4);
     if !arguments.list
@@ -101,10 +100,6 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     {
         eprintln!("integration: {why}");
         return ExitCode::FAILURE;
-    }
-    let stale = if arguments.list { Vec::new() } else { differences::unknown(&names(&tests)) };
-    for name in &stale {
-        eprintln!("integration: differences.rs names {name}, which is no test");
     }
     let trials = tests.into_iter().filter(|test| selected(&test.name, &filters)).map(|test| {
         let Test { name, body } = test;
@@ -115,11 +110,17 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
         bundle::clear();
         kernel::reap_all();
     }
-    if stale.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE }
+    conclusion.exit_code()
 }
 
-fn names(tests: &[Test]) -> Vec<&str> {
-    tests.iter().map(|test| test.name.as_str()).collect()
+/// Whether every test that `differences.rs` names is one of these; says which is not.
+pub(crate) fn differences_are_known(tests: &[Test]) -> bool {
+    let names: Vec<_> = tests.iter().map(|test| test.name.as_str()).collect();
+    let stale = differences::unknown(&names);
+    for name in &stale {
+        eprintln!("integration: differences.rs names {name}, which is no test");
+    }
+    stale.is_empty()
 }
 
 /// Runs one test to its verdict: passed, failed with the first message, or skipped with the reason.

@@ -38,6 +38,7 @@ mod root;
 mod run;
 pub(crate) mod signal;
 mod start;
+mod start_socket;
 mod stats;
 mod status;
 mod update;

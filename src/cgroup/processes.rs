@@ -2,7 +2,7 @@
 
 use super::{Cgroup, Refusal};
 use crate::sys::{beneath, change};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,14 +14,19 @@ const FREEZING: Duration = Duration::from_secs(10);
 
 impl Cgroup {
     /// Stops every process of the cgroup and of those below it, and waits until they have stopped. When they do not in
-    /// time, they are set going again and that is the error.
+    /// time, or
+    /// nobody can tell, they are set going again and that is the error.
     pub(crate) fn freeze(&self) -> Result<()> {
         self.write("cgroup.freeze", "1")?;
-        if self.wait_for("frozen", true, Instant::now() + FREEZING)? {
-            return Ok(());
-        }
+        let refused = match self.wait_for("frozen", true, Instant::now() + FREEZING) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                anyhow!("cgroup {} did not freeze within {} seconds", self.path().display(), FREEZING.as_secs())
+            }
+            Err(error) => error,
+        };
         self.write("cgroup.freeze", "0")?;
-        bail!("cgroup {} did not freeze within {} seconds", self.path().display(), FREEZING.as_secs())
+        Err(refused)
     }
 
     /// Sets the processes going again. They stay stopped where a parent of the cgroup is frozen.

@@ -3,8 +3,8 @@
 //! They are kept with the source, so that a package needs nothing but the checkout and the program does not have to carry
 //! what writes them. `DAVIT_BLESS=1 cargo test --bin davit shipped` writes what the definitions say now.
 
-use super::{Globals, NAME, VERBS, bare, whole};
-use clap::{Args, Command};
+use super::{NAME, VERBS, whole};
+use clap::Command;
 use clap_complete::Shell;
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,8 +7,8 @@ use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
-    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, cgroups, dir, files,
-    notify,
+    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, Status, cgroups, dir, files, notify,
+    start_socket,
 };
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
@@ -23,7 +23,6 @@ use crate::resctrl;
 use crate::spec::load;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
-use crate::sys::socket;
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
@@ -126,7 +125,11 @@ impl Build {
 
     /// Whether the caller lacks the rights of root.
     pub(super) fn is_unprivileged(&self) -> bool {
-        is_rootless(&self.request)
+        match self.request.rootless {
+            Rootless::True => true,
+            Rootless::False => false,
+            Rootless::Auto => crate::sys::process::effective_uid() != 0 || host::in_user_namespace(),
+        }
     }
 
     fn record(&self) -> Result<Record> {
@@ -168,14 +171,6 @@ impl Build {
         let document = |status| super::hooks::state_document(record, status);
         let states = [document(Status::Creating)?, document(Status::Created)?];
         Ok(ContainerHooks { create_container, start_container, states })
-    }
-}
-
-fn is_rootless(request: &CreateRequest) -> bool {
-    match request.rootless {
-        Rootless::True => true,
-        Rootless::False => false,
-        Rootless::Auto => crate::sys::process::effective_uid() != 0 || host::in_user_namespace(),
     }
 }
 
@@ -234,7 +229,7 @@ impl<'a> Building<'a> {
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
         log.lap("make the cgroup");
-        let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
+        let listener = (!build.runs).then(|| start_socket::listen(new.path())).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
         let refused = |errno| Err(launch::not_born(&path, errno));
         let kit = Kit {
@@ -270,11 +265,7 @@ impl<'a> Building<'a> {
             // A creator that is killed now leaves a process that only its pid leads to.
             new.write(&record)?;
         }
-        let net_devices = Rc::new(RefCell::new(HandedOver::default()));
-        let resctrl = Rc::new(RefCell::new(resctrl::Record::default()));
-        let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));
-        new.on_failure("give the network devices back", move || devices.borrow_mut().take_back());
-        new.on_failure("remove the resctrl groups", move || groups.borrow().remove());
+        let (net_devices, resctrl) = lent_by_the_host(&mut new);
         let (cgroup_of, console_of) = (cgroup.as_deref(), &mut console);
         let mut host = Hosting {
             build: &build,
@@ -352,8 +343,7 @@ impl<'a> Building<'a> {
 
     fn hand_over(&mut self) -> Result<()> {
         self.announce()?;
-        let draft = self.new.path().join(START_DRAFT);
-        fs::rename(&draft, self.new.path().join(START)).with_context(|| format!("rename {}", draft.display()))?;
+        start_socket::publish(self.new.path())?;
         self.record.creator = None;
         self.new.write(&self.record)?;
         self.child.go_on()
@@ -386,6 +376,15 @@ impl<'a> Building<'a> {
     }
 }
 
+/// Where is written down what the host gives the container at its gate, to be taken back if the creation fails.
+fn lent_by_the_host(new: &mut NewContainer<'_>) -> (Rc<RefCell<HandedOver>>, Rc<RefCell<resctrl::Record>>) {
+    let (devices, groups) = (Rc::<RefCell<HandedOver>>::default(), Rc::<RefCell<resctrl::Record>>::default());
+    let (devices_then, groups_then) = (Rc::clone(&devices), Rc::clone(&groups));
+    new.on_failure("give the network devices back", move || devices_then.borrow_mut().take_back());
+    new.on_failure("remove the resctrl groups", move || groups_then.borrow().remove());
+    (devices, groups)
+}
+
 /// A container that `run` has started.
 pub(super) struct Running {
     pub(super) record: Record,
@@ -396,13 +395,3 @@ pub(super) struct Running {
 /// Said of a container of which nothing holds all the processes together.
 const SCATTERED: &str = "the container has neither a pid namespace nor a cgroup of its own: processes that its first one leaves \
     behind are not killed with it";
-
-/// The name of the start socket until the container is created.
-const START_DRAFT: &str = ".start";
-
-/// The socket at which a created container waits. Bound by a short way, since a socket's path has 108 bytes at most.
-fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
-    let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
-    let path = files::by_descriptor(&held, START_DRAFT);
-    socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
-}

@@ -45,7 +45,8 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
         Ok(Some(record)) => record,
         // A creation that was killed before it wrote anything leaves an empty directory.
         Ok(None) => return locked.remove(),
-        Err(error) if force => {
+        // What cannot be read now may be readable the next time, and then nothing of it is lost.
+        Err(error) if force && error.downcast_ref::<std::io::Error>().is_none() => {
             let directory = dir.path().display();
             log.warning_of(&error.context(format!("processes and cgroup of {id} may be left; {directory} is removed")));
             return locked.remove();

@@ -5,6 +5,7 @@
 //! they work; `kill`, `state`, `pause` and the rest do without. Whoever gets the lock may find that the directory has been
 //! removed, or removed and made anew, while it waited: it is compared with what the path now leads to.
 
+use super::files;
 use super::id::Id;
 use super::record::Record;
 use super::root::Root;
@@ -31,15 +32,12 @@ pub(crate) struct Dir {
     file: File,
 }
 
-/// The lock on a state directory, released when dropped.
+/// The lock on a state directory, released when dropped. It is on a file description of its own, which no child made before
+/// or after inherits: to close it is to unlock, and cannot fail to.
 #[derive(Debug)]
-pub(crate) struct Locked<'a>(&'a Dir);
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        // LOCK_UN on an open descriptor cannot fail, and unlocks for a child that has inherited it too.
-        let _ = self.0.file.unlock();
-    }
+pub(crate) struct Locked<'a> {
+    dir: &'a Dir,
+    _held: File,
 }
 
 impl Dir {
@@ -60,8 +58,17 @@ impl Dir {
             }
             made => made.with_context(|| format!("make the state directory {}", path.display()))?,
         }
-        let file = open_directory(&path).with_context(|| format!("open the state directory {}", path.display()))?;
-        let dir = Dir { path, file };
+        let dir = Dir::open_new(&path);
+        if dir.is_err() {
+            // Nobody knows of it yet; the error is why, and this its only consequence.
+            let _ = fs::remove_dir(&path);
+        }
+        dir
+    }
+
+    fn open_new(path: &Path) -> anyhow::Result<Self> {
+        let file = open_directory(path).with_context(|| format!("open the state directory {}", path.display()))?;
+        let dir = Dir { path: path.to_owned(), file };
         // The root of a user namespace has to pass through to the sockets in here, whatever the umask is.
         let wanted = 0o711;
         if dir.metadata()?.mode() & 0o777 != wanted {
@@ -88,9 +95,15 @@ impl Dir {
 
     /// Waits for the lock. `None` if the directory has gone meanwhile.
     pub(crate) fn lock(&self) -> anyhow::Result<Option<Locked<'_>>> {
-        self.file.lock().with_context(|| format!("lock the state directory {}", self.path.display()))?;
-        let locked = Locked(self);
-        Ok(self.is_current()?.then_some(locked))
+        let locked = || -> io::Result<File> {
+            let held = File::open(files::by_descriptor(&self.file, "."))?;
+            held.lock().map(|()| held)
+        };
+        match locked() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("lock the state directory {}", self.path.display())),
+            Ok(held) => Ok(self.is_current()?.then_some(Locked { dir: self, _held: held })),
+        }
     }
 
     /// Whether the path still leads to this directory.
@@ -111,21 +124,21 @@ impl Dir {
 impl Locked<'_> {
     /// Writes the record, all at once for whoever reads it without the lock.
     pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
-        let draft = self.0.path.join(STATE_DRAFT);
+        let draft = self.dir.path.join(STATE_DRAFT);
         write_private(&draft, &record.to_bytes()?)?;
-        let state = self.0.path.join(STATE);
+        let state = self.dir.path.join(STATE);
         fs::rename(&draft, &state).with_context(|| format!("rename {} to {STATE}", draft.display()))
     }
 
     /// The record; `None` if it has not been written.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Record>> {
-        read_record(&self.0.path)
+        read_record(&self.dir.path)
     }
 
     /// Removes the directory and all that is in it. No other verb gets at it, because they wait for the lock and then see
     /// that it has gone.
     pub(crate) fn remove(self) -> anyhow::Result<()> {
-        let path = &self.0.path;
+        let path = &self.dir.path;
         fs::remove_dir_all(path).with_context(|| format!("remove the state directory {}", path.display()))
     }
 }

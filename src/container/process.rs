@@ -107,7 +107,14 @@ impl AsFd for Handle {
 fn stat(proc: &Path, pid: i32) -> io::Result<Option<Stat>> {
     // The line is at most about 400 bytes: 52 numbers and a name of 16.
     let mut buffer = [0; 1024];
-    let read = File::open(proc.join(format!("{pid}/stat"))).and_then(|mut file| file.read(&mut buffer));
+    let read = File::open(proc.join(format!("{pid}/stat"))).and_then(|mut file| {
+        loop {
+            match file.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                read => return read,
+            }
+        }
+    });
     let length = match read {
         Ok(length) => length,
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => {

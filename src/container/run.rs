@@ -39,13 +39,18 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         return told.map(|()| 0);
     };
     let Running { record, child, console, .. } = running;
-    let status = foreground::attend(foreground, child, console.own(), notices, log)?;
+    let status = foreground::attend(foreground, child, console.own(), notices, log);
+    let status = status.with_context(|| format!("cannot run {id} in the foreground"));
     log.lap("wait for the program's end");
     if !keep
         && let Some(dir) = Dir::open(root, &id)?
         && let Some(locked) = dir.lock()?
     {
-        delete::destroy(&record, locked, log).with_context(|| format!("cannot delete {id}"))?;
+        // One that cannot be attended to is not left running either.
+        match (delete::destroy(&record, locked, log).with_context(|| format!("cannot delete {id}")), &status) {
+            (Err(left), Err(_)) => log.warning_of(&left),
+            (deleted, _) => deleted?,
+        }
     }
-    Ok(status)
+    status
 }

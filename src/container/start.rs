@@ -35,6 +35,11 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     }
     log.lap("find the container");
     let notices = Notices::listen(dir.path())?;
+    // Before it can no longer be helped that the container runs.
+    let watched = match &notices {
+        Some(_) => container.record.init.map(Process::open).transpose()?.flatten(),
+        None => None,
+    };
     let held = fs::File::open(dir.path()).with_context(|| format!("open {}", dir.path().display()))?;
     let socket = socket::connect_to(&files::by_descriptor(&held, START)).map_err(|errno| match errno {
         Errno::ECONNREFUSED => anyhow!("cannot start a container that has stopped"),
@@ -43,9 +48,12 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     // From here on it counts as running: if this process is killed now, the container's process notices and ends.
     let file = dir.path().join(START);
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
-    if let Err(error) = release(&Channel::over(socket), &container.record) {
-        // It has said its last word; whoever looks now shall see it stopped.
+    let released = release(&Channel::over(socket), &container.record);
+    if let Err(error) = released {
+        // Mostly it has said its last word. If it could not be spoken to, it must not go on; whoever looks now shall see
+        // it stopped.
         if let Some(init) = container.record.init.map(Process::open).transpose()?.flatten() {
+            init.signal(libc::SIGKILL).context("kill the container's process")?;
             init.ended_within(PATIENCE).context("wait for the container's process")?;
         }
         return Err(error);
@@ -57,7 +65,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     }
     // Without the lock: the program may take its time, and others have business with the container.
     drop(locked);
-    match (notices, container.record.init.map(Process::open).transpose()?.flatten()) {
+    match (notices, watched) {
         (Some(notices), Some(init)) => notices.wait(container.pid(), init.as_fd()),
         _ => Ok(()),
     }

@@ -82,8 +82,11 @@ impl<'a> Init<'a> {
         {
             return Ok(there);
         }
-        let found = path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH);
-        let there = !matches!(found, Err(Errno::ENOENT | Errno::ENOTDIR));
+        let there = match path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH) {
+            Ok(_) => true,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => false,
+            Err(errno) => return Err(errno.into()),
+        };
         self.looked_for = Some((needed, there));
         Ok(there)
     }

@@ -49,8 +49,8 @@ impl Init<'_> {
         path::change_directory(target.as_fd()).part(Part::Target)?;
         match mount::mount_here(&mount.source, &mount.kind, mount.flags, data.as_deref()) {
             // sysfs shows the devices of a network namespace, so a user namespace may mount only that of its own. What
-            // the host shows is the next best, with all of it as read-only as was asked for.
-            Err(Errno::EPERM) if mount.kind.as_c_str() == c"sysfs" => {
+            // the host shows is the next best, with all of it as read-only as was asked for; but only for this reason.
+            Err(Errno::EPERM) if mount.kind.as_c_str() == c"sysfs" && in_user_namespace() => {
                 let tree = mount::clone_tree_following_links(c"/sys", true).part(Part::Source)?;
                 let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
                 mount::set_attributes(tree.as_fd(), true, attributes).part(Part::Attributes)?;
@@ -220,6 +220,14 @@ fn with_mode_of(covered: BorrowedFd<'_>, data: Option<&CStr>) -> Result<Option<C
         text.extend_from_slice(data.to_bytes());
     }
     CString::new(text).map(Some).map_err(|_| Errno::EINVAL.into())
+}
+
+/// Whether this process is in a user namespace other than that of the machine. Only asked before `/proc` is the container's.
+fn in_user_namespace() -> bool {
+    /// PROC_USER_INIT_INO, which the kernel has given the first user namespace ever since it has had a number.
+    const FIRST: u64 = 0xefff_fffd;
+    let own = path::open_following_links(c"/proc/self/ns/user", libc::O_RDONLY);
+    own.and_then(|own| path::status(own.as_fd())).is_ok_and(|status| status.st_ino != FIRST)
 }
 
 /// Covers the working directory, so that neither a cgroup of the image's nor the host's, bound with /sys, is seen there.

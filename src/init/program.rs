@@ -41,11 +41,15 @@ impl Init<'_> {
     /// Engines leave HOME to the runtime. What the image says is only believed as far as it is an ordinary file of a
     /// reasonable size with a line for this very number; otherwise HOME is "/".
     pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
-        let home = path::open_following_links(c"/etc/passwd", libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
-            .and_then(|file| read_ordinary(file.as_fd()))
-            .ok()
-            .and_then(|text| home_in(&text, uid))
-            .unwrap_or_else(|| b"/".to_vec());
+        let file = path::open_following_links(c"/etc/passwd", libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
+        let text = match file.and_then(|file| read_ordinary(file.as_fd())) {
+            // The image has none, or none that this user may read, or something else in its place.
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::ENXIO | Errno::EINVAL) => {
+                Vec::new()
+            }
+            text => text?,
+        };
+        let home = home_in(&text, uid).unwrap_or_else(|| b"/".to_vec());
         let mut environment = self.plan.program.environment.clone();
         environment.retain(|entry| !entry.to_bytes().starts_with(b"HOME="));
         environment.push(CString::new([b"HOME=", home.as_slice()].concat()).map_err(|_| Errno::EINVAL)?);

@@ -111,8 +111,12 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'
     let raw: [RawFd; 1] = [fd.map_or(-1, |fd| fd.as_raw_fd())];
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if fd.is_some() { &rights } else { &[] };
-    let sent = sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)?;
-    if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
+    loop {
+        match sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(Errno::EINTR) => (),
+            sent => return if sent? == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) },
+        }
+    }
 }
 
 /// Sends all of `bytes` on a stream, with a descriptor that goes with the first of them.

@@ -1,0 +1,303 @@
+//! Follows a command and everything it starts by ptrace(2), counts their system calls, and spoils exactly one of them.
+//!
+//! strace(1) can do this too, but counts for each process anew and cannot be told which process is meant: a call that the
+//! parent makes as often as the child could never be spoiled in the child. Knows nothing of containers.
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Child;
+use std::sync::mpsc;
+use std::time::Duration;
+use syscalls::Sysno;
+
+/// What PTRACE_GET_SYSCALL_INFO says of the moment before a call.
+const ENTRY: u8 = libc::PTRACE_SYSCALL_INFO_ENTRY;
+
+/// Programs of containers and hooks, which are nobody's to disturb; a runtime executes itself too, under whatever name.
+const STRANGERS: [&str; 5] = ["probe", "busybox", "sh", "dash", "bash"];
+
+/// One system call: of which process, which call, and which occurrence of it there, from 1. Processes are numbered in the
+/// order in which they are met: 0 is the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Point {
+    pub(crate) process: usize,
+    pub(crate) call: Sysno,
+    pub(crate) nth: u32,
+}
+
+/// What happens there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process is killed; the call is not made.
+    Kill,
+    /// The call is not made, and fails.
+    Error(Errno),
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// How the command ended; nothing if it had to be killed.
+    pub(crate) ended: Option<WaitStatus>,
+    /// Every call up to the fault, in order.
+    pub(crate) calls: Vec<Point>,
+    /// Whether the point of the fault came.
+    pub(crate) struck: bool,
+}
+
+/// A process being followed: all its threads, as one.
+struct Followed {
+    number: usize,
+    counts: BTreeMap<Sysno, u32>,
+}
+
+/// A tracer of one command.
+struct Tracer<'a> {
+    program: &'a str,
+    fault: Option<(Point, Fault)>,
+    processes: BTreeMap<Pid, Followed>,
+    /// Which process a thread is of.
+    threads: BTreeMap<Pid, Pid>,
+    /// Threads that stopped before anybody said whose they are.
+    early: BTreeSet<Pid>,
+    /// The thread whose call is being spoiled, and the error it is to get.
+    spoiling: Option<(Pid, Errno)>,
+    seen: Seen,
+}
+
+/// Follows `child`, which stands by until its standard input ends and then executes a program, to its end, within `bound`.
+/// `adopted` are processes of earlier commands to be followed too. `program` is a part of its name.
+/// Processes that execute one of [`STRANGERS`] are let go.
+pub(crate) fn follow(
+    mut child: Child,
+    adopted: &[Pid],
+    program: &str,
+    fault: Option<(Point, Fault)>,
+    bound: Duration,
+) -> Result<Seen> {
+    let main = Pid::from_raw(i32::try_from(child.id())?);
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_EXITKILL;
+    let seen = Seen { ended: None, calls: Vec::new(), struck: false };
+    let mut tracer = Tracer {
+        program,
+        fault,
+        processes: BTreeMap::new(),
+        threads: BTreeMap::new(),
+        early: BTreeSet::new(),
+        spoiling: None,
+        seen,
+    };
+    ptrace::seize(main, options).context("seize the command")?;
+    tracer.meet(main, main);
+    for pid in adopted {
+        ptrace::seize(*pid, options).with_context(|| format!("seize process {pid}"))?;
+        tracer.meet(*pid, *pid);
+        // Its calls are reported from its next stop on.
+        ptrace::interrupt(*pid).with_context(|| format!("stop process {pid}"))?;
+    }
+    drop(child.stdin.take());
+    let guard = Guard::new(main, bound);
+    let ended = tracer.until_end_of(main);
+    let late = guard.dismiss();
+    tracer.let_all_go();
+    let ended = ended?;
+    Ok(Seen { ended: (!late).then_some(ended), ..tracer.seen })
+}
+
+/// Kills a process that takes too long.
+struct Guard {
+    dismissed: mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<bool>,
+}
+
+impl Guard {
+    fn new(pid: Pid, bound: Duration) -> Self {
+        let (dismissed, told) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let late = told.recv_timeout(bound) == Err(mpsc::RecvTimeoutError::Timeout);
+            // It may have ended in this very moment.
+            late && kill(pid, Signal::SIGKILL).is_ok()
+        });
+        Self { dismissed, thread }
+    }
+
+    /// Whether it has killed.
+    fn dismiss(self) -> bool {
+        self.dismissed.send(()).ok();
+        self.thread.join().unwrap_or(true)
+    }
+}
+
+impl Tracer<'_> {
+    fn meet(&mut self, thread: Pid, process: Pid) {
+        let number = self.processes.len();
+        self.processes.entry(process).or_insert(Followed { number, counts: BTreeMap::new() });
+        self.threads.insert(thread, process);
+    }
+
+    /// Lets the processes run and stop until `main` has ended.
+    fn until_end_of(&mut self, main: Pid) -> Result<WaitStatus> {
+        loop {
+            let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
+                Err(Errno::EINTR) => continue,
+                status => status.context("wait for what is followed")?,
+            };
+            match status {
+                WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..) => {
+                    self.threads.remove(&pid);
+                    if pid == main {
+                        return Ok(status);
+                    }
+                }
+                WaitStatus::PtraceSyscall(pid) => self.at_call(pid)?,
+                WaitStatus::PtraceEvent(pid, _, event) => self.at_event(pid, event)?,
+                WaitStatus::Stopped(pid, signal) => self.go_on(pid, Some(signal))?,
+                _ => (),
+            }
+        }
+    }
+
+    /// From the fault on the calls are of no interest, and stops cost time.
+    fn go_on(&self, pid: Pid, signal: Option<Signal>) -> Result<()> {
+        let gone = match self.seen.struck && self.spoiling.is_none() {
+            true => ptrace::cont(pid, signal),
+            false => ptrace::syscall(pid, signal),
+        };
+        alive(gone).map(drop)
+    }
+
+    fn at_call(&mut self, pid: Pid) -> Result<()> {
+        let Some(info) = alive(ptrace::syscall_info(pid))? else { return Ok(()) };
+        if info.op != ENTRY {
+            if let Some((thread, errno)) = self.spoiling
+                && thread == pid
+            {
+                self.spoiling = None;
+                if let Some(mut registers) = alive(ptrace::getregs(pid))? {
+                    registers.rax = i64::from(-(errno as i32)).cast_unsigned();
+                    alive(ptrace::setregs(pid, registers))?;
+                }
+            }
+            return self.go_on(pid, None);
+        }
+        let Some(registers) = alive(ptrace::getregs(pid))? else { return Ok(()) };
+        if let (Some(process), Some(call)) = (self.threads.get(&pid), Sysno::new(registers.orig_rax as usize))
+            && let Some(followed) = self.processes.get_mut(process)
+            && !self.seen.struck
+        {
+            let nth = followed.counts.entry(call).or_insert(0);
+            *nth += 1;
+            let point = Point { process: followed.number, call, nth: *nth };
+            self.seen.calls.push(point);
+            match self.fault {
+                Some((wanted, fault)) if wanted == point => {
+                    let process = *process;
+                    return self.strike(pid, process, fault, call == Sysno::close);
+                }
+                _ => (),
+            }
+        }
+        self.go_on(pid, None)
+    }
+
+    fn strike(&mut self, thread: Pid, process: Pid, fault: Fault, closes: bool) -> Result<()> {
+        self.seen.struck = true;
+        match fault {
+            Fault::Kill => kill(process, Signal::SIGKILL).context("kill").map(drop),
+            Fault::Error(errno) => {
+                // There is no call of this number, so none is made; the answer is put in its place when it comes back. Of
+                // close(2) only the answer is changed: the descriptor is gone, whatever it says.
+                if !closes && let Some(mut registers) = alive(ptrace::getregs(thread))? {
+                    registers.orig_rax = u64::MAX;
+                    alive(ptrace::setregs(thread, registers))?;
+                }
+                self.spoiling = Some((thread, errno));
+                self.go_on(thread, None)
+            }
+        }
+    }
+
+    fn at_event(&mut self, pid: Pid, event: i32) -> Result<()> {
+        match event {
+            libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
+                if let Some(new) = alive(ptrace::getevent(pid))? {
+                    let new = Pid::from_raw(i32::try_from(new)?);
+                    self.meet(new, process_of(new));
+                    if self.early.remove(&new) {
+                        self.go_on(new, None)?;
+                    }
+                }
+                self.go_on(pid, None)
+            }
+            libc::PTRACE_EVENT_EXEC => {
+                let executed = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+                let name = executed.file_name().unwrap_or_default().to_string_lossy();
+                // What stands by may itself have been executed only now.
+                let early = self.processes.get(&pid).is_some_and(|met| met.number == 0 && met.counts.is_empty());
+                match (early && !name.contains(self.program), STRANGERS.contains(&name.as_ref())) {
+                    (true, _) => alive(ptrace::cont(pid, None)).map(drop),
+                    (false, true) => self.let_go(pid),
+                    (false, false) => self.go_on(pid, None),
+                }
+            }
+            libc::PTRACE_EVENT_STOP if !self.threads.contains_key(&pid) => {
+                self.early.insert(pid);
+                Ok(())
+            }
+            _ => self.go_on(pid, None),
+        }
+    }
+
+    fn let_go(&mut self, pid: Pid) -> Result<()> {
+        self.threads.remove(&pid);
+        alive(ptrace::detach(pid, None)).map(drop)
+    }
+
+    /// The command has ended; what it left behind goes on by itself. A process can be let go only while it is stopped.
+    fn let_all_go(&mut self) {
+        for pid in std::mem::take(&mut self.early) {
+            ptrace::detach(pid, None).ok();
+        }
+        for pid in std::mem::take(&mut self.threads).into_keys() {
+            // An error says that it is gone.
+            if ptrace::interrupt(pid).is_err() {
+                continue;
+            }
+            loop {
+                match waitpid(pid, Some(WaitPidFlag::__WALL)) {
+                    Err(Errno::EINTR) => continue,
+                    Ok(WaitStatus::Stopped(_, signal)) => ptrace::detach(pid, signal).ok(),
+                    Ok(WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_)) => ptrace::detach(pid, None).ok(),
+                    _ => None,
+                };
+                break;
+            }
+        }
+    }
+}
+
+/// A process that is followed may be killed at any moment: then there is nothing more to do with it.
+fn alive<T>(answer: nix::Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::ESRCH) => Ok(None),
+        Err(errno) => bail!("ptrace: {errno}"),
+    }
+}
+
+/// The process that a thread is of.
+fn process_of(thread: Pid) -> Pid {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
+    let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+    group.map_or(thread, Pid::from_raw)
+}

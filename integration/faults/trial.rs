@@ -1,0 +1,203 @@
+//! One trial: a command with one fault in it, and the verdict.
+
+use crate::errors;
+use crate::fingerprint;
+use crate::tracer::{Fault, Point, Seen, follow};
+use crate::verbs::{Before, Mark, Verb};
+use crate::world::World;
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::wait::WaitStatus;
+use std::io::{PipeReader, Read};
+use std::time::Duration;
+
+/// How long a command may take although something has failed. Far above what any takes, and below no wait for ever.
+const BOUND: Duration = Duration::from_secs(8);
+
+/// What was wrong with one trial, if anything.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// The point was come to.
+    pub(crate) struck: bool,
+    /// The command succeeded all the same.
+    pub(crate) survived: bool,
+    pub(crate) hung: bool,
+    pub(crate) wrong: Vec<String>,
+    pub(crate) leaked: Vec<String>,
+}
+
+/// Every call that a command makes, in order, without a fault; and what it leaves when nothing fails.
+pub(crate) fn record(world: &World, verb: &Verb) -> Result<(Vec<Point>, Mark)> {
+    let created = world.prepare(verb.before)?;
+    let (seen, output) = traced(world, verb, None)?;
+    if seen.ended.is_none_or(|status| !succeeded(status)) {
+        anyhow::bail!("{} without a fault: {:?}: {}", verb.name, seen.ended, world.said());
+    }
+    let mark = world.mark(verb, output, created)?;
+    world.succeed(&["delete", "--force", "ID"])?;
+    Ok((seen.calls, mark))
+}
+
+/// The calls that the runtime makes before its own code is reached: a command that only tells its version makes them too.
+pub(crate) fn start_up(world: &World) -> Result<Vec<Point>> {
+    const VERSION: Verb = Verb { name: "--version", before: Before::Nothing, words: &["--version"] };
+    Ok(traced(world, &VERSION, None)?.0.calls)
+}
+
+fn traced(world: &World, verb: &Verb, fault: Option<(Point, Fault)>) -> Result<(Seen, PipeReader)> {
+    // The container's process goes on where `create` left it.
+    let adopted = if verb.before == Before::Created { vec![world.pid()?] } else { Vec::new() };
+    let started = world.stand_by(verb)?;
+    let seen = follow(started.child, &adopted, &world.name, fault, BOUND)?;
+    Ok((seen, started.output))
+}
+
+/// The faults to try at a point.
+pub(crate) fn faults_at(point: Point) -> impl Iterator<Item = Fault> {
+    let errors = errors::of(point.call).iter().map(|errno| Fault::Error(*errno));
+    std::iter::once(Fault::Kill).chain(errors)
+}
+
+fn succeeded(status: WaitStatus) -> bool {
+    matches!(status, WaitStatus::Exited(_, 0))
+}
+
+/// Runs one trial and cleans up after it.
+pub(crate) fn run(world: &World, verb: &Verb, mark: &Mark, point: Point, fault: Fault) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let created = match world.prepare(verb.before) {
+        Ok(created) => created,
+        Err(error) => {
+            verdict.wrong.push(format!("after the trial before: {error:#}"));
+            world.clear()?;
+            world.prepare(verb.before).context("a container after everything has been cleared away")?
+        }
+    };
+    let (seen, output) = traced(world, verb, Some((point, fault)))?;
+    verdict.struck = seen.struck;
+    let killed = seen.struck && fault == Fault::Kill && point.process == 0;
+    match seen.ended {
+        None => verdict.hung = true,
+        Some(status) if succeeded(status) => {
+            verdict.survived = true;
+            // What becomes of a container whose process was killed is not the command's to answer for.
+            if fault != Fault::Kill || !seen.struck {
+                match world.mark(verb, output, created) {
+                    Ok(now) if now == *mark => (),
+                    Ok(now) => verdict.wrong.push(format!("says success, but {}", difference(&mark.0, &now.0))),
+                    Err(error) => verdict.wrong.push(format!("says success, but {error:#}")),
+                }
+            }
+        }
+        Some(_) if killed => (),
+        Some(status) => after_failure(world, verb, (point, fault), status, output, &mut verdict)?,
+    }
+    if let Err(error) = world.succeed(&["delete", "--force", "ID"]) {
+        verdict.wrong.push(format!("afterwards {error:#}"));
+    }
+    for left in world.left_behind()? {
+        verdict.leaked.push(format!("after delete --force: {left}"));
+    }
+    if !verdict.leaked.is_empty() || !verdict.wrong.is_empty() {
+        world.clear()?;
+    }
+    // For the other commands the next trial does this.
+    if verb.before == Before::Nothing {
+        for words in [&["create", "--bundle", "BUNDLE", "ID"][..], &["delete", "--force", "ID"]] {
+            if let Err(error) = world.succeed(words) {
+                verdict.wrong.push(format!("once more: {error:#}"));
+                world.clear()?;
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+/// The command says that it has failed: it has to say why, and things have to be as they were.
+fn after_failure(
+    world: &World,
+    verb: &Verb,
+    (point, fault): (Point, Fault),
+    status: WaitStatus,
+    output: PipeReader,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    let printed = (verb.name == "run").then(|| everything(output));
+    let said = world.said();
+    // A program that was killed is told by its status alone, in whatever command.
+    let told_by_status = matches!(status, WaitStatus::Exited(_, 137)) && fault == Fault::Kill;
+    if !told_by_status && let Err(why) = names_the_step(&said, world.name.contains("davit")) {
+        verdict.wrong.push(format!("{status:?}, {why}: {}", said.trim_end()));
+    }
+    let alive = fault != Fault::Kill || point.process == 0;
+    match verb.before {
+        // The program had its time, and it is the deletion that failed.
+        Before::Nothing if printed.is_some_and(|printed| printed.contains(fingerprint::END)) => (),
+        Before::Nothing => {
+            for left in world.left_behind()? {
+                verdict.leaked.push(format!("after {} failed: {left}", verb.name));
+            }
+        }
+        _ if verb.name.starts_with("delete") => (),
+        _ => match world.status() {
+            Ok(status) => {
+                let allowed: &[&str] = match verb.name {
+                    "start" => &["created", "stopped"],
+                    "kill" => &["running", "stopped"],
+                    "resume" => &["running", "paused"],
+                    _ => &["running"],
+                };
+                if alive && !allowed.contains(&status.as_str()) {
+                    verdict.wrong.push(format!(
+                        "{} failed, and the container is {status}: {}",
+                        verb.name,
+                        said.trim_end()
+                    ));
+                }
+            }
+            // A poststart hook that fails has the container destroyed.
+            Err(_) if verb.name == "start" && world.left_behind()?.is_empty() => (),
+            Err(error) => verdict.wrong.push(format!("{error:#}")),
+        },
+    }
+    Ok(())
+}
+
+/// What was printed up to the end of all that could print.
+fn everything(mut output: PipeReader) -> String {
+    let mut bytes = Vec::new();
+    // Of what a container printed that still runs, and keeps the pipe open, nothing is to be learned.
+    nix::fcntl::fcntl(&output, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).ok();
+    output.read_to_end(&mut bytes).ok();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether an error says more than what the kernel said. What davit says is `cannot VERB ID: PLACE: WORDS OF THE KERNEL`; of
+/// others it is enough that they say anything else.
+fn names_the_step(said: &str, strict: bool) -> Result<(), &'static str> {
+    let text = said.trim();
+    if text.is_empty() {
+        return Err("and not a word");
+    }
+    if text.contains("panicked at") || text.contains("memory allocation of") {
+        return Err("it fell over");
+    }
+    let is_kernels = |part: &str| (1..134).any(|number| Errno::from_raw(number).desc() == part);
+    let line = text.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(text);
+    let mut parts: Vec<_> = line.split(": ").filter(|part| !is_kernels(part)).collect();
+    if strict && parts.first().is_some_and(|part| part.starts_with("cannot ")) {
+        parts.remove(0);
+    }
+    if parts.is_empty() { Err("and no word where") } else { Ok(()) }
+}
+
+fn difference(right: &str, now: &str) -> String {
+    let (mut missing, mut new) = (Vec::new(), Vec::new());
+    for line in right.lines().filter(|line| !now.lines().any(|other| other == *line)) {
+        missing.push(line);
+    }
+    for line in now.lines().filter(|line| !right.lines().any(|other| other == *line)) {
+        new.push(line);
+    }
+    format!("there is no {missing:?}, there is {new:?}")
+}

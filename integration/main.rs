@@ -28,7 +28,9 @@ mod engines;
 mod events;
 mod exec;
 mod fds;
+mod foreground;
 mod hooks;
+mod joining;
 mod kernel;
 mod kernels;
 mod lifecycle;
@@ -73,7 +75,9 @@ fn main() -> ExitCode {
         events::tests,
         exec::tests,
         fds::tests,
+        foreground::tests,
         hooks::tests,
+        joining::tests,
         kernels::tests,
         lifecycle::tests,
         mounts::tests,

@@ -175,6 +175,8 @@ fn a_whole_life() {
     assert_eq!(user.davit(&["list", "-q"]).ok().line(), user.id);
     assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "id -u; grep -c . /proc/1/cmdline"]).ok().out, "0\n1\n");
     assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "exit 7"]).code(), 7);
+    let said = user.davit(&["exec", "--additional-gids", "5", &user.id, "true"]).exits(255);
+    said.says("/user/additionalGids: cannot set any additional groups in a rootless container");
     user.davit(&["kill", &user.id, "KILL"]).ok();
     let pid = i32::try_from(state["pid"].as_i64().unwrap()).unwrap();
     crate::kernel::wait_exit(pid, LIMIT);

@@ -18,6 +18,7 @@ use crate::hook::{self, Prepared};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
 use crate::plan::namespaces::{USER, Writer};
+use crate::sys::pipe::Meanwhile;
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
@@ -343,7 +344,7 @@ fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credent
             break;
         }
     }
-    hook::run(hook, &text, sets, None).map_err(|failure| Broken {
+    hook::run(hook, &text, sets, Meanwhile::default()).map_err(|failure| Broken {
         part: failure.part,
         errno: failure.number,
         output: failure.output,

@@ -3,6 +3,7 @@
 //! What a `Building` has made is undone when it is dropped before it stands.
 
 use super::console::{self, Console};
+use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
@@ -12,7 +13,7 @@ use super::{
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
 use crate::host;
-use crate::init::{ContainerHooks, StateDocument};
+use crate::init::ContainerHooks;
 use crate::launch::{self, Child, Kit};
 use crate::plan::namespaces::PID;
 use crate::plan::placement::Place;
@@ -21,6 +22,7 @@ use crate::report::{Log, Several, time};
 use crate::resctrl;
 use crate::spec::load;
 use crate::spec::problem::Problems;
+use crate::sys::pipe::Meanwhile;
 use crate::sys::socket;
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::Spec;
@@ -163,23 +165,10 @@ impl Build {
         if create_container.is_empty() && start_container.is_empty() {
             return Ok(ContainerHooks::default());
         }
-        let states = [state_document(record, Status::Creating)?, state_document(record, Status::Created)?];
+        let document = |status| super::hooks::state_document(record, status);
+        let states = [document(Status::Creating)?, document(Status::Created)?];
         Ok(ContainerHooks { create_container, start_container, states })
     }
-}
-
-/// A state document with a number of ten digits for a pid, which ten blanks then replace.
-fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
-    const STAND_IN: i32 = 1_234_567_890;
-    let mut record = record.clone();
-    record.init = Some(Process { pid: STAND_IN, start_time: 0 });
-    let mut text = super::state_for_hooks(&record, status)?;
-    // Inside a JSON string the quotes would be escaped, so this can only be the member itself.
-    let member = format!("\"pid\":{STAND_IN}");
-    let at = text.windows(member.len()).position(|part| part == member.as_bytes());
-    let pid_at = at.context("the state document has no pid")? + "\"pid\":".len();
-    text[pid_at..pid_at + 10].fill(b' ');
-    Ok(StateDocument { text, pid_at })
 }
 
 fn is_rootless(request: &CreateRequest) -> bool {
@@ -319,33 +308,42 @@ impl<'a> Building<'a> {
     }
 
     /// Tells what engines wait for: the pid file and the pidfd.
-    fn announce(&self) -> Result<()> {
-        if let Some(file) = &self.build.request.pid_file {
-            files::write_pid(file, self.child.pid)?;
+    fn announce(&mut self) -> Result<()> {
+        if let Some(path) = &self.build.request.pidfd_socket {
+            files::send_pidfd(path, b"standard", self.child.pidfd.as_fd())?;
         }
-        match &self.build.request.pidfd_socket {
-            Some(path) => files::send_pidfd(path, b"standard", self.child.pidfd.as_fd()),
-            None => Ok(()),
-        }
+        let Some(file) = self.build.request.pid_file.clone() else { return Ok(()) };
+        files::write_pid(&file, self.child.pid)?;
+        // To engines its presence says that there is a container.
+        self.new.on_failure("remove the pid file", move || {
+            fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+        });
+        Ok(())
     }
 
     /// `create` ends: from now on the process waits for `start`.
     pub(super) fn finish_created(mut self) -> Result<()> {
-        self.announce()?;
-        let draft = self.new.path().join(START_DRAFT);
-        fs::rename(&draft, self.new.path().join(START)).with_context(|| format!("rename {}", draft.display()))?;
-        self.record.creator = None;
-        self.new.write(&self.record)?;
-        self.child.go_on()?;
+        if let Err(error) = self.hand_over() {
+            return Err(self.fail(error));
+        }
         self.child.release();
         self.new.keep();
         self.log.lap("write the state");
         Ok(())
     }
 
-    /// `run` goes on: the program is executed, the container runs.
-    pub(super) fn finish_running(mut self) -> Result<Running> {
-        if let Err(error) = self.release() {
+    fn hand_over(&mut self) -> Result<()> {
+        self.announce()?;
+        let draft = self.new.path().join(START_DRAFT);
+        fs::rename(&draft, self.new.path().join(START)).with_context(|| format!("rename {}", draft.display()))?;
+        self.record.creator = None;
+        self.new.write(&self.record)?;
+        self.child.go_on()
+    }
+
+    /// `run` goes on: the program is executed, the container runs. Signals go to `foreground`, if they are held back.
+    pub(super) fn finish_running(mut self, foreground: Option<&Foreground>) -> Result<Running> {
+        if let Err(error) = self.release(foreground) {
             return Err(self.fail(error));
         }
         let Building { record, child, console, new, .. } = self;
@@ -353,7 +351,7 @@ impl<'a> Building<'a> {
         Ok(Running { record, child, console })
     }
 
-    fn release(&mut self) -> Result<()> {
+    fn release(&mut self, foreground: Option<&Foreground>) -> Result<()> {
         self.announce()?;
         self.record.creator = None;
         self.new.write(&self.record)?;
@@ -361,7 +359,10 @@ impl<'a> Building<'a> {
         self.child.start(&self.build.plan)?;
         self.log.lap("serve the process until its program is executed");
         self.log.process_steps(self.child.timings(&self.build.plan));
-        super::hooks::poststart(&self.record)?;
+        let pidfd = self.child.pidfd.as_fd();
+        let attend = || foreground.and_then(|foreground| foreground.forward(pidfd));
+        let signals = foreground.map(|foreground| (foreground.as_fd(), &attend as &dyn Fn() -> Option<i32>));
+        super::hooks::poststart(&self.record, Meanwhile { ended: None, signals })?;
         self.child.release();
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, f
 use crate::channel::{Channel, Message};
 use crate::launch::after_start;
 use crate::report::Log;
+use crate::sys::pipe::Meanwhile;
 use crate::sys::{Errno, socket};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
@@ -50,7 +51,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         return Err(error);
     }
     log.lap("give the word, and wait until the program is executed");
-    if let Err(error) = hooks::poststart(&container.record) {
+    if let Err(error) = hooks::poststart(&container.record, Meanwhile::default()) {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);
     }

@@ -40,6 +40,9 @@ impl<'a> Systemd<'a> {
     fn entered(&self, record: &Record, wanted: &Wanted<'_>, pid: i32) -> Result<Cgroup> {
         let there = Cgroup::path_of_process(pid)?;
         let expected = record.path.strip_prefix(self.layout.mount_point()).unwrap_or(&record.path);
+        if there.as_os_str().to_string_lossy().ends_with(" (deleted)") {
+            bail!("process {pid} did not live to see its scope (possibly OOM-killed: memory limit too low?)");
+        }
         if there != expected {
             bail!("process {pid} is in cgroup /{}, not in /{}", there.display(), expected.display());
         }

@@ -23,7 +23,7 @@ use crate::resctrl;
 use crate::spec::load;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -288,13 +288,7 @@ impl<'a> Building<'a> {
 
     /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
     fn fail(self, error: anyhow::Error) -> anyhow::Error {
-        let error = match self.out_of_memory() {
-            // systemd removes the cgroup with its last process, and so the count of what was killed.
-            None if self.is_gone_with_its_count(&error) => {
-                anyhow!("{error:#} (possibly OOM-killed: memory limit too low?)")
-            }
-            told => told.unwrap_or(error),
-        };
+        let error = cgroups::explained(error, self.cgroup.as_deref(), &self.record);
         let Building { record, child, new, log, .. } = self;
         drop(child);
         // Whoever has deleted the container meanwhile has run them.
@@ -302,18 +296,6 @@ impl<'a> Building<'a> {
             super::hooks::poststop(&record, log);
         }
         error
-    }
-
-    /// The container's process was killed for its memory limit: nothing else it said explains more.
-    fn out_of_memory(&self) -> Option<anyhow::Error> {
-        let kills = self.cgroup.as_ref()?.oom_kills().ok().flatten()?;
-        (kills > 0).then(|| anyhow!("container init was OOM-killed (memory limit too low?)"))
-    }
-
-    fn is_gone_with_its_count(&self, error: &anyhow::Error) -> bool {
-        let limited = self.build.plan.resources.writes.iter().any(|write| write.file == "memory.max");
-        let killed = error.to_string().ends_with(&format!("signal {}", libc::SIGKILL));
-        killed && limited && self.record.cgroup.as_ref().is_some_and(|made| made.unit.is_some() && !made.path.exists())
     }
 
     /// Tells what engines wait for: the pid file and the pidfd.

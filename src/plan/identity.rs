@@ -1,5 +1,6 @@
 //! Who the program is: user, groups and the five capability sets.
 
+use super::act::Act;
 use super::namespaces::USER;
 use super::{Exec, Host, Notes};
 use crate::spec::pointer::Pointer;
@@ -60,9 +61,15 @@ pub(super) fn capabilities(
     Capability { bounding, sets, ambient }
 }
 
+/// Joining the process in the first slot.
+pub(super) fn join(spec: &Spec, process: &Process, exec: &Exec, host: &Host) -> Act {
+    let staged = exec.staged.then(|| rights_on_the_way(spec, process, exec, host));
+    Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged }
+}
+
 /// What a process that joins a container may at most, from the moment the container can see it until it has its own
 /// rights: those, and what the steps in between take. It never has more of a user namespace that is not the host's.
-pub(super) fn rights_on_the_way(spec: &Spec, process: &Process, exec: &Exec, host: &Host) -> u64 {
+fn rights_on_the_way(spec: &Spec, process: &Process, exec: &Exec, host: &Host) -> u64 {
     let Some(listed) = process.capabilities().as_ref().filter(|_| exec.namespaces & USER == 0) else { return u64::MAX };
     let own = capabilities(listed, host, false, &mut Notes::default());
     let filters = spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());

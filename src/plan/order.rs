@@ -119,8 +119,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     }
     // Everything of the host's is closed in this step: from here on the process is one of the container's
     // (CVE-2016-9962, CVE-2024-21626).
-    let rights = || super::identity::rights_on_the_way(spec, process, exec, host);
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged.then(rights) });
+    order.then("", super::identity::join(spec, process, exec, host));
     if exec.root.is_some() {
         order.then("", Act::ChangeRoot);
     }

@@ -138,6 +138,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     ("crun", "a usage error does not reach the log", &["cli::usage_errors_reach_the_log"]),
     ("crun", "its rootless spec has no mappings", &["cli::spec_rootless_maps_the_user"]),
+    ("crun", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("crun", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("crun", "takes type bits in fileMode for an unknown type", &["devices::listed_devices"]),
     (
@@ -352,6 +353,30 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["lifecycle::run_waits_for_init_not_for_the_pipe"],
     ),
     (
+        "crun",
+        "says in its own words that a program is not there",
+        &[
+            "contract::life/containerd 2",
+            "contract::life/containerd with its options",
+            "contract::life/cri-o",
+            "contract::life/docker with runtimeArgs",
+            "contract::refused/containerd 2",
+            "contract::refused/containerd with its options",
+            "contract::refused/cri-o",
+            "contract::refused/docker with runtimeArgs",
+        ],
+    ),
+    (
+        "crun",
+        "leaves a signal of the C library's ignored, as its caller had it",
+        &["contract::ignored_signals_are_not_inherited"],
+    ),
+    (
+        "runc",
+        "leaves a signal of the C library's ignored, as its caller had it",
+        &["contract::ignored_signals_are_not_inherited"],
+    ),
+    (
         "runc",
         "opens /etc/passwd of the image and waits for ever on a pipe there",
         &["attacks::cve_2016_3697_names_of_the_image_become_no_ids"],
@@ -396,6 +421,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "cgroup::v1-only/swappiness",
         ],
     ),
+    ("runc", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("runc", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("runc", "needs a /proc in the container", &["devices::no_link_without_proc"]),
     (
@@ -450,6 +476,42 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ("crun", "an update that fails leaves set what came before", &["operate::an_update_that_fails_changes_nothing"]),
     ("runc", "an update that fails leaves set what came before", &["operate::an_update_that_fails_changes_nothing"]),
     ("crun", "a quota without a period gets the default one", &["verbs::update_completes_half_a_pair"]),
+    (
+        "crun",
+        "tells the manager READY=1 and MAINPID= apart",
+        &["readiness::told/detached", "readiness::told/foreground", "readiness::told/start"],
+    ),
+    (
+        "runc",
+        "tells the manager READY=1 and MAINPID= apart",
+        &[
+            "readiness::start_waits_until_the_program_is_ready",
+            "readiness::told/detached",
+            "readiness::told/foreground",
+            "readiness::told/start",
+        ],
+    ),
+    ("runc", "leaves signal 32 ignored", &["contract::ignored_signals_are_not_inherited"]),
+    (
+        "runc",
+        "an exec that waits for a paused container hears no signals",
+        &["verbs::exec_in_a_paused_container_can_be_broken_off"],
+    ),
+    (
+        "runc",
+        "a foreground exec waits until every copy of its pipes is closed",
+        &["foreground::left-behind/exec-stream", "foreground::signal/exec-term", "foreground::signal/exec-usr2"],
+    ),
+    ("runc", "exec takes the umask of the container's own process", &["joining::a_process_file_has_its_own"]),
+    ("runc", "sets an additional group twice", &["joining::groups_in_a_user_namespace"]),
+    ("crun", "has no --additional-gids", &["joining::groups_in_a_user_namespace"]),
+    ("crun", "has no --pidfd-socket", &["joining::the_pidfd_socket_gets_the_process"]),
+    (
+        "crun",
+        "exec by words has not the scheduling of the container's own process",
+        &["joining::scheduling_and_domain_are_the_containers"],
+    ),
+    ("crun", "loses the end of what was printed on a terminal", &["foreground::last-byte/run-terminal"]),
 ];
 
 /// Why this test is expected to fail for this runtime.

@@ -31,6 +31,14 @@ pub(crate) fn pidfd(pid: i32) -> Option<OwnedFd> {
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap()) })
 }
 
+/// Gives a terminal a size in characters.
+pub(crate) fn set_window_size(fd: &impl AsFd, rows: u16, columns: u16) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads the structure it is given, which outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Errno::result(result).unwrap();
+}
+
 /// Waits until `fd` is readable or hung up; false when `limit` passes first.
 pub(crate) fn readable(fd: &impl AsFd, limit: Duration) -> bool {
     let end = Instant::now() + limit;

@@ -1,7 +1,7 @@
 //! create, start, state, kill, delete, run, list: what each does in each status, and what is left behind.
 
 use crate::{
-    bundle::{Container, push, wait_in, without_namespace},
+    bundle::{Container, only_cgroupfs, push, wait_in, without_namespace},
     call::{Call, LIMIT},
     kernel,
     trial::{Test, rows, tests},
@@ -459,6 +459,7 @@ fn run_leaves_nothing() {
 }
 
 fn run_keep_leaves_state_and_cgroup() {
+    only_cgroupfs("a scope ends with its last process");
     let c = Container::sh("exit 4");
     c.prepare("run", &["--keep"]).run().exits(4);
     assert_eq!(c.status(), "stopped");

@@ -28,7 +28,9 @@ mod engines;
 mod events;
 mod exec;
 mod fds;
+mod foreground;
 mod hooks;
+mod joining;
 mod kernel;
 mod kernels;
 mod lifecycle;
@@ -44,6 +46,7 @@ mod real;
 mod rootless;
 mod seccomp;
 mod systemd;
+mod systemd_user;
 mod terminal;
 mod trial;
 mod userns;
@@ -72,7 +75,9 @@ fn main() -> ExitCode {
         events::tests,
         exec::tests,
         fds::tests,
+        foreground::tests,
         hooks::tests,
+        joining::tests,
         kernels::tests,
         lifecycle::tests,
         mounts::tests,
@@ -86,6 +91,7 @@ fn main() -> ExitCode {
         rootless::tests,
         seccomp::tests,
         systemd::tests,
+        systemd_user::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

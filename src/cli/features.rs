@@ -35,7 +35,7 @@ fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
         mount_options,
         namespaces: &words::NAMESPACES,
         capabilities: &words::CAPABILITIES,
-        cgroup: Cgroup { v1: false, v2: true, systemd: false, systemd_user: false, rdma: true },
+        cgroup: Cgroup { v1: false, v2: true, systemd: true, systemd_user: true, rdma: true },
         seccomp: Seccomp {
             enabled: true,
             actions: &words::SECCOMP_ACTIONS,

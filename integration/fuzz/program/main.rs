@@ -6,6 +6,7 @@ mod report;
 mod sys;
 mod spec;
 mod bpf;
+mod dbus;
 mod plan;
 mod channel;
 mod hook;

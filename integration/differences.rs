@@ -79,6 +79,53 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "mounts::idmap_without_mappings_fails",
         ],
     ),
+    (
+        "crun",
+        "a create that fails after the cgroup was made leaves the cgroup, attacked or not",
+        &[
+            "attacks::cve_2021_43784_long_values_overflow_nothing",
+            "attacks::ghsa_5g49_create/hugetlb",
+            "attacks::ghsa_5g49_create/hugetlb-dots",
+            "attacks::ghsa_5g49_create/hugetlb-size",
+            "attacks::ghsa_5g49_create/unified",
+            "attacks::ghsa_5g49_create/unified-absolute",
+            "attacks::ghsa_5g49_create/unified-below",
+            "attacks::ghsa_5g49_create/unified-dots",
+            "attacks::ghsa_5g49_create/unified-parent",
+            "attacks::ghsa_5g49_create/unified-through-here",
+        ],
+    ),
+    (
+        "crun",
+        "a process that joins can be seized with all of the host's capabilities",
+        &["attacks::cve_2016_9962_exec/tracer"],
+    ),
+    ("runc", "as crun: a joining process has all capabilities", &["attacks::cve_2016_9962_exec/tracer"]),
+    (
+        "crun",
+        "mounts anything over all of /proc",
+        &[
+            "attacks::cve_2019_16884_volume/attr",
+            "attacks::cve_2019_16884_volume/first",
+            "attacks::cve_2019_16884_volume/proc",
+            "attacks::cve_2019_16884_volume/self",
+            "attacks::cve_2019_16884_volume/sys",
+            "attacks::cve_2019_16884_volume/thread-attr",
+        ],
+    ),
+    (
+        "crun",
+        "follows a link of the image at /dev/console and makes the file it names, and waits at a pipe there",
+        &["attacks::cve_2025_52565_console/fifo", "attacks::cve_2025_52565_console/link-to-nothing"],
+    ),
+    ("runc", "waits for ever at a pipe of the image at /dev/console", &["attacks::cve_2025_52565_console/fifo"]),
+    (
+        "crun",
+        "takes a user that is no number, or a number that is no user",
+        &["attacks::cve_2026_30892_exec_user/blank", "attacks::cve_2026_30892_exec_user/negative"],
+    ),
+    ("runc", "a user id beyond 32 bits is root", &["attacks::cve_2026_30892_exec_user/beyond-32-bits"]),
+    ("runc", "dies of SIGPIPE", &["attacks::sigpipe/bad-config"]),
     ("crun", "a create that fails late leaves its state directory", &["badinput::config/rlimit-twice"]),
     ("crun", "does not look whether the cgroup is in use", &["cgroup::a_populated_cgroup_is_refused"]),
     ("crun", "takes a pids limit of 0 for none", &["cgroup::limit/pids-zero"]),
@@ -91,6 +138,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     ("crun", "a usage error does not reach the log", &["cli::usage_errors_reach_the_log"]),
     ("crun", "its rootless spec has no mappings", &["cli::spec_rootless_maps_the_user"]),
+    ("crun", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("crun", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("crun", "takes type bits in fileMode for an unknown type", &["devices::listed_devices"]),
     (
@@ -373,6 +421,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "cgroup::v1-only/swappiness",
         ],
     ),
+    ("runc", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("runc", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("runc", "needs a /proc in the container", &["devices::no_link_without_proc"]),
     (
@@ -427,6 +476,42 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ("crun", "an update that fails leaves set what came before", &["operate::an_update_that_fails_changes_nothing"]),
     ("runc", "an update that fails leaves set what came before", &["operate::an_update_that_fails_changes_nothing"]),
     ("crun", "a quota without a period gets the default one", &["verbs::update_completes_half_a_pair"]),
+    (
+        "crun",
+        "tells the manager READY=1 and MAINPID= apart",
+        &["readiness::told/detached", "readiness::told/foreground", "readiness::told/start"],
+    ),
+    (
+        "runc",
+        "tells the manager READY=1 and MAINPID= apart",
+        &[
+            "readiness::start_waits_until_the_program_is_ready",
+            "readiness::told/detached",
+            "readiness::told/foreground",
+            "readiness::told/start",
+        ],
+    ),
+    ("runc", "leaves signal 32 ignored", &["contract::ignored_signals_are_not_inherited"]),
+    (
+        "runc",
+        "an exec that waits for a paused container hears no signals",
+        &["verbs::exec_in_a_paused_container_can_be_broken_off"],
+    ),
+    (
+        "runc",
+        "a foreground exec waits until every copy of its pipes is closed",
+        &["foreground::left-behind/exec-stream", "foreground::signal/exec-term", "foreground::signal/exec-usr2"],
+    ),
+    ("runc", "exec takes the umask of the container's own process", &["joining::a_process_file_has_its_own"]),
+    ("runc", "sets an additional group twice", &["joining::groups_in_a_user_namespace"]),
+    ("crun", "has no --additional-gids", &["joining::groups_in_a_user_namespace"]),
+    ("crun", "has no --pidfd-socket", &["joining::the_pidfd_socket_gets_the_process"]),
+    (
+        "crun",
+        "exec by words has not the scheduling of the container's own process",
+        &["joining::scheduling_and_domain_are_the_containers"],
+    ),
+    ("crun", "loses the end of what was printed on a terminal", &["foreground::last-byte/run-terminal"]),
 ];
 
 /// Why this test is expected to fail for this runtime.

@@ -1,10 +1,10 @@
 //! `events`: what a container uses, in the words of runc, and what happens to it, in the moment it does.
 
 use crate::{
-    bundle::{Container, need_controller, wait_in},
+    bundle::{Container, need_controller, only_cgroupfs, wait_in},
     call::{Output, Running},
     kernel,
-    operate::in_status,
+    operate::{in_status, need},
     trial::{Test, only_davit, skip, tests},
 };
 use serde_json::{Value, json};
@@ -63,6 +63,7 @@ fn on_order(script: &str, memory: u64) -> (Container, File) {
 }
 
 fn stats_tell_the_usage() {
+    need("events");
     need_controller("memory");
     // Busy for long enough that a kernel that counts CPU time in ticks has counted some.
     let c = Container::sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >/out/ready; exec sleep 1000");
@@ -100,6 +101,7 @@ fn members(value: &Value, at: &str, found: &mut Vec<String>) {
 }
 
 fn stats_have_the_members_of_runc() {
+    need("events");
     need_controller("memory");
     need_controller("pids");
     let c = Container::sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >/out/ready; exec sleep 1000");
@@ -135,6 +137,7 @@ fn stats_have_the_members_of_runc() {
 }
 
 fn stats_come_at_their_interval() {
+    need("events");
     let c = in_status("running");
     let events = c.call(&["events", "--interval", "10ms", &c.id]).spawn();
     wait_in(&c.dir, "three events", || events.text().lines().count() >= 3);
@@ -143,6 +146,7 @@ fn stats_come_at_their_interval() {
 
 /// Nobody asks the kernel in the hour until the next `stats`; so what is told was told by it.
 fn an_oom_kill_is_told_while_the_container_goes_on() {
+    need("events");
     need_controller("memory");
     let (c, mut orders) = on_order("tail /dev/zero", 16 << 20);
     let events = watch(&c);
@@ -177,6 +181,7 @@ fn wait_a_moment_for(dir: &Path, done: impl Fn() -> bool) {
 }
 
 fn an_oom_kill_of_the_first_process_is_told_before_the_end() {
+    only_cgroupfs("the count of kills goes with the scope, at once");
     only_davit("events of another runtime never end by themselves");
     need_controller("memory");
     let c = Container::sh("read x </out/go; exec tail /dev/zero");
@@ -219,12 +224,14 @@ fn events_end_with_the_container() {
 }
 
 fn events_of_a_paused_container() {
+    need("events");
     let c = in_status("paused");
     assert_eq!(one(&c)["type"], "stats");
     assert_eq!(c.status(), "paused");
 }
 
 fn intervals_are_durations_above_zero() {
+    need("events");
     let c = in_status("running");
     for bad in ["0", "0s", "-1s", "5", "soon"] {
         let said = c.call(&["events", &format!("--interval={bad}"), &c.id]).run().fails();

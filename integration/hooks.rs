@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_hook_that_is_missing,
         poststop_failure_is_a_warning,
         poststop_runs_when_create_fails,
+        poststop_runs_when_create_cannot_tell,
         hook_output_stays_out_of_stdout,
         hooks_have_no_foreign_descriptors,
     ];
@@ -310,6 +311,21 @@ fn poststop_runs_when_create_fails() {
     let c = hook(hook(c, "createRuntime", "exit 1"), "poststop", &format!("echo ran >{mark}"));
     c.refused("");
     assert_eq!(seen(&c, "after"), "ran\n");
+}
+
+/// The container stood already when nobody could be told of it.
+fn poststop_runs_when_create_cannot_tell() {
+    for (verb, flag) in [("create", "--pid-file"), ("create", "--pidfd-socket"), ("run", "--pid-file")] {
+        let c = Container::sleeper();
+        let mark = place(&c, "poststop", "after");
+        let c = hook(c, "poststop", &format!("echo ran >>{mark}"));
+        let pid_file = c.dir.join("pid");
+        let words = ["--pid-file", pid_file.to_str().unwrap(), flag, "/no/such/place/x"];
+        c.prepare(verb, &words).run().fails().says("/no/such/place");
+        assert_eq!(seen(&c, "after"), "ran\n", "{verb} {flag}");
+        assert!(!pid_file.exists(), "{verb} {flag}");
+        c.nothing_left();
+    }
 }
 
 fn hook_output_stays_out_of_stdout() {

@@ -31,6 +31,14 @@ pub(crate) fn pidfd(pid: i32) -> Option<OwnedFd> {
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap()) })
 }
 
+/// Gives a terminal a size in characters.
+pub(crate) fn set_window_size(fd: &impl AsFd, rows: u16, columns: u16) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads the structure it is given, which outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Errno::result(result).unwrap();
+}
+
 /// Waits until `fd` is readable or hung up; false when `limit` passes first.
 pub(crate) fn readable(fd: &impl AsFd, limit: Duration) -> bool {
     let end = Instant::now() + limit;
@@ -74,13 +82,6 @@ pub(crate) fn window_size(fd: &impl AsFd) -> (u16, u16) {
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
     Errno::result(result).unwrap();
     (size.ws_row, size.ws_col)
-}
-
-/// Gives a terminal another size; whoever it is a job's terminal of is told by the kernel.
-pub(crate) fn set_window_size(fd: &impl AsFd, size: &libc::winsize) {
-    // SAFETY: TIOCSWINSZ reads the structure it is given, which outlives the call.
-    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const *size) };
-    Errno::result(result).unwrap();
 }
 
 /// Waits for the end of them all, reaping those that are our children: the first process of a pid namespace ends only
@@ -166,4 +167,23 @@ pub(crate) fn need_idmapped_tmpfs() {
     if version < (6, 3) {
         crate::trial::skip("a tmpfs takes no idmapped mounts before Linux 6.3");
     }
+}
+
+/// From here on these system calls are answered with ENOSYS in this process and all that it becomes or starts. Needs
+/// CAP_SYS_ADMIN, so that no_new_privs stays as it is.
+pub(crate) fn answer_enosys(calls: &[i64]) -> Result<(), Errno> {
+    const RETURN: u16 = 0x06;
+    const ENOSYS: u32 = 0x0005_0000 | libc::ENOSYS as u32;
+    let step = |code: u16, jt: u8, jf: u8, k: u32| libc::sock_filter { code, jt, jf, k };
+    // The call's number, compared with each.
+    let mut program = vec![step(0x20, 0, 0, 0)];
+    for call in calls {
+        program.extend([step(0x15, 0, 1, u32::try_from(*call).unwrap()), step(RETURN, 0, 0, ENOSYS)]);
+    }
+    program.push(step(RETURN, 0, 0, 0x7fff_0000));
+    let length = libc::c_ushort::try_from(program.len()).unwrap();
+    let whole = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: the kernel copies the program, whose length is passed along, before the call returns.
+    let raw = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const whole) };
+    Errno::result(raw).map(drop)
 }

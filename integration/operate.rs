@@ -27,9 +27,9 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-fn need(verb: &str) {
+pub(crate) fn need(verb: &str) {
     if !runtime_has(verb) {
-        skip(format!("the runtime has no {verb} yet"));
+        skip(format!("the runtime has no {verb}"));
     }
 }
 

@@ -15,7 +15,11 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![start_waits_until_the_program_is_ready, without_a_manager_nothing_is_added];
+    let mut all = tests![
+        start_waits_until_the_program_is_ready,
+        a_manager_that_goes_away_is_told_of,
+        without_a_manager_nothing_is_added
+    ];
     all.extend(rows!("told", WAYS, told));
     all.extend(rows!("ends", WAYS, ends));
     all
@@ -112,6 +116,22 @@ fn start_waits_until_the_program_is_ready() {
     assert!(text.contains("READY=1"), "{text}");
     message(&manager_socket);
     start.finish().ok();
+}
+
+/// The container does not depend on its manager; that the manager heard nothing is told.
+fn a_manager_that_goes_away_is_told_of() {
+    only_davit("others end the relay without a word");
+    let (c, manager_socket) =
+        notifying("read x </out/go; /probe probe notify READY=1; echo >/out/done; exec sleep 1000");
+    nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let run = c.prepare("run", &[]).env("NOTIFY_SOCKET", &manager(&c)).spawn();
+    let mut go = fs::OpenOptions::new().write(true).open(c.root("out/go")).unwrap();
+    drop(manager_socket);
+    std::io::Write::write_all(&mut go, b"\n").unwrap();
+    c.wait_out("done");
+    crate::bundle::wait_in(&c.dir, "the warning", || run.text().contains("NOTIFY_SOCKET: tell the manager"));
+    c.kill("KILL").ok();
+    run.finish().exits(137);
 }
 
 fn without_a_manager_nothing_is_added() {

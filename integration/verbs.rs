@@ -3,13 +3,17 @@
 
 use crate::{
     bundle::{Container, need_controller, wait_in},
-    call::Running,
+    call::{LIMIT, Running},
     kernel,
     operate::in_status,
     trial::{Test, only_davit, rows, tests},
 };
 use serde_json::json;
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    fs,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    time::Duration,
+};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
@@ -22,6 +26,8 @@ pub(crate) fn tests() -> Vec<Test> {
         a_creation_that_hangs_can_be_deleted_by_force,
         a_creation_without_a_cgroup_can_be_deleted_by_force,
         a_run_that_hangs_in_a_hook_hears_signals,
+        a_run_that_hangs_in_a_poststart_hook_hears_signals,
+        a_start_that_is_killed_takes_its_hook_along,
     ];
     all.extend(rows!("in", TABLE, said));
     all.extend(rows!("missing", MISSING, missing));
@@ -35,6 +41,7 @@ const STATUSES: [&str; 6] = ["creating", "created", "running", "paused", "stoppe
 type Row = (&'static str, &'static [&'static str], [&'static str; 6]);
 
 const GONE: &str = "container does not exist";
+const TAKEN: &str = "container with given ID already exists";
 const STOPPED: &str = "container not running";
 const CREATING: &str = "container is still being created";
 
@@ -84,6 +91,14 @@ const TABLE: &[Row] = &[
     ("update", &["update", "--pids-limit", "64", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
     ("events", &["events", "--stats", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
     ("stats", &["stats", "--no-stream", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
+    ("create", &["create", "--bundle", "BUNDLE", "ID"], [TAKEN, TAKEN, TAKEN, TAKEN, TAKEN, ""]),
+    ("run", &["run", "--detach", "--bundle", "BUNDLE", "ID"], [TAKEN, TAKEN, TAKEN, TAKEN, TAKEN, ""]),
+    (
+        "delete",
+        &["delete", "ID"],
+        ["that is not stopped: creating", "", "that is not stopped: running", "that is not stopped: paused", "", GONE],
+    ),
+    ("delete-force", &["delete", "--force", "ID"], ["", "", "", "", "", ""]),
 ];
 
 /// A container that is being created: a hook keeps it so until it is released.
@@ -93,17 +108,25 @@ fn creating() -> (Container, Running) {
 
 /// These words, at work, hang in a hook, until something is written to `hook/go`.
 fn hanging(c: Container, words: &[&str]) -> (Container, Running) {
+    let (c, run, _) = hanging_in("createRuntime", c, words);
+    assert_eq!(c.status(), "creating");
+    (c, run)
+}
+
+/// The same for any kind of hook that runs outside; with a handle on the hook.
+fn hanging_in(kind: &str, c: Container, words: &[&str]) -> (Container, Running, OwnedFd) {
     let here = c.dir.join("hook");
     fs::create_dir(&here).unwrap();
     nix::unistd::mkfifo(&here.join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let script = format!("cd {}; echo >ready; read x <go", here.display());
+    let script = format!("cd {}; echo $$ >pid; mv pid ready; read x <go", here.display());
     let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
-    let c = c.edit(|c| c["hooks"]["createRuntime"] = hook);
+    let c = c.edit(|c| c["hooks"][kind] = hook);
     c.write();
     let create = c.call(&[words, &["--bundle", c.dir.to_str().unwrap(), &c.id]].concat()).spawn();
     wait_in(&here, "the hook", || here.join("ready").exists());
-    assert_eq!(c.status(), "creating");
-    (c, create)
+    let pid = fs::read_to_string(here.join("ready")).unwrap();
+    let hook = kernel::pidfd(pid.trim().parse().unwrap()).unwrap();
+    (c, create, hook)
 }
 
 fn said(row: &Row) {
@@ -119,8 +142,14 @@ fn said(row: &Row) {
             }
             status => (in_status(status), None),
         };
-        let line: Vec<_> = row.1.iter().map(|word| if *word == "ID" { c.id.as_str() } else { word }).collect();
-        let said = c.call(&line).run();
+        let place = |word: &'static str| match word {
+            "ID" => c.id.clone(),
+            "BUNDLE" => c.dir.to_str().unwrap().to_owned(),
+            word => word.to_owned(),
+        };
+        c.write();
+        let line: Vec<_> = row.1.iter().map(|word| place(word)).collect();
+        let said = c.call(&line.iter().map(String::as_str).collect::<Vec<_>>()).run();
         let code = if words.is_empty() { 0 } else { refusal(row.0) };
         assert!(said.code() == code && said.err.contains(words), "{status}: {said:?} instead of {code} {words:?}");
         assert!(!words.is_empty() || said.err.is_empty(), "{status}: {said:?}");
@@ -128,7 +157,9 @@ fn said(row: &Row) {
             assert_eq!(c.status(), *status, "a refused call must have no effect");
         }
         if let Some(create) = create {
-            fs::write(c.dir.join("hook/go"), "\n").unwrap();
+            // Opened for reading as well: the hook may be gone.
+            let go = fs::File::options().read(true).write(true).open(c.dir.join("hook/go")).unwrap();
+            std::io::Write::write_all(&mut &go, b"\n").unwrap();
             create.finish();
         }
         c.call(&["delete", "--force", &c.id]).run().ok();
@@ -186,8 +217,9 @@ fn update_completes_half_a_pair() {
     c.call(&["update", "--cpu-quota", "20000", "--cpu-period", "40000", &c.id]).run().ok();
     c.call(&["update", "--cpu-quota", "10000", &c.id]).run().ok();
     assert_eq!(max(), "10000 40000\n");
-    c.call(&["update", "--cpu-period", "80000", &c.id]).run().ok();
-    assert_eq!(max(), "10000 80000\n");
+    // A tenth of a CPU: the systemd driver has whole percents only.
+    c.call(&["update", "--cpu-period", "100000", &c.id]).run().ok();
+    assert_eq!(max(), "10000 100000\n");
 }
 
 fn exec_in_a_cgroup_below_the_containers() {
@@ -286,11 +318,41 @@ fn a_creation_without_a_cgroup_can_be_deleted_by_force() {
 
 fn a_run_that_hangs_in_a_hook_hears_signals() {
     only_davit("others hold signals back");
-    let (c, run) = hanging(Container::sleeper(), &["run"]);
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    let (c, run, hook) = hanging_in("createRuntime", Container::sleeper(), &["run"]);
+    terminate(&run);
     run.finish().exits(-1);
-    fs::write(c.dir.join("hook/go"), "\n").unwrap();
+    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
     assert_eq!(c.status(), "stopped");
     c.delete().ok();
     c.nothing_left();
+}
+
+fn terminate(run: &Running) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+}
+
+/// The program runs already, and a signal could be for it; but one that asks to end ends all of it.
+fn a_run_that_hangs_in_a_poststart_hook_hears_signals() {
+    only_davit("others hold signals back");
+    let c =
+        Container::sh("trap 'echo heard >/out/usr1' USR1; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
+    let (c, run, hook) = hanging_in("poststart", c, &["run"]);
+    c.wait_out("ready");
+    let pid = nix::unistd::Pid::from_raw(run.pid());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
+    assert_eq!(c.wait_out("usr1"), "heard\n", "other signals are the program's");
+    terminate(&run);
+    run.finish().exits(1).says("/hooks/poststart/0").says("broken off by signal 15");
+    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    c.nothing_left();
+}
+
+fn a_start_that_is_killed_takes_its_hook_along() {
+    only_davit("others leave it");
+    let c = Container::sleeper();
+    let (c, run, hook) = hanging_in("poststart", c, &["run", "--detach"]);
+    terminate(&run);
+    run.finish().exits(-1);
+    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    assert_eq!(c.status(), "running", "the container does not depend on who started it");
 }

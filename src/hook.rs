@@ -4,12 +4,12 @@
 use crate::channel::{OUTPUT, Part};
 use crate::sys::clone::Side;
 use crate::sys::credentials::{self, Sets};
-use crate::sys::pipe::Outcome;
+use crate::sys::pipe::{Meanwhile, Outcome};
 use crate::sys::program::{Strings, execute};
 use crate::sys::{Errno, Result, clone, limits, pipe, process, terminal};
 use oci_spec::runtime::Hook;
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,13 +75,14 @@ impl Prepared {
     }
 }
 
-/// Runs the hook and waits for its end. With `sets`, it runs with those capabilities; with `client`, the pidfd of the
-/// process for which it runs, it is killed when that one has ended ([`Part::Abandoned`]).
+/// Runs the hook and waits for its end. With `sets`, it runs with those capabilities. It is killed when something happens
+/// `meanwhile` that breaks it off ([`Part::Abandoned`]; the number is the signal, if it was one), and when this process
+/// ends: nobody else would know of it.
 pub(crate) fn run(
     hook: &Prepared,
     state: &[u8],
     sets: Option<Sets>,
-    client: Option<BorrowedFd<'_>>,
+    meanwhile: Meanwhile<'_>,
 ) -> std::result::Result<(), HookFailure> {
     // A file rather than a pipe: a hook that does not read its input cannot block or fail us.
     let input = pipe::file_with(state)?;
@@ -93,11 +94,11 @@ pub(crate) fn run(
     };
     drop((writer, report));
     let limit = (hook.timeout > 0).then(|| Duration::from_secs(u64::from(hook.timeout)));
-    let (printed, outcome) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), client, limit, OUTPUT)?;
+    let (printed, outcome) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), meanwhile, limit, OUTPUT)?;
     let broken_off = match outcome {
         Outcome::Ended => None,
         Outcome::Late => Some((Part::HookTimeout, hook.timeout as i32)),
-        Outcome::Abandoned => Some((Part::Abandoned, 0)),
+        Outcome::Abandoned(signal) => Some((Part::Abandoned, signal)),
     };
     if let Some((part, number)) = broken_off {
         process::signal(pidfd.as_fd(), libc::SIGKILL)?;
@@ -119,6 +120,7 @@ pub(crate) fn run(
 
 /// The child: standard streams, signals, rights, execve.
 fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &OwnedFd, sets: Option<Sets>) -> ! {
+    let parent = nix::unistd::getppid();
     let prepare = || -> Result<()> {
         terminal::duplicate_onto(input.as_fd(), 0)?;
         terminal::duplicate_onto(output.as_fd(), 1)?;
@@ -127,7 +129,8 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         limits::set_umask(0o022);
         // The caller's own leaks are not for hooks either.
         crate::sys::program::close_on_exec_from(3)?;
-        sets.map_or(Ok(()), credentials::set_capabilities)
+        sets.map_or(Ok(()), credentials::set_capabilities)?;
+        credentials::die_with(parent)
     };
     let errno = match prepare() {
         Ok(()) => execute(&hook.path, &hook.arguments, &hook.environment),

@@ -2,7 +2,7 @@
 
 use super::{Check, bound::until, engine::Engine, place::cgroup_of};
 use crate::{
-    bundle::{need_controller, need_file},
+    bundle::{BY_SYSTEMD, need_controller, need_file},
     call::Call,
     trial::skip,
 };
@@ -36,6 +36,11 @@ fn memory(e: &Engine) {
 }
 
 fn oom(e: &Engine) {
+    if *BY_SYSTEMD {
+        skip(
+            "systemd removes the cgroup with its last process, and the engine may come too late, whatever the runtime",
+        );
+    }
     let up = e.up(&["-m", "16m", "--memory-swap", "16m"], "exec tail /dev/zero");
     assert_eq!(e.wait(&up.name), "137");
     // The news of it travel apart from those of the end.

@@ -94,7 +94,7 @@ fn fits(e: &Engine, words: &[&str], new: Option<Winsize>, code: i32) {
         let heard = String::from_utf8_lossy(&part[..count]);
         said.push_str(&heard);
         if let Some(new) = new.filter(|_| heard.contains("ready")) {
-            kernel::set_window_size(&master, &new);
+            kernel::set_window_size(&master, new.ws_row, new.ws_col);
             // The client is no job of this terminal: it is told by hand what the kernel tells a job, and more than once, since
             // the program may be ready before the client listens.
             kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();

@@ -1,13 +1,24 @@
 //! Where the outer side of a container's terminal goes: to a console socket, or to whoever relays it.
 
 use crate::sys::socket;
+use crate::sys::terminal::standard;
 use anyhow::{Context, Result, bail};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-/// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake.
+/// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake. Without a terminal
+/// the program gets the caller's streams, none of which may be a directory: from there it would walk the host.
 pub(super) fn check(terminal: bool, socket: bool, detached: bool) -> Result<()> {
+    if !terminal {
+        for (stream, name) in standard().into_iter().zip(["input", "output", "error"]) {
+            let file = File::from(stream.try_clone_to_owned().with_context(|| format!("standard {name}"))?);
+            if file.metadata().with_context(|| format!("stat standard {name}"))?.is_dir() {
+                bail!("standard {name} is a directory of the host, which would lead out of the container");
+            }
+        }
+    }
     match (terminal, socket) {
         (true, false) if detached => bail!("cannot allocate tty if davit will detach without setting console socket"),
         (false, true) => bail!("cannot use console socket if davit will not detach or allocate tty"),

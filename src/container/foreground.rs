@@ -2,11 +2,12 @@
 
 use super::notify::Notices;
 use crate::launch::Child;
+use crate::report::Log;
 use crate::sys::relay::{Relay, Signals};
 use crate::sys::{clone, process, relay, terminal};
 use anyhow::{Context, Result};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What has to be in place before the container's program starts.
 pub(super) struct Foreground {
@@ -33,6 +34,42 @@ impl Foreground {
     pub(super) fn give_size(&self, master: &OwnedFd) {
         relay::copy_size(self.raw.as_ref(), master);
     }
+
+    /// Attends to signals while a hook runs: one that asks to end is returned, for the hook and the container to be ended;
+    /// what is meant for the program goes to it.
+    pub(super) fn forward(&self, program: BorrowedFd<'_>) -> Option<i32> {
+        let mut end = None;
+        // A descriptor that cannot be read now will fail again, and be told, when the container is attended to.
+        for signal in self.signals.take().unwrap_or_default() {
+            match signal {
+                libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM => end = Some(signal),
+                signal => pass_on(signal, program),
+            }
+        }
+        end
+    }
+}
+
+impl AsFd for Foreground {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
+    }
+}
+
+/// Passes a signal on that is not about this process itself.
+fn pass_on(signal: i32, program: BorrowedFd<'_>) {
+    if !matches!(signal, libc::SIGWINCH | libc::SIGCHLD | libc::SIGURG) {
+        // ESRCH: it ended in this moment.
+        _ = process::signal(program, signal);
+    }
+}
+
+/// Whether there is nothing more to tell the manager. That it could not be told ends no container, and is no secret.
+fn told(notices: &Notices, pid: i32, log: &Log) -> bool {
+    notices.take(pid).unwrap_or_else(|error| {
+        log.warning_of(&error);
+        true
+    })
 }
 
 /// Attends to the process until it has ended and everything it printed on its terminal has been passed on. Its status as
@@ -42,12 +79,14 @@ pub(super) fn attend(
     child: Child,
     master: Option<OwnedFd>,
     mut notices: Option<Notices>,
+    log: &Log,
 ) -> Result<u8> {
     let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
     let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
     let pidfd = child.pidfd.as_fd();
-    // Orphans that ended before signals were held back told nobody.
+    // Orphans that ended before signals were held back told nobody, and while a hook ran nobody listened to such signals.
     relay::reap_all_but(child.pid);
+    relay.iter().for_each(Relay::copy_size);
     loop {
         let seen = relay::wait(foreground.signals.as_fd(), pidfd, notices.as_ref().map(AsFd::as_fd), relay.as_ref());
         let seen = seen.map_err(io::Error::from).context("wait for the container")?;
@@ -57,15 +96,12 @@ pub(super) fn attend(
                     libc::SIGWINCH => relay.iter().for_each(Relay::copy_size),
                     // Of a container that shares its PID namespace, orphans come to this subreaper.
                     libc::SIGCHLD => relay::reap_all_but(child.pid),
-                    // No message to anybody.
-                    libc::SIGURG => (),
-                    // ESRCH: it ended in this moment.
-                    signal => _ = process::signal(pidfd, signal),
+                    signal => pass_on(signal, pidfd),
                 }
             }
         }
         // This process stays, so that the manager need not be waited for.
-        if seen.notice && notices.as_ref().is_some_and(|notices| notices.take(child.pid).unwrap_or(true)) {
+        if seen.notice && notices.as_ref().is_some_and(|notices| told(notices, child.pid, log)) {
             notices = None;
         }
         if let Some(relay) = &mut relay {

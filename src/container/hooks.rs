@@ -1,45 +1,61 @@
-//! The hooks that run in the runtime's namespaces.
+//! The hooks that run in the runtime's namespaces, and the state that the others get to read.
 
-use super::{Record, Status, files, state_for_hooks};
+use super::{Process, Record, Status, files, state_for_hooks};
 use crate::channel::Part;
 use crate::hook::{self, Prepared};
+use crate::init::StateDocument;
 use crate::launch::{errno_words, printed};
 use crate::plan::hooks_of;
 use crate::report::Log;
+use crate::sys::pipe::Meanwhile;
 use crate::sys::{Errno, process};
 use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::{Hook, Hooks};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 /// `prestart`, then `createRuntime`: the container's mounts stand, its root is not entered yet. A hook that is at work when
 /// the container's process dies is killed: `delete --force` ends a creation that hangs in one.
 pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32) -> Result<()> {
     let Some(hooks) = hooks else { return Ok(()) };
     let process = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-    let client = Some(process.as_fd());
-    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating, client)?;
-    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating, client)
+    let meanwhile = Meanwhile { ended: Some(process.as_fd()), signals: None };
+    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating, meanwhile)?;
+    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating, meanwhile)
 }
 
 /// `poststart`: the program has been executed. The first failure ends the container (runtime.md, lifecycle step 9).
-pub(super) fn poststart(record: &Record) -> Result<()> {
-    run_all("poststart", &record.poststart, record, Status::Running, None)
+pub(super) fn poststart(record: &Record, meanwhile: Meanwhile<'_>) -> Result<()> {
+    run_all("poststart", &record.poststart, record, Status::Running, meanwhile)
+}
+
+/// The state document for a hook that the container's process runs: a number of ten digits stands for the pid, which that
+/// process fills in, and ten blanks replace it.
+pub(super) fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
+    const STAND_IN: i32 = 1_234_567_890;
+    let mut record = record.clone();
+    record.init = Some(Process { pid: STAND_IN, start_time: 0 });
+    let mut text = state_for_hooks(&record, status)?;
+    // Inside a JSON string the quotes would be escaped, so this can only be the member itself.
+    let member = format!("\"pid\":{STAND_IN}");
+    let at = text.windows(member.len()).position(|part| part == member.as_bytes());
+    let pid_at = at.context("the state document has no pid")? + "\"pid\":".len();
+    text[pid_at..pid_at + 10].fill(b' ');
+    Ok(StateDocument { text, pid_at })
 }
 
 /// `poststop` of a deleted container, in order, all of them. None can stop anything: a failure is a warning.
 pub(super) fn poststop(record: &Record, log: &Log) {
     for number in 0..record.poststop.len() {
-        if let Err(error) = run_one("poststop", (&record.poststop, number), record, Status::Stopped, None) {
+        if let Err(error) =
+            run_one("poststop", (&record.poststop, number), record, Status::Stopped, Meanwhile::default())
+        {
             log.warning_of(&error);
         }
     }
 }
 
-/// The process for which hooks run.
-type Client<'a> = Option<BorrowedFd<'a>>;
-
-fn run_all(kind: &str, list: &[Hook], record: &Record, status: Status, client: Client<'_>) -> Result<()> {
-    (0..list.len()).try_for_each(|number| run_one(kind, (list, number), record, status, client))
+fn run_all(kind: &str, list: &[Hook], record: &Record, status: Status, meanwhile: Meanwhile<'_>) -> Result<()> {
+    (0..list.len()).try_for_each(|number| run_one(kind, (list, number), record, status, meanwhile))
 }
 
 fn run_one(
@@ -47,19 +63,22 @@ fn run_one(
     (list, number): (&[Hook], usize),
     record: &Record,
     status: Status,
-    client: Client<'_>,
+    meanwhile: Meanwhile<'_>,
 ) -> Result<()> {
     let path = list[number].path().display();
     let state = state_for_hooks(record, status)?;
     let prepared = Prepared::new(&list[number], &files::environment());
-    hook::run(&prepared, &state, None, client)
+    hook::run(&prepared, &state, None, meanwhile)
         .map_err(|failure| {
             let output = printed(&failure.output);
             match failure.part {
                 Part::HookStatus => anyhow!("exit status {}{output}", failure.number),
                 Part::HookSignal => anyhow!("signal {}{output}", failure.number),
                 Part::HookTimeout => anyhow!("hook ran past specified timeout of {}s{output}", failure.number),
-                Part::Abandoned => anyhow!("the container's process was killed while the hook ran{output}"),
+                Part::Abandoned if failure.number == 0 => {
+                    anyhow!("the container's process was killed while the hook ran{output}")
+                }
+                Part::Abandoned => anyhow!("broken off by signal {}{output}", failure.number),
                 _ => anyhow!("{}{output}", errno_words(Errno::from_raw(failure.number))),
             }
         })

@@ -30,7 +30,7 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         if let (Some(foreground), Some(master)) = (&foreground, building.console.peek()) {
             foreground.give_size(master);
         }
-        let running = building.finish_running()?;
+        let running = building.finish_running(foreground.as_ref())?;
         Ok((running, foreground, notices))
     };
     let (running, foreground, notices) = started().with_context(|| format!("cannot run {id}"))?;
@@ -39,7 +39,8 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         return told.map(|()| 0);
     };
     let Running { record, child, console, .. } = running;
-    let status = foreground::attend(foreground, child, console.own(), notices)?;
+    let status = foreground::attend(foreground, child, console.own(), notices, log)?;
+    log.lap("wait for the program's end");
     if !keep
         && let Some(dir) = Dir::open(root, &id)?
         && let Some(locked) = dir.lock()?

@@ -6,6 +6,7 @@ use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, f
 use crate::channel::{Channel, Message};
 use crate::launch::after_start;
 use crate::report::Log;
+use crate::sys::pipe::Meanwhile;
 use crate::sys::{Errno, socket};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
@@ -32,6 +33,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         Status::Paused => bail!("cannot start a container in the paused state"),
         Status::Stopped => bail!("cannot start a container that has stopped"),
     }
+    log.lap("find the container");
     let notices = Notices::listen(dir.path())?;
     let held = fs::File::open(dir.path()).with_context(|| format!("open {}", dir.path().display()))?;
     let socket = socket::connect_to(&files::by_descriptor(&held, START)).map_err(|errno| match errno {
@@ -48,7 +50,8 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         }
         return Err(error);
     }
-    if let Err(error) = hooks::poststart(&container.record) {
+    log.lap("give the word, and wait until the program is executed");
+    if let Err(error) = hooks::poststart(&container.record, Meanwhile::default()) {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);
     }

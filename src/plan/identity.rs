@@ -3,8 +3,9 @@
 use super::namespaces::USER;
 use super::{Exec, Host, Notes};
 use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
 use crate::sys::credentials::Sets;
-use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process, Spec};
+use oci_spec::runtime::{Capabilities, Linux, LinuxCapabilities, LinuxIdMapping, Process, Spec, User};
 use std::collections::BTreeSet;
 
 /// The five sets of capabilities(7), as masks.
@@ -88,6 +89,24 @@ pub(super) fn number(name: &str) -> Option<u8> {
 /// Where process settings come from in the document at hand: `/process` of config.json, or a process.json itself.
 pub(super) fn place(at: &Pointer, member: &str) -> Pointer {
     at.key(member)
+}
+
+/// Nobody can become who is not in the user namespace; the kernel's own word for all of it is EINVAL. Additional groups
+/// count where they can be set at all.
+pub(super) fn refuse_unmapped(user: &User, groups: bool, linux: Option<&Linux>, at: &Pointer, problems: &mut Problems) {
+    let maps = |list: Option<&Option<Vec<LinuxIdMapping>>>| list.and_then(Option::clone).unwrap_or_default();
+    let (uids, gids) = (maps(linux.map(Linux::uid_mappings)), maps(linux.map(Linux::gid_mappings)));
+    let mut check = |maps: &[LinuxIdMapping], id: u32, at: Pointer| {
+        let has = |map: &LinuxIdMapping| id.checked_sub(map.container_id()).is_some_and(|offset| offset < map.size());
+        if !maps.is_empty() && !maps.iter().any(has) {
+            problems.add(at, format!("{id} is not mapped in the container's user namespace"));
+        }
+    };
+    check(&uids, user.uid(), at.key("uid"));
+    check(&gids, user.gid(), at.key("gid"));
+    for (index, gid) in user.additional_gids().iter().flatten().enumerate().filter(|_| groups) {
+        check(&gids, *gid, at.key("additionalGids").index(index));
+    }
 }
 
 #[cfg(test)]

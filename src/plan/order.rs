@@ -3,14 +3,14 @@
 //! Read `create` from top to bottom. What each step is gets decided elsewhere in `plan`; here it gets its place.
 
 use super::act::{Act, Gate, InRoot, Start};
-use super::identity::Capability;
+use super::identity::{self, Capability};
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::propagation::Propagation;
 use super::{
     Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{closed_paths, net_devices, resctrl, resources, scope, sysctls, validate};
+use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -39,10 +39,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let at = Pointer::of("/process");
     let mut lent = Vec::new();
     let namespaces = namespaces::compile(linux, host, &mut lent, &mut notes);
-    let mut resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
-    if request.scope {
-        scope::round_quota(&mut resources);
-    }
+    let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
     let mut order = Order::default();
     let Some(process) = spec.process() else {
         notes.problems.add(Pointer::of("/process"), "is missing; there is nothing to run");
@@ -119,7 +116,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     }
     // Everything of the host's is closed in this step: from here on the process is one of the container's
     // (CVE-2016-9962, CVE-2024-21626).
-    let rights = || super::identity::rights_on_the_way(spec, process, exec, host);
+    let rights = || identity::rights_on_the_way(spec, process, exec, host);
     order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged.then(rights) });
     if exec.root.is_some() {
         order.then("", Act::ChangeRoot);
@@ -347,6 +344,7 @@ fn become_the_program(
             "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
         notes.problems.add(at.key("user").key("additionalGids"), what);
     }
+    identity::refuse_unmapped(user, groups.is_some(), linux, &at.key("user"), &mut notes.problems);
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));

@@ -91,6 +91,13 @@ pub(crate) fn keep_capabilities(keep: bool) -> Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, u64::from(keep), 0).map(drop)
 }
 
+/// Ends this process by SIGKILL when its parent ends, also after an execve (PR_SET_PDEATHSIG). Gaining rights takes the wish
+/// away, losing some does not. ESRCH if that parent has ended already.
+pub(crate) fn die_with(parent: nix::unistd::Pid) -> Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0)?;
+    if nix::unistd::getppid() == parent { Ok(()) } else { Err(Errno::ESRCH) }
+}
+
 /// No execve from here on grants a privilege (prctl(2), PR_SET_NO_NEW_PRIVS).
 pub(crate) fn no_new_privileges() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)

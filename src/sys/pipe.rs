@@ -39,16 +39,25 @@ pub(crate) enum Outcome {
     Ended,
     /// Its time is up.
     Late,
-    /// The other process has ended, for which it was to run.
-    Abandoned,
+    /// The other process has ended, for which it was to run (0), or this signal has come to ours.
+    Abandoned(i32),
 }
 
-/// Reads from `output` until the process behind `pidfd` has ended, or the one behind `client` has, or `limit` has passed:
+/// What may happen meanwhile that breaks off the waiting.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Meanwhile<'a> {
+    /// The end of this process.
+    pub(crate) ended: Option<BorrowedFd<'a>>,
+    /// Signals that are held back: the descriptor, and who attends to them and says which one ends the waiting.
+    pub(crate) signals: Option<(BorrowedFd<'a>, &'a dyn Fn() -> Option<i32>)>,
+}
+
+/// Reads from `output` until the process behind `pidfd` has ended, or something happens `meanwhile`, or `limit` has passed:
 /// the last `most` bytes, and which it was. A process that left its own children with the pipe does not keep us waiting.
 pub(crate) fn read_until_end_of(
     output: BorrowedFd<'_>,
     pidfd: BorrowedFd<'_>,
-    client: Option<BorrowedFd<'_>>,
+    meanwhile: Meanwhile<'_>,
     limit: Option<Duration>,
     most: usize,
 ) -> Result<(Vec<u8>, Outcome)> {
@@ -62,7 +71,8 @@ pub(crate) fn read_until_end_of(
             Some(left) => PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX),
         };
         let mut wanted = vec![PollFd::new(pidfd, PollFlags::POLLIN)];
-        wanted.extend(client.map(|client| PollFd::new(client, PollFlags::POLLIN)));
+        wanted.extend(meanwhile.ended.map(|client| PollFd::new(client, PollFlags::POLLIN)));
+        wanted.extend(meanwhile.signals.map(|(signals, _)| PollFd::new(signals, PollFlags::POLLIN)));
         wanted.extend(open.then(|| PollFd::new(output, PollFlags::POLLIN)));
         match poll(&mut wanted, timeout) {
             Err(Errno::EINTR) => continue,
@@ -70,7 +80,8 @@ pub(crate) fn read_until_end_of(
         };
         let any = |index: usize| wanted[index].any().unwrap_or(false);
         let ended = any(0);
-        let abandoned = client.is_some() && any(1);
+        let abandoned = meanwhile.ended.is_some() && any(1);
+        let signalled = meanwhile.signals.filter(|_| any(1 + usize::from(meanwhile.ended.is_some())));
         let readable = open && any(wanted.len() - 1);
         if readable {
             let mut bytes = [0; 4096];
@@ -81,8 +92,9 @@ pub(crate) fn read_until_end_of(
         } else if ended {
             return Ok((printed, Outcome::Ended));
         }
-        if !ended && abandoned {
-            return Ok((printed, Outcome::Abandoned));
+        let signal = signalled.and_then(|(_, attend)| attend());
+        if !ended && (abandoned || signal.is_some()) {
+            return Ok((printed, Outcome::Abandoned(signal.unwrap_or(0))));
         }
         if !ended && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok((printed, Outcome::Late));

@@ -1,0 +1,166 @@
+//! A `run` or `exec` in the foreground: what it prints arrives whole, what is left behind holds nobody, signals go on.
+
+use crate::{
+    bundle::Container,
+    call::{Call, LIMIT, Running},
+    kernel,
+    trial::{Test, only_davit, rows, tests},
+};
+use nix::{
+    pty::{Winsize, openpty},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+use std::{fs::File, io::Read, os::fd::OwnedFd};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![the_size_of_the_terminal_is_followed, a_directory_is_no_stream, the_exit_code_is_the_programs];
+    all.extend(rows!("last-byte", WAYS, last_byte));
+    all.extend(rows!("left-behind", WAYS, left_behind));
+    all.extend(rows!("signal", SIGNALS, signal));
+    all
+}
+
+/// (verb and stream, verb, whether on a terminal)
+type Way = (&'static str, &'static str, bool);
+
+const WAYS: &[Way] = &[
+    ("run-stream", "run", false),
+    ("run-terminal", "run", true),
+    ("exec-stream", "exec", false),
+    ("exec-terminal", "exec", true),
+];
+
+/// The script in the foreground by that verb; kept with its container.
+fn by(verb: &str, terminal: bool, script: &str) -> (Container, Call) {
+    if verb == "run" {
+        let c = Container::sh(script).edit(|c| c["process"]["terminal"] = json!(terminal));
+        let call = c.prepare("run", &[]);
+        return (c, call);
+    }
+    let c = Container::sleeper().up();
+    let mut words = vec!["exec"];
+    words.extend(terminal.then_some("--tty"));
+    words.extend([c.id.as_str(), "sh", "-c", script]);
+    let call = c.call(&words);
+    (c, call)
+}
+
+fn own_terminal() -> (File, OwnedFd) {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let pair = openpty(Some(&size), None).unwrap();
+    (File::from(pair.master), pair.slave)
+}
+
+/// Everything that is printed on the terminal until the program ends.
+fn until_end(mut master: File, run: Running) -> String {
+    let ended = kernel::pidfd(run.pid()).unwrap();
+    let mut all = String::new();
+    loop {
+        let is_over = kernel::readable(&ended, std::time::Duration::ZERO);
+        if kernel::readable(&master, std::time::Duration::from_millis(20)) {
+            let mut part = [0; 4096];
+            match master.read(&mut part) {
+                Ok(count) if count > 0 => all.push_str(&String::from_utf8_lossy(&part[..count])),
+                _ => break,
+            }
+        } else if is_over {
+            break;
+        }
+    }
+    run.finish_within(LIMIT).ok();
+    all
+}
+
+/// More than any pipe or terminal holds, and an end without an end of line.
+fn last_byte(way: &Way) {
+    let script = "i=0; while [ $i -lt 3000 ]; do echo 0123456789abcdef0123456789abcdef0123456789abcdef; i=$((i+1)); done; printf END";
+    let (_c, call) = by(way.1, way.2, script);
+    let out = if way.2 {
+        let (master, slave) = own_terminal();
+        let run = call.stdio(&slave);
+        drop(slave);
+        until_end(master, run)
+    } else {
+        call.run().ok().out
+    };
+    let end = &out[out.len().saturating_sub(60)..];
+    assert!(out.ends_with("END") && out.matches('\n').count() == 3000, "{} bytes, the last {end:?}", out.len());
+}
+
+/// A process that lives on and keeps what it was born with.
+fn left_behind(way: &Way) {
+    let (_c, call) = by(way.1, way.2, "trap '' HUP; sleep 1000 & echo printed");
+    let out = if way.2 {
+        let (master, slave) = own_terminal();
+        let run = call.stdio(&slave);
+        drop(slave);
+        until_end(master, run)
+    } else {
+        call.run().ok().out
+    };
+    assert_eq!(out.trim_end(), "printed");
+}
+
+/// (verb and signal, verb, signal)
+const SIGNALS: &[(&str, &str, Signal)] = &[
+    ("run-term", "run", Signal::SIGTERM),
+    ("run-int", "run", Signal::SIGINT),
+    ("run-hup", "run", Signal::SIGHUP),
+    ("run-usr1", "run", Signal::SIGUSR1),
+    ("exec-term", "exec", Signal::SIGTERM),
+    ("exec-usr2", "exec", Signal::SIGUSR2),
+];
+
+fn signal(row: &(&str, &str, Signal)) {
+    let name = row.2.as_str().trim_start_matches("SIG");
+    let script = format!("trap 'exit 9' {name}; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
+    let (c, call) = by(row.1, false, &script);
+    let run = call.spawn();
+    c.wait_out("ready");
+    kill(Pid::from_raw(run.pid()), row.2).unwrap();
+    run.finish().exits(9);
+}
+
+fn the_size_of_the_terminal_is_followed() {
+    let script = "trap 'stty size >/out/new; exit 0' WINCH; echo >/out/ready; while :; do sleep 1000 & wait $!; done";
+    for verb in ["run", "exec"] {
+        let (c, call) = by(verb, true, script);
+        let (master, slave) = own_terminal();
+        let run = call.stdio(&slave);
+        c.wait_out("ready");
+        kernel::set_window_size(&master, 50, 132);
+        // The kernel tells a terminal's own session; this one is nobody's.
+        kill(Pid::from_raw(run.pid()), Signal::SIGWINCH).unwrap();
+        assert_eq!(c.wait_out("new"), "50 132\n", "{verb}");
+        run.finish().ok();
+    }
+}
+
+/// The program gets the caller's streams; what leads into the host must not be among them (CVE-2024-21626).
+fn a_directory_is_no_stream() {
+    only_davit("others pass it on, or copy from it and fail");
+    let directory = || OwnedFd::from(File::open("/etc").unwrap());
+    let c = Container::sleeper();
+    c.prepare("run", &["--detach"]).stdin(directory()).run().exits(1).says("standard input is a directory");
+    c.nothing_left();
+    let c = c.up();
+    c.call(&["exec", &c.id, "true"]).stdin(directory()).run().exits(255).says("standard input is a directory");
+}
+
+fn the_exit_code_is_the_programs() {
+    for verb in ["run", "exec"] {
+        for (script, code) in [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$; sleep 1000", 128 + 15)] {
+            // The first process of a pid namespace does not die of its own signals.
+            if verb == "exec" || code < 128 {
+                by(verb, false, script).1.run().exits(code);
+            }
+        }
+    }
+    let c = Container::sh("echo >/out/ready; exec sleep 1000");
+    let run = c.prepare("run", &[]).spawn();
+    c.wait_out("ready");
+    c.kill("KILL").ok();
+    run.finish().exits(128 + 9);
+}

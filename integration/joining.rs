@@ -1,0 +1,205 @@
+//! What a process that `exec` adds has of the container's own, where only the kernel's answers show it; and the handles on
+//! processes that engines are given.
+
+use crate::{
+    bundle::{Container, push},
+    call::{LIMIT, Output},
+    kernel,
+    trial::{Test, only_davit, skip, tests},
+};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
+        scheduling_and_domain_are_the_containers,
+        a_process_file_has_its_own,
+        cpus_before_and_after,
+        cpus_of_the_caller_are_not_inherited,
+        the_user_namespace_is_joined,
+        groups_in_a_user_namespace,
+        an_apparmor_profile_must_be_there,
+        the_pidfd_socket_gets_the_process,
+        a_pidfd_socket_that_does_not_answer,
+    ]
+}
+
+fn exec(c: &Container, flags: &[&str], command: &[&str]) -> Output {
+    c.call(&[&["exec"], flags, &[&c.id], command].concat()).run()
+}
+
+const ATTRIBUTES: &str =
+    "cat /proc/self/personality; grep -s ^policy /proc/self/sched | tr -d ' '; /probe probe syscall ";
+
+/// The personality, the scheduling policy where the kernel shows it, and ioprio_get of the process itself.
+fn attributes(c: &Container, flags: &[&str]) -> Vec<String> {
+    let script = format!("{ATTRIBUTES}{},1,0", libc::SYS_ioprio_get);
+    let said = exec(c, flags, &["sh", "-c", &script]).ok();
+    let mut lines: Vec<_> = said.out.lines().map(str::to_owned).collect();
+    if lines.len() == 2 {
+        lines.insert(1, "policy:3".to_owned());
+    }
+    lines
+}
+
+fn scheduling_and_domain_are_the_containers() {
+    let c = Container::sleeper().edit(|c| {
+        c["process"]["scheduler"] = json!({"policy": "SCHED_BATCH"});
+        c["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
+        c["linux"]["personality"] = json!({"domain": "LINUX32"});
+    });
+    assert_eq!(attributes(&c.up(), &[]), ["00000008", "policy:3", "16390"]);
+}
+
+/// It replaces the container's process as a whole, and the personality belongs to the container.
+fn a_process_file_has_its_own() {
+    let c = Container::sleeper().edit(|c| {
+        c["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
+        c["linux"]["personality"] = json!({"domain": "LINUX32"});
+    });
+    let c = c.up();
+    let script = format!("cat /proc/self/personality; umask; /probe probe syscall {},1,0", libc::SYS_ioprio_get);
+    let mut process = c.config["process"].clone();
+    process["args"] = json!(["/bin/sh", "-c", script]);
+    process["ioPriority"] = json!({"class": "IOPRIO_CLASS_IDLE", "priority": 0});
+    process["user"]["umask"] = json!(0o077);
+    let path = c.dir.join("process.json");
+    fs::write(&path, process.to_string()).unwrap();
+    let said = c.call(&["exec", "--process", path.to_str().unwrap(), &c.id]).run().ok();
+    assert_eq!(said.out, "00000008\n0077\n24576\n");
+}
+
+fn need_two_cpus() {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+    if list != "0-1" && !list.starts_with("0-") {
+        skip(format!("this process may run on the CPUs {list} only"));
+    }
+}
+
+fn cpus(said: &Output) -> String {
+    said.out.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned()
+}
+
+fn cpus_before_and_after() {
+    need_two_cpus();
+    for (affinity, wanted) in [
+        (json!({"initial": "0"}), "0"),
+        (json!({"initial": "0", "final": "1"}), "1"),
+        (json!({"final": "0-1"}), "0-1"),
+        (json!({"initial": "1", "final": "0,1"}), "0-1"),
+    ] {
+        let c = Container::sleeper().edit(|c| c["process"]["execCPUAffinity"] = affinity.clone()).up();
+        assert_eq!(cpus(&exec(&c, &[], &["cat", "/proc/self/status"]).ok()), wanted, "{affinity}");
+    }
+    let c = Container::sleeper().edit(|c| c["process"]["execCPUAffinity"] = json!({"final": "4096-4097"}));
+    c.prepare("run", &["-d"]).run();
+    let said = exec(&c, &[], &["true"]).fails();
+    assert!(!said.err.is_empty());
+}
+
+/// An engine that is pinned to a CPU does not pin containers.
+fn cpus_of_the_caller_are_not_inherited() {
+    need_two_cpus();
+    let c = Container::sleeper().up();
+    let words = ["taskset", "1", &crate::call::RUNTIME, "--root"];
+    let state = c.state_dir();
+    let rest = [state.to_str().unwrap(), "exec", &c.id, "cat", "/proc/self/status"];
+    let said = crate::call::Call::new(&c.dir, &[&words[..], &rest[..]].concat()).run().ok();
+    assert_ne!(cpus(&said), "0");
+}
+
+fn mapped(config: &mut Value) {
+    push(&mut config["linux"]["namespaces"], json!({"type": "user"}));
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+    config["linux"]["uidMappings"] = map.clone();
+    config["linux"]["gidMappings"] = map;
+}
+
+fn the_user_namespace_is_joined() {
+    let c = Container::sleeper().edit(mapped).up();
+    let script = "readlink /proc/self/ns/user; id -u; tr -s ' ' </proc/self/uid_map; stat -c %u /proc/self/";
+    let said = exec(&c, &[], &["sh", "-c", script]).ok();
+    let own = fs::read_link(format!("/proc/{}/ns/user", c.pid())).unwrap();
+    assert_eq!(said.out, format!("{}\n0\n 0 100000 65536\n0\n", own.display()));
+    // What belongs to nobody in there cannot be.
+    exec(&c, &["--user", "70000"], &["true"]).fails();
+    let file = c.dir.join("pid");
+    exec(&c, &["-d", "--pid-file", file.to_str().unwrap(), "--user", "7:8"], &["sleep", "1000"]).ok();
+    let status = fs::read_to_string(format!("/proc/{}/status", fs::read_to_string(file).unwrap())).unwrap();
+    assert!(status.contains("\nUid:\t100007\t") && status.contains("\nGid:\t100008\t"), "{status}");
+}
+
+fn groups_in_a_user_namespace() {
+    let c = Container::sleeper().edit(mapped).up();
+    let said = exec(&c, &["--additional-gids", "5"], &["grep", "^Groups", "/proc/self/status"]).ok();
+    assert_eq!(said.line(), "Groups:\t5");
+    only_davit("the words are this project's own");
+    exec(&c, &["--additional-gids", "70000"], &["true"])
+        .exits(255)
+        .says("/user/additionalGids/0: 70000 is not mapped in the container's user namespace");
+    exec(&c, &["--user", "70000:70001"], &["true"]).exits(255).says("/user/gid").says("70001 is not mapped");
+    let c = Container::sleeper().edit(mapped).edit(|c| c["process"]["user"]["uid"] = json!(70000));
+    c.refused("/process/user/uid: 70000 is not mapped");
+}
+
+fn an_apparmor_profile_must_be_there() {
+    only_davit("others ignore the flag where AppArmor is off, or have other words");
+    let c = Container::sleeper().up();
+    let here = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with('Y'));
+    let said = exec(&c, &["--apparmor", "no-such-profile"], &["true"]).fails();
+    said.exits(255).says(if here { "no-such-profile" } else { "AppArmor" });
+    if !here {
+        skip("AppArmor is not enabled here: only the refusal was tried");
+    }
+    let said = exec(&c, &["--apparmor", "unconfined"], &["cat", "/proc/self/attr/current"]).ok();
+    assert_eq!(said.line(), "unconfined");
+}
+
+/// The message, and the pid that the descriptor stands for.
+fn pidfd(listener: &UnixListener) -> (Vec<u8>, String, OwnedFd) {
+    assert!(kernel::readable(listener, LIMIT), "nobody connected to the pidfd socket");
+    let (stream, _) = listener.accept().unwrap();
+    assert!(kernel::readable(&stream, LIMIT));
+    let (payload, fd) = kernel::receive_fd(&stream);
+    let fd = fd.expect("no descriptor in the message");
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap().trim().to_owned();
+    (payload, pid, fd)
+}
+
+fn the_pidfd_socket_gets_the_process() {
+    let c = Container::sleeper();
+    let socket = c.dir.join("pidfd.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let socket = socket.to_str().unwrap();
+    c.prepare("create", &["--pidfd-socket", socket]).run().ok();
+    let (payload, pid, _) = pidfd(&listener);
+    assert_eq!((payload.as_slice(), pid), (&b"standard"[..], c.pid().to_string()));
+    c.start().ok();
+    let file = c.dir.join("pid");
+    let flags = ["-d", "--pidfd-socket", socket, "--pid-file", file.to_str().unwrap()];
+    exec(&c, &flags, &["sleep", "1000"]).ok();
+    let (payload, pid, fd) = pidfd(&listener);
+    assert_eq!((payload.as_slice(), &pid), (&b"setns"[..], &fs::read_to_string(file).unwrap()));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+    assert!(kernel::readable(&fd, LIMIT), "the descriptor is not that of the process");
+}
+
+fn a_pidfd_socket_that_does_not_answer() {
+    let c = Container::sleeper().up();
+    let (socket, file) = (c.dir.join("nobody.sock"), c.dir.join("pid"));
+    drop(UnixListener::bind(&socket).unwrap());
+    let flags = ["-d", "--pidfd-socket", socket.to_str().unwrap(), "--pid-file", file.to_str().unwrap()];
+    exec(&c, &flags, &["sleep", "1000"]).fails();
+    assert!(!file.exists(), "conmon takes the file for success");
+    let members = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
+    assert_eq!(members().lines().count(), 1, "the process that nobody was told of lives on");
+}

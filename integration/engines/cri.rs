@@ -124,7 +124,7 @@ const IDLE: &str = "trap 'exit 7' TERM; while :; do sleep 1; done";
 fn pod(e: &Engine) {
     let (pod, dir) = (Pod::new(e), e.new_dir());
     let volume = [(7, Message::default().with(1, "/data").with(2, &dir))];
-    let script = "readlink /proc/self/ns/ipc; mkfifo /data/pipe; cat /data/pipe; ps -o args | grep -cx 'sleep 77'";
+    let script = "readlink /proc/self/ns/ipc; mkfifo /data/pipe; cat /data/pipe; until ps -o args | grep -x 'sleep 77'; do sleep 1; done";
     let reader = pod.start(
         &format!("{{ {script}; }} >/data/new; mv /data/new /data/seen; exit 4"),
         &Message::default(),
@@ -139,7 +139,7 @@ fn pod(e: &Engine) {
     assert_eq!((pod.wait(&writer), pod.wait(&reader)), (5, 4));
     let seen = fs::read_to_string(format!("{dir}/seen")).unwrap();
     let lines: Vec<_> = seen.lines().collect();
-    assert!(lines.len() == 3 && lines[0] == lines[1] && lines[2] == "1", "{seen}");
+    assert!(lines.len() == 3 && lines[0] == lines[1] && lines[2] == "sleep 77", "{seen}");
     let third = pod.start("exit $(ps -o args | grep -cx 'sleep 77')", &Message::default(), &[]);
     assert_eq!(pod.wait(&third), 0);
 }

@@ -1,6 +1,11 @@
 //! How the release program is linked: what it would never use is left out of the file, which is what is paged in.
 //!
 //! Decides nothing about the code. `docs/decisions/size.md` has the measurements.
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "cargo reads standard output; nothing of this runs in davit"
+)]
 
 use std::env;
 use std::process::Command;

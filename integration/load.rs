@@ -10,7 +10,6 @@ use crate::{
     kernel,
     trial::{self, only_davit, tests},
 };
-use libtest_mimic::Arguments;
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -33,10 +32,9 @@ const HANDS: usize = 8;
 
 /// `words` are the test runner's: filters and options.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
-    let mut arguments = Arguments::from_iter(std::iter::once("load".to_owned()).chain(words));
-    arguments.test_threads = Some(1);
     trial::run(
-        arguments,
+        words.into_iter(),
+        1,
         tests![
             many_are_alive_at_once,
             many_creates_at_once,

@@ -12,8 +12,11 @@ use crate::{bpf, cgroup, resctrl};
 use oci_spec::runtime::Spec;
 use std::sync::LazyLock;
 
+/// A name, and what takes bytes under it.
+type Target = (&'static str, fn(&[u8]));
+
 /// Every target by name.
-pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub(crate) const TARGETS: &[Target] = &[
     ("config", config),
     ("process", process),
     ("resources", resources),

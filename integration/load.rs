@@ -32,10 +32,9 @@ const HANDS: usize = 8;
 
 /// `words` are the test runner's: filters and options.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
-    let (mut arguments, filters) = trial::arguments(words.into_iter());
-    arguments.test_threads = Some(1);
     trial::run(
-        (arguments, filters),
+        words.into_iter(),
+        1,
         tests![
             many_are_alive_at_once,
             many_creates_at_once,

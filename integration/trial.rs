@@ -90,11 +90,11 @@ pub(crate) fn selected(name: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
 }
 
-/// Runs everything the command line selects, and returns the runner's own verdict.
-pub(crate) fn run((mut arguments, filters): (Arguments, Vec<String>), tests: Vec<Test>) -> ExitCode {
+/// Runs everything that `words`, the command line, select, so many at a time, and returns the runner's own verdict.
+pub(crate) fn run(words: impl Iterator<Item = String>, threads: usize, tests: Vec<Test>) -> ExitCode {
     catch_panics();
-    // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
-    arguments.test_threads.get_or_insert(4);
+    let (mut arguments, filters) = arguments(words);
+    arguments.test_threads.get_or_insert(threads);
     if !arguments.list
         && let Err(why) = bundle::prepare()
     {

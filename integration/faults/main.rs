@@ -50,7 +50,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let mut options = Options {
         runtime: String::new(),
-        stamp: std::process::id(),
+        // Not the process id: in a pid namespace of its own that is always the same.
+        stamp: std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |time| time.subsec_nanos() ^ time.as_secs() as u32),
         sample: 1,
         most: None,
         workers,

@@ -23,6 +23,9 @@ use std::{
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| PathBuf::from(format!("/tmp/davit-suite-{}", std::process::id())));
 /// The cgroup below which all containers of the suite are, as `linux.cgroupsPath` has it.
 static CGROUP_PARENT: LazyLock<String> = LazyLock::new(|| format!("/davit-suite-{}", std::process::id()));
+/// Whether systemd makes the cgroups of containers: `$CGROUP_DRIVER` is `systemd`.
+pub(crate) static BY_SYSTEMD: LazyLock<bool> =
+    LazyLock::new(|| std::env::var_os("CGROUP_DRIVER").is_some_and(|name| name == "systemd"));
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The environment variable by which a process that a failed call left behind is found.
@@ -101,6 +104,13 @@ pub(crate) fn need_file(controller: &str, file: &str) {
     }
 }
 
+/// Skips where systemd makes the cgroups.
+pub(crate) fn only_cgroupfs(why: &str) {
+    if *BY_SYSTEMD {
+        skip(format!("not with the systemd driver: {why}"));
+    }
+}
+
 /// Waits until `done`, looking again whenever something changes in `dir`.
 pub(crate) fn wait_in(dir: &Path, what: &str, mut done: impl FnMut() -> bool) {
     let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
@@ -151,7 +161,10 @@ impl Container {
         fs::create_dir(dir.join("state")).unwrap();
         let mut config = default_config();
         config["process"]["args"] = json!(args);
-        config["linux"]["cgroupsPath"] = json!(format!("{}/{id}", *CGROUP_PARENT));
+        config["linux"]["cgroupsPath"] = match *BY_SYSTEMD {
+            true => json!(format!("system.slice:suite:{id}")),
+            false => json!(format!("{}/{id}", *CGROUP_PARENT)),
+        };
         Self { id, dir, config }
     }
 
@@ -201,8 +214,16 @@ impl Container {
     }
 
     pub(crate) fn cgroup(&self) -> PathBuf {
+        cgroup_mount().join(self.cgroup_path().trim_start_matches('/'))
+    }
+
+    /// The path of its cgroup from the root of the hierarchy.
+    pub(crate) fn cgroup_path(&self) -> String {
         let path = self.config["linux"]["cgroupsPath"].as_str().unwrap();
-        cgroup_mount().join(path.trim_start_matches('/'))
+        match path.split(':').collect::<Vec<_>>()[..] {
+            [slice, prefix, name] => format!("/{slice}/{prefix}-{name}.scope"),
+            _ => path.to_owned(),
+        }
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {
@@ -224,7 +245,9 @@ impl Container {
     /// `create` or `run` with flags, not yet started.
     pub(crate) fn prepare(&self, verb: &str, flags: &[&str]) -> Call {
         self.write();
-        let mut words = vec![verb, "--bundle", self.dir.to_str().unwrap()];
+        // Not for other verbs: those must find out from what is remembered.
+        let mut words = if *BY_SYSTEMD { vec!["--systemd-cgroup"] } else { Vec::new() };
+        words.extend([verb, "--bundle", self.dir.to_str().unwrap()]);
         words.extend(flags);
         words.push(&self.id);
         self.call(&words)
@@ -336,9 +359,7 @@ impl Container {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             let parent =
                 stat.rsplit_once(')').is_some_and(|(_, rest)| rest.get(2..).is_some_and(|rest| rest.starts_with(&own)));
-            parent
-                && fs::read_to_string(format!("/proc/{pid}/cgroup"))
-                    .is_ok_and(|text| text.split(['/', '\n']).any(|part| part == self.id))
+            parent && fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(&self.id))
         };
         all.filter(child).collect()
     }

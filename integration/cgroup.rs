@@ -1,7 +1,7 @@
 //! `linux.cgroupsPath` and `linux.resources` by cgroupfs: where the process is, and what the files of its cgroup say.
 
 use crate::{
-    bundle::{Container, cgroup_mount, need_controller, need_file},
+    bundle::{Container, cgroup_mount, need_controller, need_file, only_cgroupfs},
     trial::{Test, rows, skip, tests},
 };
 use serde_json::{Value, json};
@@ -40,9 +40,9 @@ fn place(pid: i32) -> String {
 fn the_process_is_in_its_cgroup() {
     let c = Container::sleeper();
     c.create().ok();
-    assert_eq!(place(c.pid()), c.config["linux"]["cgroupsPath"].as_str().unwrap());
+    assert_eq!(place(c.pid()), c.cgroup_path());
     c.start().ok();
-    assert_eq!(place(c.pid()), c.config["linux"]["cgroupsPath"].as_str().unwrap());
+    assert_eq!(place(c.pid()), c.cgroup_path());
     let members = fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
     assert_eq!(members.trim(), c.pid().to_string(), "something of the runtime is in the container's cgroup");
 }
@@ -53,6 +53,7 @@ fn removed(c: &Container, path: &str) {
 }
 
 fn a_relative_path_is_placed_consistently() {
+    only_cgroupfs("the path is one of cgroupfs");
     let mut places = Vec::new();
     for _ in 0..2 {
         let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("davit-suite-relative/x"));
@@ -68,6 +69,7 @@ fn a_relative_path_is_placed_consistently() {
 }
 
 fn without_a_path_the_id_names_the_cgroup() {
+    only_cgroupfs("the path is one of cgroupfs");
     let c = Container::sleeper().edit(|c| {
         c["linux"].as_object_mut().unwrap().remove("cgroupsPath");
     });
@@ -79,6 +81,7 @@ fn without_a_path_the_id_names_the_cgroup() {
 }
 
 fn dots_in_the_path_do_not_escape() {
+    only_cgroupfs("the path is one of cgroupfs");
     let c = Container::sleeper();
     let path = format!("/davit-suite-dots/../../../{}", c.id);
     let c = c.edit(|c| c["linux"]["cgroupsPath"] = json!(path));
@@ -96,6 +99,7 @@ fn dots_in_the_path_do_not_escape() {
 }
 
 fn deep_paths_get_their_controllers() {
+    only_cgroupfs("the path is one of cgroupfs");
     need_controller("pids");
     let c = Container::sleeper();
     let path = format!("{}-deep/a/b/{}", c.config["linux"]["cgroupsPath"].as_str().unwrap(), c.id);
@@ -210,6 +214,7 @@ fn v1_only(row: &(&str, &str)) {
 }
 
 fn no_resources_touch_no_limits() {
+    only_cgroupfs("systemd has limits of its own for every unit");
     need_controller("memory");
     let c = Container::sleeper().edit(|c| {
         c["linux"].as_object_mut().unwrap().remove("resources");
@@ -229,6 +234,7 @@ fn a_populated_cgroup_is_refused() {
 }
 
 fn a_frozen_cgroup_is_refused() {
+    only_cgroupfs("a unit's cgroup is systemd's to make");
     let c = Container::sleeper();
     fs::create_dir_all(c.cgroup()).unwrap();
     fs::write(c.cgroup().join("cgroup.freeze"), "1").unwrap();

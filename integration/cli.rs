@@ -21,6 +21,7 @@ pub(crate) fn tests() -> Vec<Test> {
         usage_errors_reach_the_log,
         log_without_a_directory_fails,
         flags_in_both_spellings,
+        an_error_is_told_when_backtraces_are_wanted,
         spec_writes_a_config_that_runs,
         spec_does_not_overwrite,
         spec_rootless_maps_the_user,
@@ -166,6 +167,12 @@ fn usage_errors_reach_the_log() {
 fn log_without_a_directory_fails() {
     let c = Container::sleeper();
     c.call(&["--log", "/no/such/directory/log", "list"]).run().fails().says("/no/such/directory/log");
+}
+
+/// A program that was linked without the tables for it cannot walk its stack, and must not try.
+fn an_error_is_told_when_backtraces_are_wanted() {
+    let c = Container::sleeper();
+    c.call(&["state", "nobody"]).env("RUST_BACKTRACE", "full").run().fails().says("nobody");
 }
 
 fn flags_in_both_spellings() {

@@ -5,7 +5,7 @@
 //! `engines.rs` has the engines themselves.
 
 use crate::{
-    bundle::{Container, cgroup_mount},
+    bundle::{BY_SYSTEMD, Container, cgroup_mount},
     call::{Call, LIMIT, Output, RUNTIME, runtime_has, runtime_name},
     kernel,
     trial::{Test, only_davit, rows, skip, tests},
@@ -179,7 +179,9 @@ impl<'a> Wire<'a> {
         let fill = |word: &str| {
             word.replace("{bundle}", bundle).replace("{id}", &self.c.id).replace("{state}", state.to_str().unwrap())
         };
-        words.extend(format!("{global} {verb}").split_whitespace().map(fill));
+        // Engines that were told to use systemd say so to create alone.
+        let driver = if *BY_SYSTEMD && verb.starts_with("create") { "--systemd-cgroup" } else { "" };
+        words.extend(format!("{global} {driver} {verb}").split_whitespace().map(fill));
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         Call::new(&self.c.dir, &words).cwd(&self.c.dir)
     }
@@ -235,7 +237,7 @@ fn life(engine: &Engine) {
     }
     let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let group = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
-    assert!(group.ends_with(wire.c.config["linux"]["cgroupsPath"].as_str().unwrap()), "in {group} when create returns");
+    assert!(group.ends_with(&wire.c.cgroup_path()), "in {group} when create returns");
     assert_eq!(wire.state()["status"], "created");
     wire.plain("start {id}").ok().silent();
     let state = wire.state();

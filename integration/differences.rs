@@ -7,7 +7,11 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "crun",
         "does not mask with a device of its own when the image's /dev/null is none",
-        &["attacks::null/fifo", "attacks::null/file", "attacks::null/link-to-file"],
+        &[
+            "attacks::cve_2025_31133_null/fifo",
+            "attacks::cve_2025_31133_null/file",
+            "attacks::cve_2025_31133_null/link-to-file",
+        ],
     ),
     (
         "crun",
@@ -120,7 +124,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "crun",
         "opens /etc/passwd of the image and waits for ever on a pipe there",
-        &["attacks::passwd_of_the_image_is_hostile"],
+        &["attacks::cve_2016_3697_names_of_the_image_become_no_ids"],
     ),
     ("crun", "crashes when the standard descriptors are closed", &["fds::closed_standard_descriptors"]),
     (
@@ -303,7 +307,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "runc",
         "opens /etc/passwd of the image and waits for ever on a pipe there",
-        &["attacks::passwd_of_the_image_is_hostile"],
+        &["attacks::cve_2016_3697_names_of_the_image_become_no_ids"],
     ),
     (
         "runc",

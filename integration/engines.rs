@@ -23,6 +23,9 @@ mod table;
 mod volumes;
 
 use engine::Engine;
+use nix::mount::{MsFlags, mount};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode};
 
 /// One check: feature (a row of the table), its own name, and what it does with an engine that has it.
@@ -42,7 +45,11 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     }
     // The shell is the first process there, and reaps what daemons and monitors leave behind.
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation", "private"]);
+    command.args(["--mount", "--net", "--propagation", "private"]);
+    if !*crate::bundle::BY_SYSTEMD {
+        // systemd would take the pids it is told for its own; what is left over it ends itself (hack/systemd).
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    }
     command.args(["sh", "-c", "\"$@\" & wait $!", "sh"]).arg(std::env::current_exe().unwrap()).arg("engines");
     match command.args(words).env(INSIDE, "1").status() {
         Ok(status) => u8::try_from(status.code().unwrap_or(1)).map_or(ExitCode::FAILURE, ExitCode::from),
@@ -51,4 +58,15 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where systemd is to make the cgroups: brings it and its bus back from below a covered /run.
+fn keep_systemd(run: &File) -> std::io::Result<()> {
+    for name in ["systemd", "dbus"].iter().filter(|_| *crate::bundle::BY_SYSTEMD) {
+        let (source, target) = (format!("/proc/self/fd/{}/{name}", run.as_raw_fd()), format!("/run/{name}"));
+        fs::create_dir(&target)?;
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        mount(Some(source.as_str()), target.as_str(), None::<&str>, flags, None::<&str>)?;
+    }
+    Ok(())
 }

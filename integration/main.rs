@@ -43,6 +43,7 @@ mod readiness;
 mod real;
 mod rootless;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod trial;
 mod userns;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         real::tests,
         rootless::tests,
         seccomp::tests,
+        systemd::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

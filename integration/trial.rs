@@ -5,7 +5,8 @@ use crate::{bundle, call, differences, kernel};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::{cell::RefCell, panic, process::ExitCode};
 
-/// One test: `module::name`, or `module::table/row` where it is a row of a table.
+/// One test: `module::name`, or `module::table/row` where it is a row of a table. The module is the one listed in `main.rs`,
+/// whichever of its parts the test is in.
 pub(crate) struct Test {
     name: String,
     body: Box<dyn Fn() + Send + Sync>,
@@ -13,7 +14,7 @@ pub(crate) struct Test {
 
 impl Test {
     pub(crate) fn new(module: &str, name: &str, body: impl Fn() + Send + Sync + 'static) -> Self {
-        let module = module.rsplit("::").next().unwrap_or(module);
+        let module = module.split("::").nth(1).unwrap_or(module);
         Self { name: format!("{module}::{name}"), body: Box::new(body) }
     }
 }

@@ -173,7 +173,7 @@ fn without_a_cgroup_namespace_only_the_own_cgroup_is_seen() {
     let script = "grep ' /sys/fs/cgroup ' /proc/self/mountinfo | cut -d' ' -f4,6 | cut -d, -f1;
         ls /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x || echo refused";
     let c = with_cgroup_mount(script).edit(|c| without_namespace(c, "cgroup"));
-    let root = c.config["linux"]["cgroupsPath"].as_str().unwrap();
+    let root = c.cgroup_path();
     assert_eq!(c.run().out, format!("{root} ro\n/sys/fs/cgroup/cgroup.procs\nrefused\n"));
 }
 

@@ -5,7 +5,7 @@
 //! whoever performs the plan loads what they return.
 
 pub(crate) mod device;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod interpreter;
 pub(crate) mod seccomp;
 mod syscalls;

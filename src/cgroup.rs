@@ -13,13 +13,14 @@ pub(crate) mod measure;
 mod processes;
 mod refusal;
 mod remove;
+mod systemd;
 mod undo;
 mod watch;
 #[cfg(test)]
 mod tests;
 
 use crate::plan::placement::Place;
-use crate::plan::resources::Need;
+use crate::plan::resources::ResourcePlan;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -27,15 +28,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 pub(crate) use layout::Layout;
+#[cfg(any(test, fuzzing))]
+pub(crate) use layout::garbled;
 pub(crate) use refusal::Refusal;
+pub(crate) use systemd::{Systemd, Unit};
 
 /// What a container wants of its cgroup before there is one.
 #[derive(Clone)]
 pub(crate) struct Wanted<'a> {
     /// Where.
     pub(crate) place: &'a Place,
-    /// The controllers that must be there, and who asks for them.
-    pub(crate) needs: &'a [Need],
+    /// The limits: what controllers must be there for, and who asks for them.
+    pub(crate) resources: &'a ResourcePlan,
     /// The container can do without: not being permitted to make the cgroup is no error as long as nothing is limited.
     pub(crate) optional: &'a dyn Fn() -> bool,
 }
@@ -45,17 +49,15 @@ pub(crate) struct Wanted<'a> {
 /// exists.
 pub(crate) trait Driver {
     /// What [`Driver::prepare`] is about to make, to be remembered first: whoever makes it may be killed in between.
-    fn foresee(&self, wanted: &Wanted<'_>) -> Result<Record>;
+    fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record>;
 
     /// Before the clone. Gives the cgroup to be born in; or nothing, when the process goes without one or when this
     /// driver needs the process first. Then [`Driver::place`] is to be called.
-    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
+    fn prepare(&mut self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
 
-    /// After the clone, with the process waiting at a gate: gives the cgroup that `pid` is in now.
-    fn place(&self, wanted: &Wanted<'_>, pid: i32) -> Result<Option<Cgroup>>;
-
-    /// The driver's name in the state file.
-    fn kind(&self) -> DriverKind;
+    /// After the clone, with the process waiting at a gate: gives the cgroup that `pid` is in now, which is the one that
+    /// was `foreseen`. When this fails, nothing is left of it.
+    fn place(&mut self, wanted: &Wanted<'_>, foreseen: &Record, pid: i32) -> Result<Option<Cgroup>>;
 }
 
 /// Which driver made a cgroup. The state file remembers it, because `delete` is called without `--systemd-cgroup`.
@@ -64,6 +66,8 @@ pub(crate) trait Driver {
 pub(crate) enum DriverKind {
     /// A directory that we made.
     Cgroupfs,
+    /// A scope of systemd.
+    Systemd,
 }
 
 /// The driver that makes directories.
@@ -80,17 +84,18 @@ impl<'a> Cgroupfs<'a> {
 }
 
 impl Driver for Cgroupfs<'_> {
-    fn foresee(&self, wanted: &Wanted<'_>) -> Result<Record> {
+    fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record> {
         let path = self.layout.mount_point().join(self.layout.resolve(wanted.place)?);
         let made = !path.exists();
-        Ok(Record { driver: self.kind(), path, made })
+        Ok(Record { driver: DriverKind::Cgroupfs, path, made, unit: None })
     }
 
-    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>> {
+    fn prepare(&mut self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>> {
+        let needs = &wanted.resources.needs;
         let path = self.layout.resolve(wanted.place)?;
-        match Cgroup::create(self.layout, &path, wanted.needs) {
+        match Cgroup::create(self.layout, &path, needs) {
             Ok(cgroup) => Ok(Some(cgroup)),
-            Err(error) if Refusal::is_permission(&error) && (wanted.optional)() => match wanted.needs.first() {
+            Err(error) if Refusal::is_permission(&error) && (wanted.optional)() => match needs.first() {
                 None => Ok(None),
                 Some(need) => Err(error.context(format!(
                     "{}: a limit takes a cgroup, and none is delegated to this user here",
@@ -102,12 +107,8 @@ impl Driver for Cgroupfs<'_> {
     }
 
     /// The process is in it since its birth, or goes without.
-    fn place(&self, _: &Wanted<'_>, _: i32) -> Result<Option<Cgroup>> {
+    fn place(&mut self, _: &Wanted<'_>, _: &Record, _: i32) -> Result<Option<Cgroup>> {
         Ok(None)
-    }
-
-    fn kind(&self) -> DriverKind {
-        DriverKind::Cgroupfs
     }
 }
 
@@ -120,6 +121,19 @@ pub(crate) struct Record {
     pub(crate) path: PathBuf,
     /// Whether it was made for this container, or was there before.
     pub(crate) made: bool,
+    /// The scope that it is the cgroup of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<Unit>,
+}
+
+impl Record {
+    /// Where it is the cgroup of a scope: kills what is in it, and has systemd forget the scope.
+    pub(crate) fn stop_unit(&self, cgroup: Option<&Cgroup>) -> Result<()> {
+        let Some(unit) = &self.unit else { return Ok(()) };
+        // systemd would ask politely first, and wait.
+        cgroup.map_or(Ok(()), Cgroup::kill)?;
+        unit.stop()
+    }
 }
 
 /// A container's cgroup, held by its directory.
@@ -151,18 +165,13 @@ impl Cgroup {
         }
     }
 
-    /// What the state file must remember.
-    pub(crate) fn record(&self, driver: DriverKind) -> Record {
-        Record { driver, path: self.path(), made: self.is_own() }
-    }
-
     /// The directory on the host.
     pub(crate) fn path(&self) -> PathBuf {
         self.layout.mount_point().join(&self.below)
     }
 
     /// Whether the directory itself was made for this container.
-    fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.made.last().is_some_and(|last| *last == self.below)
     }
 

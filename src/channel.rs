@@ -250,6 +250,7 @@ impl Channel {
             (REACHED, _) if number == Gate::IdMaps as i32 => Message::Reached(Gate::IdMaps),
             (REACHED, _) if number == Gate::Host as i32 => Message::Reached(Gate::Host),
             (REACHED, _) if number == Gate::Limits as i32 => Message::Reached(Gate::Limits),
+            (REACHED, _) if number == Gate::Cgroup as i32 => Message::Reached(Gate::Cgroup),
             (TERMINAL, Some(master)) => Message::Terminal(master),
             (LISTENER, _) => Message::Listener(number),
             (MADE, _) => Message::Made(number),

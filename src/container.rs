@@ -6,6 +6,7 @@
 
 mod agent;
 mod build;
+mod cgroups;
 mod console;
 mod create;
 mod delete;
@@ -16,6 +17,8 @@ mod exec;
 mod executable;
 mod files;
 mod foreground;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod garbled;
 mod hooks;
 mod host_side;
 mod id;

@@ -9,7 +9,7 @@ use crate::plan::resources::CgroupFacts;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
 use crate::sys::{Errno, executable, mount, namespace, path, process};
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Process, Spec};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -38,6 +38,8 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     if host.privileged && namespaces.iter().any(|entry| entry.typ() == LinuxNamespaceType::User) {
         host.may_lend_mounts = mount::clone_tree_following_links(c"/", false).is_ok();
     }
+    let joins_pid = |entry: &LinuxNamespace| entry.typ() == LinuxNamespaceType::Pid && entry.path().is_some();
+    host.cannot_return = host.privileged && namespaces.iter().any(joins_pid) && cannot_return()?;
     host.cgroup = match layout {
         Some(layout) => layout.facts()?,
         None => CgroupFacts::default(),
@@ -50,12 +52,22 @@ pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
     let mut host = caller(Some(process))?;
     // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
     host.can_disown &= host.privileged;
-    // Root of an outer user namespace cannot go back to a pid namespace which that one does not own.
-    if host.privileged && in_user_namespace() {
-        let own = path::open_following_links(c"/proc/self/ns/pid", libc::O_RDONLY).context("open the own namespace")?;
-        host.cannot_return = namespace::setns(own.as_fd(), crate::plan::namespaces::PID).is_err();
-    }
+    host.cannot_return = host.privileged && cannot_return()?;
     Ok(host)
+}
+
+/// Root of an outer user namespace cannot go back to a pid namespace which that one does not own.
+fn cannot_return() -> Result<bool> {
+    if !in_user_namespace() {
+        return Ok(false);
+    }
+    let own = path::open_following_links(c"/proc/self/ns/pid", libc::O_RDONLY).context("open the own namespace")?;
+    Ok(namespace::setns(own.as_fd(), crate::plan::namespaces::PID).is_err())
+}
+
+/// Whether setgroups(2) is denied in the user namespace of the process `pid`.
+pub(crate) fn denies_setgroups(pid: i32) -> bool {
+    starts_with(&format!("/proc/{pid}/setgroups"), b"deny")
 }
 
 fn caller(process: Option<&Process>) -> Result<Host> {

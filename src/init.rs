@@ -118,6 +118,8 @@ struct Init<'a> {
     directory: Option<(&'a InRoot, OwnedFd)>,
     /// A mount of /dev/null to mask files with, and a read-only tmpfs to mask directories with.
     masks: paths::Masks,
+    /// Where procfs and sysfs are mounted, and the roots of those mounts.
+    held: Vec<(InRoot, OwnedFd)>,
     /// The program's path, once found.
     program: Option<CString>,
     /// The working directory could not be entered as root.
@@ -143,6 +145,7 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
         shares_with_host: false,
         directory: None,
         masks: paths::Masks::default(),
+        held: Vec::new(),
         program: None,
         directory_is_the_users: false,
         sets: None,

@@ -21,7 +21,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-pub(crate) use explain::{after_start, errno_words, printed, steps_after_start};
+pub(crate) use explain::{after_start, errno_words, not_born, printed, steps_after_start};
 pub(crate) use idmap::host_uid;
 
 /// What the child gets beside the plan.
@@ -31,8 +31,8 @@ pub(crate) struct Kit<'a> {
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// Where that is on the host.
     pub(crate) cgroup_path: Option<CString>,
-    /// Opens the cgroup it is born in instead, when that one takes no process.
-    pub(crate) other_cgroup: Option<&'a dyn Fn() -> Result<OwnedFd>>,
+    /// Opens the cgroup it is born in instead, when the kernel refuses that one; none is the caller's own.
+    pub(crate) other_cgroup: Option<OtherCgroup<'a>>,
     /// The socket at which it waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The hooks it runs.
@@ -40,6 +40,9 @@ pub(crate) struct Kit<'a> {
     /// The process whose namespaces it joins.
     pub(crate) process: Option<OwnedFd>,
 }
+
+/// Why the kernel took no process into a cgroup, to the one that is to be tried instead.
+pub(crate) type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
 
 /// What is done on the host's side while the child works.
 pub(crate) trait HostSide {
@@ -216,15 +219,20 @@ fn clone_failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
     }
 }
 
-/// Where a process is to be born, and where instead.
-type Cgroups<'a> = (Option<BorrowedFd<'a>>, Option<&'a dyn Fn() -> Result<OwnedFd>>);
+/// What clone3 says of a cgroup that takes no process.
+const TAKES_NONE: [Errno; 5] = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV, Errno::EACCES];
 
-/// Makes the process. A cgroup takes none when it has given its controllers to those below it (EBUSY, EOPNOTSUPP), or
-/// when it was removed or lies outside of what the caller can see (ENODEV, ENOENT).
+/// Where a process is to be born, and where instead.
+type Cgroups<'a> = (Option<BorrowedFd<'a>>, Option<OtherCgroup<'a>>);
+
+/// Makes the process. A cgroup takes none when it has given its controllers to those below it (EBUSY, EOPNOTSUPP), when
+/// it was removed or lies outside of what the caller can see (ENODEV, ENOENT), or when the caller may not move processes
+/// from its own cgroup to that one (EACCES).
 fn born(namespaces: &Namespaces, flags: u64, (cgroup, other): Cgroups<'_>) -> Result<Side> {
     let side = match (clone::clone3(flags, cgroup), other) {
-        (Err(Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENOENT | Errno::ENODEV), Some(open)) if cgroup.is_some() => {
-            clone::clone3(flags, Some(open()?.as_fd()))
+        (Err(errno), Some(open)) if cgroup.is_some() && TAKES_NONE.contains(&errno) => {
+            let other = open(errno)?;
+            clone::clone3(flags, other.as_ref().map(AsFd::as_fd))
         }
         (side, _) => side,
     };
@@ -236,6 +244,8 @@ impl Child {
     pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
         loop {
             match self.next()? {
+                // Whoever launched it has seen to that by now.
+                Message::Reached(Gate::Cgroup) => self.open(Gate::Cgroup)?,
                 Message::Reached(Gate::IdMaps) => {
                     idmap::write(self.pid, plan.namespaces.maps.as_ref())?;
                     self.open(Gate::IdMaps)?;

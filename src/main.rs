@@ -3,10 +3,13 @@
 //! The modules are listed lowest first: a module uses only those above it in this list. A test holds that order
 //! (`tests/architecture.rs`). `docs/architecture.md` says what each one owns and what it must never do.
 
+#![cfg_attr(not(test), no_main)]
+
 mod report;
 mod sys;
 mod spec;
 mod bpf;
+mod dbus;
 mod plan;
 mod channel;
 mod hook;
@@ -18,16 +21,18 @@ mod launch;
 mod container;
 mod cli;
 
-use std::process::ExitCode;
+#[cfg(not(test))]
+sys::entry::entry!(run);
 
-/// Runs the command line. The only place where an error is told.
-fn main() -> ExitCode {
+/// Runs the command line and returns the exit status. The only place where an error is told.
+#[cfg_attr(test, expect(dead_code, reason = "the tests have an entry point of their own"))]
+fn run() -> u8 {
     let (result, log) = cli::run(std::env::args_os().collect());
     match result {
         Ok(code) => {
             log.settle();
-            ExitCode::from(code)
+            code
         }
-        Err(error) => ExitCode::from(log.fatal(&error)),
+        Err(error) => log.fatal(&error),
     }
 }

@@ -21,6 +21,7 @@ mod process;
 mod propagation;
 mod resctrl;
 pub(crate) mod resources;
+pub(crate) mod scope;
 mod sysctls;
 mod validate;
 
@@ -132,6 +133,8 @@ pub(crate) struct Request {
     pub(crate) bundle: PathBuf,
     /// Start without waiting for `start`.
     pub(crate) run: bool,
+    /// The cgroup is a scope of systemd, which is made around the process when that is there already.
+    pub(crate) scope: bool,
     /// `--no-pivot`.
     pub(crate) no_pivot: bool,
     /// `--no-new-keyring`.
@@ -152,7 +155,8 @@ pub(crate) struct Host {
     /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
     /// to an outer user namespace. Looked at only for a container with a user namespace.
     pub(crate) may_lend_mounts: bool,
-    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only for exec.
+    /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only where one is
+    /// joined.
     pub(crate) cannot_return: bool,
     /// The caller's effective user and group id.
     pub(crate) ids: (u32, u32),

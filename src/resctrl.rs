@@ -180,5 +180,13 @@ fn mount_point(mounts: &str) -> Option<PathBuf> {
     })
 }
 
+/// Any text as the files that are read (`container::garbled`).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn garbled(text: &str) {
+    mount_point(text);
+    let (line, there) = text.split_once('\n').unwrap_or_default();
+    let _ = schemata::agrees(line, there);
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ pub(crate) mod change;
 pub(crate) mod clone;
 pub(crate) mod copy;
 pub(crate) mod credentials;
+#[cfg(not(test))]
+pub(crate) mod entry;
 pub(crate) mod executable;
 pub(crate) mod limits;
 pub(crate) mod mount;

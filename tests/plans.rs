@@ -133,3 +133,40 @@ fn a_host_that_lacks_something_changes_the_plan() {
     let line = davit(&["plan", "--host", &host, &bundle]).refused();
     assert!(line.contains("host description") && line.contains("unknown field `colour`"), "{line}");
 }
+
+/// The systemd driver's part of a plan, and of the problems, which are told with all the others.
+#[test]
+fn a_scope_of_systemd_is_waited_for_and_what_names_it_is_checked() {
+    let stage = Stage::new("plans-scope");
+    let config = Path::new(HERE).join("plans/minimal/config.json");
+    let mut document: serde_json::Value = serde_json::from_slice(&fs::read(config).expect("a file")).expect("JSON");
+    let bundle = stage.path("bundle");
+    fs::create_dir_all(&bundle).expect("a bundle");
+    let mut plan = |path: &str, annotation: &str| {
+        document["linux"]["cgroupsPath"] = path.into();
+        document["linux"]["resources"]["cpu"] = serde_json::json!({"quota": 12_345});
+        document["annotations"] = serde_json::json!({"org.systemd.property.TimeoutStopSec": annotation});
+        fs::write(Path::new(&bundle).join("config.json"), document.to_string()).expect("a configuration");
+        let host = format!("{HERE}/plans/host.json");
+        davit(&["--systemd-cgroup", "plan", "--host", &host, &bundle])
+    };
+    let text = plan("system.slice:suite:box", "5").fine();
+    let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let at =
+        |wanted: &str| lines.iter().position(|line| line == wanted).unwrap_or_else(|| panic!("{wanted} in {text}"));
+    assert_eq!(at("/linux/cgroupsPath wait for the scope"), at("mark descriptors close-on-exec") + 1);
+    // Rounded up to what systemd remembers.
+    at("/linux/resources/cpu/quota write \"13000 100000\" to cpu.max");
+    for (path, annotation, says) in [
+        ("/suite/box", "5", "is not of the form slice:prefix:name that --systemd-cgroup asks for"),
+        ("system:suite:box", "5", "\"system\" is no slice; its name has to end in .slice"),
+        ("a--b.slice:suite:box", "5", "\"a--b.slice\" is no name of a slice"),
+        ("a.slice:suite:b.slice", "5", "b.slice is a slice, which holds units and no processes"),
+        ("a.slice:suite:b c", "5", "\"suite-b c.scope\" is no name of a unit"),
+        ("a.slice:suite:b", "'soon'", "/annotations/org.systemd.property.TimeoutStopSec"),
+    ] {
+        let said = plan(path, annotation);
+        assert_eq!(said.code, Some(1), "{path}");
+        assert!(said.err.contains(says), "{}", said.err);
+    }
+}

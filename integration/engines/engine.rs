@@ -3,7 +3,7 @@
 
 use super::snippets::snippet;
 use crate::{
-    bundle::wait_in,
+    bundle::{BY_SYSTEMD, wait_in},
     call::{Call, Output, RUNTIME, Running, runtime_name},
     kernel,
     trial::skip,
@@ -66,10 +66,13 @@ pub(crate) fn prepare() -> Result<(), String> {
     };
     // A runtime below /run would vanish with it.
     let runtime = fs::read(RUNTIME.as_str()).map_err(|error| format!("{}: {error}", *RUNTIME))?;
+    // Held before it is covered: systemd and its bus are there.
+    let run = fs::File::open("/run").map_err(|error| format!("/run: {error}"))?;
     for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
         tmpfs(path)?;
     }
     let make = || -> std::io::Result<()> {
+        super::keep_systemd(&run)?;
         fs::create_dir_all(PLACE)?;
         fs::write(ours(), runtime)?;
         fs::set_permissions(ours(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
@@ -210,6 +213,7 @@ impl Engine {
         let configuration = if self.ours { snippet("daemon.json", &self.runtime()) } else { "{}".to_owned() };
         fs::write(self.file("daemon.json"), configuration).unwrap();
         let nat = has_nat().to_string();
+        let driver = if *BY_SYSTEMD { "systemd" } else { "cgroupfs" };
         let words = [
             "dockerd",
             "--config-file",
@@ -228,6 +232,7 @@ impl Engine {
             &format!("base={subnet},size=24"),
             &format!("--iptables={nat}"),
             "--ip6tables=false",
+            &format!("--exec-opt=native.cgroupdriver={driver}"),
         ];
         let mut call = Call::new(&self.dir(), &words);
         if self.ours {
@@ -299,7 +304,7 @@ impl Engine {
                 &runroot,
                 "--tmpdir",
                 &tmp,
-                "--cgroup-manager=cgroupfs",
+                if *BY_SYSTEMD { "--cgroup-manager=systemd" } else { "--cgroup-manager=cgroupfs" },
                 "--events-backend=file",
             ],
             Kind::Buildah => &["buildah", "--root", &root, "--runroot", &runroot],

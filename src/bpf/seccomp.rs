@@ -11,12 +11,14 @@ mod multiplex;
 mod name;
 mod problem;
 mod resolve;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;
 
 pub(crate) use arch::Arch;
 use libc::sock_filter;
 pub(crate) use problem::ProfileError;
+#[cfg(any(test, fuzzing))]
+pub(crate) use tests::garbled;
 
 /// What a filter tells the kernel to do with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +129,7 @@ pub(crate) struct Filter {
     pub(crate) program: Vec<sock_filter>,
     /// Names that were skipped.
     #[cfg_attr(
-        not(test),
+        not(any(test, fuzzing)),
         expect(dead_code, reason = "a skipped name is no news to a user: profiles name calls of many kernels")
     )]
     pub(crate) unknown: Vec<UnknownName>,

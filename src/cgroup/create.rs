@@ -39,7 +39,7 @@ impl Cgroup {
 
     /// Refuses a cgroup in which others live, or whose processes would not run: the new process would be frozen at birth
     /// and never answer. A fresh directory can be frozen too, below a frozen parent.
-    fn check_fit(&self) -> Result<()> {
+    pub(super) fn check_fit(&self) -> Result<()> {
         let events = self.read("cgroup.events")?;
         if is_set(&events, "populated") {
             let count = self.pids()?.len();

@@ -26,12 +26,17 @@ impl Cgroup {
 
     /// Opens the cgroup that the process `pid` is in now.
     pub(crate) fn open_of_process(layout: &Layout, pid: i32) -> Result<OwnedFd> {
+        let path = Cgroup::path_of_process(pid)?;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
+        let opened = beneath::open_directory(layout.root(), path);
+        opened.map_err(|errno| Refusal::of(format!("open {}", layout.mount_point().join(path).display()), errno))
+    }
+
+    /// The way from the root of the hierarchy down to the cgroup that the process `pid` is in now.
+    pub(crate) fn path_of_process(pid: i32) -> Result<PathBuf> {
         let file = format!("/proc/{pid}/cgroup");
         let text = std::fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
         let path = text.lines().find_map(|line| line.strip_prefix("0::/"));
-        let path = path.with_context(|| format!("{file} has no line for cgroup v2"))?;
-        let path = Path::new(if path.is_empty() { "." } else { path });
-        let opened = beneath::open_directory(layout.root(), path);
-        opened.map_err(|errno| Refusal::of(format!("open {}", layout.mount_point().join(path).display()), errno))
+        Ok(path.with_context(|| format!("{file} has no line for cgroup v2"))?.into())
     }
 }

@@ -71,8 +71,8 @@ impl Layout {
         match place {
             Place::BelowMount(path) => Ok(path.clone()),
             Place::BesideOwn(path) => Ok(parent_of_own(&own_cgroup_file()?)?.join(path)),
-            Place::Scope { slice, prefix, name } => {
-                bail!("cgroup {slice}:{prefix}:{name} is a scope of systemd, which only the systemd driver can make")
+            Place::Scope(scope) => {
+                bail!("{} is a scope of systemd, which only the systemd driver can make", scope.unit)
             }
         }
     }
@@ -113,6 +113,20 @@ fn v1_controllers(file: &str) -> Vec<String> {
 /// The words of a line, as in `cgroup.controllers`.
 pub(super) fn words(line: &str) -> Vec<String> {
     line.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Any text as each of the files that are read (`container::garbled`).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn garbled(text: &str) {
+    use super::{measure, processes};
+    measure::counters(text);
+    measure::by_device(text);
+    measure::pressure(text);
+    processes::is_set(text, "frozen");
+    words(text);
+    v1_controllers(text);
+    let beside = parent_of_own(text).unwrap_or_default();
+    assert!(beside.components().all(|part| matches!(part, std::path::Component::Normal(_))), "{}", beside.display());
 }
 
 #[cfg(test)]

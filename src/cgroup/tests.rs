@@ -3,8 +3,8 @@
 
 use super::measure::{by_device, counters, pressure};
 use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Record, Refusal, Wanted};
-use crate::plan::placement::Place;
-use crate::plan::resources::{MemoryGuard, Need, Refused, Write};
+use crate::plan::placement::{Place, Scope};
+use crate::plan::resources::{MemoryGuard, Need, Refused, ResourcePlan, Write};
 use crate::spec::pointer::Pointer;
 use nix::errno::Errno;
 use std::fs;
@@ -39,9 +39,12 @@ impl StandIn {
         Layout::at(&self.0, false).expect("a layout")
     }
 
+    fn record(&self, below: &str) -> Record {
+        Record { driver: DriverKind::Cgroupfs, path: self.0.join(below), made: true, unit: None }
+    }
+
     fn open(&self, below: &str) -> Cgroup {
-        let record = Record { driver: DriverKind::Cgroupfs, path: self.0.join(below), made: true };
-        Cgroup::open(&self.layout(), &record).expect(below).expect(below)
+        Cgroup::open(&self.layout(), &self.record(below)).expect(below).expect(below)
     }
 }
 
@@ -68,8 +71,9 @@ fn an_existing_empty_cgroup_is_taken_and_remembered_as_not_made() {
     host.cgroup("", &[("cgroup.controllers", "cpu memory\n")]);
     host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", "cpu memory\n")]);
     let cgroup = Cgroup::create(&host.layout(), Path::new("a/b"), &[need("memory")]).expect("create");
-    let record = cgroup.record(DriverKind::Cgroupfs);
-    assert_eq!(record, Record { driver: DriverKind::Cgroupfs, path: host.0.join("a/b"), made: false });
+    assert!(!cgroup.is_own());
+    assert_eq!(cgroup.path(), host.0.join("a/b"));
+    let record = Record { made: false, ..host.record("a/b") };
     let json = serde_json::to_string(&record).expect("json");
     assert_eq!(serde_json::from_str::<Record>(&json).expect("record"), record);
 }
@@ -201,7 +205,7 @@ fn a_cgroup_that_is_gone_is_no_error() {
     assert!(!cgroup.is_populated().expect("populated"));
     assert!(!cgroup.is_frozen().expect("frozen"));
     assert_eq!(cgroup.pids().expect("pids"), Vec::<i32>::new());
-    let record = cgroup.record(DriverKind::Cgroupfs);
+    let record = host.record("a/c");
     assert!(Cgroup::open(&host.layout(), &record).expect("open").is_none());
     let elsewhere = Record { path: "/nowhere/x".into(), ..record };
     Cgroup::open(&host.layout(), &elsewhere).expect_err("outside of the hierarchy");
@@ -212,14 +216,17 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
     let host = StandIn::new("optional");
     host.cgroup("", &[("cgroup.controllers", "")]);
     let (layout, place) = (host.layout(), Place::BelowMount("plain".into()));
-    let driver = Cgroupfs::new(&layout);
+    let mut driver = Cgroupfs::new(&layout);
+    let resources = ResourcePlan::default();
     // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
     for optional in [false, true] {
-        let wanted = Wanted { place: &place, needs: &[], optional: &|| optional };
+        let wanted = Wanted { place: &place, resources: &resources, optional: &|| optional };
         driver.prepare(&wanted).expect_err("not a cgroup");
     }
-    let scope = Place::Scope { slice: "s.slice".into(), prefix: "p".into(), name: "n".into() };
-    let error = driver.prepare(&Wanted { place: &scope, needs: &[], optional: &|| true }).expect_err("a scope");
+    let (slice, unit, description) = (None, "p-n.scope".to_owned(), String::new());
+    let scope = Place::Scope(Scope { slice, unit, description, properties: Vec::new() });
+    let error =
+        driver.prepare(&Wanted { place: &scope, resources: &resources, optional: &|| true }).expect_err("a scope");
     assert!(error.to_string().contains("only the systemd driver can make"), "{error}");
     assert!(Refusal::is_permission(&Refusal::of("mkdir x", Errno::EACCES)));
     assert!(!Refusal::is_permission(&Refusal::of("mkdir x", Errno::ENOSPC)));

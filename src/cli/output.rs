@@ -8,7 +8,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     // The line buffer hands everything up to the last newline on in one write.
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // SIGPIPE is ignored in Rust programs, so that a closed pipe is an error here.
+        // SIGPIPE is ignored (`sys::entry`), so that a closed pipe is an error here.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         done => done.context("write to standard output"),
     }

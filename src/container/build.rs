@@ -7,20 +7,19 @@ use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
-    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, files, notify,
+    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, cgroups, files, notify,
 };
-use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Wanted};
+use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
 use crate::host;
 use crate::init::{ContainerHooks, StateDocument};
 use crate::launch::{self, Child, Kit};
 use crate::plan::namespaces::PID;
-use crate::plan::placement::{self, Place};
+use crate::plan::placement::Place;
 use crate::plan::{self, Host, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
 use crate::resctrl;
 use crate::spec::load;
-use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
 use crate::sys::socket;
@@ -70,7 +69,7 @@ impl Build {
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
         let file = bundle.join("config.json");
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-        let layout = if described.is_some() { None } else { layout(&request)? };
+        let layout = if described.is_some() { None } else { cgroups::layout(&request)? };
         let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
             let host = match described {
@@ -78,7 +77,7 @@ impl Build {
                 None => host::probe(spec, &bundle, layout.as_ref())?,
             };
             let mut problems = Problems::default();
-            let place = place(spec, &request, with_cgroup, &mut problems);
+            let place = cgroups::place(spec, &request, with_cgroup, &mut problems);
             let mut wishes = wishes(&request, &bundle, runs);
             if let Some((bind, entry)) = state.and_then(|state| notify::wishes(spec, state)) {
                 wishes.extra_binds.push(bind);
@@ -189,23 +188,6 @@ fn is_rootless(request: &CreateRequest) -> bool {
     }
 }
 
-fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
-    match request.cgroup_manager {
-        CgroupManager::Cgroupfs | CgroupManager::Systemd => Layout::probe().map(Some),
-        CgroupManager::Disabled => Ok(None),
-    }
-}
-
-fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
-    let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
-    let at = Pointer::of("/linux/cgroupsPath");
-    let driver = match request.cgroup_manager {
-        CgroupManager::Systemd => placement::Driver::Systemd,
-        CgroupManager::Cgroupfs | CgroupManager::Disabled => placement::Driver::Cgroupfs,
-    };
-    wanted.then(|| placement::compile(path, request.id.as_str(), driver, &at, problems)).flatten()
-}
-
 fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
     let listen_fds = files::listen_fds();
     let environment = files::listen_environment(listen_fds);
@@ -213,6 +195,7 @@ fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
         id: request.id.as_str().to_owned(),
         bundle: bundle.to_owned(),
         run: runs,
+        scope: request.cgroup_manager == CgroupManager::Systemd,
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
         preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),
@@ -238,43 +221,50 @@ impl<'a> Building<'a> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let layout = build.layout.clone();
-        let driver = layout.as_ref().map(Cgroupfs::new);
+        let mut driver = layout.as_ref().map(|at| cgroups::driver(at, &build.request, build.is_unprivileged()));
         // A container of an ordinary user goes without where it may not have one.
         let optional = || build.is_unprivileged();
-        let needs = &build.plan.resources.needs;
-        let wanted = build.place.as_ref().map(|place| Wanted { place, needs, optional: &optional });
-        if let (Some(driver), Some(wanted)) = (&driver, &wanted) {
-            record.cgroup = Some(driver.foresee(wanted)?);
-        }
+        let resources = &build.plan.resources;
+        let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional: &optional });
+        let mut making = driver.as_deref_mut().zip(wanted.as_ref());
+        record.cgroup = making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose()?;
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
-        let mut cgroup = match (&driver, &wanted) {
-            (Some(driver), Some(wanted)) => driver.prepare(wanted)?.map(Rc::new),
-            _ => None,
-        };
-        record.cgroup = cgroup.as_ref().zip(driver.as_ref()).map(|(cgroup, driver)| cgroup.record(driver.kind()));
-        if let Some(cgroup) = &cgroup {
-            let cgroup = Rc::clone(cgroup);
+        let foreseen = record.cgroup.take();
+        let mut cgroup =
+            making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()?.flatten().map(Rc::new);
+        if let Some(cgroup) = cgroup.clone() {
+            record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
         let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
+        let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
+        let refused = |errno| Err(launch::not_born(&path, errno));
         let kit = Kit {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
-            cgroup_path: cgroup
+            cgroup_path: record
+                .cgroup
                 .as_ref()
-                .and_then(|cgroup| CString::new(cgroup.path().into_os_string().into_vec()).ok()),
+                .or(foreseen.as_ref().filter(|foreseen| foreseen.unit.is_some()))
+                .and_then(|cgroup| CString::new(cgroup.path.clone().into_os_string().into_vec()).ok()),
+            other_cgroup: Some(&refused),
             listener,
             hooks: build.container_hooks(&record)?,
             ..Kit::default()
         };
         let mut child = launch::launch(&build.plan, kit)?;
-        if let (None, Some(driver), Some(wanted)) = (&cgroup, &driver, &wanted)
-            && let Some(placed) = driver.place(wanted, child.pid)?
+        if let (None, Some((driver, wanted)), Some(foreseen)) = (&cgroup, &mut making, foreseen)
+            && let Some(placed) = driver.place(wanted, &foreseen, child.pid)?
         {
-            record.cgroup = Some(placed.record(driver.kind()));
             let placed = Rc::new(placed);
-            cgroup = Some(Rc::clone(&placed));
-            new.on_failure("remove the cgroup", move || placed.unmake());
+            (record.cgroup, cgroup) = (Some(foreseen.clone()), Some(Rc::clone(&placed)));
+            new.on_failure("remove the scope", move || {
+                foreseen.stop_unit(Some(&placed)).and_then(|()| placed.unmake())
+            });
+        }
+        drop(driver);
+        if cgroup.is_none() && record.shared_pid_namespace {
+            log.warning(SCATTERED);
         }
         record.init = Some(Process::now(child.pid)?);
         if record.cgroup.is_none() {
@@ -385,6 +375,10 @@ pub(super) struct Running {
     pub(super) child: Child,
     pub(super) console: Console,
 }
+
+/// Said of a container of which nothing holds all the processes together.
+const SCATTERED: &str = "the container has neither a pid namespace nor a cgroup of its own: processes that its first one leaves \
+    behind are not killed with it";
 
 /// The name of the start socket until the container is created.
 const START_DRAFT: &str = ".start";

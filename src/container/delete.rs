@@ -64,7 +64,13 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
 /// Kills and removes everything there is of a container whose lock is held.
 pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     end(record)?;
-    if let Some(cgroup) = record.open_cgroup()? {
+    let cgroup = record.open_cgroup()?;
+    // systemd may be gone, or the user's own with the user. Then there is no scope any more, and the cgroup is ours to remove.
+    let stopped = record.cgroup.as_ref().map_or(Ok(()), |made| made.stop_unit(cgroup.as_ref()));
+    if let Err(error) = stopped {
+        log.warning_of(&error);
+    }
+    if let Some(cgroup) = cgroup {
         // Kills what the first process left behind. A cgroup that was there before the container is emptied and stays.
         cgroup.unmake()?;
     }

@@ -12,14 +12,15 @@ use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files}
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Child, HostSide, Kit};
-use crate::plan::namespaces::{KINDS, MOUNT};
+use crate::plan::namespaces::{KINDS, MOUNT, USER};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
 use crate::spec::load;
 use crate::spec::problem::Problems;
-use crate::sys::{credentials, limits};
+use crate::sys::{Errno, credentials, limits};
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::{Process, Spec};
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -76,9 +77,7 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
     let mut host = host::probe_for_exec(process)?;
     let pid = container.pid();
     let kinds = foreign_namespaces(pid)?;
-    // What counts is the user namespace to come (user_namespaces(7)).
-    host.setgroups_denied =
-        fs::read_to_string(format!("/proc/{pid}/setgroups")).is_ok_and(|text| text.trim() == "deny");
+    host.setgroups_denied |= kinds & USER != 0 && host::denies_setgroups(pid);
     let listen_fds = files::listen_fds();
     let exec = plan::Exec {
         id: request.id.as_str().to_owned(),
@@ -147,12 +146,14 @@ impl Joining<'_> {
         // The child inherits this, so that there is no moment in which the container could look into it.
         credentials::undumpable().map_err(io::Error::from).context("become undumpable")?;
         let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
-        // The container may have moved its processes below its own cgroup, as an init system in it does.
-        let where_init_is = || Cgroup::open_of_process(&Layout::probe()?, self.container.pid());
-        let other_cgroup: &dyn Fn() -> Result<OwnedFd> = &where_init_is;
-        let other_cgroup = born_in.is_none().then_some(other_cgroup);
-        let kit = Kit { cgroup: into, other_cgroup, process: Some(self.init.try_clone()?), ..Kit::default() };
+        let attach = Cell::new(false);
+        let other = |errno| self.other_cgroup(errno, &attach);
+        let kit =
+            Kit { cgroup: into, other_cgroup: Some(&other), process: Some(self.init.try_clone()?), ..Kit::default() };
         let mut child = launch::launch(plan, kit)?;
+        if attach.get() {
+            self.attach(child.pid)?;
+        }
         child.wait_until_ready(plan, self)?;
         // Signals are held back from here on, when they have somebody to go to. Before, they end this process, and the
         // child then sees that it is alone: in a paused container it may be waiting for long.
@@ -168,6 +169,35 @@ impl Joining<'_> {
         }
         child.release();
         Ok((child, foreground))
+    }
+
+    /// The cgroup to be born in when the kernel refuses the container's, or none if systemd is to be asked afterwards.
+    fn other_cgroup(&self, errno: Errno, attach: &Cell<bool>) -> Result<Option<OwnedFd>> {
+        let record = self.container.record.cgroup.as_ref();
+        if errno == Errno::EACCES {
+            attach.set(record.is_some_and(|record| record.unit.is_some()));
+            let path = record.map(|record| record.path.display().to_string()).unwrap_or_default();
+            return if attach.get() { Ok(None) } else { Err(launch::not_born(&path, errno)) };
+        }
+        if let Some(below) = &self.request.cgroup {
+            return Err(launch::not_born(&below.display().to_string(), errno).context("--cgroup"));
+        }
+        // The container may have moved its processes below its own cgroup, as an init system in it does.
+        Cgroup::open_of_process(&Layout::probe()?, self.container.pid()).map(Some)
+    }
+
+    /// Has systemd put the process where this user may not: into the scope, or where in it is asked for.
+    fn attach(&self, pid: i32) -> Result<()> {
+        let Some(record) = &self.container.record.cgroup else { return Ok(()) };
+        let Some(unit) = &record.unit else { return Ok(()) };
+        let below = match &self.request.cgroup {
+            Some(path) => path.strip_prefix("/").unwrap_or(path).to_owned(),
+            None => {
+                let there = Layout::probe()?.mount_point().join(Cgroup::path_of_process(self.container.pid())?);
+                there.strip_prefix(&record.path).map(PathBuf::from).unwrap_or_default()
+            }
+        };
+        unit.attach(&below, pid)
     }
 
     /// A container that ended meanwhile explains most failures, and one that has run out of memory some.

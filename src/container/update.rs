@@ -2,7 +2,7 @@
 
 use super::{Container, Id, Root, Status, dir, pause};
 use crate::cgroup::{Cgroup, Layout};
-use crate::plan::{self, resources};
+use crate::plan::{self, resources, scope};
 use crate::report::Log;
 use crate::resctrl::Resctrl;
 use crate::spec::load;
@@ -44,16 +44,22 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     let facts = Layout::probe()?.facts()?;
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
     let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
-    let plan = problems.or(plan).map_err(told)?;
+    let mut plan = problems.or(plan).map_err(told)?;
     warnings.iter().for_each(|warning| log.warning(warning));
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;
+    }
+    let unit = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref());
+    if unit.is_some() {
+        scope::round_quota(&mut plan);
     }
     cgroup.have_controllers(&plan.needs)?;
     let before = cgroup.before(plan.writes.iter().chain(&plan.writes_inside));
     let limited = cgroup.limit(&plan.writes).and_then(|()| cgroup.limit(&plan.writes_inside));
     let shared = || groups.map_or(Ok(()), |(resctrl, group)| resctrl.change(&group, &change.schemata));
-    limited.and_then(|()| shared()).map_err(|error| before.put_back(error))
+    // systemd hears of it last: what it has been told cannot be asked back.
+    let told = || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan)));
+    limited.and_then(|()| shared()).and_then(|()| told()).map_err(|error| before.put_back(error))
 }
 
 /// The resctrl group that the container was put into.

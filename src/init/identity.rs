@@ -43,6 +43,15 @@ pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Gives up every other capability, for good.
+pub(super) fn limit_capabilities(keep: u64) -> Result<(), Broken> {
+    // While CAP_SETPCAP, which it takes, is still there.
+    limit_bounding(keep)?;
+    let Sets { effective, permitted, inheritable } = credentials::capabilities()?;
+    let sets = Sets { effective: effective & keep, permitted: permitted & keep, inheritable: inheritable & keep };
+    Ok(credentials::set_capabilities(sets)?)
+}
+
 /// Groups before ids, since a user may not set groups; permitted capabilities are kept for `SetCapabilities`.
 ///
 /// In a user namespace that an ordinary user has mapped setgroups(2) is denied to everybody (user_namespaces(7)). Who joins

@@ -1,6 +1,6 @@
 //! Becoming a process of a container that exists.
 
-use super::{Broken, InPart, Init};
+use super::{Broken, InPart, Init, identity};
 use crate::channel::Part;
 use crate::plan::act::Act;
 use crate::plan::namespaces::PID;
@@ -13,16 +13,18 @@ impl Init<'_> {
     /// takes the user namespace first, which gives the rights to the others, and joins all of them or none.
     ///
     /// A staged join includes the pid namespace, which setns(2) gives to children only: a sibling is born inside and
-    /// goes on with the plan, and this process ends.
-    pub(super) fn join_process(&mut self, kinds: u64, slot: usize, staged: bool) -> Result<(), Broken> {
+    /// goes on with the plan, and this process ends. Whoever may trace in the container can seize the sibling, so most
+    /// rights of the host's are given up before it is born (CVE-2016-9962).
+    pub(super) fn join_process(&mut self, kinds: u64, slot: usize, staged: Option<u64>) -> Result<(), Broken> {
         self.close_all_but(slot)?;
-        let wanted = if staged { kinds } else { kinds & !PID };
+        let wanted = if staged.is_some() { kinds } else { kinds & !PID };
         if wanted != 0 {
             namespace::setns(self.lent(slot)?, wanted)?;
         }
         self.given.lent.clear();
-        if !staged {
-            return Ok(());
+        let Some(keep) = staged else { return Ok(()) };
+        if keep != u64::MAX {
+            identity::limit_capabilities(keep)?;
         }
         match clone::clone3(libc::CLONE_PARENT as u64, None).part(Part::Attach)? {
             Side::Child => self.given.channel.await_go().part(Part::Abandoned),

@@ -58,7 +58,22 @@ impl Init<'_> {
             }
             other => other?,
         }
+        if mount.plain_target {
+            self.hold_mount(mount)?;
+        }
         self.change(&mount.target, &mount.changes)
+    }
+
+    /// Keeps the mount that has just been made: what is closed in it later is looked up from there. A neighbour that can
+    /// write to the root could otherwise take /proc away while /proc/sys is to become read-only (CVE-2019-19921).
+    fn hold_mount(&mut self, mount: &NewMount) -> Result<(), Broken> {
+        let top = path::open_in_root_without_links(self.root()?, mount.target.as_c_str(), libc::O_PATH);
+        let top = top.part(Part::NotPlain)?;
+        if !path::is_mount_root(top.as_fd())? {
+            return Err(broken(Part::NotPlain, Errno::EBUSY));
+        }
+        self.held.push((mount.target.clone(), top));
+        Ok(())
     }
 
     /// Mounts the tmpfs, then fills it from the directory it covers, which is held open.

@@ -143,10 +143,24 @@ impl Masks {
     }
 }
 
+/// The rest of a path that begins with `mount`, from its slash on. Not of one that leads up again.
+fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
+    let (at, mount) = (at.as_c_str(), mount.as_c_str().to_bytes());
+    let rest = at.to_bytes().strip_prefix(mount)?;
+    let leads_up = rest.split(|byte| *byte == b'/').any(|name| name == b"..");
+    if rest.starts_with(b"/") && !leads_up {
+        CStr::from_bytes_with_nul(&at.to_bytes_with_nul()[mount.len()..]).ok()
+    } else {
+        None
+    }
+}
+
 impl Init<'_> {
-    /// Opens a path inside the root; `None` if it does not exist.
+    /// Opens a path inside the root, or inside the mount of the kernel's that it is in; `None` if it does not exist.
     fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, Broken> {
-        match path::open_in_root(self.root()?, at.as_c_str(), libc::O_PATH) {
+        let held = self.held.iter().find_map(|(mount, top)| Some((top.as_fd(), below(at, mount)?)));
+        let (root, at) = held.unwrap_or((self.root()?, at.as_c_str()));
+        match path::open_in_root(root, at, libc::O_PATH) {
             // A file in the middle of the path hides whatever was meant just as well.
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             other => other.map(Some).part(Part::Target),

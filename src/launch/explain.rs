@@ -158,6 +158,19 @@ pub(crate) fn printed(output: &[u8]) -> String {
     if lines.is_empty() { String::new() } else { format!(", output: {}", lines.join("; ")) }
 }
 
+/// Why no process can be born in the cgroup at `path`. EACCES is about more than that cgroup: writing `cgroup.procs`
+/// instead would take the same rights (cgroups(7), "Delegation containment").
+pub(crate) fn not_born(path: &str, errno: Errno) -> Error {
+    let why = match errno {
+        Errno::EACCES => {
+            "; the cgroup that it shares with the caller's own as a parent belongs to somebody else: start from inside of \
+             the delegated part, as with systemd-run --user --scope"
+        }
+        _ => "",
+    };
+    anyhow!("put a process into cgroup {path}: {}{why}", errno_words(errno))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{errno_words, printed};

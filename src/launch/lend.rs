@@ -83,11 +83,14 @@ pub(super) fn host_proc() -> Result<OwnedFd> {
 }
 
 /// What a child needs to part from this program's file: the file through a mount that belongs to nobody else, or where
-/// such a mount cannot be made, a copy of it in memory.
+/// such a mount cannot be made, a copy of it in memory. The mount is read-only: a process that may look at the mappings
+/// of others (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and would write.
 pub(super) fn own_file() -> Result<OwnFile> {
     let empty = executable::empty_executable().context("make an empty executable in memory")?;
     let file = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
         Ok(tree) => {
+            let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+            mount::set_attributes(tree.as_fd(), false, readonly).context("make the own executable read-only")?;
             let path = CString::new(format!("/proc/self/fd/{}", tree.as_raw_fd()))?;
             path::open_following_links(&path, libc::O_RDONLY).context("open the own executable")?
         }

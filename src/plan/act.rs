@@ -32,6 +32,8 @@ pub(crate) enum Gate {
     Host = 2,
     /// Resource limits that only the parent may raise are set.
     Limits = 3,
+    /// systemd has put the process into its scope.
+    Cgroup = 4,
 }
 
 /// How the child learns that it may execute the program.
@@ -169,8 +171,8 @@ pub(crate) enum Act {
     JoinNamespace { kind: u64, slot: Slot, path: CString },
     /// Join namespaces of the process whose pidfd is in the slot, and close whatever leads back to the host. The parent
     /// has entered the pid namespace on behalf of this process, unless it is staged: then it joins here, and its sibling,
-    /// born inside, goes on.
-    JoinProcess { kinds: u64, slot: Slot, staged: bool },
+    /// born inside with at most these capabilities, goes on.
+    JoinProcess { kinds: u64, slot: Slot, staged: Option<u64> },
     /// Become uid 0 and gid 0 of the user namespace.
     BecomeRoot,
     /// A cgroup namespace rooted at the cgroup this process is in.
@@ -290,6 +292,7 @@ impl fmt::Display for Act {
             Act::Await(Gate::IdMaps) => f.write_str("wait for the id maps"),
             Act::Await(Gate::Host) => f.write_str("wait for the host side and its hooks"),
             Act::Await(Gate::Limits) => f.write_str("wait for the resource limits"),
+            Act::Await(Gate::Cgroup) => f.write_str("wait for the scope"),
             Act::JoinNamespace { path, .. } => write!(f, "join namespace {}", text(path)),
             Act::JoinProcess { .. } => f.write_str("join the container's namespaces"),
             Act::BecomeRoot => f.write_str("become root of the user namespace"),

@@ -1,10 +1,11 @@
 //! Who the program is: user, groups and the five capability sets.
 
-use super::{Host, Notes};
+use super::namespaces::USER;
+use super::{Exec, Host, Notes};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::Sets;
-use oci_spec::runtime::{Capabilities, Linux, LinuxCapabilities, LinuxIdMapping, User};
+use oci_spec::runtime::{Capabilities, Linux, LinuxCapabilities, LinuxIdMapping, Process, Spec, User};
 use std::collections::BTreeSet;
 
 /// The five sets of capabilities(7), as masks.
@@ -60,6 +61,25 @@ pub(super) fn capabilities(
     Capability { bounding, sets, ambient }
 }
 
+/// What a process that joins a container may at most, from the moment the container can see it until it has its own
+/// rights: those, and what the steps in between take. It never has more of a user namespace that is not the host's.
+pub(super) fn rights_on_the_way(spec: &Spec, process: &Process, exec: &Exec, host: &Host) -> u64 {
+    let Some(listed) = process.capabilities().as_ref().filter(|_| exec.namespaces & USER == 0) else { return u64::MAX };
+    let own = capabilities(listed, host, false, &mut Notes::default());
+    let filters = spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
+    let steps: [(bool, &[&str]); 5] = [
+        // The user, the sets themselves, the owner of the streams, a directory that only root may enter.
+        (true, &["SETUID", "SETGID", "SETPCAP", "CHOWN", "DAC_OVERRIDE"]),
+        (exec.root.is_some(), &["SYS_CHROOT"]),
+        (process.rlimits().is_some(), &["SYS_RESOURCE"]),
+        (process.scheduler().is_some() || process.io_priority().is_some(), &["SYS_NICE"]),
+        (filters && !process.no_new_privileges().unwrap_or(false), &["SYS_ADMIN"]),
+    ];
+    let taken = steps.iter().filter(|(done, _)| *done).flat_map(|(_, names)| names.iter());
+    let mask = taken.filter_map(|name| number(name)).fold(0, |mask, bit| mask | 1 << bit);
+    mask | own.bounding | own.sets.permitted | own.sets.inheritable
+}
+
 /// The number of a capability from its name with or without `CAP_`.
 pub(super) fn number(name: &str) -> Option<u8> {
     let full = if name.starts_with("CAP_") { name.to_owned() } else { format!("CAP_{name}") };
@@ -71,9 +91,15 @@ pub(super) fn place(at: &Pointer, member: &str) -> Pointer {
     at.key(member)
 }
 
-/// Nobody can become who is not in the user namespace; the kernel's own word for all of it is EINVAL. Additional groups
-/// count where they can be set at all.
-pub(super) fn refuse_unmapped(user: &User, groups: bool, linux: Option<&Linux>, at: &Pointer, problems: &mut Problems) {
+/// The additional groups, or nothing where none may be set. Nobody can become who is not in the user namespace; the
+/// kernel's own word for all of it is EINVAL.
+pub(super) fn groups(
+    user: &User,
+    may_be_set: bool,
+    linux: Option<&Linux>,
+    at: &Pointer,
+    problems: &mut Problems,
+) -> Option<Vec<u32>> {
     let maps = |list: Option<&Option<Vec<LinuxIdMapping>>>| list.and_then(Option::clone).unwrap_or_default();
     let (uids, gids) = (maps(linux.map(Linux::uid_mappings)), maps(linux.map(Linux::gid_mappings)));
     let mut check = |maps: &[LinuxIdMapping], id: u32, at: Pointer| {
@@ -84,9 +110,19 @@ pub(super) fn refuse_unmapped(user: &User, groups: bool, linux: Option<&Linux>, 
     };
     check(&uids, user.uid(), at.key("uid"));
     check(&gids, user.gid(), at.key("gid"));
-    for (index, gid) in user.additional_gids().iter().flatten().enumerate().filter(|_| groups) {
+    let groups = user.additional_gids().clone().unwrap_or_default();
+    if !may_be_set {
+        if !groups.is_empty() {
+            let what =
+                "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
+            problems.add(at.key("additionalGids"), what);
+        }
+        return None;
+    }
+    for (index, gid) in groups.iter().enumerate() {
         check(&gids, *gid, at.key("additionalGids").index(index));
     }
+    Some(groups)
 }
 
 #[cfg(test)]

@@ -173,7 +173,12 @@ impl Compiler<'_> {
             let map = if name == "uid" { &maps.uids } else { &maps.gids };
             let Ok(id) = id.parse() else { continue };
             if options.data.contains(word) && !namespaces::is_mapped(map, id) {
-                let what = format!("{word}: the container's user namespace does not map {name} {id}");
+                let hint = if mount.typ().as_deref() == Some("devpts") {
+                    "; leave it out, and terminals belong to the group of their user (davit spec --rootless)"
+                } else {
+                    ""
+                };
+                let what = format!("{word}: the container's user namespace does not map {name} {id}{hint}");
                 self.notes.problems.add(origin.key("options").index(number), what);
             }
         }

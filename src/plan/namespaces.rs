@@ -143,7 +143,7 @@ pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, 
     for (kind, index, path) in joins {
         lent.push(Lent::Namespace { origin: at.index(index), kind, path });
     }
-    namespaces.staged = namespaces.joined & USER != 0;
+    namespaces.staged = namespaces.joined & USER != 0 || (namespaces.joined & PID != 0 && host.cannot_return);
     if !host.privileged && !namespaces.own(USER) {
         let what = "rootless container requires user namespaces: without privilege no other namespace can be made";
         notes.problems.add(at, what);

@@ -10,7 +10,7 @@ use super::propagation::Propagation;
 use super::{
     Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
+use super::{closed_paths, net_devices, resctrl, resources, scope, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -39,14 +39,17 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let at = Pointer::of("/process");
     let mut lent = Vec::new();
     let namespaces = namespaces::compile(linux, host, &mut lent, &mut notes);
-    let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
+    let mut resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
+    if request.scope {
+        scope::round_quota(&mut resources);
+    }
     let mut order = Order::default();
     let Some(process) = spec.process() else {
         notes.problems.add(Pointer::of("/process"), "is missing; there is nothing to run");
         return Err(notes.problems);
     };
 
-    enter_namespaces(&mut order, &namespaces, &lent, host);
+    enter_namespaces(&mut order, &namespaces, &lent, host, request.scope);
     // The session comes before anything may open a terminal, which would become the controlling one.
     order.then("/process/terminal", Act::NewSession);
     if !request.no_new_keyring {
@@ -116,7 +119,8 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     }
     // Everything of the host's is closed in this step: from here on the process is one of the container's
     // (CVE-2016-9962, CVE-2024-21626).
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged });
+    let rights = || identity::rights_on_the_way(spec, process, exec, host);
+    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged.then(rights) });
     if exec.root.is_some() {
         order.then("", Act::ChangeRoot);
     }
@@ -151,9 +155,13 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
 }
 
 /// First breath to all namespaces joined or made.
-fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], host: &Host) {
+fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], host: &Host, scope: bool) {
     // Whatever the caller leaked to us must reach neither a hook nor the program.
     order.then("", Act::CloseDescriptors);
+    if scope {
+        // Until then it is in the caller's cgroup, and what it does would count there.
+        order.then("/linux/cgroupsPath", Act::Await(Gate::Cgroup));
+    }
     if namespaces.maps.is_some() {
         // Without a mapping this process is nobody, and every permission check below would fail.
         order.then("/linux/uidMappings", Act::Await(Gate::IdMaps));
@@ -333,13 +341,8 @@ fn become_the_program(
     if let Some(capabilities) = &capabilities {
         order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     }
-    let groups = (host.may_set_groups(namespaces)).then(|| user.additional_gids().clone().unwrap_or_default());
-    if groups.is_none() && user.additional_gids().as_ref().is_some_and(|groups| !groups.is_empty()) {
-        let what =
-            "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
-        notes.problems.add(at.key("user").key("additionalGids"), what);
-    }
-    identity::refuse_unmapped(user, groups.is_some(), linux, &at.key("user"), &mut notes.problems);
+    let may_set_groups = host.may_set_groups(namespaces);
+    let groups = identity::groups(user, may_set_groups, linux, &at.key("user"), &mut notes.problems);
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));

@@ -1,6 +1,7 @@
 //! Where a container's cgroup is to be: `linux.cgroupsPath` as the caller's driver understands it. Pure; it does not know
 //! where the hierarchy is mounted, nor the caller's own cgroup, which `cgroup` looks up only when the place depends on it.
 
+use super::scope::{self, Property};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use std::path::{Component, Path, PathBuf};
@@ -15,22 +16,28 @@ pub(crate) enum Driver {
 }
 
 /// The place of a container's cgroup. The same `cgroupsPath` always gives the same place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Place {
     /// A path without leading slash, below the mount point of the hierarchy.
     BelowMount(PathBuf),
     /// A path without leading slash, below the parent of the caller's own cgroup: the own one has processes, and the
     /// kernel enables no controllers below a cgroup that has.
     BesideOwn(PathBuf),
-    /// A scope of systemd, `<prefix>-<name>.scope` in `slice` (`slice:prefix:name`); an empty slice is the default one.
-    Scope {
-        /// The unit name of the slice, or nothing.
-        slice: String,
-        /// The engine's name.
-        prefix: String,
-        /// The container's name.
-        name: String,
-    },
+    /// A scope of systemd, `<prefix>-<name>.scope` in `slice` (`slice:prefix:name`).
+    Scope(Scope),
+}
+
+/// A scope of systemd, before there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scope {
+    /// The unit name of the slice; `None` is the default one, which depends on the caller.
+    pub(crate) slice: Option<String>,
+    /// The unit name of the scope.
+    pub(crate) unit: String,
+    /// For people: what the unit is.
+    pub(crate) description: String,
+    /// What annotations add.
+    pub(crate) properties: Vec<Property>,
 }
 
 /// Reads `linux.cgroupsPath`, found at `at`. Adds a problem and returns `None` when the value is no valid one.
@@ -68,9 +75,14 @@ fn directory(given: &Path) -> Result<Place, String> {
 }
 
 fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
+    let make = |slice: &str, unit: String| {
+        let slice = (!slice.is_empty()).then(|| slice.to_owned());
+        let description = format!("container {id} of {}", env!("CARGO_PKG_NAME"));
+        Place::Scope(Scope { slice, unit, description, properties: Vec::new() })
+    };
     let Some(given) = given else {
-        let (slice, prefix, name) = (String::new(), env!("CARGO_PKG_NAME").to_owned(), id.to_owned());
-        return Ok(Place::Scope { slice, prefix, name });
+        // Of an id's characters the plus sign is the one that units do not have (systemd-escape(1)).
+        return Ok(make("", format!("{}-{}.scope", env!("CARGO_PKG_NAME"), id.replace('+', "\\x2b"))));
     };
     let text = given.to_str().unwrap_or_default();
     let parts: Vec<&str> = text.split(':').collect();
@@ -80,12 +92,22 @@ fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
     if name.is_empty() || text.contains('/') {
         return Err(format!("{} names no unit; expected slice:prefix:name", given.display()));
     }
-    Ok(Place::Scope { slice: slice.to_owned(), prefix: prefix.to_owned(), name: name.to_owned() })
+    if name.ends_with(".slice") {
+        return Err(format!("{name} is a slice, which holds units and no processes; name the container's own scope"));
+    }
+    if !slice.is_empty() {
+        scope::directory(slice)?;
+    }
+    let unit = if prefix.is_empty() { format!("{name}.scope") } else { format!("{prefix}-{name}.scope") };
+    match scope::is_unit(&unit) {
+        true => Ok(make(slice, unit)),
+        false => Err(format!("\"{}\" is no name of a unit", unit.escape_debug())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Driver, Place, compile};
+    use super::{Driver, Place, Scope, compile};
     use crate::spec::pointer::Pointer;
     use crate::spec::problem::Problems;
     use std::path::Path;
@@ -129,14 +151,19 @@ mod tests {
 
     #[test]
     fn systemd_takes_slice_prefix_name() {
-        let scope = |slice: &str, prefix: &str, name: &str| {
-            Ok(Place::Scope { slice: slice.into(), prefix: prefix.into(), name: name.into() })
+        let scope = |slice: Option<&str>, unit: &str| {
+            let (slice, unit) = (slice.map(str::to_owned), unit.to_owned());
+            let description = "container c1 of davit".to_owned();
+            Ok(Place::Scope(Scope { slice, unit, description, properties: Vec::new() }))
         };
-        assert_eq!(place(Driver::Systemd, Some("system.slice:docker:x")), scope("system.slice", "docker", "x"));
-        assert_eq!(place(Driver::Systemd, Some(":libpod:x")), scope("", "libpod", "x"));
-        assert_eq!(place(Driver::Systemd, None), scope("", "davit", "c1"));
-        for given in ["/docker/x", "a:b", "a:b:c:d", "a:b:", "a/b:c:d"] {
-            place(Driver::Systemd, Some(given)).expect_err(given);
+        let place = |given| place(Driver::Systemd, given);
+        assert_eq!(place(Some("system.slice:docker:x")), scope(Some("system.slice"), "docker-x.scope"));
+        assert_eq!(place(Some(":libpod:x")), scope(None, "libpod-x.scope"));
+        assert_eq!(place(Some("::x")), scope(None, "x.scope"));
+        assert_eq!(place(None), scope(None, "davit-c1.scope"));
+        for given in ["/docker/x", "a:b", "a:b:c:d", "a:b:", "a/b:c:d", "a:b:c", ":b:c d", ":b:c.slice", "--.slice:b:c"]
+        {
+            place(Some(given)).expect_err(given);
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn set_personality(domain: u64) -> Result<()> {
 }
 
 /// Gives every signal its default disposition and lets every signal through: an ignored SIGPIPE is inherited by
-/// execve(2), and both Rust's start-up code and several engines ignore it.
+/// execve(2), and both `entry` and several engines ignore it.
 pub(crate) fn reset_signals() -> Result<()> {
     // The kernel's own structure, all zero: the default action with an empty mask. Past the library, which keeps two signals
     // for itself and refuses them, but hands them on ignored when it spawns a program.

@@ -4,13 +4,15 @@ use super::{Errno, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
-    connect, listen, recvmsg, sendmsg, socket, socketpair,
+    connect, listen, recvmsg, sendmsg, setsockopt, socket, socketpair, sockopt::SendTimeout,
 };
+use nix::sys::time::TimeVal;
 use std::ffi::OsStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// A socket for ioctls on network interfaces; nothing is ever sent on it.
 pub(crate) fn datagram() -> Result<OwnedFd> {
@@ -38,14 +40,10 @@ pub(crate) fn listen_for_datagrams(path: &Path) -> Result<OwnedFd> {
     Ok(listener)
 }
 
-/// Connects to a socket that takes datagrams: a path, or after an `@` a name in the abstract namespace (unix(7)).
+/// Connects to a socket that takes datagrams: a path, or after an `@` an abstract name.
 pub(crate) fn connect_datagram(name: &OsStr) -> Result<OwnedFd> {
     let sender = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    let address = match name.as_bytes().strip_prefix(b"@") {
-        Some(name) => UnixAddr::new_abstract(name)?,
-        None => UnixAddr::new(name)?,
-    };
-    connect(sender.as_raw_fd(), &address)?;
+    connect(sender.as_raw_fd(), &address(name)?)?;
     Ok(sender)
 }
 
@@ -71,6 +69,24 @@ pub(crate) fn connect_to(path: &Path) -> Result<OwnedFd> {
 /// Connects to a stream listener, such as a console socket.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
     connected(path, SockType::Stream)
+}
+
+/// Connects to a stream listener, a path or after an `@` an abstract name, which has `patience` to make room for one more
+/// caller (EAGAIN when it does not).
+pub(crate) fn connect_stream_within(name: &OsStr, patience: Duration) -> Result<OwnedFd> {
+    let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let seconds = libc::time_t::try_from(patience.as_secs()).unwrap_or(libc::time_t::MAX);
+    setsockopt(&stream, SendTimeout, &TimeVal::new(seconds, libc::suseconds_t::from(patience.subsec_micros())))?;
+    connect(stream.as_raw_fd(), &address(name)?)?;
+    Ok(stream)
+}
+
+/// A path, or after an `@` a name in the abstract namespace (unix(7)).
+fn address(name: &OsStr) -> Result<UnixAddr> {
+    match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => UnixAddr::new_abstract(name),
+        None => UnixAddr::new(name),
+    }
 }
 
 fn connected(path: &Path, kind: SockType) -> Result<OwnedFd> {

@@ -72,8 +72,8 @@ pub(crate) fn duplicate_onto(fd: BorrowedFd<'_>, number: i32) -> Result<()> {
 
 /// The three standard descriptors of this process.
 pub(crate) fn standard() -> [BorrowedFd<'static>; 3] {
-    // SAFETY: descriptors 0 to 2 are open for the life of the process, because Rust's start-up code opens /dev/null for
-    // those that are not.
+    // SAFETY: descriptors 0 to 2 are open for the life of the process, because `entry` opens /dev/null for those
+    // that are not.
     [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
 }
 

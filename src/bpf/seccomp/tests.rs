@@ -6,6 +6,8 @@ mod meaning;
 mod random;
 mod reference;
 
+pub(crate) use random::garbled;
+
 use super::*;
 use crate::bpf::interpreter::{Data, check, run};
 

@@ -63,6 +63,7 @@ pub(super) const COUNT: &[Count] = &[
     both(|a| matches!(a, Act::OpenTerminal { .. }), PERHAPS, "there is one terminal"),
     Count { acts: takes_root, create: ONCE, exec: PERHAPS, why: "a root is held" },
     Count { acts: enters_root, create: ONCE, exec: PERHAPS, why: "the root is entered" },
+    of_create(|a| *a == Act::Await(Gate::Cgroup), PERHAPS, "a process that is added finds its cgroup"),
     of_create(|a| *a == Act::Await(Gate::Host), ONCE, "the host's side is waited for"),
     of_create(mounts, (0, usize::MAX), "a process that is added mounts nothing"),
     of_create(makes_nodes, (0, usize::MAX), "a process that is added makes no devices"),
@@ -80,6 +81,7 @@ const fn before(earlier: Acts, later: Acts, why: &'static str) -> Before {
 pub(super) const BEFORE: &[Before] = &[
     before(|a| *a == Act::CloseDescriptors, runs_hook, "descriptors of the caller's must not reach a hook"),
     before(|a| *a == Act::CloseDescriptors, |a| matches!(a, Act::PreserveDescriptors(_)), "what is preserved would be closed again"),
+    before(|a| *a == Act::Await(Gate::Cgroup), counts_in_a_cgroup, "what is done before the scope is there counts in the caller's cgroup"),
     before(|a| *a == Act::Await(Gate::IdMaps), needs_ids, "without id maps this process is nobody and may do nothing"),
     before(|a| *a == Act::BecomeRoot, needs_root, "only root of the user namespace has its capabilities"),
     before(|a| *a == Act::DisownExecutable, can_be_seen, "the executable is parted from before the container can see this process (CVE-2019-5736)"),
@@ -246,8 +248,12 @@ fn acts_in_namespace(act: &Act) -> bool {
         || matches!(act, Act::SetPropagation(_) | Act::ChangeDirectory(_) | Act::FindProgram)
 }
 
+fn counts_in_a_cgroup(act: &Act) -> bool {
+    !matches!(act, Act::CloseDescriptors | Act::Await(Gate::Cgroup))
+}
+
 fn needs_ids(act: &Act) -> bool {
-    !matches!(act, Act::CloseDescriptors | Act::Await(Gate::IdMaps))
+    !matches!(act, Act::CloseDescriptors | Act::Await(Gate::IdMaps | Gate::Cgroup))
 }
 
 fn needs_root(act: &Act) -> bool {

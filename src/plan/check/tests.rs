@@ -77,7 +77,7 @@ fn plans() -> Vec<(String, Plan)> {
     let mut plans = Vec::new();
     for (name, spec) in sound_specs() {
         for (run, no_pivot) in [(false, false), (true, true)] {
-            if let Ok(plan) = compile(&spec, &host(), &Request { run, no_pivot, ..request() }) {
+            if let Ok(plan) = compile(&spec, &host(), &Request { run, no_pivot, scope: run, ..request() }) {
                 plans.push((format!("{name}, run {run}, no pivot {no_pivot}"), plan));
             }
         }

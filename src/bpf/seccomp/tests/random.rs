@@ -9,11 +9,15 @@ use super::*;
 use crate::bpf::seccomp::arch::X32_BIT;
 use crate::bpf::syscalls;
 
-/// Xorshift: small, and the same in every run.
-struct Random(u64);
+/// Choices: by the bytes, as long as there are any, then by xorshift, which is small and the same in every run.
+struct Random<'a>(u64, &'a [u8]);
 
-impl Random {
+impl Random<'_> {
     fn below(&mut self, limit: usize) -> usize {
+        if let Some((byte, rest)) = self.1.split_first() {
+            self.1 = rest;
+            return usize::from(*byte) % limit;
+        }
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -66,12 +70,12 @@ const ACTIONS: [Action; 10] = [
 ];
 const VALUES: [u64; 9] = [0, 1, 2, 40, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 0x8000_0000_8000_0000, u64::MAX];
 
-fn condition(random: &mut Random) -> Condition {
+fn condition(random: &mut Random<'_>) -> Condition {
     let operator = random.pick(&Operator::ALL).1;
     Condition { index: random.below(6) as u8, operator, value: random.pick(&VALUES), value_two: random.pick(&VALUES) }
 }
 
-fn rule(random: &mut Random, action: Action) -> Rule<'static> {
+fn rule(random: &mut Random<'_>, action: Action) -> Rule<'static> {
     Rule {
         names: (0..1 + random.below(3)).map(|_| random.pick(&NAMES)).chain(["getppid"]).collect(),
         action,
@@ -80,7 +84,7 @@ fn rule(random: &mut Random, action: Action) -> Rule<'static> {
 }
 
 /// A number that some rule speaks of or that lies beside one, as the architecture's filter sees it.
-fn number(random: &mut Random, arch: Arch) -> u32 {
+fn number(random: &mut Random<'_>, arch: Arch) -> u32 {
     let name = random.pick(&NAMES);
     let number = syscalls::find(name).and_then(|call| syscalls::number(call, arch.column()));
     let number = match (number, random.below(10)) {
@@ -97,7 +101,7 @@ fn number(random: &mut Random, arch: Arch) -> u32 {
     }
 }
 
-fn argument(random: &mut Random) -> u64 {
+fn argument(random: &mut Random<'_>) -> u64 {
     let value = random.pick(&VALUES);
     match random.below(5) {
         0 => value.wrapping_add(1),
@@ -109,39 +113,48 @@ fn argument(random: &mut Random) -> u64 {
 
 #[test]
 fn profiles_mean_what_the_reference_says() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15, &[]);
     for _ in 0..4000 {
-        let native = random.pick(&Arch::ALL).1;
-        let native = if native == Arch::X32 { Arch::X86_64 } else { native };
-        let same_order = |arch: &Arch| arch.little_endian() == native.little_endian();
-        let default = random.pick(&ACTIONS);
-        let rules = (0..random.below(8)).map(|_| {
-            let action = random.pick(&ACTIONS);
-            rule(&mut random, action)
-        });
-        let rules = rules.collect();
-        let profile = Profile {
-            default: if default == Action::Notify { Action::Allow } else { default },
-            architectures: (0..random.below(4)).map(|_| random.pick(&Arch::ALL).1).filter(same_order).collect(),
-            rules,
+        means_what_the_reference_says(&mut random);
+    }
+}
+
+/// The profile that the bytes choose, and the calls: see `container::garbled`.
+pub(crate) fn garbled(bytes: &[u8]) {
+    means_what_the_reference_says(&mut Random(0x9e37_79b9_7f4a_7c15, bytes));
+}
+
+fn means_what_the_reference_says(random: &mut Random<'_>) {
+    let native = random.pick(&Arch::ALL).1;
+    let native = if native == Arch::X32 { Arch::X86_64 } else { native };
+    let same_order = |arch: &Arch| arch.little_endian() == native.little_endian();
+    let default = random.pick(&ACTIONS);
+    let rules = (0..random.below(8)).map(|_| {
+        let action = random.pick(&ACTIONS);
+        rule(random, action)
+    });
+    let rules = rules.collect();
+    let profile = Profile {
+        default: if default == Action::Notify { Action::Allow } else { default },
+        architectures: (0..random.below(4)).map(|_| random.pick(&Arch::ALL).1).filter(same_order).collect(),
+        rules,
+    };
+    let program = compiled(&profile, native);
+    for _ in 0..8 {
+        let arch = match random.below(8) {
+            0 => random.pick(&Arch::ALL).1,
+            _ => random.pick(&[profile.architectures.as_slice(), &[native]].concat()),
         };
-        let program = compiled(&profile, native);
-        for _ in 0..8 {
-            let arch = match random.below(8) {
-                0 => random.pick(&Arch::ALL).1,
-                _ => random.pick(&[profile.architectures.as_slice(), &[native]].concat()),
+        let reference = Reference::new(&profile, native, arch);
+        for _ in 0..24 {
+            let data = Data {
+                number: number(random, arch),
+                arch: arch.audit(),
+                arguments: [(); 6].map(|()| argument(random)),
+                big_endian: !native.little_endian(),
+                ..Data::default()
             };
-            let reference = Reference::new(&profile, native, arch);
-            for _ in 0..24 {
-                let data = Data {
-                    number: number(&mut random, arch),
-                    arch: arch.audit(),
-                    arguments: [(); 6].map(|()| argument(&mut random)),
-                    big_endian: !native.little_endian(),
-                    ..Data::default()
-                };
-                assert_eq!(run(&program, &data), reference.answer(&data), "{data:x?} on {native:?} of {profile:#?}");
-            }
+            assert_eq!(run(&program, &data), reference.answer(&data), "{data:x?} on {native:?} of {profile:#?}");
         }
     }
 }
@@ -149,7 +162,7 @@ fn profiles_mean_what_the_reference_says() {
 /// `seccompiler` knows two actions, one architecture, and no ENOSYS rule.
 #[test]
 fn seccompiler_agrees() {
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut random = Random(0x2545_f491_4f6c_dd1d, &[]);
     for round in 0..1000 {
         // Neither of these defaults has calls newer than the profile answered differently.
         let (default, action, mismatch, matched) = if round % 2 == 0 {

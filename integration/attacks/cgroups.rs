@@ -1,0 +1,126 @@
+//! Cgroup files by names that lead elsewhere, and cgroups of the host that a container could write to.
+
+use crate::{
+    bundle::{Container, cgroup_mount, push, without_namespace},
+    trial::{Test, rows},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+};
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut all: Vec<Test> = rows!("ghsa_5g49_create", NAMES, at_create).collect();
+    all.extend(rows!("ghsa_5g49_update", NAMES, at_update));
+    all.extend(rows!("cve_2023_25809_host_cgroups", HOST_CGROUPS, host_cgroups));
+    all
+}
+
+/// A cgroup of somebody else; removed when dropped.
+struct Foreign(PathBuf);
+
+impl Foreign {
+    fn new(id: &str) -> Self {
+        let path = cgroup_mount().join(format!("davit-suite-foreign-{id}"));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.0).ok();
+    }
+}
+
+/// Resources whose names are paths; `VICTIM` is a cgroup of somebody else, seen from the container's.
+type Name = (&'static str, fn(&str) -> Value);
+
+const NAMES: &[Name] = &[
+    ("unified", |victim| json!({"unified": {(format!("{victim}/cgroup.max.depth")): "7"}})),
+    ("unified-through-here", |victim| json!({"unified": {(format!("./{victim}/cgroup.max.depth")): "7"}})),
+    ("unified-absolute", |_| json!({"unified": {"/proc/sys/kernel/hostname": "evil"}})),
+    ("unified-parent", |_| json!({"unified": {"../cgroup.max.depth": "7"}})),
+    ("unified-below", |_| json!({"unified": {"sub/cgroup.max.depth": "7"}})),
+    ("unified-dots", |_| json!({"unified": {"..": "7"}})),
+    ("hugetlb", |victim| json!({"hugepageLimits": [{"pageSize": format!("/../{victim}/2MB"), "limit": 0}]})),
+    (
+        "hugetlb-dots",
+        |victim| json!({"hugepageLimits": [{"pageSize": format!("{victim}/cgroup.max.depth\0"), "limit": 7}]}),
+    ),
+    ("hugetlb-size", |_| json!({"hugepageLimits": [{"pageSize": "2MB/../../x", "limit": 0}]})),
+];
+
+/// The way from a container's cgroup to another one below the mount.
+fn way(c: &Container, to: &Path) -> String {
+    let depth = c.cgroup().strip_prefix(cgroup_mount()).unwrap().components().count();
+    format!("{}{}", "../".repeat(depth), to.file_name().unwrap().to_str().unwrap())
+}
+
+fn depths(foreign: &Foreign) -> Vec<String> {
+    let parent = foreign.0.parent().unwrap();
+    [&foreign.0, parent].map(|path| fs::read_to_string(path.join("cgroup.max.depth")).unwrap_or_default()).to_vec()
+}
+
+fn at_create(row: &Name) {
+    let c = Container::sleeper();
+    let foreign = Foreign::new(&c.id);
+    let before = depths(&foreign);
+    let resources = row.1(&way(&c, &foreign.0));
+    let c = c.edit(|c| c["linux"]["resources"] = resources);
+    c.create().fails();
+    assert_eq!(depths(&foreign), before, "a foreign cgroup was written to");
+}
+
+fn at_update(row: &Name) {
+    let c = Container::sleeper().up();
+    let foreign = Foreign::new(&c.id);
+    let before = depths(&foreign);
+    let resources = row.1(&way(&c, &foreign.0));
+    c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().fails();
+    assert_eq!(depths(&foreign), before, "a foreign cgroup was written to");
+}
+
+/// How a container without a cgroup namespace comes by the host's cgroups: (name, the mounts of /sys).
+type HostCgroups = (&'static str, fn() -> Value);
+
+const HOST_CGROUPS: &[HostCgroups] = &[
+    ("mount", || json!([{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]}])),
+    ("sysfs", || json!([{"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"]}])),
+    ("sysfs-and-mount", || {
+        json!([{"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"]},
+                  {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}])
+    }),
+];
+
+/// A cgroup that the user whose containers these are may write to, as systemd delegates them, stays out of the reach of
+/// a container of that user that has neither a cgroup namespace nor a network namespace.
+fn host_cgroups(row: &HostCgroups) {
+    let script = "find /sys/fs/cgroup -name \"$0\" | while read -r found; do
+        mkdir \"$found/evil\" && echo made; echo 0 >\"$found/cgroup.procs\" && echo moved; done; echo end";
+    let c = Container::sleeper();
+    let foreign = Foreign::new(&c.id);
+    for name in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+        chown(foreign.0.join(name), Some(100_000), Some(100_000)).unwrap();
+    }
+    let name = foreign.0.file_name().unwrap().to_str().unwrap().to_owned();
+    let c = c.edit(|c| {
+        c["process"]["args"] = json!(["/bin/sh", "-c", script, name]);
+        push(&mut c["linux"]["namespaces"], json!({"type": "user"}));
+        let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+        c["linux"]["uidMappings"] = map.clone();
+        c["linux"]["gidMappings"] = map;
+        without_namespace(c, "cgroup");
+        without_namespace(c, "network");
+        let mounts = c["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/sys"));
+        mounts.extend(row.1().as_array().unwrap().iter().cloned());
+    });
+    let said = c.run();
+    let made = foreign.0.join("evil");
+    let was_made = made.exists();
+    fs::remove_dir(&made).ok();
+    assert!(!was_made && !said.out.contains("moved"), "the host's cgroups can be written to: {said:?}");
+}

@@ -1,0 +1,107 @@
+//! Descriptors and directories of the host that a process of the container could get hold of.
+
+use super::{Attacker, outside};
+use crate::{
+    bundle::{Container, namespace},
+    process::wrapped,
+    trial::{Test, rows, tests},
+};
+use serde_json::json;
+use std::os::unix::fs::symlink;
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut all =
+        tests![cve_2024_21626_cwd_on_a_leaked_descriptor, cve_2024_21626_a_link_of_the_image_leads_to_a_descriptor,];
+    all.extend(rows!("cve_2024_21626_cwd", CWDS, cwd));
+    all.extend(rows!("cve_2024_21626_exec_cwd", CWDS, exec_cwd));
+    all.extend(rows!("cve_2016_9962_exec", TRACERS, joining));
+    // A tracer wins here, with every runtime; docs/security.md says why.
+    all.extend(rows!("cve_2016_9962_shared_pid_namespace", TRACERS[..2], born_there));
+    all
+}
+
+/// Working directories that are descriptors.
+const CWDS: &[(&str, &str)] = &[
+    ("fd-3", "/proc/self/fd/3"),
+    ("fd-5", "/proc/self/fd/5"),
+    ("fd-6", "/proc/self/fd/6"),
+    ("fd-7", "/proc/self/fd/7"),
+    ("fd-8", "/proc/self/fd/8"),
+    ("fd-9", "/proc/self/fd/9"),
+    ("fd-10", "/proc/thread-self/fd/10"),
+    ("fd-8-dots", "/proc/self/fd/8/../../.."),
+];
+
+/// A descriptor of the runtime's own may lead to a place inside the root; any other must not be entered.
+const INSIDE: &str = "test \"$(stat -c %d:%i .)\" = \"$(stat -c %d:%i \"$(readlink /proc/self/cwd)\")\" && echo inside";
+
+fn cwd(row: &(&str, &str)) {
+    let c = Container::sh(INSIDE).edit(|c| c["process"]["cwd"] = json!(row.1));
+    let said = c.run();
+    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+    c.nothing_left();
+}
+
+fn exec_cwd(row: &(&str, &str)) {
+    let c = Container::sleeper().up();
+    let said = c.call(&["exec", "--cwd", row.1, &c.id, "/bin/sh", "-c", INSIDE]).run();
+    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+}
+
+fn cve_2024_21626_cwd_on_a_leaked_descriptor() {
+    for shell in ["exec 7</", "exec 7</sys/fs/cgroup"] {
+        let c = Container::sh("echo running").edit(|c| c["process"]["cwd"] = json!("/proc/self/fd/7"));
+        let said = wrapped(&c, &format!("{shell}; exec \"$@\""), "run").run().fails();
+        assert!(!said.out.contains("running"), "{said:?}");
+        c.nothing_left();
+    }
+}
+
+fn cve_2024_21626_a_link_of_the_image_leads_to_a_descriptor() {
+    let c = Container::sh("echo running").edit(|c| c["process"]["cwd"] = json!("/place"));
+    symlink("/proc/self/fd/7/", c.root("place")).unwrap();
+    let said = wrapped(&c, "exec 7</; exec \"$@\"", "run").run().fails();
+    assert!(!said.out.contains("running"), "{said:?}");
+}
+
+/// Who lies in wait for a process that joins.
+type Tracer = (&'static str, &'static [&'static str]);
+
+const TRACERS: &[Tracer] = &[
+    ("plain", &["CAP_KILL"]),
+    ("reader", &["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_CHROOT"]),
+    // Also what a process needs to become the program: CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SETPCAP.
+    ("tracer", &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP"]),
+];
+
+/// Lies in wait, and tells what it got from the processes that appear; `tempt` makes them.
+fn lies_in_wait(row: &Tracer, tempt: impl Fn(&Container)) {
+    let c = Container::sleeper();
+    let host = outside(&c).join("file");
+    let c = c.edit(|c| c["process"]["args"] = json!(["/probe", "probe", "reach", host.to_str().unwrap()])).caps(row.1);
+    let attacker = Attacker::new(c);
+    for _ in 0..20 {
+        tempt(&attacker.0);
+    }
+    let told = attacker.end();
+    let seen = told.lines().find_map(|line| line.strip_prefix("saw ")).map(|number| number.parse::<u32>().unwrap());
+    assert!(seen.is_some_and(|seen| seen >= 10), "the attacker slept: {told}");
+    assert!(!told.contains("reached"), "the host is within reach: {told}");
+    assert!(!told.contains("traced"), "a process with more rights than the container's was seized: {told}");
+}
+
+/// A process that joins the container by `exec`.
+fn joining(row: &Tracer) {
+    lies_in_wait(row, |c| {
+        c.call(&["exec", &c.id, "/bin/sleep", "0.05"]).run().ok();
+    });
+}
+
+/// A container that is made in the attacker's pid namespace.
+fn born_there(row: &Tracer) {
+    lies_in_wait(row, |c| {
+        let path = format!("/proc/{}/ns/pid", c.pid());
+        let victim = Container::new(&["/bin/sleep", "0.05"]).edit(|c| namespace(c, "pid")["path"] = json!(path));
+        victim.caps(&[]).run().ok();
+    });
+}

@@ -1,0 +1,131 @@
+//! Who the container's process is: ids and capabilities that the image, or the caller's surroundings, would add to it.
+
+use crate::{
+    bundle::Container,
+    call::{Call, Output, RUNTIME},
+    trial::{Test, rows, tests},
+};
+use nix::sys::stat::{Mode, SFlag, mknod};
+use serde_json::json;
+use std::{fs, time::Duration};
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        cve_2016_3697_names_of_the_image_become_no_ids,
+        cve_2016_8867_a_user_gets_no_ambient_capabilities,
+        cve_2021_43784_long_values_overflow_nothing,
+        cve_2022_27650_nothing_becomes_inheritable,
+        cve_2022_29162_exec_adds_nothing_inheritable,
+    ];
+    all.extend(rows!("cve_2026_30892_exec_user", USERS, exec_user));
+    all
+}
+
+/// Names are never looked up to become ids; the home directory is only text.
+fn cve_2016_3697_names_of_the_image_become_no_ids() {
+    let c = Container::sh("id -u").edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
+    fs::write(c.root("etc/passwd"), format!("1000:x:0:0::/root:/bin/sh\n{}\nx:x:1000:0::/h\n", "y".repeat(100_000)))
+        .unwrap();
+    assert_eq!(c.prints(), "1000\n");
+    // A program that asks for no names itself: it would wait at the pipe as well.
+    let c = Container::new(&["/bin/true"]).edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
+    fs::remove_file(c.root("etc/passwd")).unwrap();
+    mknod(&c.root("etc/passwd"), SFlag::S_IFIFO, Mode::from_bits_truncate(0o666), 0).unwrap();
+    // A runtime that opens the pipe waits for ever; whether it runs or refuses is its own choice.
+    c.prepare("run", &[]).spawn().finish_within(Duration::from_secs(10));
+}
+
+/// The five sets of /proc/self/status, as they are printed.
+const SHOW: &str = "grep ^Cap /proc/self/status | tr '\\n\\t' '  '";
+const NONE: &str = "0000000000000000";
+
+fn has(said: &Output, set: &str, value: &str) {
+    assert!(said.out.contains(&format!("{set}: {value} ")), "{set} is not {value}: {said:?}");
+}
+
+/// The runtime is called with every capability in its ambient set: a user of the container gets none of them.
+fn cve_2016_8867_a_user_gets_no_ambient_capabilities() {
+    let c = Container::sh(SHOW).edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
+    c.write();
+    let (suite, state) = (std::env::current_exe().unwrap(), c.state_dir());
+    let mut words = vec![suite.to_str().unwrap(), "probe", "raise", &RUNTIME, "--root", state.to_str().unwrap()];
+    words.extend(["run", "--bundle", c.dir.to_str().unwrap(), &c.id]);
+    let said = Call::new(&c.dir, &words).run().ok();
+    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        has(&said, set, NONE);
+    }
+}
+
+/// Messages whose lengths had 16 bits: what is longer arrives whole, or is refused, and nothing after it changes.
+fn cve_2021_43784_long_values_overflow_nothing() {
+    let long = "x".repeat(0x1_0000 + 8);
+    let c = Container::sh("echo ${#LONG}; id -u").edit(|c| {
+        c["process"]["env"] = json!([format!("LONG={long}"), "PATH=/bin"]);
+        c["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": (2..40_000).collect::<Vec<_>>()});
+        c["annotations"] = json!({"long": long});
+    });
+    let said = c.run();
+    assert!(said.code() != 0 || said.out == format!("{}\n1000\n", long.len()), "{}", said.code());
+    // The maps are the value that the old messages overflowed with.
+    let c = Container::sh("id -u").edit(|c| {
+        let maps: Vec<_> = (0..9000_u32).map(|n| json!({"containerID": n, "hostID": 100_000 + n, "size": 1})).collect();
+        crate::bundle::push(&mut c["linux"]["namespaces"], json!({"type": "user"}));
+        c["linux"]["uidMappings"] = json!(maps);
+        c["linux"]["gidMappings"] = json!(maps);
+    });
+    c.create().fails();
+    c.nothing_left();
+}
+
+fn cve_2022_27650_nothing_becomes_inheritable() {
+    for uid in [0, 1000] {
+        let c = Container::sh(SHOW).edit(|c| c["process"]["user"] = json!({"uid": uid, "gid": uid}));
+        let said = c.run().ok();
+        has(&said, "CapInh", NONE);
+        has(&said, "CapAmb", NONE);
+    }
+}
+
+fn cve_2022_29162_exec_adds_nothing_inheritable() {
+    let c = Container::sleeper().up();
+    for user in ["0", "1000"] {
+        let flags = ["--user", user, "--cap", "CAP_CHOWN", "--cap", "CAP_SYS_ADMIN"];
+        let said = c.call(&[&["exec"], &flags[..], &[&c.id, "/bin/sh", "-c", SHOW]].concat()).run().ok();
+        has(&said, "CapInh", NONE);
+        has(&said, "CapAmb", NONE);
+    }
+}
+
+/// Words after `exec --user`, and the ids they are, if they are any.
+const USERS: &[(&str, &str, Option<&str>)] = &[
+    ("one", "1", Some("1 6")),
+    ("pair", "1:2", Some("1 2")),
+    ("zero", "0", Some("0 6")),
+    ("zeros", "00", Some("0 6")),
+    ("leading-zero", "01", Some("1 6")),
+    ("colon", "1:", None),
+    ("no-user", ":1", None),
+    ("not-given", "", Some("5 6")),
+    ("blank", " 1", None),
+    ("blank-after", "1 ", None),
+    ("letters", "1x", None),
+    ("hexadecimal", "0x1", None),
+    ("negative", "-1", None),
+    ("beyond-32-bits", "4294967296", None),
+    ("beyond-64-bits", "18446744073709551617", None),
+    ("three", "1:2:3", None),
+    ("name", "user", None),
+    ("nobody-is-everybody", "4294967295", None),
+];
+
+/// What is no number is refused: never somebody else, least of all root.
+fn exec_user(row: &(&str, &str, Option<&str>)) {
+    let c = Container::sleeper().edit(|c| c["process"]["user"] = json!({"uid": 5, "gid": 6})).up();
+    let said = c.call(&["exec", "--user", row.1, &c.id, "/bin/sh", "-c", "echo $(id -u) $(id -g)"]).run();
+    match row.2 {
+        // Not every runtime takes leading zeros.
+        Some(ids) if said.code() == 0 => assert_eq!(said.line(), ids, "{said:?}"),
+        Some(_) => assert!(row.1.len() > 1 && row.1.starts_with('0'), "{said:?}"),
+        None => drop(said.fails()),
+    }
+}

@@ -1,0 +1,125 @@
+//! Paths of the image that lead out of it: mount targets, roots of kernel file systems, what is copied.
+
+use super::{harmless, outside, untouched};
+use crate::{
+    bundle::Container,
+    trial::{Test, rows, tests},
+};
+use std::{fs, os::unix::fs::symlink};
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        the_root_itself_is_a_link,
+        tmpcopyup_follows_no_link,
+        cgroup_mount_through_a_link,
+        nothing_of_the_host_is_reachable_from_the_root,
+    ];
+    all.extend(rows!("cve_2019_18837_cve_2024_45310_target", TARGETS, target));
+    all.extend(rows!("cve_2019_19921_cve_2023_27561_root_of", KERNEL_ROOTS, root_of));
+    all
+}
+
+/// (name, the link in the root, where it leads, the destination of the mount). `HOST` is the directory of the host.
+const TARGETS: &[(&str, &str, &str, &str)] = &[
+    ("absolute", "m", "HOST", "/m"),
+    ("through-parent", "m", "HOST", "/m/sub"),
+    ("through-parents", "m", "HOST", "/m/a/b/c"),
+    ("dots", "m", "../../../../../../../../../../HOST", "/m"),
+    ("dots-to-a-new-name", "m", "../../../../../../../../../../HOST/new", "/m"),
+    ("dangling", "m", "HOST/new", "/m"),
+    ("dots-in-the-destination", "x", "HOST", "/../../../../../../..HOST/sub"),
+    ("self-root", "m", "/proc/self/root/HOST", "/m/sub"),
+    ("self-cwd", "m", "/proc/self/cwd/../outside", "/m/sub"),
+];
+
+fn target(row: &(&str, &str, &str, &str)) {
+    for kind in ["tmpfs", "directory", "file"] {
+        let c = Container::sleeper();
+        let host = outside(&c);
+        let with_host = |text: &str| text.replace("HOST", host.to_str().unwrap());
+        symlink(with_host(row.2), c.root(row.1)).unwrap();
+        let destination = with_host(row.3);
+        let source = c.dir.join("source");
+        let c = match kind {
+            "tmpfs" => c.mount(&destination, "tmpfs", "tmpfs", &[]),
+            "directory" => {
+                fs::create_dir(&source).unwrap();
+                c.mount(&destination, "bind", source.to_str().unwrap(), &["bind"])
+            }
+            _ => {
+                fs::write(&source, "source").unwrap();
+                c.mount(&destination, "bind", source.to_str().unwrap(), &["bind"])
+            }
+        };
+        harmless(&c);
+    }
+}
+
+/// A root of a kernel file system that is a link to another place of the image: (name, the root, where it leads). What is
+/// written there later, or not masked there, would be the image's choice. CVE-2023-28642 is /proc and /sys both.
+const KERNEL_ROOTS: &[(&str, &str, &str)] = &[
+    ("proc", "proc", "elsewhere"),
+    ("proc-absolute", "proc", "/elsewhere"),
+    ("proc-dangling", "proc", "elsewhere/new"),
+    ("proc-a-file", "proc", ""),
+    ("sys", "sys", "elsewhere"),
+    ("sys-absolute", "sys", "/elsewhere"),
+];
+
+fn root_of(row: &(&str, &str, &str)) {
+    let c = Container::sleeper();
+    outside(&c);
+    fs::remove_dir(c.root(row.1)).unwrap();
+    fs::create_dir(c.root("elsewhere")).unwrap();
+    if row.2.is_empty() {
+        fs::write(c.root(row.1), "").unwrap();
+    } else {
+        symlink(row.2, c.root(row.1)).unwrap();
+    }
+    let said = c.create().fails();
+    assert!(said.err.contains(row.1), "{said:?}");
+    c.nothing_left();
+    assert_eq!(fs::read_dir(c.root("elsewhere")).unwrap().count(), 0);
+}
+
+fn cgroup_mount_through_a_link() {
+    let c = Container::sleeper();
+    let host = outside(&c);
+    symlink(&host, c.root("cg")).unwrap();
+    harmless(&c.mount("/cg/sub", "cgroup", "cgroup", &["ro"]));
+}
+
+fn the_root_itself_is_a_link() {
+    let c = Container::sh("echo inside").edit(|c| c["root"]["path"] = serde_json::json!("link"));
+    symlink("rootfs", c.dir.join("link")).unwrap();
+    // runc refuses, crun follows; the bundle is the caller's, so both are sound.
+    let said = c.run();
+    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+    c.nothing_left();
+}
+
+fn tmpcopyup_follows_no_link() {
+    let c = Container::sh("cat /m/file /m/sub/file 2>/dev/null | grep -c host; echo end");
+    let host = outside(&c);
+    symlink(&host, c.root("m")).unwrap();
+    let c = c.mount("/m", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    let said = c.run();
+    assert!(said.code() != 0 || said.out == "0\nend\n", "{said:?}");
+    untouched(&c);
+    let c = Container::sh("cat /m/sub/file 2>/dev/null | grep -c host; echo end");
+    let host = outside(&c);
+    fs::create_dir(c.root("m")).unwrap();
+    symlink(&host, c.root("m/sub")).unwrap();
+    let c = c.mount("/m", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    assert_eq!(c.prints(), "0\nend\n");
+    untouched(&c);
+}
+
+fn nothing_of_the_host_is_reachable_from_the_root() {
+    let c = Container::sh(
+        "cd /; cd ../../../..; ls -d ../outside 2>/dev/null; ls -A | grep -c probe; ls -l /proc/1/fd | grep -c outside",
+    );
+    outside(&c);
+    let said = c.run();
+    assert_eq!(said.out, "1\n0\n", "{said:?}");
+}

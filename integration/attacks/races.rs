@@ -1,0 +1,151 @@
+//! A neighbour that shares a volume, or the root itself, and exchanges two names in it while the container is made.
+//!
+//! One of the two is what the configuration means, the other a link to the host. How many tries there were is counted:
+//! paths that were looked up while the names changed places.
+
+use super::{Attacker, outside, untouched};
+use crate::{
+    bundle::{Container, push},
+    call::LIMIT,
+    kernel,
+    trial::{Test, rows},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink};
+
+pub(super) fn tests() -> Vec<Test> {
+    rows!("cve_2021_30465_swapped", RACES, race).collect()
+}
+
+/// Looked up by each creation; and as many creations that there are 2,000 tries.
+const PATHS: usize = 100;
+const CREATIONS: usize = 20;
+
+struct Race(
+    &'static str,
+    /// The two names in the root.
+    [&'static str; 2],
+    /// Makes the first of them.
+    fn(&Container, &str),
+    /// What the configuration asks for at the path with this number.
+    fn(&mut Value, usize),
+    /// How many mounts each creation makes at those paths.
+    usize,
+);
+
+const RACES: &[Race] = &[
+    Race("directory", ["vol/m", "vol/link"], directory, tmpfs, PATHS),
+    Race("parent", ["vol", "link"], |c, path| directory(c, &format!("{path}/m")), tmpfs, PATHS),
+    Race("file", ["vol/m", "vol/link"], directory, bind_file, PATHS),
+    Race(
+        "masked",
+        ["vol/m", "vol/link"],
+        full_directory,
+        |c, n| {
+            push(&mut c["linux"]["maskedPaths"], json!(format!("/vol/m/{n}")));
+        },
+        0,
+    ),
+    Race(
+        "readonly",
+        ["vol/m", "vol/link"],
+        full_directory,
+        |c, n| {
+            push(&mut c["linux"]["readonlyPaths"], json!(format!("/vol/m/{n}")));
+        },
+        0,
+    ),
+    Race(
+        "device",
+        ["vol/m", "vol/link"],
+        directory,
+        |c, n| {
+            push(&mut c["linux"]["devices"], json!({"type": "p", "path": format!("/vol/m/{n}")}));
+        },
+        0,
+    ),
+    // CVE-2019-19921: the race of its title. One try each creation.
+    Race("proc", ["proc", "link"], |_, _| (), |_, _| (), 0),
+    // CVE-2026-41579.
+    Race("dev", ["dev", "link"], |_, _| (), |_, _| (), 0),
+];
+
+fn directory(c: &Container, path: &str) {
+    fs::create_dir_all(c.root(path)).unwrap();
+}
+
+fn full_directory(c: &Container, path: &str) {
+    directory(c, path);
+    for number in 0..PATHS {
+        fs::write(c.root(path).join(number.to_string()), "").unwrap();
+    }
+}
+
+fn tmpfs(config: &mut Value, number: usize) {
+    let mount = json!({"destination": format!("/vol/m/{number}"), "type": "tmpfs", "source": "raced"});
+    push(&mut config["mounts"], mount);
+}
+
+fn bind_file(config: &mut Value, number: usize) {
+    let mount =
+        json!({"destination": format!("/vol/m/{number}"), "type": "bind", "source": "raced", "options": ["bind"]});
+    push(&mut config["mounts"], mount);
+}
+
+/// What is mounted in the container, as far as it can be reached from its root.
+fn mounts(c: &Container) -> String {
+    fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap()
+}
+
+/// What is masked or read-only in the container's procfs, wherever that has gone.
+fn closed_in_proc(mounts: &str) -> BTreeSet<String> {
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let (procs, others): (Vec<_>, Vec<_>) = fields.partition(|line| line[3] == "/" && line.contains(&"proc"));
+    let [proc] = procs.as_slice() else { panic!("not one procfs:\n{mounts}") };
+    // Its name may change from one line to the next.
+    let inside = others.iter().filter(|line| line[1] == proc[0]);
+    inside.map(|line| line[4].splitn(3, '/').last().unwrap().to_owned()).collect()
+}
+
+fn race(race: &Race) {
+    let mut c = Container::sleeper();
+    let host = outside(&c);
+    fs::write(c.dir.join("raced"), "").unwrap();
+    fs::create_dir_all(c.root("vol")).unwrap();
+    let Race(_, [one, other], make, ask, expected) = race;
+    make(&c, one);
+    symlink(&host, c.root(other)).unwrap();
+    for number in 0..PATHS {
+        c = c.edit(|c| ask(c, number));
+    }
+    // The attacker has the victim's root as a volume.
+    let words = ["swap", &format!("/victim/{one}"), &format!("/victim/{other}")];
+    let volume = c.root("");
+    let attacker = Container::probe(&words).mount("/victim", "bind", volume.to_str().unwrap(), &["rbind", "rw"]);
+    let usual = closed_in_proc(&mounts(&Container::sleeper().up()));
+    assert!(usual.contains("sys"), "{usual:?}");
+    let attacker = Attacker::new(attacker);
+    let mut created = 0;
+    for _ in 0..CREATIONS {
+        let said = c.create();
+        if said.code() == 0 {
+            created += 1;
+            let pid = c.pid();
+            let mounts = mounts(&c);
+            let inside = mounts.lines().filter(|line| line.contains("raced")).count();
+            assert_eq!(inside, *expected, "a mount is not where the container's root is:\n{mounts}");
+            // A mount goes with the name it is on; what closes paths in it goes with the mount.
+            let closed = closed_in_proc(&mounts);
+            assert_eq!(closed, usual, "not everything of /proc is closed:\n{mounts}");
+            c.kill("KILL").ok();
+            kernel::wait_exit(pid, LIMIT);
+            c.delete().ok();
+        }
+        untouched(&c);
+    }
+    let told = attacker.end();
+    let swapped = told.lines().find_map(|line| line.strip_prefix("swapped ")?.parse::<u64>().ok()).unwrap();
+    assert!(swapped > 2000, "the names changed places only {swapped} times");
+    println!("{}: {CREATIONS} creations, {created} succeeded, {swapped} exchanges", race.0);
+    c.nothing_left();
+}

@@ -1,0 +1,361 @@
+//! Cgroups by systemd: the life of a scope, its properties, limits over a reload, units that are there already, a bus that is
+//! not; and a user's own systemd. Most of it takes a host that systemd runs (hack/systemd makes one).
+
+use crate::{
+    apart::host,
+    bundle::{Container, cgroup_mount, need_controller},
+    call::{LIMIT, Output},
+    kernel,
+    rootless::{UID, User},
+    trial::{Test, only_davit, skip, tests},
+};
+use serde_json::{Value, json};
+use std::{fs, path::Path, time::Instant};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
+        a_scope_lives_as_long_as_its_container,
+        the_default_scope_is_named_after_the_id,
+        limits_survive_a_reload,
+        updated_limits_survive_a_reload,
+        devices_stay_closed_over_a_reload,
+        annotations_become_properties,
+        a_failed_unit_is_reset,
+        a_failed_scope_is_forgotten_on_delete,
+        a_unit_of_somebody_else_is_refused_and_lives_on,
+        a_refused_property_leaves_nothing,
+        a_container_can_be_deleted_without_its_bus,
+        systemd_out_of_reach_is_told,
+        a_slice_of_slices,
+        a_user_has_scopes_of_the_users_own,
+        a_user_without_a_bus_is_told,
+    ]
+}
+
+fn need_systemd() {
+    if !Path::new("/run/systemd/system").is_dir() {
+        skip("systemd does not run this host");
+    }
+}
+
+/// A container that systemd has the cgroup of, whatever the suite's containers have.
+fn scoped(c: Container) -> Container {
+    need_systemd();
+    c.edit(|c| {
+        let id = c["linux"]["cgroupsPath"].as_str().unwrap().rsplit(['/', ':']).next().unwrap().to_owned();
+        c["linux"]["cgroupsPath"] = json!(format!("system.slice:suite:{id}"));
+    })
+}
+
+fn unit(c: &Container) -> String {
+    format!("suite-{}.scope", c.id)
+}
+
+fn create(c: &Container) -> Output {
+    c.write();
+    c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]).run()
+}
+
+/// A property of a unit, as systemctl shows it.
+fn shown(unit: &str, property: &str) -> String {
+    host(&["systemctl", "show", "--property", property, "--value", unit]).unwrap().trim().to_owned()
+}
+
+/// Waits until systemd has forgotten a unit, which it does when it has nothing else to do.
+fn forgotten(unit: &str) {
+    let end = Instant::now() + LIMIT;
+    while shown(unit, "LoadState") != "not-found" {
+        assert!(Instant::now() < end, "{unit} is left: {}", shown(unit, "ActiveState"));
+    }
+}
+
+fn cgroup(c: &Container) -> std::path::PathBuf {
+    cgroup_mount().join("system.slice").join(unit(c))
+}
+
+fn file(c: &Container, name: &str) -> String {
+    fs::read_to_string(cgroup(c).join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).trim().to_owned()
+}
+
+fn a_scope_lives_as_long_as_its_container() {
+    let c = scoped(Container::sleeper());
+    create(&c).ok().silent();
+    let (unit, pid) = (unit(&c), c.pid());
+    for (property, value) in
+        [("ActiveState", "active"), ("Slice", "system.slice"), ("Delegate", "yes"), ("DefaultDependencies", "no")]
+    {
+        assert_eq!(shown(&unit, property), value, "{property}");
+    }
+    for name in ["CPUAccounting", "IOAccounting", "MemoryAccounting", "TasksAccounting"] {
+        // Newer versions always count, and have no such property any more.
+        assert_ne!(shown(&unit, name), "no", "{name}");
+    }
+    assert!(shown(&unit, "Description").contains(&c.id));
+    assert_eq!(file(&c, "cgroup.procs"), pid.to_string(), "the container's process is in the scope, and nothing else");
+    c.start().ok();
+    let exec = |script: &str| c.call(&["exec", &c.id, "sh", "-c", script]).run().ok();
+    assert_eq!(exec("cat /proc/self/cgroup").out, "0::/\n", "its cgroup namespace is rooted there");
+    c.verb("pause").ok();
+    assert_eq!((c.status().as_str(), file(&c, "cgroup.freeze").as_str()), ("paused", "1"));
+    c.verb("resume").ok();
+    assert_eq!(c.status(), "running");
+    // Without the flag: what made the cgroup is remembered.
+    c.call(&["delete", "--force", &c.id]).run().ok().silent();
+    assert!(!cgroup(&c).exists());
+    forgotten(&unit);
+    kernel::wait_exit(pid, LIMIT);
+}
+
+fn the_default_scope_is_named_after_the_id() {
+    only_davit("others have names of their own");
+    let c = scoped(Container::sleeper()).edit(|c| drop(c["linux"].as_object_mut().unwrap().remove("cgroupsPath")));
+    create(&c).ok().silent();
+    let unit = format!("davit-{}.scope", c.id);
+    assert_eq!((shown(&unit, "ActiveState").as_str(), shown(&unit, "Slice").as_str()), ("active", "system.slice"));
+    c.call(&["delete", "--force", &c.id]).run().ok();
+    forgotten(&unit);
+}
+
+/// Resources, and what the files then say. Only what the controllers of every machine for these tests can do.
+fn limits() -> (Value, Vec<(&'static str, &'static str)>) {
+    for name in ["cpu", "memory", "pids"] {
+        need_controller(name);
+    }
+    let resources = json!({
+        "memory": {"limit": 64 << 20, "reservation": 32 << 20},
+        "pids": {"limit": 20},
+        "cpu": {"shares": 512, "quota": 12_345, "period": 50_000},
+        "unified": {"memory.high": "50331648", "memory.min": "1048576"},
+        "devices": [{"allow": false, "access": "rwm"}]
+    });
+    let files = vec![
+        ("memory.max", "67108864"),
+        ("memory.low", "33554432"),
+        ("memory.high", "50331648"),
+        ("memory.min", "1048576"),
+        ("pids.max", "20"),
+        ("cpu.weight", "59"),
+        // 24.69 % of a CPU, rounded up to what systemd remembers.
+        ("cpu.max", "12500 50000"),
+    ];
+    (resources, files)
+}
+
+fn reload() {
+    host(&["systemctl", "daemon-reload"]).unwrap();
+}
+
+fn limits_survive_a_reload() {
+    only_davit("others do not tell systemd of all of it");
+    need_systemd();
+    let (resources, files) = limits();
+    let c = scoped(Container::sleeper()).edit(|c| c["linux"]["resources"] = resources);
+    create(&c).ok().silent();
+    for when in ["when it is created", "after a reload"] {
+        for (name, value) in &files {
+            assert_eq!(file(&c, name), *value, "{name} {when}");
+        }
+        reload();
+    }
+}
+
+fn updated_limits_survive_a_reload() {
+    only_davit("others do not tell systemd of all of it");
+    let c = scoped(Container::sleeper());
+    let (resources, files) = limits();
+    create(&c).ok().silent();
+    fs::write(c.dir.join("limits.json"), resources.to_string()).unwrap();
+    c.call(&["update", "--resources", c.dir.join("limits.json").to_str().unwrap(), &c.id]).run().ok().silent();
+    for when in ["when it is updated", "after a reload"] {
+        for (name, value) in &files {
+            assert_eq!(file(&c, name), *value, "{name} {when}");
+        }
+        reload();
+    }
+    assert_eq!(shown(&unit(&c), "TasksMax"), "20");
+    c.call(&["update", "--pids-limit", "-1", "--memory", "-1", &c.id]).run().ok().silent();
+    reload();
+    assert_eq!((file(&c, "pids.max"), file(&c, "memory.max")), ("max".to_owned(), "max".to_owned()));
+}
+
+fn devices_stay_closed_over_a_reload() {
+    let c = scoped(Container::sleeper()).edit(|c| {
+        for set in ["bounding", "effective", "permitted"] {
+            c["process"]["capabilities"][set].as_array_mut().unwrap().push(json!("CAP_MKNOD"));
+        }
+    });
+    create(&c).ok();
+    c.start().ok();
+    reload();
+    let script = "mknod /tmp/kmem c 1 2; cat /tmp/kmem; echo x >/dev/null && echo null";
+    let tried = c.call(&["exec", &c.id, "sh", "-c", script]).run();
+    assert_eq!(tried.out, "null\n");
+    // No kernel has that device any more; where its opening is not denied it is missing.
+    assert!(tried.err.contains("not permitted"), "{tried:?}");
+}
+
+fn annotations_become_properties() {
+    let c = scoped(Container::sleeper()).edit(|c| {
+        c["annotations"] = json!({
+            "org.systemd.property.TimeoutStopSec": "7",
+            "org.systemd.property.KillSignal": "int32 10",
+            "org.systemd.property.After": "['dbus.service']"
+        });
+    });
+    create(&c).ok().silent();
+    let unit = unit(&c);
+    assert_eq!((shown(&unit, "TimeoutStopUSec").as_str(), shown(&unit, "KillSignal").as_str()), ("7s", "10"));
+    assert!(shown(&unit, "After").contains("dbus.service"));
+}
+
+/// Leaves a failed unit of the container's name behind: one that was not done in time.
+fn fail_before(c: &Container) {
+    let name = format!("--unit={}", unit(c));
+    let words = ["-p", "RuntimeMaxSec=100ms", "-p", "CollectMode=inactive", "sleep", "1000"];
+    host(&[&["systemd-run", "--scope", "--quiet", &name], &words[..]].concat()).expect_err("it has to be ended");
+    assert_eq!(shown(&unit(c), "ActiveState"), "failed");
+}
+
+fn a_failed_unit_is_reset() {
+    let c = scoped(Container::sleeper());
+    fail_before(&c);
+    create(&c).ok().silent();
+    assert_eq!(shown(&unit(&c), "ActiveState"), "active");
+}
+
+fn a_failed_scope_is_forgotten_on_delete() {
+    let c = scoped(Container::sleeper()).edit(|c| {
+        c["annotations"] = json!({
+            "org.systemd.property.RuntimeMaxSec": "0.2", "org.systemd.property.CollectMode": "'inactive'",
+            "org.systemd.property.TimeoutStopSec": "0.1"
+        });
+    });
+    create(&c).ok().silent();
+    kernel::wait_exit(c.pid(), LIMIT);
+    let end = Instant::now() + LIMIT;
+    while shown(&unit(&c), "ActiveState") != "failed" {
+        assert!(Instant::now() < end, "it does not fail: {}", shown(&unit(&c), "ActiveState"));
+    }
+    c.delete().ok().silent();
+    forgotten(&unit(&c));
+}
+
+fn a_unit_of_somebody_else_is_refused_and_lives_on() {
+    only_davit("the words");
+    let first = scoped(Container::sleeper());
+    create(&first).ok();
+    let second =
+        scoped(Container::sleeper()).edit(|c| c["linux"]["cgroupsPath"] = first.config["linux"]["cgroupsPath"].clone());
+    create(&second).fails().says("container's cgroup is not empty");
+    assert_eq!(first.status(), "created");
+    assert_eq!(shown(&unit(&first), "ActiveState"), "active");
+    assert!(!second.state_dir().join(&second.id).exists());
+    drop(first);
+}
+
+fn a_refused_property_leaves_nothing() {
+    only_davit("the words");
+    let c = scoped(Container::sleeper())
+        .edit(|c| c["annotations"] = json!({"org.systemd.property.NoSuchProperty": "true"}));
+    create(&c).fails().says(&format!("start {}: ", unit(&c))).says("NoSuchProperty");
+    assert!(!c.state_dir().join(&c.id).exists() && !cgroup(&c).exists());
+    forgotten(&unit(&c));
+}
+
+fn a_container_can_be_deleted_without_its_bus() {
+    only_davit("the state file");
+    let c = scoped(Container::sleeper());
+    create(&c).ok();
+    let state = c.state_dir().join(&c.id).join("state.json");
+    let text = fs::read_to_string(&state).unwrap();
+    let changed = text.replace("/run/dbus/system_bus_socket", "/run/dbus/gone");
+    assert_ne!(text, changed);
+    fs::write(&state, changed).unwrap();
+    let pid = c.pid();
+    c.call(&["delete", "--force", &c.id]).run().ok().says("cannot speak to systemd");
+    kernel::wait_exit(pid, LIMIT);
+    assert!(!cgroup(&c).exists());
+    forgotten(&unit(&c));
+}
+
+fn systemd_out_of_reach_is_told() {
+    only_davit("the words");
+    let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("system.slice:suite:nobody"));
+    c.write();
+    let create = c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
+    let said = create.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus").run().fails();
+    said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: No such file or directory");
+    assert!(!c.state_dir().join(&c.id).exists());
+}
+
+fn a_slice_of_slices() {
+    let c = scoped(Container::sleeper()).edit(|c| c["linux"]["cgroupsPath"] = json!("suite-a-b.slice:suite:deep"));
+    create(&c).ok().silent();
+    let path = fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
+    assert_eq!(path.trim(), "0::/suite.slice/suite-a.slice/suite-a-b.slice/suite-deep.scope");
+    c.call(&["delete", "--force", &c.id]).run().ok().silent();
+    forgotten("suite-deep.scope");
+}
+
+fn a_user_has_scopes_of_the_users_own() {
+    need_systemd();
+    let runtime = format!("/run/user/{UID}");
+    if !Path::new(&runtime).join("bus").exists() {
+        skip(format!("no systemd of user {UID} runs (loginctl enable-linger)"));
+    }
+    let user = User::new("exec sleep 1000", |c| {
+        c["linux"]["resources"] = json!({"memory": {"limit": 64 << 20}, "pids": {"limit": 20}});
+    });
+    let state = user.dir.join("run/davit");
+    let environment = format!("XDG_RUNTIME_DIR={runtime}");
+    let davit = |words: &[&str]| {
+        let all = ["env", &environment, "./runtime", "--root", state.to_str().unwrap()];
+        user.call(&[&all[..], words].concat())
+    };
+    let systemctl =
+        |words: &[&str]| user.call(&[&["env", &environment, "systemctl", "--user"], words].concat()).ok().out;
+    davit(&["--systemd-cgroup", "create", &user.id]).ok().silent();
+    davit(&["start", &user.id]).ok();
+    let state: Value = serde_json::from_str(&davit(&["state", &user.id]).ok().out).unwrap();
+    let init = i32::try_from(state["pid"].as_i64().unwrap()).unwrap();
+    let path = |pid: i32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap().trim().replace("0::", "");
+    let unit = format!("davit-{}.scope", user.id);
+    let base = format!("/user.slice/user-{UID}.slice/user@{UID}.service/user.slice/{unit}");
+    assert_eq!(path(init), base);
+    let file = |name: &str| fs::read_to_string(cgroup_mount().join(&base[1..]).join(name)).unwrap().trim().to_owned();
+    assert_eq!((file("memory.max"), file("pids.max")), ("67108864".to_owned(), "20".to_owned()));
+    // This test's own cgroup is not the user's: the kernel does not let the user move a process between the two.
+    let pid_file = user.dir.join("run/exec.pid");
+    davit(&["exec", "--detach", "--pid-file", pid_file.to_str().unwrap(), &user.id, "sleep", "1000"]).ok().silent();
+    let added = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+    assert_eq!(path(added), base);
+    davit(&["update", "--pids-limit", "30", &user.id]).ok().silent();
+    systemctl(&["daemon-reload"]);
+    assert_eq!((file("memory.max"), file("pids.max")), ("67108864".to_owned(), "30".to_owned()));
+    davit(&["kill", &user.id, "KILL"]).ok();
+    kernel::wait_exit_all(&[added, init], LIMIT);
+    davit(&["delete", &user.id]).ok().silent();
+    assert!(!cgroup_mount().join(&base[1..]).exists());
+    let end = Instant::now() + LIMIT;
+    while systemctl(&["show", "--property", "LoadState", "--value", &unit]).trim() != "not-found" {
+        assert!(Instant::now() < end, "{unit} is left");
+    }
+}
+
+fn a_user_without_a_bus_is_told() {
+    let user = User::new("true", |_| ());
+    let said = user.call(&[
+        "env",
+        "-u",
+        "XDG_RUNTIME_DIR",
+        "./runtime",
+        "--root",
+        "run/davit",
+        "--systemd-cgroup",
+        "run",
+        "x",
+    ]);
+    said.fails().says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+    let said = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
+    said.fails().says("--systemd-cgroup: cannot speak to systemd: unix:path=").says("/bus: No such file or directory");
+}

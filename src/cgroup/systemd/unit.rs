@@ -1,0 +1,225 @@
+//! A scope and the manager it belongs to: the calls of org.freedesktop.systemd1.Manager that a container's life takes, each
+//! waited for until systemd has done the job.
+
+use crate::dbus::{Bus, Call, Refused, Value};
+use crate::plan::scope::Property;
+use anyhow::{Context, Error, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long systemd may take for all that is asked of it at once. A host that is starting many services takes seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+const PATH: &str = "/org/freedesktop/systemd1";
+const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
+const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+
+/// The address of the host's bus, or of the calling user's.
+pub(super) fn address(user: bool) -> Result<String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // Root of a user namespace may have a systemd of its own beside it, as in a container, or its user's outside.
+    let is_root = crate::sys::process::effective_uid() == 0;
+    if user {
+        if let Some(address) = variable("DBUS_SESSION_BUS_ADDRESS") {
+            return Ok(address);
+        }
+        let socket = variable("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("bus"));
+        match socket {
+            Some(socket) if !is_root || socket.exists() => return Ok(format!("unix:path={}", escaped(&socket))),
+            None if !is_root => {
+                bail!(
+                    "--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR \
+                     (loginctl enable-linger starts a systemd for a user who is not logged in)"
+                )
+            }
+            _ => (),
+        }
+    }
+    Ok(variable("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|| "unix:path=/run/dbus/system_bus_socket".to_owned()))
+}
+
+/// A path as addresses have it: everything but a few characters in the form `%20`.
+fn escaped(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/.".contains(&byte);
+    let bytes = path.as_os_str().as_bytes().iter();
+    bytes.map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") }).collect()
+}
+
+/// A scope that was made, as the state file remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    /// Its name.
+    pub(crate) name: String,
+    /// The bus of the systemd that has it: whoever deletes a container need not have the environment of its creator.
+    pub(crate) bus: String,
+}
+
+impl Unit {
+    /// Ends what is left in the scope and has systemd forget it. One that is gone already is fine.
+    pub(crate) fn stop(&self) -> Result<()> {
+        let mut manager = Manager::reach(&self.bus)?;
+        let stopped = manager.stop(&self.name);
+        stopped.with_context(|| format!("stop {}", self.name))
+    }
+
+    /// Changes limits, for as long as the scope is there.
+    pub(crate) fn set(&self, properties: Vec<Property>) -> Result<()> {
+        let mut manager = Manager::reach(&self.bus)?;
+        let properties: Vec<_> = properties.into_iter().filter(|property| !property.at_start).collect();
+        let properties = manager.known(properties)?;
+        if properties.is_empty() {
+            return Ok(());
+        }
+        let list = Value::Array("(sv)".to_owned(), properties.into_iter().map(pair).collect());
+        // "Runtime": nothing of this is to outlive the scope.
+        let body = [Value::text(&self.name), Value::Bool(true), list];
+        manager.call("SetUnitProperties", &body).map(drop).with_context(|| format!("change {}", self.name))
+    }
+
+    /// Has systemd move a process of the caller's user into the scope, or into a cgroup below it (`below` is a way down
+    /// from the scope's own, empty for that itself).
+    pub(crate) fn attach(&self, below: &Path, pid: i32) -> Result<()> {
+        let mut manager = Manager::reach(&self.bus)?;
+        let below = if below.as_os_str().is_empty() { String::new() } else { format!("/{}", below.display()) };
+        let pids = Value::Array("u".to_owned(), vec![Value::Uint32(pid.cast_unsigned())]);
+        let attached = manager.call("AttachProcessesToUnit", &[Value::text(&self.name), Value::text(below), pids]);
+        attached.map(drop).with_context(|| format!("put process {pid} into {}", self.name))
+    }
+}
+
+/// A connection to systemd.
+#[derive(Debug)]
+pub(super) struct Manager(Bus);
+
+impl Manager {
+    /// Connects to the bus that systemd is on. All that is done with it has to be done in [`PATIENCE`].
+    pub(super) fn reach(bus: &str) -> Result<Manager> {
+        let reached = Bus::open(bus, Instant::now() + PATIENCE);
+        reached.map(Manager).context("--systemd-cgroup: cannot speak to systemd")
+    }
+
+    fn call(&mut self, member: &str, body: &[Value]) -> Result<Vec<Value>> {
+        self.0.call(&Call { destination: SYSTEMD, path: PATH, interface: INTERFACE, member, body })
+    }
+
+    /// A property of the manager's that is a text.
+    pub(super) fn property(&mut self, name: &str) -> Result<String> {
+        let body = [Value::text(INTERFACE), Value::text(name)];
+        let interface = "org.freedesktop.DBus.Properties";
+        let answer = self.0.call(&Call { destination: SYSTEMD, path: PATH, interface, member: "Get", body: &body })?;
+        let text = answer.first().and_then(Value::as_text);
+        Ok(text.with_context(|| format!("systemd has no property {name}"))?.to_owned())
+    }
+
+    /// Those properties that this version of systemd knows. It is asked for its version only if that matters.
+    fn known(&mut self, properties: Vec<Property>) -> Result<Vec<Property>> {
+        if properties.iter().all(|property| property.since == 0) {
+            return Ok(properties);
+        }
+        let version = version_in(&self.property("Version")?);
+        Ok(properties.into_iter().filter(|property| property.since <= version).collect())
+    }
+
+    /// Has systemd make a scope with `pid` in it. Gives the job to wait for; an error means that there is none.
+    pub(super) fn start(
+        &mut self,
+        unit: &str,
+        slice: &str,
+        description: &str,
+        pid: i32,
+        limits: Vec<Property>,
+    ) -> Result<Job> {
+        let limits = self.known(limits)?;
+        let own = |name: &'static str, value| Property { name: name.into(), value, since: 0, at_start: true };
+        let mut properties = vec![
+            own("Description", Value::text(description)),
+            own("Slice", Value::text(slice)),
+            // The container's processes may make cgroups below it, and systemd leaves those alone.
+            own("Delegate", Value::Bool(true)),
+            own("PIDs", Value::Array("u".to_owned(), vec![Value::Uint32(pid.cast_unsigned())])),
+            // Not to be stopped before other units when the host shuts down, nor to wait for any.
+            own("DefaultDependencies", Value::Bool(false)),
+            // A scope whose processes were killed has failed, and would stay until somebody resets it.
+            own("CollectMode", Value::text("inactive-or-failed")),
+        ];
+        let accounting = ["CPUAccounting", "IOAccounting", "MemoryAccounting", "TasksAccounting"];
+        properties.extend(accounting.map(|name| own(name, Value::Bool(true))));
+        properties.extend(limits);
+        let list = Value::Array("(sv)".to_owned(), properties.into_iter().map(pair).collect());
+        let no_more = Value::Array("(sa(sv))".to_owned(), Vec::new());
+        let body = [Value::text(unit), Value::text("replace"), list, no_more];
+        self.listen(unit)?;
+        let asked = match self.call("StartTransientUnit", &body) {
+            Err(error) if is(&error, UNIT_EXISTS) => {
+                // One of that name may have failed before. If it has not, the second answer says so.
+                let _ = self.call("ResetFailedUnit", &[Value::text(unit)]);
+                self.call("StartTransientUnit", &body)
+            }
+            other => other,
+        };
+        asked.and_then(job).with_context(|| format!("start {unit}"))
+    }
+
+    fn stop(&mut self, unit: &str) -> Result<()> {
+        self.listen(unit)?;
+        match self.call("StopUnit", &[Value::text(unit), Value::text("replace")]) {
+            Err(error) if is(&error, NO_SUCH_UNIT) => return Ok(()),
+            other => self.done(&other.and_then(job)?)?,
+        }
+        match self.call("ResetFailedUnit", &[Value::text(unit)]) {
+            Err(error) if !is(&error, NO_SUCH_UNIT) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the bus tell us about the jobs of a unit.
+    fn listen(&mut self, unit: &str) -> Result<()> {
+        let rule = format!(
+            "type='signal',sender='{SYSTEMD}',path='{PATH}',interface='{INTERFACE}',member='JobRemoved',arg2='{unit}'"
+        );
+        let destination = "org.freedesktop.DBus";
+        let body = [Value::text(rule)];
+        let path = "/org/freedesktop/DBus";
+        self.0.call(&Call { destination, path, interface: destination, member: "AddMatch", body: &body }).map(drop)
+    }
+
+    /// Waits for the end of the job that a call has answered with.
+    pub(super) fn done(&mut self, job: &Job) -> Result<()> {
+        let removed = self.0.wait_for(INTERFACE, "JobRemoved", |body| body.get(1) == Some(&job.0));
+        let removed = removed.context("wait for systemd to do it")?;
+        match removed.get(3).and_then(Value::as_text) {
+            Some("done") => Ok(()),
+            result => bail!("the job of systemd ended with \"{}\"", result.unwrap_or_default()),
+        }
+    }
+}
+
+/// A job of systemd's, by its path.
+#[derive(Debug)]
+pub(super) struct Job(Value);
+
+fn job(answer: Vec<Value>) -> Result<Job> {
+    answer.into_iter().next().map(Job).context("systemd answered without a job")
+}
+
+fn pair(property: Property) -> Value {
+    Value::Struct(vec![Value::text(property.name), Value::variant(property.value)])
+}
+
+fn is(error: &Error, name: &str) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.name == name)
+}
+
+/// `252.38-1~deb12u1`, `v257` and `systemd 245 (245.4)` begin with the number that counts.
+fn version_in(text: &str) -> u32 {
+    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Any bytes where davit reads a document or a file: it must answer with something sound or with an error, never by a
+//! panic, a hang or memory without end. `hack/fuzz` drives these targets for as long as one likes; the test below does
+//! for a moment, from the same small corpora (`integration/fuzz/corpus`).
+
+use super::record::Record;
+use crate::plan::resources::{self, CgroupFacts};
+use crate::plan::{self, Exec, Host, Request};
+use crate::spec::load;
+use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
+use crate::{bpf, cgroup, resctrl};
+use oci_spec::runtime::Spec;
+use std::sync::LazyLock;
+
+/// A reader's name, and what it does with any bytes.
+type Target = (&'static str, fn(&[u8]));
+
+/// Every target by name.
+pub(crate) const TARGETS: &[Target] = &[
+    ("config", config),
+    ("process", process),
+    ("resources", resources),
+    ("seccomp", bpf::seccomp::garbled),
+    ("kernel_files", kernel_files),
+    ("state", state),
+];
+
+fn hosts() -> impl Iterator<Item = Host> {
+    let controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"].map(str::to_owned);
+    let cgroup = CgroupFacts { controllers: controllers.into(), v1: Vec::new() };
+    let host = Host { last_capability: 40, permitted: u64::MAX, can_disown: true, cgroup, ..Host::default() };
+    [true, false].into_iter().map(move |privileged| Host { privileged, ..host.clone() })
+}
+
+/// `config.json`. In a build with assertions, as tests are, compiling holds the plan against every rule itself.
+fn config(bytes: &[u8]) {
+    let Ok(loaded) = load::load(bytes) else { return };
+    // What `exec` reads later is what `create` has kept.
+    load::reload(loaded.snapshot.as_deref().map_or(bytes, str::as_bytes)).expect("what create keeps can be read");
+    for host in hosts() {
+        let request = Request { id: "fuzz".to_owned(), bundle: "/bundle".into(), ..Request::default() };
+        let _ = plan::compile(&loaded.spec, &host, &request);
+    }
+}
+
+/// The container that processes are added to. It has no filter: compiling one takes longer than all else.
+static MINIMAL: LazyLock<Spec> = LazyLock::new(|| {
+    load::reload(include_bytes!("../../tests/plans/minimal/config.json")).expect("a recorded configuration")
+});
+
+/// The document of `exec --process`.
+fn process(bytes: &[u8]) {
+    let Ok((process, _)) = load::load_process(bytes) else { return };
+    for host in hosts() {
+        for namespaces in [0, libc::CLONE_NEWPID as u64, u64::MAX] {
+            let staged = plan::joins_unseen(&host, namespaces);
+            let exec = Exec { id: "fuzz".to_owned(), namespaces, staged, ..Exec::default() };
+            let _ = plan::compile_exec(&MINIMAL, &process, &host, &exec);
+        }
+    }
+}
+
+/// The document of `update --resources`. Whatever it says, only files of the cgroup itself are written (GHSA-5g49).
+fn resources(bytes: &[u8]) {
+    let Ok(resources) = load::load_resources(bytes) else { return };
+    let (mut problems, mut warnings) = (Problems::default(), Vec::new());
+    for host in hosts() {
+        let plan = resources::compile(&resources, &Pointer::of(""), &host.cgroup, &mut problems, &mut warnings);
+        let Ok(plan) = std::mem::take(&mut problems).or(plan) else { continue };
+        for write in plan.writes.iter().chain(&plan.writes_inside) {
+            let sound = !write.file.contains(['/', '\0']) && !write.file.is_empty() && !write.file.starts_with('.');
+            assert!(sound, "{write:?}");
+        }
+    }
+}
+
+/// Files of cgroups and of /proc.
+fn kernel_files(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    cgroup::garbled(&text);
+    resctrl::garbled(&text);
+}
+
+/// `state.json`: what can be read can be written and read again.
+fn state(bytes: &[u8]) {
+    let Ok(record) = Record::parse(bytes) else { return };
+    let again = record.to_bytes().and_then(|bytes| Record::parse(&bytes));
+    assert_eq!(again.expect("what was read is written and read"), record);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TARGETS;
+    use std::fs;
+    use std::path::Path;
+
+    /// The same numbers in every run (splitmix64).
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            ((mixed ^ (mixed >> 27)) >> 8) as usize % limit.max(1)
+        }
+    }
+
+    /// Pieces that documents are made of, put where they do not belong.
+    const PIECES: &[&str] = &[
+        "0",
+        "-1",
+        "99999999999999999999",
+        "null",
+        "{}",
+        "[]",
+        "\"\"",
+        "\"../x\"",
+        ",",
+        "\\u0000",
+        "\n",
+        " ",
+        "/",
+        "e9",
+        "\u{fffd}",
+    ];
+
+    fn garble(bytes: &mut Vec<u8>, dice: &mut Dice) {
+        for _ in 0..=dice.below(3) {
+            let (at, other) = (dice.below(bytes.len() + 1), dice.below(bytes.len() + 1));
+            let (from, to) = (at.min(other), at.max(other).min(at.min(other) + 24));
+            match dice.below(4) {
+                0 => drop(bytes.drain(from..to)),
+                1 => bytes.extend_from_within(from..to),
+                2 => drop(bytes.splice(from..from, PIECES[dice.below(PIECES.len())].bytes())),
+                _ if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+                _ => bytes.truncate(from),
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_too_much() {
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/fuzz/corpus");
+        let mut dice = Dice(7);
+        for (name, target) in TARGETS {
+            let files = fs::read_dir(corpora.join(name)).expect("each target has a corpus");
+            let mut files: Vec<_> = files.map(|entry| entry.expect("an entry").path()).collect();
+            files.sort();
+            assert!(!files.is_empty(), "{name} has nothing in its corpus");
+            for file in files {
+                let bytes = fs::read(&file).expect("a file of the corpus");
+                target(&bytes);
+                for _ in 0..100 {
+                    let mut bytes = bytes.clone();
+                    garble(&mut bytes, &mut dice);
+                    target(&bytes);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! One connection to a bus: authentication by the socket's credentials, calls and their answers, signals. Blocking; after
+//! its deadline every operation fails.
+
+use super::address;
+use super::message::{Call, ERROR, Message, PREFIX, RETURN, SIGNAL, length_of};
+use super::value::Value;
+use crate::sys::socket;
+use anyhow::{Context, Error, Result, anyhow, bail};
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+/// How many signals nobody has asked for yet are kept; a bus sends what matches, and that is little.
+const KEPT: usize = 64;
+
+/// An error that the peer answered with.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Such as `org.freedesktop.systemd1.UnitExists`.
+    pub(crate) name: String,
+    text: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text.is_empty() {
+            true => f.write_str(&self.name),
+            false => write!(f, "{} ({})", self.text, self.name),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    stream: UnixStream,
+    deadline: Instant,
+    serial: u32,
+    signals: VecDeque<Message>,
+}
+
+impl Bus {
+    /// Connects to the first socket of `address` that answers, and says hello. Nothing on this connection goes on after
+    /// `deadline`.
+    pub(crate) fn open(address: &str, deadline: Instant) -> Result<Bus> {
+        let mut failure = anyhow!("the address names no Unix socket");
+        for name in address::sockets(address) {
+            match connect(&name, deadline) {
+                Ok(stream) => return Bus::over(stream, deadline).with_context(|| address.to_owned()),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure.context(address.to_owned()))
+    }
+
+    /// Authenticates on a stream that is connected.
+    pub(crate) fn over(stream: UnixStream, deadline: Instant) -> Result<Bus> {
+        let mut bus = Bus { stream, deadline, serial: 0, signals: VecDeque::new() };
+        // The identity is left empty: the peer takes it from the socket, and knows the right one where user namespaces lie
+        // between. All that follows is sent at once, for what the answers will be is known.
+        bus.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
+        for expected in ["DATA", "OK "] {
+            let line = bus.line()?;
+            if !line.starts_with(expected) {
+                bail!("the bus did not accept us: {line}");
+            }
+        }
+        bus.call(&Call {
+            destination: "org.freedesktop.DBus",
+            path: "/org/freedesktop/DBus",
+            interface: "org.freedesktop.DBus",
+            member: "Hello",
+            body: &[],
+        })?;
+        Ok(bus)
+    }
+
+    /// Calls a method and waits for its answer. An answer that is an error is a [`Refused`].
+    pub(crate) fn call(&mut self, call: &Call<'_>) -> Result<Vec<Value>> {
+        self.serial += 1;
+        let serial = self.serial;
+        let answer = self.send(&call.encode(serial)).and_then(|()| self.answer_to(serial));
+        answer.with_context(|| format!("call {}", call.member)).and_then(|message| match message.kind {
+            ERROR => {
+                let text = message.body.first().and_then(Value::as_text).unwrap_or_default().to_owned();
+                Err(Error::new(Refused { name: message.error, text }))
+            }
+            _ => Ok(message.body),
+        })
+    }
+
+    fn answer_to(&mut self, serial: u32) -> Result<Message> {
+        loop {
+            let message = self.receive()?;
+            match message.kind {
+                RETURN | ERROR if message.reply_to == Some(serial) => return Ok(message),
+                SIGNAL => {
+                    if self.signals.len() == KEPT {
+                        self.signals.pop_front();
+                    }
+                    self.signals.push_back(message);
+                }
+                // Nobody has a reason to call us, and what else there may be is to be ignored.
+                _ => (),
+            }
+        }
+    }
+
+    /// Waits for a signal whose body is `wanted`, among those that came already too.
+    pub(crate) fn wait_for(
+        &mut self,
+        interface: &str,
+        member: &str,
+        wanted: impl Fn(&[Value]) -> bool,
+    ) -> Result<Vec<Value>> {
+        loop {
+            let message = match self.signals.pop_front() {
+                Some(message) => message,
+                None => self.receive()?,
+            };
+            if message.kind == SIGNAL
+                && message.interface == interface
+                && message.member == member
+                && wanted(&message.body)
+            {
+                return Ok(message.body);
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Message> {
+        let mut prefix = [0; PREFIX];
+        self.fill(&mut prefix)?;
+        let mut bytes = prefix.to_vec();
+        bytes.resize(length_of(&prefix)?, 0);
+        self.fill(&mut bytes[PREFIX..])?;
+        Message::parse(&bytes)
+    }
+
+    /// A line of the authentication, which comes before the first message.
+    fn line(&mut self) -> Result<String> {
+        const LONGEST: usize = 1024;
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            self.fill(&mut byte)?;
+            line.push(byte[0]);
+            if line.len() > LONGEST {
+                bail!("the bus did not accept us: a line without end");
+            }
+        }
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        self.stream.write_all(bytes).map_err(in_time).context("write to the bus")
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            // Anew each time, so that a peer that drips cannot hold us beyond the deadline.
+            self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+            match self.stream.read(&mut bytes[filled..]) {
+                Ok(0) => bail!("the bus closed the connection"),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
+                Err(error) => return Err(in_time(error).context("read from the bus")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn connect(name: &OsStr, deadline: Instant) -> Result<UnixStream> {
+    let stream = socket::connect_stream_within(name, left(deadline)?).map_err(std::io::Error::from).map_err(in_time)?;
+    Ok(UnixStream::from(stream))
+}
+
+fn left(deadline: Instant) -> Result<std::time::Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { bail!("no answer in time") } else { Ok(left) }
+}
+
+/// To a socket whose time is over, EAGAIN is all the kernel says.
+fn in_time(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock => anyhow!("no answer in time"),
+        _ => error.into(),
+    }
+}

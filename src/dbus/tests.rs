@@ -1,0 +1,221 @@
+//! The wire against its grammar, against garbage, and against a peer played over a pair of sockets.
+
+use super::message::{ERROR, RETURN, SIGNAL};
+use super::{Bus, Call, Message, Refused, Value, length_of, parse_text};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// One value of every type, nested and empty ones among them.
+fn specimens() -> Vec<Value> {
+    let pair = |name: &str, value| Value::Struct(vec![Value::text(name), Value::variant(value)]);
+    vec![
+        Value::Byte(7),
+        Value::Bool(true),
+        Value::Int16(-2),
+        Value::Uint16(3),
+        Value::Int32(-5),
+        Value::Uint32(6),
+        Value::Int64(-8),
+        Value::Uint64(u64::MAX),
+        Value::Double(1.5),
+        Value::text("t€xt"),
+        Value::ObjectPath("/a/b".to_owned()),
+        Value::Signature("a(sv)".to_owned()),
+        Value::Array("t".to_owned(), Vec::new()),
+        Value::Array("y".to_owned(), vec![Value::Byte(1), Value::Byte(2)]),
+        Value::Array("(sv)".to_owned(), vec![pair("x", Value::Uint64(1)), pair("", Value::Bool(false))]),
+        Value::Array(
+            "{sv}".to_owned(),
+            vec![Value::Entry(Box::new((Value::text("k"), Value::variant(Value::Byte(1)))))],
+        ),
+        Value::variant(Value::variant(Value::Array("s".to_owned(), vec![Value::text("deep")]))),
+    ]
+}
+
+fn answer(kind: u8, reply_to: u32, body: Vec<Value>) -> Message {
+    Message { kind, serial: 9, reply_to: Some(reply_to), body, ..Message::default() }
+}
+
+#[test]
+fn a_message_is_read_as_it_was_written() {
+    let message = Message { interface: "a.b".into(), member: "C".into(), ..answer(SIGNAL, 4, specimens()) };
+    let bytes = message.encode();
+    let prefix = bytes.first_chunk().expect("a header");
+    assert_eq!(length_of(prefix).expect("a length"), bytes.len());
+    assert_eq!(Message::parse(&bytes).expect("a message"), message);
+}
+
+#[test]
+fn a_call_is_encoded_as_the_specification_has_it() {
+    let body = [Value::text("x")];
+    let call = Call { destination: "d.e", path: "/", interface: "i.f", member: "M", body: &body };
+    let bytes = call.encode(1);
+    // l, method call, no flags, version 1; 6 bytes of body; serial 1.
+    assert_eq!(bytes[..12], [b'l', 1, 0, 1, 6, 0, 0, 0, 1, 0, 0, 0]);
+    // The first field, at byte 16: path, a variant of "o".
+    assert_eq!(bytes[16..26], [1, 1, b'o', 0, 1, 0, 0, 0, b'/', 0]);
+    assert_eq!(bytes.len() % 8, 6, "the body starts at a multiple of 8");
+    assert_eq!(bytes[bytes.len() - 6..], [1, 0, 0, 0, b'x', 0]);
+}
+
+#[test]
+fn garbage_is_an_error_and_never_a_panic() {
+    let good = answer(RETURN, 1, specimens()).encode();
+    for length in 0..good.len() {
+        assert!(Message::parse(&good[..length]).is_err(), "cut to {length} bytes");
+    }
+    // A small generator of its own: the same garbage in every run.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..20_000 {
+        let mut bytes = good.clone();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            bytes[at] = random(256) as u8;
+        }
+        drop(Message::parse(&bytes));
+        if let Some(prefix) = bytes.first_chunk() {
+            drop(length_of(prefix));
+        }
+    }
+}
+
+#[test]
+fn lengths_and_nesting_have_bounds() {
+    let mut prefix = *answer(RETURN, 1, Vec::new()).encode().first_chunk().expect("a header");
+    prefix[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    length_of(&prefix).expect_err("4 GiB");
+    prefix[0] = b'B';
+    length_of(&prefix).expect_err("big-endian");
+    let deep = (0..100).fold(Value::Byte(1), |inner, _| Value::variant(inner));
+    Message::parse(&answer(RETURN, 1, vec![deep]).encode()).expect_err("a hundred variants");
+    Message::parse(&answer(RETURN, 1, vec![Value::Bool(true)]).encode()).expect("a body");
+}
+
+/// What a bus answers to authentication and Hello.
+fn welcome() -> Vec<u8> {
+    [b"DATA\r\nOK 0123\r\n".to_vec(), answer(RETURN, 1, vec![Value::text(":1.1")]).encode()].concat()
+}
+
+/// A bus that has already said `words`, and the other end.
+fn bus(words: &[u8], patience: Duration) -> (anyhow::Result<Bus>, UnixStream) {
+    let (own, mut peer) = UnixStream::pair().expect("a pair");
+    peer.write_all(words).expect("room in the socket");
+    (Bus::over(own, Instant::now() + patience), peer)
+}
+
+const CALL: Call<'_> = Call { destination: "d.e", path: "/", interface: "i.f", member: "Do", body: &[] };
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn answers_and_signals_find_those_who_wait_for_them() {
+    let signal = |job: &str| Message {
+        kind: SIGNAL,
+        serial: 3,
+        interface: "i.f".into(),
+        member: "Done".into(),
+        body: vec![Value::text(job)],
+        ..Message::default()
+    };
+    let (bus, mut peer) = bus(&welcome(), LONG);
+    let mut bus = bus.expect("a bus");
+    // A signal before the answer it belongs to, one of somebody else's, and an answer to a call that nobody made.
+    for message in
+        [signal("one"), answer(RETURN, 77, Vec::new()), signal("two"), answer(RETURN, 2, vec![Value::Byte(5)])]
+    {
+        peer.write_all(&message.encode()).expect("room");
+    }
+    assert_eq!(bus.call(&CALL).expect("an answer"), [Value::Byte(5)]);
+    let wanted = |body: &[Value]| body.first().and_then(Value::as_text) == Some("two");
+    bus.wait_for("i.f", "Done", wanted).expect("the signal");
+    let refusal = Message { error: "e.Exists".into(), ..answer(ERROR, 3, vec![Value::text("is there")]) };
+    peer.write_all(&refusal.encode()).expect("room");
+    let error = bus.call(&CALL).expect_err("refused");
+    assert_eq!(error.downcast_ref::<Refused>().expect("a refusal").name, "e.Exists");
+    assert_eq!(format!("{error:#}"), "is there (e.Exists)");
+    let mut said = [0; 29];
+    peer.read_exact(&mut said).expect("the authentication");
+    assert_eq!(&said, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
+}
+
+#[test]
+fn a_bus_that_is_silent_closed_or_unfriendly_is_an_error() {
+    let (silent, _peer) = bus(b"DATA\r\n", Duration::from_millis(20));
+    assert_eq!(format!("{:#}", silent.expect_err("silent")), "read from the bus: no answer in time");
+    let (unfriendly, _peer) = bus(b"REJECTED EXTERNAL\r\n", LONG);
+    assert_eq!(format!("{:#}", unfriendly.expect_err("rejected")), "the bus did not accept us: REJECTED EXTERNAL");
+    let (endless, _peer) = bus(&[b'x'; 3000], LONG);
+    assert!(format!("{:#}", endless.expect_err("endless")).contains("a line without end"));
+    let (open, peer) = bus(&welcome(), LONG);
+    drop(peer);
+    let error = open.expect("a bus").call(&CALL).expect_err("closed");
+    assert!(format!("{error:#}").starts_with("call Do: "), "{error:#}");
+    let (own, peer) = UnixStream::pair().expect("a pair");
+    drop(own);
+    drop(peer);
+    let error = Bus::open("unix:path=/nonexistent/bus", Instant::now() + LONG).expect_err("nobody");
+    assert_eq!(format!("{error:#}"), "unix:path=/nonexistent/bus: No such file or directory (os error 2)");
+}
+
+#[test]
+fn values_are_read_from_text() {
+    let list = |element: &str, list: &[Value]| Value::Array(element.to_owned(), list.to_vec());
+    let two = [Value::text("a"), Value::text("b'c")];
+    for (text, value) in [
+        ("true", Value::Bool(true)),
+        (" 15 ", Value::Int32(15)),
+        ("-0x10", Value::Int32(-16)),
+        ("017", Value::Int32(15)),
+        ("uint64 10000000", Value::Uint64(10_000_000)),
+        ("byte 255", Value::Byte(255)),
+        ("1.5", Value::Double(1.5)),
+        ("double 2", Value::Double(2.0)),
+        ("'it\\'s\\n\\u20ac'", Value::text("it's\n€")),
+        ("\"x\"", Value::text("x")),
+        ("objectpath '/a'", Value::ObjectPath("/a".to_owned())),
+        ("['a', \"b'c\"]", list("s", &two)),
+        ("@as []", list("s", &[])),
+        ("@at [1, 2]", list("t", &[Value::Uint64(1), Value::Uint64(2)])),
+        ("('x', uint32 1)", Value::Struct(vec![Value::text("x"), Value::Uint32(1)])),
+        ("('x',)", Value::Struct(vec![Value::text("x")])),
+        ("[('x', true)]", list("(sb)", &[Value::Struct(vec![Value::text("x"), Value::Bool(true)])])),
+        ("<5>", Value::variant(Value::Int32(5))),
+    ] {
+        assert_eq!(parse_text(text), Ok(value), "{text}");
+    }
+    for text in [
+        "",
+        "'",
+        "'a",
+        "[]",
+        "[1, 'a']",
+        "byte 256",
+        "int32 x",
+        "uint64 -1",
+        "5 5",
+        "()",
+        "(1",
+        "<1",
+        "@a 5",
+        "@zz 1",
+        "@s 5",
+        "hello",
+        "boolean 5",
+        "'\\u12'",
+        "'\\u0000'",
+        "{'a': 1}",
+        "b'abc'",
+        "['a' 'b']",
+        "€",
+    ] {
+        parse_text(text).expect_err(text);
+    }
+    parse_text(&"[".repeat(100_000)).expect_err("deep");
+    assert_eq!(parse_text("uint64 x"), Err("expected a value that fits its type at byte 7 of \"uint64 x\"".to_owned()));
+}

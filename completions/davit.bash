@@ -74,7 +74,7 @@ _davit() {
 
     case "${cmd}" in
         davit)
-            opts="-v -h --root --log --log-format --debug --systemd-cgroup --cgroup-manager --rootless --version --help create start run exec state list ps stats events pause resume update kill delete spec plan features"
+            opts="-v -h --root --log --log-format --debug --timings --systemd-cgroup --cgroup-manager --rootless --version --help create start run exec state list ps stats events pause resume update kill delete spec plan features"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_davit_global_optspecs
-    string join \n root= log= log-format= debug systemd-cgroup cgroup-manager= rootless= criu= v/version h/help
+    string join \n root= log= log-format= debug timings systemd-cgroup cgroup-manager= rootless= criu= v/version h/help
 end
 
 function __fish_davit_needs_command
@@ -30,6 +30,7 @@ complete -c davit -n "__fish_davit_needs_command" -l log-format -d 'Format of th
 complete -c davit -n "__fish_davit_needs_command" -l cgroup-manager -d 'Who makes the cgroups: cgroupfs, systemd or disabled [default: cgroupfs]' -r
 complete -c davit -n "__fish_davit_needs_command" -l rootless -d 'Forgive what only root may do: true, false or auto' -r
 complete -c davit -n "__fish_davit_needs_command" -l debug -d 'Log what is done, step by step'
+complete -c davit -n "__fish_davit_needs_command" -l timings -d 'Tell at the end how long each step took: a table, or JSON with --log-format json'
 complete -c davit -n "__fish_davit_needs_command" -l systemd-cgroup -d 'Let systemd make the cgroups; the same as --cgroup-manager systemd'
 complete -c davit -n "__fish_davit_needs_command" -s v -l version -d 'Print the version, the commit and the specification\'s version'
 complete -c davit -n "__fish_davit_needs_command" -s h -l help -d 'Print help'

@@ -2,16 +2,45 @@
 
 use crate::{
     bundle::Container,
-    trial::{Test, rows, skip, tests},
+    trial::{Test, only_davit, rows, skip, tests},
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{fs, path::Path};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![memory_policy, personality];
+    let mut all = tests![apparmor_profile, labels_without_selinux, memory_policy, personality];
     all.extend(rows!("scheduler", SCHEDULERS, scheduler));
     all.extend(rows!("io-priority", IO_PRIORITIES, io_priority));
     all
+}
+
+/// Where the kernel has AppArmor the process is under the profile; one that is not loaded is an error, and so is any where it
+/// has none.
+fn apparmor_profile() {
+    only_davit("runc and crun go without where there is none");
+    let profile = |name: &str| {
+        Container::new(&["/bin/cat", "/proc/self/attr/current"]).edit(|c| c["process"]["apparmorProfile"] = json!(name))
+    };
+    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with('Y'));
+    if enabled {
+        assert_eq!(profile("unconfined").prints(), "unconfined\n");
+        profile("davit-suite-no-such-profile").refused("/process/apparmorProfile");
+    } else {
+        profile("unconfined")
+            .refused("/process/apparmorProfile: \"unconfined\" is asked for, but AppArmor is not enabled");
+    }
+}
+
+fn labels_without_selinux() {
+    only_davit("crun goes without, runc says it otherwise");
+    if Path::new("/sys/fs/selinux/enforce").exists() {
+        skip("this host has SELinux");
+    }
+    let label = "system_u:object_r:container_file_t:s0";
+    let c = Container::sleeper().edit(|c| c["process"]["selinuxLabel"] = json!(label));
+    c.refused("/process/selinuxLabel");
+    let c = Container::sleeper().edit(|c| c["linux"]["mountLabel"] = json!(label));
+    c.refused("/linux/mountLabel").says("SELinux is not enabled");
 }
 
 /// (policy, its number, nice, priority as the kernel counts: 120 + nice, or -1 for a deadline)

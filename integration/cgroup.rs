@@ -177,6 +177,9 @@ const LIMITS: &[Limit] = &[
 ];
 
 fn limit(row: &Limit) {
+    if row.0 == "pids-absent" {
+        only_cgroupfs("systemd has limits of its own for every unit");
+    }
     need_file(row.1, row.3);
     let resources: Value = serde_json::from_str(row.2).unwrap();
     let c = Container::sleeper().edit(|c| {

@@ -2,7 +2,7 @@
 
 use crate::{
     bundle::Container,
-    call::{Output, RUNTIME, runtime_name},
+    call::{Call, Output, RUNTIME, runtime_name},
     trial::{Test, rows, tests},
 };
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ pub(crate) fn tests() -> Vec<Test> {
         log_without_a_directory_fails,
         flags_in_both_spellings,
         an_error_is_told_when_backtraces_are_wanted,
+        timings_are_a_table,
+        timings_are_an_object,
         spec_writes_a_config_that_runs,
         spec_does_not_overwrite,
         spec_rootless_maps_the_user,
@@ -60,7 +62,7 @@ fn bare(words: &[&str]) -> Output {
     let c = Container::sleeper();
     let mut all = vec![RUNTIME.as_str()];
     all.extend(words);
-    crate::call::Call::new(&c.dir, &all).run()
+    Call::new(&c.dir, &all).run()
 }
 
 fn version_is_what_engines_parse() {
@@ -169,6 +171,49 @@ fn log_without_a_directory_fails() {
     c.call(&["--log", "/no/such/directory/log", "list"]).run().fails().says("/no/such/directory/log");
 }
 
+/// The name of a column of the table, and the steps below it.
+fn column<'a>(table: &'a str, title: &str) -> Vec<&'a str> {
+    let rows = table.lines().skip_while(|line| !line.ends_with(title)).skip(1);
+    rows.take_while(|line| !line.starts_with("        us")).map(|line| line[12..].trim()).collect()
+}
+
+fn timed(c: &Container, words: &[&str]) -> Call {
+    c.write();
+    c.call(&[words, &["--bundle", c.dir.to_str().unwrap(), &c.id]].concat())
+}
+
+fn timings_are_a_table() {
+    let c = Container::sh("true");
+    let said = timed(&c, &["--timings", "run"]).run().ok();
+    let own = column(&said.err, "us  davit");
+    for step in ["read config.json", "make the cgroup", "make the process", "wait for the program's end", "in all"] {
+        assert!(own.contains(&step), "no {step:?} in {said:?}");
+    }
+    let process = column(&said.err, "us  the container's process");
+    assert!(process.iter().any(|step| step.ends_with("pivot_root")), "{said:?}");
+    assert!(process.iter().any(|step| step.starts_with("/mounts/0")), "{said:?}");
+}
+
+fn timings_are_an_object() {
+    let c = Container::sleeper();
+    let log = c.dir.join("log");
+    timed(&c, &["--timings", "--log-format", "json", "--log", log.to_str().unwrap(), "create"]).run().ok();
+    let start = ["--timings", "--log-format", "json", "start", &c.id];
+    let started: Value = serde_json::from_str(&c.call(&start).run().ok().err).unwrap();
+    let created: Value = serde_json::from_str(fs::read_to_string(&log).unwrap().trim()).unwrap();
+    assert_eq!((&created["msg"], &created["level"]), (&"timings".into(), &"info".into()));
+    let timings = &created["timings"];
+    let sum =
+        |steps: &Value| steps.as_array().unwrap().iter().map(|step| step["nanoseconds"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum(&timings["davit"]), timings["nanoseconds"], "{timings}");
+    // The process waits inside of what its parent does, so its steps cannot take longer.
+    assert!(sum(&timings["process"]) > 0 && sum(&timings["process"]) <= sum(&timings["davit"]), "{timings}");
+    assert!(timings["process"][0]["step"].is_string(), "{timings}");
+    // Who starts a container that is there already sees its own steps alone.
+    assert_eq!(started["timings"]["process"], json!([]));
+    assert_eq!(c.status(), "running");
+}
+
 /// A program that was linked without the tables for it cannot walk its stack, and must not try.
 fn an_error_is_told_when_backtraces_are_wanted() {
     let c = Container::sleeper();
@@ -249,6 +294,9 @@ fn features_tell_what_is_supported() {
         &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
     );
     has(&features, "/mountOptions", &["rro", "ro", "rprivate", "rbind", "nosymfollow", "tmpcopyup", "idmap"]);
+    for driver in ["systemd", "systemdUser"] {
+        assert_eq!(features.pointer(&format!("/linux/cgroup/{driver}")), Some(&json!(true)), "{driver}");
+    }
     has(&features, "/linux/namespaces", &["pid", "network", "mount", "ipc", "uts", "cgroup", "user"]);
     has(&features, "/linux/capabilities", &["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"]);
     has(

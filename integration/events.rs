@@ -1,7 +1,7 @@
 //! `events`: what a container uses, in the words of runc, and what happens to it, in the moment it does.
 
 use crate::{
-    bundle::{Container, need_controller, wait_in},
+    bundle::{Container, need_controller, only_cgroupfs, wait_in},
     call::{Output, Running},
     kernel,
     operate::{in_status, need},
@@ -181,6 +181,7 @@ fn wait_a_moment_for(dir: &Path, done: impl Fn() -> bool) {
 }
 
 fn an_oom_kill_of_the_first_process_is_told_before_the_end() {
+    only_cgroupfs("the count of kills goes with the scope, at once");
     only_davit("events of another runtime never end by themselves");
     need_controller("memory");
     let c = Container::sh("read x </out/go; exec tail /dev/zero");

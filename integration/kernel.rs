@@ -168,3 +168,22 @@ pub(crate) fn need_idmapped_tmpfs() {
         crate::trial::skip("a tmpfs takes no idmapped mounts before Linux 6.3");
     }
 }
+
+/// From here on these system calls are answered with ENOSYS in this process and all that it becomes or starts. Needs
+/// CAP_SYS_ADMIN, so that no_new_privs stays as it is.
+pub(crate) fn answer_enosys(calls: &[i64]) -> Result<(), Errno> {
+    const RETURN: u16 = 0x06;
+    const ENOSYS: u32 = 0x0005_0000 | libc::ENOSYS as u32;
+    let step = |code: u16, jt: u8, jf: u8, k: u32| libc::sock_filter { code, jt, jf, k };
+    // The call's number, compared with each.
+    let mut program = vec![step(0x20, 0, 0, 0)];
+    for call in calls {
+        program.extend([step(0x15, 0, 1, u32::try_from(*call).unwrap()), step(RETURN, 0, 0, ENOSYS)]);
+    }
+    program.push(step(RETURN, 0, 0, 0x7fff_0000));
+    let length = libc::c_ushort::try_from(program.len()).unwrap();
+    let whole = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: the kernel copies the program, whose length is passed along, before the call returns.
+    let raw = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const whole) };
+    Errno::result(raw).map(drop)
+}

@@ -1,7 +1,7 @@
 //! create, start, state, kill, delete, run, list: what each does in each status, and what is left behind.
 
 use crate::{
-    bundle::{Container, push, wait_in, without_namespace},
+    bundle::{Container, only_cgroupfs, push, wait_in, without_namespace},
     call::{Call, LIMIT},
     kernel,
     trial::{Test, rows, tests},
@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
         edits_of_the_config_after_create_mean_nothing,
         state_tells_the_oci_fields,
         state_has_annotations,
+        reserved_annotations_change_nothing,
         state_output_is_two_space_json_without_end_of_line,
         state_directory_is_private_and_named_by_the_id,
         init_is_a_child_of_the_caller,
@@ -110,6 +111,22 @@ fn state_has_annotations() {
     let c = Container::sleeper().edit(|c| c["annotations"] = json!({"org.example/a=b": "1=2", "empty": ""}));
     c.create().ok();
     assert_eq!(c.state()["annotations"], json!({"org.example/a=b": "1=2", "empty": ""}));
+}
+
+/// Reserved for the image's own words; they are handed on, and whatever they say changes nothing.
+fn reserved_annotations_change_nothing() {
+    let image = |name: &str| format!("org.opencontainers.image.{name}");
+    let words =
+        [("os", "windows"), ("architecture", "s390x"), ("variant", "v9"), ("stopSignal", "SIGUSR1"), ("author", "")];
+    let words: serde_json::Map<_, _> = words.iter().map(|(name, word)| (image(name), json!(word))).collect();
+    let c = Container::sh(
+        "trap 'echo usr1 >/out/told' USR1; trap 'echo term >/out/told' TERM; echo >/out/up; sleep 1000 & wait",
+    );
+    let c = c.edit(|c| c["annotations"] = json!(words)).up();
+    assert_eq!(c.state()["annotations"], json!(words));
+    c.wait_out("up");
+    c.call(&["kill", &c.id]).run().ok();
+    assert_eq!(c.wait_out("told"), "term\n");
 }
 
 fn state_output_is_two_space_json_without_end_of_line() {
@@ -442,6 +459,7 @@ fn run_leaves_nothing() {
 }
 
 fn run_keep_leaves_state_and_cgroup() {
+    only_cgroupfs("a scope ends with its last process");
     let c = Container::sh("exit 4");
     c.prepare("run", &["--keep"]).run().exits(4);
     assert_eq!(c.status(), "stopped");

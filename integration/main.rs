@@ -3,7 +3,8 @@
 //! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
 //! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
-//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container;
+//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
+//! as `integration without …` it takes system calls away from a command;
 //! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime.
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@ mod foreground;
 mod hooks;
 mod joining;
 mod kernel;
+mod kernels;
 mod lifecycle;
 mod mounts;
 mod namespaces;
@@ -44,10 +46,12 @@ mod real;
 mod rootless;
 mod seccomp;
 mod systemd;
+mod systemd_user;
 mod terminal;
 mod trial;
 mod userns;
 mod verbs;
+mod without;
 
 use std::process::ExitCode;
 
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args();
     match words.nth(1).as_deref() {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
+        Some("without") => return without::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
         _ => {}
     }
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         foreground::tests,
         hooks::tests,
         joining::tests,
+        kernels::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,
@@ -85,6 +91,7 @@ fn main() -> ExitCode {
         rootless::tests,
         seccomp::tests,
         systemd::tests,
+        systemd_user::tests,
         terminal::tests,
         userns::tests,
         verbs::tests,

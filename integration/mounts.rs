@@ -15,6 +15,7 @@ use std::{
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         only_the_configured_mounts_are_there,
+        nothing_is_mounted_that_is_not_asked_for,
         mounts_stay_in_the_container,
         mounts_are_done_in_order,
         remount_changes_an_earlier_mount,
@@ -261,6 +262,19 @@ fn only_the_configured_mounts_are_there() {
     let mut points: Vec<_> = table(&c).into_iter().map(|line| line.point).collect();
     points.sort_unstable();
     assert_eq!(points, ["/", "/dev", "/dev/pts", "/dev/shm", "/proc", "/sys", "/sys/fs/cgroup"]);
+}
+
+/// What every program expects (/proc, /sys, /dev/pts, /dev/shm) comes from the configuration, or not at all.
+fn nothing_is_mounted_that_is_not_asked_for() {
+    let c = Container::sleeper().edit(|c| {
+        c["mounts"] = json!([]);
+        c["linux"]["maskedPaths"] = json!([]);
+        c["linux"]["readonlyPaths"] = json!([]);
+    });
+    let c = c.up();
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap();
+    let points: Vec<_> = mounts.lines().filter_map(|line| line.split(' ').nth(4)).collect();
+    assert_eq!(points, ["/"], "{mounts}");
 }
 
 fn mounts_stay_in_the_container() {

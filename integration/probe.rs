@@ -20,6 +20,7 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
         ["readable", names @ ..] => readable(names),
         ["notify", text] => notify(text),
         ["writable", names @ ..] => writable(names),
+        ["uname26", command @ ..] => return as_linux_26(command),
         _ => {
             return attacker::main(&words).unwrap_or_else(|| {
                 eprintln!("probe: what is {words:?}?");
@@ -86,4 +87,13 @@ fn writable(names: &[&str]) {
     for name in names {
         tell(name, File::options().write(true).open(name).map(|_| ()));
     }
+}
+
+/// Runs a command, on the host, that sees a kernel called 2.6 (personality(2), UNAME26).
+fn as_linux_26(command: &[&str]) -> ExitCode {
+    use std::os::unix::process::CommandExt;
+    kernel::syscall(libc::SYS_personality, [0x002_0000, 0, 0, 0, 0, 0]).unwrap();
+    let error = std::process::Command::new(command[0]).args(&command[1..]).exec();
+    eprintln!("{}: {error}", command[0]);
+    ExitCode::from(127)
 }

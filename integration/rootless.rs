@@ -35,6 +35,8 @@ pub(crate) fn tests() -> Vec<Test> {
         sysfs_of_an_own_network,
         a_limit_without_a_cgroup_is_refused,
         root_of_an_outer_user_namespace,
+        podmans_shape_in_an_outer_user_namespace,
+        rootlesskits_shape,
     ]
 }
 
@@ -349,4 +351,39 @@ fn root_of_an_outer_user_namespace() {
     });
     let said = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
     assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
+}
+
+/// As Podman does without root: the runtime is root of a user namespace with ranges, and the container has none of its own.
+fn podmans_shape_in_an_outer_user_namespace() {
+    let user = User::new("exec sleep 1000", |c| {
+        c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "user");
+        for map in ["uidMappings", "gidMappings"] {
+            c["linux"].as_object_mut().unwrap().remove(map);
+        }
+    });
+    let script = "./runtime run --detach $0 || exit
+        ./runtime exec $0 sh -c 'id -u; grep -c . /proc/1/cmdline'; status=$?
+        ./runtime delete --force $0; exit $status";
+    let said = user.call(&["unshare", "-Ur", "--mount", "sh", "-c", script, &user.id]).ok().out;
+    assert_eq!(said, "0\n1\n");
+}
+
+/// As RootlessKit does for Docker: namespaces with ranges around the daemon, where root drops what it is not for another user.
+fn rootlesskits_shape() {
+    apart(|| {
+        let user = User::new("id -u; id -G; cat /proc/self/uid_map", |c| {
+            c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "user");
+            c["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "network"}));
+            for map in ["uidMappings", "gidMappings"] {
+                c["linux"].as_object_mut().unwrap().remove(map);
+            }
+            c["process"]["user"] = json!({"uid": 7, "gid": 8, "additionalGids": [9]});
+        });
+        give_range(&user.dir);
+        let outer = ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--net", "--cgroup"];
+        let said = user.call(&[&outer[..], &["./runtime", "run", &user.id]].concat()).ok().out;
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        // How much of the range unshare takes is its own affair.
+        assert!(words.starts_with("7 8 9 0 1000 1 1 300000 "), "{words}");
+    });
 }

@@ -104,6 +104,9 @@ struct Globals {
     /// Log what is done, step by step
     #[arg(long)]
     debug: bool,
+    /// Tell at the end how long each step took: a table, or JSON with --log-format json
+    #[arg(long)]
+    timings: bool,
     /// Let systemd make the cgroups; the same as --cgroup-manager systemd
     #[arg(long)]
     systemd_cgroup: bool,
@@ -173,15 +176,19 @@ pub(crate) fn run(mut words: Vec<OsString>) -> (anyhow::Result<u8>, Log) {
         argv::rewrite(&mut words, at + 1, &(verb.define)(Command::new(verb.name)), !verb.flags_end);
     }
     // The log is opened before the line is judged, so that a wrong line can be told in it.
-    let log = match open_log(&words[..at]) {
+    let mut log = match open_log(&words[..at]) {
         Ok(log) => log,
         Err(error) => return (Err(error), Log::default()),
     };
+    if words[..at].iter().any(|word| word == "--timings") {
+        log.time();
+    }
     let format = argv::peek(&words[..at], "log-format").unwrap_or(OsStr::new("text"));
     if format.to_str().and_then(Format::named).is_none() {
         return (Err(anyhow::anyhow!("invalid log-format: {}", format.display())), log);
     }
     let result = perform(globals, &words, at, verb, &log);
+    log.tell_timings();
     (result, log)
 }
 
@@ -195,7 +202,9 @@ fn open_log(words: &[OsString]) -> anyhow::Result<Log> {
 
 /// Parses the words, of which the command is at `at`, and performs the command.
 fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>, log: &Log) -> anyhow::Result<u8> {
-    let matches = match tree(globals).try_get_matches_from(words) {
+    // Of the commands only the one that is meant is described to clap. The whole tree tells what is wrong, and helps.
+    let meant = tree(globals, verb.map_or(VERBS, std::slice::from_ref)).try_get_matches_from(words);
+    let matches = match meant.or_else(|_| whole().try_get_matches_from(words)) {
         Ok(matches) => matches,
         Err(error) => {
             // What is wrong before the command is no mistake in the command's words.
@@ -208,10 +217,11 @@ fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>,
         return output::print(&version(words.first())).map(|()| 0);
     }
     log.debug(|| format!("davit {}: {words:?}", env!("CARGO_PKG_VERSION")));
+    log.lap("read the command line");
     let scene = Scene { globals: &globals, log };
     match (matches.subcommand(), verb) {
         (Some((_, matches)), Some(verb)) => (verb.perform)(matches, &scene),
-        _ => output::print(&tree(Globals::augment_args(bare(NAME))).render_long_help().to_string()).map(|()| 0),
+        _ => output::print(&whole().render_long_help().to_string()).map(|()| 0),
     }
 }
 
@@ -220,8 +230,13 @@ fn starts_with(word: &OsStr, flag: &str) -> bool {
     word.as_bytes().split(|&byte| byte == b'=').next() == Some(flag.as_bytes())
 }
 
-/// The whole command line. What belongs to one command only is defined when that command is used.
-fn tree(globals: Command) -> Command {
+/// The whole command line.
+fn whole() -> Command {
+    tree(Globals::augment_args(bare(NAME)), VERBS)
+}
+
+/// The command line as far as those commands go. What belongs to one command only is defined when that command is used.
+fn tree(globals: Command, verbs: &[Verb]) -> Command {
     let top = globals
         .about("Runs containers as the OCI runtime specification describes them, on Linux with cgroup v2")
         .override_usage("davit [OPTIONS] COMMAND [ARGUMENTS]")
@@ -231,7 +246,7 @@ fn tree(globals: Command) -> Command {
              Exit status: 0 when done; 1 on any error; 255 when a command could not be executed in a container;\n\
              run without --detach: the program's own, or 128 and the signal that killed it.",
         );
-    VERBS.iter().fold(top, |top, verb| {
+    verbs.iter().fold(top, |top, verb| {
         let command = bare(verb.name).about(verb.about).long_about(verb.help).defer(verb.define);
         top.subcommand(command)
     })

@@ -20,9 +20,11 @@ use crate::plan::act::{Act, InRoot, Start};
 use crate::plan::namespaces::{USER, Writer};
 use crate::sys::pipe::Meanwhile;
 use crate::sys::program::Strings;
+use crate::sys::stopwatch::Board;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 /// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
 pub(crate) struct Given {
@@ -44,6 +46,8 @@ pub(crate) struct Given {
     pub(crate) arguments: Strings,
     /// The environment of the program.
     pub(crate) environment: Strings,
+    /// Where to write down when each step was done, if somebody wants to know: slot 0 is the beginning.
+    pub(crate) board: Option<Rc<Board>>,
 }
 
 /// What `DisownExecutable` needs.
@@ -136,6 +140,9 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
     let hidden = if mapped_by_user { Ok(()) } else { credentials::undumpable() };
     // Modes are given in full wherever something is made.
     limits::set_umask(0);
+    let board = given.board.clone();
+    let done = |steps| board.as_ref().map_or((), |board| board.mark(steps));
+    done(0);
     let mut init = Init {
         plan,
         given: &mut given,
@@ -155,6 +162,7 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
         for (index, planned) in plan.init.iter().enumerate() {
             step = index;
             init.act(&planned.act)?;
+            done(index + 1);
         }
         Ok(())
     });
@@ -187,7 +195,11 @@ impl<'a> Init<'a> {
             Act::BecomeRoot => identity::become_root()?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,
-            Act::NewSessionKeyring(name) => namespace::new_session_keyring(name)?,
+            Act::NewSessionKeyring(name) => match namespace::new_session_keyring(name) {
+                // A kernel without keyrings has nothing of the caller's to hide.
+                Err(Errno::ENOSYS) => (),
+                other => other?,
+            },
             Act::LoopbackUp => namespace::loopback_up()?,
             Act::ResetSignals => limits::reset_signals()?,
             Act::SetCpuAffinity(cpus) => limits::set_cpu_affinity(cpus)?,

@@ -13,12 +13,15 @@ use crate::init::{self, ContainerHooks, Given};
 use crate::plan::act::{Act, Gate};
 use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{Lent, Plan, Step};
+use crate::report::ProcessStep;
 use crate::sys::clone::{self, Side};
 use crate::sys::program::Strings;
+use crate::sys::stopwatch::Board;
 use crate::sys::{Errno, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use explain::{after_start, errno_words, not_born, printed, steps_after_start};
@@ -39,6 +42,8 @@ pub(crate) struct Kit<'a> {
     pub(crate) hooks: ContainerHooks,
     /// The process whose namespaces it joins.
     pub(crate) process: Option<OwnedFd>,
+    /// Somebody wants to know how long each step takes.
+    pub(crate) timed: bool,
 }
 
 /// Why the kernel took no process into a cgroup, to the one that is to be tried instead.
@@ -63,6 +68,7 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
     channel: Channel,
     reaped: bool,
+    board: Option<Rc<Board>>,
 }
 
 /// Makes the process. It works until its first gate while the caller goes on.
@@ -75,7 +81,10 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     let disowns = plan.init.iter().any(|step| step.act == Act::DisownExecutable);
     let own_file = disowns.then(lend::own_file).transpose()?;
     let lent = lend::all(plan, kit.process.as_ref())?;
+    let board = kit.timed.then(|| Board::new(plan.init.len() + 1)).transpose().context("share memory")?;
+    let board = board.map(Rc::new);
     let given = Given {
+        board: board.clone(),
         lent,
         channel: childs,
         listener: kit.listener,
@@ -95,7 +104,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
         Side::Child => init::perform(plan, given),
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };
-    let child = Child { pid, pidfd, channel: own, reaped: false };
+    let child = Child { pid, pidfd, channel: own, reaped: false, board };
     drop(given);
     entered.leave()?;
     Ok(child)
@@ -111,13 +120,14 @@ fn launch_staged(plan: &Plan, given: Given, cgroups: Cgroups<'_>, own: Channel) 
         Side::Child => stage(plan, given),
         Side::Parent { pid, .. } => pid,
     };
+    let board = given.board.clone();
     drop(given);
     let message = own.next();
     let status = clone::wait(stage).context("wait for the stage")?;
     match message? {
         Message::Made(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            let child = Child { pid, pidfd, channel: own, reaped: false };
+            let child = Child { pid, pidfd, channel: own, reaped: false, board };
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)
@@ -304,6 +314,20 @@ impl Child {
     /// Tells the child that its parent has nothing more to do: it waits for `start` from now on.
     pub(crate) fn go_on(&self) -> Result<()> {
         self.channel.go().context("speak to the container's process")
+    }
+
+    /// How long the steps took that the process has taken so far, if that was asked for.
+    pub(crate) fn timings(&self, plan: &Plan) -> Vec<ProcessStep> {
+        let Some(board) = &self.board else { return Vec::new() };
+        let steps = plan.init.iter().enumerate();
+        let timed = steps.filter_map(|(index, step)| Some((step, board.between(index, index + 1)?)));
+        timed
+            .map(|(step, nanoseconds)| ProcessStep {
+                origin: step.origin.to_string(),
+                act: step.act.to_string(),
+                duration: Duration::from_nanos(nanoseconds),
+            })
+            .collect()
     }
 
     /// Lets the process live without this one.

@@ -191,7 +191,12 @@ impl Host {
 
 /// Decides everything about a new container.
 pub(crate) fn compile(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
-    order::create(spec, host, request).and_then(countable).inspect(checked)
+    let mut plan = order::create(spec, host, request).and_then(countable)?;
+    if request.scope {
+        scope::round_quota(&mut plan.resources);
+    }
+    checked(&plan);
+    Ok(plan)
 }
 
 /// Decides everything about another process in the container that `spec` describes.
@@ -217,7 +222,8 @@ fn checked(plan: &Plan) {
 /// Whether a process has to join by way of another: one that is born in the container's pid namespace is seen there
 /// before it has left the host's root and parted from the host's descriptors, and CAP_SYS_PTRACE outside of a user namespace
 /// overrides its being undumpable. Whether anybody in there has it cannot be known: an earlier `exec` may have given it.
-/// A caller without privilege can enter the pid namespace from inside the user namespace only.
+/// A caller without privilege can enter the pid namespace from inside the user namespace only, and root of an outer one
+/// could not leave it again.
 pub(crate) fn joins_unseen(host: &Host, kinds: u64) -> bool {
     let user = kinds & namespaces::USER != 0;
     if user { !host.privileged || host.cannot_return } else { kinds & namespaces::PID != 0 }

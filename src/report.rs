@@ -6,8 +6,10 @@
 
 mod log;
 pub(crate) mod time;
+mod timings;
 
 pub(crate) use log::{Format, Log};
+pub(crate) use timings::ProcessStep;
 
 use std::error::Error;
 use std::fmt::{self, Write};

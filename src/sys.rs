@@ -24,6 +24,7 @@ pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod seccomp;
 pub(crate) mod socket;
+pub(crate) mod stopwatch;
 pub(crate) mod terminal;
 
 pub(crate) use nix::errno::Errno;

@@ -1,5 +1,5 @@
-//! `docs/spec-coverage.md` tells the truth about its names: every item of the specification has its row, and every file
-//! and test that a row names exists.
+//! `docs/spec-coverage.md` and `docs/security.md` tell the truth about their names: every item of the specification has its
+//! row, every file and test that a row names exists, and no attack is played that no row speaks of.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -71,6 +71,29 @@ fn every_row_names_files_and_tests_that_exist() {
     let mut sources = BTreeMap::new();
     let problems: Vec<_> = rows(&text).iter().flat_map(|row| wrong(row, &mut sources)).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_attack_names_files_and_tests_that_exist() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    let rows = rows(&text);
+    let mut sources = BTreeMap::new();
+    let problems: Vec<_> = rows.iter().flat_map(|row| wrong(row, &mut sources)).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    // The other way round: each CVE that a test is named after has a row.
+    let attacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/attacks");
+    let mut seen = 0;
+    for entry in fs::read_dir(attacks).unwrap() {
+        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for rest in source.split("cve_").skip(1) {
+            let Some(number) = rest.get(..4).zip(rest.get(5..)) else { continue };
+            let digits: String = number.1.chars().take_while(char::is_ascii_digit).collect();
+            let id = format!("CVE-{}-{digits}", number.0);
+            seen += 1;
+            assert!(rows.iter().any(|row| row.item.contains(&id)), "{id} has no row");
+        }
+    }
+    assert!(seen > 20, "only {seen} names were seen");
 }
 
 #[test]

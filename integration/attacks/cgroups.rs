@@ -70,7 +70,8 @@ fn at_create(row: &Name) {
     let before = depths(&foreign);
     let resources = row.1(&way(&c, &foreign.0));
     let c = c.edit(|c| c["linux"]["resources"] = resources);
-    c.create().fails();
+    // Refused or passed over: which, is for `badinput` to say.
+    c.create();
     assert_eq!(depths(&foreign), before, "a foreign cgroup was written to");
 }
 
@@ -79,7 +80,7 @@ fn at_update(row: &Name) {
     let foreign = Foreign::new(&c.id);
     let before = depths(&foreign);
     let resources = row.1(&way(&c, &foreign.0));
-    c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().fails();
+    c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run();
     assert_eq!(depths(&foreign), before, "a foreign cgroup was written to");
 }
 

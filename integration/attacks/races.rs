@@ -8,7 +8,7 @@ use crate::{
     bundle::{Container, push},
     call::LIMIT,
     kernel,
-    trial::{Test, rows},
+    trial::{Test, only_davit, rows},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink};
@@ -92,9 +92,9 @@ fn bind_file(config: &mut Value, number: usize) {
     push(&mut config["mounts"], mount);
 }
 
-/// What is mounted in the container, as far as it can be reached from its root.
-fn mounts(c: &Container) -> String {
-    fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap()
+/// What is mounted in the container, as far as it can be reached from its root; nothing if it has ended.
+fn mounts(c: &Container) -> Option<String> {
+    fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).ok()
 }
 
 /// What is masked or read-only in the container's procfs, wherever that has gone.
@@ -108,6 +108,9 @@ fn closed_in_proc(mounts: &str) -> BTreeSet<String> {
 }
 
 fn race(race: &Race) {
+    if race.0 == "proc" {
+        only_davit("runc and crun lose this race, though not every time");
+    }
     let mut c = Container::sleeper();
     let host = outside(&c);
     fs::write(c.dir.join("raced"), "").unwrap();
@@ -122,22 +125,22 @@ fn race(race: &Race) {
     let words = ["swap", &format!("/victim/{one}"), &format!("/victim/{other}")];
     let volume = c.root("");
     let attacker = Container::probe(&words).mount("/victim", "bind", volume.to_str().unwrap(), &["rbind", "rw"]);
-    let usual = closed_in_proc(&mounts(&Container::sleeper().up()));
+    let usual = closed_in_proc(&mounts(&Container::sleeper().up()).unwrap());
     assert!(usual.contains("sys"), "{usual:?}");
     let attacker = Attacker::new(attacker);
     let mut created = 0;
     for _ in 0..CREATIONS {
         let said = c.create();
         if said.code() == 0 {
-            created += 1;
             let pid = c.pid();
-            let mounts = mounts(&c);
-            let inside = mounts.lines().filter(|line| line.contains("raced")).count();
-            assert_eq!(inside, *expected, "a mount is not where the container's root is:\n{mounts}");
-            // A mount goes with the name it is on; what closes paths in it goes with the mount.
-            let closed = closed_in_proc(&mounts);
-            assert_eq!(closed, usual, "not everything of /proc is closed:\n{mounts}");
-            c.kill("KILL").ok();
+            if let Some(mounts) = mounts(&c) {
+                created += 1;
+                let inside = mounts.lines().filter(|line| line.contains("raced")).count();
+                assert_eq!(inside, *expected, "a mount is not where the container's root is:\n{mounts}");
+                // A mount goes with the name it is on; what closes paths in it goes with the mount.
+                assert_eq!(closed_in_proc(&mounts), usual, "not everything of /proc is closed:\n{mounts}");
+            }
+            c.kill("KILL");
             kernel::wait_exit(pid, LIMIT);
             c.delete().ok();
         }

@@ -97,7 +97,7 @@ fn parent_of_own(file: &str) -> Result<PathBuf> {
     };
     // The kernel marks the path of a cgroup that was removed under its processes.
     let own = Path::new(own.strip_suffix(" (deleted)").unwrap_or(own));
-    if own.components().any(|part| part == std::path::Component::ParentDir) {
+    if own.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
         bail!("this process is in a cgroup outside of its cgroup namespace; give an absolute cgroupsPath");
     }
     Ok(own.parent().unwrap_or(Path::new("")).to_owned())
@@ -146,6 +146,8 @@ mod tests {
             assert_eq!(parent_of_own(file).expect(file), Path::new(parent), "{file}");
         }
         parent_of_own("0::/../../x\n").expect_err("a cgroup outside of the namespace");
+        // Found by hack/fuzz: a second slash made the path absolute, and so one of the host's.
+        parent_of_own("0:://a/b\n").expect_err("not below the mount point");
         parent_of_own("4:memory:/x\n").expect_err("no cgroup v2");
     }
 

@@ -46,13 +46,19 @@ impl Cgroup {
         if self.is_own() {
             self.remove()?;
         } else {
-            self.kill()?;
-            if !self.wait_empty(LEAVING)? {
-                bail!("cgroup {} is not empty after {} seconds", self.path().display(), LEAVING.as_secs());
-            }
+            self.empty()?;
         }
         remove_made(&self.layout, &self.made);
         Ok(())
+    }
+
+    /// Kills what is inside, and waits for its end.
+    pub(crate) fn empty(&self) -> Result<()> {
+        self.kill()?;
+        match self.wait_empty(LEAVING)? {
+            true => Ok(()),
+            false => bail!("cgroup {} is not empty after {} seconds", self.path().display(), LEAVING.as_secs()),
+        }
     }
 }
 

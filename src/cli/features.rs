@@ -35,7 +35,7 @@ fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
         mount_options,
         namespaces: &words::NAMESPACES,
         capabilities: &words::CAPABILITIES,
-        cgroup: Cgroup { v1: false, v2: true, systemd: false, systemd_user: false, rdma: true },
+        cgroup: Cgroup { v1: false, v2: true, systemd: true, systemd_user: true, rdma: true },
         seccomp: Seccomp {
             enabled: true,
             actions: &words::SECCOMP_ACTIONS,
@@ -53,6 +53,6 @@ fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
         checkpoint: false,
         version: env!("CARGO_PKG_VERSION"),
         commit: option_env!("DAVIT_COMMIT").unwrap_or_default(),
-        unsafe_annotations: &["bundle", "org.systemd.property.", "org.criu.config"],
+        unsafe_annotations: &["org.systemd.property."],
     }
 }

@@ -3,8 +3,8 @@
 //! They are kept with the source, so that a package needs nothing but the checkout and the program does not have to carry
 //! what writes them. `DAVIT_BLESS=1 cargo test --bin davit shipped` writes what the definitions say now.
 
-use super::{Globals, NAME, VERBS, bare, tree};
-use clap::{Args, Command};
+use super::{NAME, VERBS, whole};
+use clap::Command;
 use clap_complete::Shell;
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The whole command line, as it is shown: `help` and what is hidden are for who knows them already.
 fn definitions() -> Command {
-    let mut all = tree(Globals::augment_args(bare(NAME))).disable_help_subcommand(true);
+    let mut all = whole().disable_help_subcommand(true);
     all.build();
     all
 }

@@ -7,12 +7,13 @@ use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
-    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, cgroups, files, notify,
+    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, START, Status, cgroups, dir, files,
+    notify,
 };
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
 use crate::host;
-use crate::init::{ContainerHooks, StateDocument};
+use crate::init::ContainerHooks;
 use crate::launch::{self, Child, Kit};
 use crate::plan::namespaces::PID;
 use crate::plan::placement::Place;
@@ -22,8 +23,7 @@ use crate::resctrl;
 use crate::spec::load;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
-use crate::sys::socket;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -70,6 +70,7 @@ impl Build {
         let file = bundle.join("config.json");
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let layout = if described.is_some() { None } else { cgroups::layout(&request)? };
+        log.lap("look at the bundle and the cgroups");
         let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
             let host = match described {
@@ -101,7 +102,9 @@ impl Build {
                 return Err(Several::from(rejected.with(&more)).into());
             }
         };
+        log.lap("read config.json");
         let (plan, place) = compile(&loaded.spec)?.map_err(Several::from)?;
+        log.lap("look at the host and decide");
         for warning in loaded.warnings.iter().chain(&plan.warnings) {
             log.warning(warning);
         }
@@ -161,23 +164,10 @@ impl Build {
         if create_container.is_empty() && start_container.is_empty() {
             return Ok(ContainerHooks::default());
         }
-        let states = [state_document(record, Status::Creating)?, state_document(record, Status::Created)?];
+        let document = |status| super::hooks::state_document(record, status);
+        let states = [document(Status::Creating)?, document(Status::Created)?];
         Ok(ContainerHooks { create_container, start_container, states })
     }
-}
-
-/// A state document with a number of ten digits for a pid, which ten blanks then replace.
-fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
-    const STAND_IN: i32 = 1_234_567_890;
-    let mut record = record.clone();
-    record.init = Some(Process { pid: STAND_IN, start_time: 0 });
-    let mut text = super::state_for_hooks(&record, status)?;
-    // Inside a JSON string the quotes would be escaped, so this can only be the member itself.
-    let member = format!("\"pid\":{STAND_IN}");
-    let at = text.windows(member.len()).position(|part| part == member.as_bytes());
-    let pid_at = at.context("the state document has no pid")? + "\"pid\":".len();
-    text[pid_at..pid_at + 10].fill(b' ');
-    Ok(StateDocument { text, pid_at })
 }
 
 fn is_rootless(request: &CreateRequest) -> bool {
@@ -227,9 +217,14 @@ impl<'a> Building<'a> {
         let resources = &build.plan.resources;
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional: &optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
-        record.cgroup = making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose()?;
+        record.cgroup = match making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose() {
+            // The cgroup that is in the way is that container's.
+            Err(_) if root.of(&build.request.id).exists() => bail!(dir::TAKEN),
+            foreseen => foreseen?,
+        };
         let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
+        log.lap("claim the name");
         let foreseen = record.cgroup.take();
         let mut cgroup =
             making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()?.flatten().map(Rc::new);
@@ -237,7 +232,8 @@ impl<'a> Building<'a> {
             record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
-        let listener = (!build.runs).then(|| listen(new.path())).transpose()?;
+        log.lap("make the cgroup");
+        let listener = (!build.runs).then(|| files::listen(new.path(), START_DRAFT)).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
         let refused = |errno| Err(launch::not_born(&path, errno));
         let kit = Kit {
@@ -250,9 +246,11 @@ impl<'a> Building<'a> {
             other_cgroup: Some(&refused),
             listener,
             hooks: build.container_hooks(&record)?,
+            timed: log.is_timed(),
             ..Kit::default()
         };
         let mut child = launch::launch(&build.plan, kit)?;
+        log.lap("make the process");
         if let (None, Some((driver, wanted)), Some(foreseen)) = (&cgroup, &mut making, foreseen)
             && let Some(placed) = driver.place(wanted, &foreseen, child.pid)?
         {
@@ -276,16 +274,17 @@ impl<'a> Building<'a> {
         let (devices, groups) = (Rc::clone(&net_devices), Rc::clone(&resctrl));
         new.on_failure("give the network devices back", move || devices.borrow_mut().take_back());
         new.on_failure("remove the resctrl groups", move || groups.borrow().remove());
-        let (cgroup_of, console_of) = (cgroup.as_deref(), &mut console);
         let mut host = Hosting {
             build: &build,
             record: &record,
-            cgroup: cgroup_of,
-            console: console_of,
+            cgroup: cgroup.as_deref(),
+            console: &mut console,
             net_devices,
             resctrl: Rc::clone(&resctrl),
         };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        log.lap("limit the process and serve it until it is ready");
+        log.process_steps(child.timings(&build.plan));
         record.resctrl = resctrl.borrow().clone();
         let building = Building { build, record, child, console, cgroup, new, log };
         match ready {
@@ -296,7 +295,13 @@ impl<'a> Building<'a> {
 
     /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
     fn fail(self, error: anyhow::Error) -> anyhow::Error {
-        let error = self.out_of_memory().unwrap_or(error);
+        let error = match self.out_of_memory() {
+            // systemd removes the cgroup with its last process, and so the count of what was killed.
+            None if self.is_gone_with_its_count(&error) => {
+                anyhow!("{error:#} (possibly OOM-killed: memory limit too low?)")
+            }
+            told => told.unwrap_or(error),
+        };
         let Building { record, child, new, log, .. } = self;
         drop(child);
         // Whoever has deleted the container meanwhile has run them.
@@ -310,6 +315,12 @@ impl<'a> Building<'a> {
     fn out_of_memory(&self) -> Option<anyhow::Error> {
         let kills = self.cgroup.as_ref()?.oom_kills().ok().flatten()?;
         (kills > 0).then(|| anyhow!("container init was OOM-killed (memory limit too low?)"))
+    }
+
+    fn is_gone_with_its_count(&self, error: &anyhow::Error) -> bool {
+        let limited = self.build.plan.resources.writes.iter().any(|write| write.file == "memory.max");
+        let killed = error.to_string().ends_with(&format!("signal {}", libc::SIGKILL));
+        killed && limited && self.record.cgroup.as_ref().is_some_and(|made| made.unit.is_some() && !made.path.exists())
     }
 
     /// Tells what engines wait for: the pid file and the pidfd.
@@ -333,6 +344,7 @@ impl<'a> Building<'a> {
         }
         self.child.release();
         self.new.keep();
+        self.log.lap("write the state");
         Ok(())
     }
 
@@ -359,7 +371,10 @@ impl<'a> Building<'a> {
         self.announce()?;
         self.record.creator = None;
         self.new.write(&self.record)?;
+        self.log.lap("write the state");
         self.child.start(&self.build.plan)?;
+        self.log.lap("serve the process until its program is executed");
+        self.log.process_steps(self.child.timings(&self.build.plan));
         let pidfd = self.child.pidfd.as_fd();
         let attend = || foreground.and_then(|foreground| foreground.forward(pidfd));
         let signals = foreground.map(|foreground| (foreground.as_fd(), &attend as &dyn Fn() -> Option<i32>));
@@ -382,10 +397,3 @@ const SCATTERED: &str = "the container has neither a pid namespace nor a cgroup 
 
 /// The name of the start socket until the container is created.
 const START_DRAFT: &str = ".start";
-
-/// The socket at which a created container waits. Bound by a short way, since a socket's path has 108 bytes at most.
-fn listen(directory: &Path) -> Result<std::os::fd::OwnedFd> {
-    let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
-    let path = files::by_descriptor(&held, START_DRAFT);
-    socket::listen_at(&path).map_err(std::io::Error::from).with_context(|| format!("listen in {}", directory.display()))
-}

@@ -53,6 +53,7 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
         Err(error) => return Err(error),
     };
     let container = Container::seen(record, dir.path().to_owned())?;
+    log.lap("find the container");
     match container.status {
         Status::Stopped | Status::Created => {}
         _ if force => {}
@@ -64,18 +65,22 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
 /// Kills and removes everything there is of a container whose lock is held.
 pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     end(record)?;
+    log.lap("end the processes");
     let cgroup = record.open_cgroup()?;
-    // systemd may be gone, or the user's own with the user. Then there is no scope any more, and the cgroup is ours to remove.
     let stopped = record.cgroup.as_ref().map_or(Ok(()), |made| made.stop_unit(cgroup.as_ref()));
     if let Err(error) = stopped {
+        // The bus may be gone, and the user's own systemd with its user. One that is there removes an empty cgroup by itself,
+        // and would take the scope for alive if we did it.
         log.warning_of(&error);
-    }
-    if let Some(cgroup) = cgroup {
+        cgroup.map_or(Ok(()), |cgroup| cgroup.empty())?;
+    } else if let Some(cgroup) = cgroup {
         // Kills what the first process left behind. A cgroup that was there before the container is emptied and stays.
         cgroup.unmake()?;
     }
     record.resctrl.remove()?;
+    log.lap("remove the cgroup");
     locked.remove()?;
+    log.lap("remove the state");
     hooks::poststop(record, log);
     Ok(())
 }

@@ -21,6 +21,9 @@ const STATE_DRAFT: &str = ".state.json";
 /// The configuration as it was at `create`; later changes of the bundle's do not reach the container.
 const CONFIG: &str = "config.json";
 
+/// What is said of an id that is in use. Load-bearing: engines look for the words.
+pub(super) const TAKEN: &str = "container with given ID already exists";
+
 /// An open state directory.
 #[derive(Debug)]
 pub(crate) struct Dir {
@@ -53,7 +56,7 @@ impl Dir {
         };
         match made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                bail!("container with given ID already exists");
+                bail!(TAKEN);
             }
             made => made.with_context(|| format!("make the state directory {}", path.display()))?,
         }

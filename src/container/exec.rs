@@ -12,7 +12,7 @@ use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files}
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Child, HostSide, Kit};
-use crate::plan::namespaces::{KINDS, MOUNT, USER};
+use crate::plan::namespaces::{KINDS, MOUNT};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
 use crate::spec::load;
@@ -41,14 +41,19 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     check_status(&container, request.ignore_paused)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();
     let init = init.context("container not running")?;
+    log.lap("find the container");
     let (spec, process) = documents(&container, request, log)?;
+    log.lap("read its configuration");
     let terminal = process.terminal().unwrap_or(false);
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
     let plan = compile(&spec, &process, &container, request, log)?;
-    let mut joining = Joining { spec: &spec, container: &container, request, init, console: None };
+    log.lap("look at the host and decide");
+    let mut joining = Joining { spec: &spec, container: &container, request, init, console: None, log };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
-    foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log)
+    let status = foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log);
+    log.lap("wait for the program's end");
+    status
 }
 
 fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
@@ -77,7 +82,8 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
     let mut host = host::probe_for_exec(process)?;
     let pid = container.pid();
     let kinds = foreign_namespaces(pid)?;
-    host.setgroups_denied |= kinds & USER != 0 && host::denies_setgroups(pid);
+    // What counts is the user namespace to come (user_namespaces(7)).
+    host.setgroups_denied = host::denies_setgroups(pid);
     let listen_fds = files::listen_fds();
     let exec = plan::Exec {
         id: request.id.as_str().to_owned(),
@@ -125,6 +131,7 @@ struct Joining<'a> {
     request: &'a ExecRequest,
     init: Handle,
     console: Option<Console>,
+    log: &'a Log,
 }
 
 impl Joining<'_> {
@@ -150,7 +157,9 @@ impl Joining<'_> {
         let other = |errno| self.other_cgroup(errno, &attach);
         let kit =
             Kit { cgroup: into, other_cgroup: Some(&other), process: Some(self.init.try_clone()?), ..Kit::default() };
+        let kit = Kit { timed: self.log.is_timed(), ..kit };
         let mut child = launch::launch(plan, kit)?;
+        self.log.lap("make the process");
         if attach.get() {
             self.attach(child.pid)?;
         }
@@ -160,6 +169,8 @@ impl Joining<'_> {
         let terminal = process.terminal().unwrap_or(false);
         let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
         child.start(plan)?;
+        self.log.lap("serve the process until its program is executed");
+        self.log.process_steps(child.timings(plan));
         if let Some(path) = &request.pidfd_socket {
             files::send_pidfd(path, b"setns", child.pidfd.as_fd())?;
         }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,13 @@ pub(super) fn send_pidfd(path: &Path, payload: &[u8], pidfd: BorrowedFd<'_>) -> 
     let failed = || format!("send a pidfd to {}", path.display());
     let socket = socket::connect_stream(path).map_err(io::Error::from).with_context(failed)?;
     socket::send(socket.as_fd(), payload, Some(pidfd)).map_err(io::Error::from).with_context(failed)
+}
+
+/// A socket to wait at in this directory. Bound by a short way, since a socket's path has 108 bytes at most.
+pub(super) fn listen(directory: &Path, name: &str) -> Result<OwnedFd> {
+    let held = fs::File::open(directory).with_context(|| format!("open {}", directory.display()))?;
+    let path = by_descriptor(&held, name);
+    socket::listen_at(&path).map_err(io::Error::from).with_context(|| format!("listen in {}", directory.display()))
 }
 
 /// A path below an open directory that is short whatever the directory is called.

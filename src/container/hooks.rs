@@ -1,8 +1,9 @@
-//! The hooks that run in the runtime's namespaces.
+//! The hooks that run in the runtime's namespaces, and the state that the others get to read.
 
-use super::{Record, Status, files, state_for_hooks};
+use super::{Process, Record, Status, files, state_for_hooks};
 use crate::channel::Part;
 use crate::hook::{self, Prepared};
+use crate::init::StateDocument;
 use crate::launch::{errno_words, printed};
 use crate::plan::hooks_of;
 use crate::report::Log;
@@ -25,6 +26,21 @@ pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32) -> 
 /// `poststart`: the program has been executed. The first failure ends the container (runtime.md, lifecycle step 9).
 pub(super) fn poststart(record: &Record, meanwhile: Meanwhile<'_>) -> Result<()> {
     run_all("poststart", &record.poststart, record, Status::Running, meanwhile)
+}
+
+/// The state document for a hook that the container's process runs: a number of ten digits stands for the pid, which that
+/// process fills in, and ten blanks replace it.
+pub(super) fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
+    const STAND_IN: i32 = 1_234_567_890;
+    let mut record = record.clone();
+    record.init = Some(Process { pid: STAND_IN, start_time: 0 });
+    let mut text = state_for_hooks(&record, status)?;
+    // Inside a JSON string the quotes would be escaped, so this can only be the member itself.
+    let member = format!("\"pid\":{STAND_IN}");
+    let at = text.windows(member.len()).position(|part| part == member.as_bytes());
+    let pid_at = at.context("the state document has no pid")? + "\"pid\":".len();
+    text[pid_at..pid_at + 10].fill(b' ');
+    Ok(StateDocument { text, pid_at })
 }
 
 /// `poststop` of a deleted container, in order, all of them. None can stop anything: a failure is a warning.

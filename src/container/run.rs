@@ -40,6 +40,7 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
     };
     let Running { record, child, console, .. } = running;
     let status = foreground::attend(foreground, child, console.own(), notices, log)?;
+    log.lap("wait for the program's end");
     if !keep
         && let Some(dir) = Dir::open(root, &id)?
         && let Some(locked) = dir.lock()?

@@ -33,6 +33,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         Status::Paused => bail!("cannot start a container in the paused state"),
         Status::Stopped => bail!("cannot start a container that has stopped"),
     }
+    log.lap("find the container");
     let notices = Notices::listen(dir.path())?;
     let held = fs::File::open(dir.path()).with_context(|| format!("open {}", dir.path().display()))?;
     let socket = socket::connect_to(&files::by_descriptor(&held, START)).map_err(|errno| match errno {
@@ -49,6 +50,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         }
         return Err(error);
     }
+    log.lap("give the word, and wait until the program is executed");
     if let Err(error) = hooks::poststart(&container.record, Meanwhile::default()) {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);

@@ -10,7 +10,7 @@ use super::propagation::Propagation;
 use super::{
     Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
 };
-use super::{closed_paths, net_devices, resctrl, resources, scope, sysctls, validate};
+use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::SYS_ADMIN;
@@ -39,10 +39,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let at = Pointer::of("/process");
     let mut lent = Vec::new();
     let namespaces = namespaces::compile(linux, host, &mut lent, &mut notes);
-    let mut resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
-    if request.scope {
-        scope::round_quota(&mut resources);
-    }
+    let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
     let mut order = Order::default();
     let Some(process) = spec.process() else {
         notes.problems.add(Pointer::of("/process"), "is missing; there is nothing to run");

@@ -4,6 +4,7 @@
 //! So what is not fatal is never an error here, and in a file it waits until the outcome is known: after a failure the
 //! file holds the one error line and nothing else (`--debug` lifts that). Does not know what is worth saying.
 
+use super::timings::{ProcessStep, Timings};
 use super::{exit_code, for_people, one_line, time};
 use anyhow::Context;
 use std::cell::RefCell;
@@ -57,6 +58,8 @@ pub(crate) struct Log {
     debug: bool,
     /// Warnings for the file that wait for the outcome; see the head of this file.
     waiting: RefCell<Vec<String>>,
+    /// How long the steps take, if somebody wants to know.
+    timings: Option<RefCell<Timings>>,
 }
 
 impl Log {
@@ -69,7 +72,49 @@ impl Log {
                 file.with_context(|| format!("cannot open the log {}", path.display()))
             })
             .transpose()?;
-        Ok(Log { file, format, debug, waiting: RefCell::default() })
+        Ok(Log { file, format, debug, waiting: RefCell::default(), timings: None })
+    }
+
+    /// From now on takes down how long steps take.
+    pub(crate) fn time(&mut self) {
+        self.timings = Some(RefCell::new(Timings::begin()));
+    }
+
+    /// Whether anybody wants to know how long steps take.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timings.is_some()
+    }
+
+    /// What was done since the last lap.
+    pub(crate) fn lap(&self, step: &'static str) {
+        if let Some(timings) = &self.timings {
+            timings.borrow_mut().lap(step);
+        }
+    }
+
+    /// What the container's process did meanwhile.
+    pub(crate) fn process_steps(&self, steps: Vec<ProcessStep>) {
+        if let Some(timings) = &self.timings {
+            timings.borrow_mut().process(steps);
+        }
+    }
+
+    /// Tells how long the steps took, where the log goes and in its format.
+    pub(crate) fn tell_timings(&self) {
+        let Some(timings) = self.timings.as_ref().map(RefCell::borrow) else { return };
+        let text = match self.format {
+            Format::Text => timings.table(),
+            Format::Json => {
+                let (time, timings) = (time::seconds(SystemTime::now()), timings.json());
+                format!("{{\"level\":\"info\",\"msg\":\"timings\",\"time\":\"{time}\",\"timings\":{timings}}}\n")
+            }
+        };
+        match self.file.as_ref() {
+            Some(mut file) => {
+                let _ = file.write_all(text.as_bytes());
+            }
+            None => to_stderr(&text),
+        }
     }
 
     /// Something the user should know, though the work goes on.

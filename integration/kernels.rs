@@ -1,0 +1,150 @@
+//! Older kernels: the floor, and a life of a container without each call that is newer than its fallback.
+//!
+//! `docs/kernel-features.md` says what is needed and what happens without it; each of its words is a row here.
+
+use crate::{
+    bundle::{Container, push},
+    call::{Call, LIMIT, Output, RUNTIME},
+    kernel,
+    trial::{Test, only_davit, rows, tests},
+};
+use serde_json::json;
+use std::fs;
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut all = tests![below_the_floor_is_refused];
+    all.extend(rows!("without", CALLS, without));
+    all
+}
+
+/// A call of the runtime through another program of this suite.
+fn through(c: &Container, words: &[&str], runtime: &[&str]) -> Output {
+    let (suite, state) = (std::env::current_exe().unwrap(), c.state_dir());
+    let mut all = vec![suite.to_str().unwrap()];
+    all.extend(words);
+    all.extend([RUNTIME.as_str(), "--root", state.to_str().unwrap()]);
+    all.extend(runtime);
+    Call::new(&c.dir, &all).run()
+}
+
+/// By its personality a process sees a kernel that calls itself 2.6.
+fn below_the_floor_is_refused() {
+    only_davit("others have other floors");
+    let c = Container::sleeper();
+    c.write();
+    let bundle = c.dir.to_str().unwrap().to_owned();
+    let told = |words: &[&str]| {
+        let said = through(&c, &["probe", "uname26"], words).fails().says("this kernel is Linux 2.6.");
+        said.says("davit needs 5.14 or newer");
+    };
+    told(&["create", "--bundle", &bundle, &c.id]);
+    told(&["run", "--bundle", &bundle, &c.id]);
+    told(&["plan", &bundle]);
+    c.nothing_left();
+    let c = c.up();
+    let said = through(&c, &["probe", "uname26"], &["exec", &c.id, "true"]).fails();
+    said.says("this kernel is Linux 2.6.");
+}
+
+/// What happens without a call.
+enum Without {
+    /// Everything goes on.
+    Works,
+    /// This verb is refused, with these words, and nothing is left behind.
+    Refused(&'static str, &'static str),
+}
+
+const CALLS: &[(&str, Without)] = &[
+    ("bpf", Without::Refused("create", "/linux/resources/devices: load the device program")),
+    ("copy_file_range", Without::Works),
+    ("execveat", Without::Works),
+    ("keyctl", Without::Works),
+    ("memfd_create", Without::Refused("create", "make an empty executable in memory: ENOSYS")),
+    ("renameat2", Without::Works),
+    ("sched_setattr", Without::Works),
+    ("seccomp", Without::Refused("start", "install seccomp filter")),
+    ("set_mempolicy", Without::Works),
+    ("statx", Without::Refused("create", "mount proc on /proc")),
+    ("pidfd_send_signal", Without::Refused("kill", "send signal 9: Function not implemented")),
+    ("open_tree", Without::Refused("create", "open the source: function not implemented")),
+    ("move_mount", Without::Refused("create", "attach: function not implemented")),
+    ("fsopen", Without::Refused("create", "mask /proc/acpi: open the source: function not implemented")),
+    ("fsconfig", Without::Refused("create", "mask /proc/acpi: open the source: function not implemented")),
+    ("fsmount", Without::Refused("create", "mask /proc/acpi: open the source: function not implemented")),
+    ("fspick", Without::Works),
+    ("pidfd_open", Without::Refused("start", "pidfd_open")),
+    (
+        "clone3",
+        Without::Refused("create", "clone with new ipc, network, pid, uts, mount namespaces: function not implemented"),
+    ),
+    ("close_range", Without::Refused("create", "mark descriptors close-on-exec: function not implemented")),
+    ("openat2", Without::Refused("create", "cgroup.controllers: Function not implemented")),
+    ("pidfd_getfd", Without::Works),
+    ("faccessat2", Without::Works),
+    ("process_madvise", Without::Works),
+    ("epoll_pwait2", Without::Works),
+    ("mount_setattr", Without::Refused("create", "make the own executable read-only: ENOSYS")),
+    ("quotactl_fd", Without::Works),
+    ("landlock_create_ruleset", Without::Works),
+    ("memfd_secret", Without::Works),
+    ("process_mrelease", Without::Works),
+    ("futex_waitv", Without::Works),
+    ("set_mempolicy_home_node", Without::Works),
+    ("cachestat", Without::Works),
+    ("fchmodat2", Without::Works),
+    ("map_shadow_stack", Without::Works),
+    ("statmount", Without::Works),
+    ("listmount", Without::Works),
+    ("mseal", Without::Works),
+    ("setxattrat", Without::Works),
+    ("open_tree_attr", Without::Works),
+    ("file_getattr", Without::Works),
+];
+
+/// A container with a little of everything is created, started, entered, looked at, killed and deleted.
+fn without(row: &(&str, Without)) {
+    only_davit("others have other floors");
+    let c = Container::sh("echo up >/out/up; exec sleep 1000").edit(|c| {
+        push(
+            &mut c["mounts"],
+            json!({"destination": "/b", "type": "bind", "source": "volume", "options": ["rbind", "rro"]}),
+        );
+        c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW"});
+        c["linux"]["maskedPaths"] = json!(["/proc/keys", "/etc/passwd", "/proc/acpi"]);
+    });
+    c.write();
+    let volume = c.dir.join("volume");
+    fs::create_dir(&volume).unwrap();
+    // Nothing where the verb was to fail, and did.
+    let call = |words: &[&str]| -> Option<Output> {
+        let said = through(&c, &["without", row.0, "--"], words);
+        match row.1 {
+            Without::Refused(verb, why) if verb == words[0] => {
+                said.fails().says(why);
+                None
+            }
+            _ => Some(said.ok()),
+        }
+    };
+    let bundle = c.dir.to_str().unwrap().to_owned();
+    if call(&["create", "--bundle", &bundle, &c.id]).is_none() {
+        return c.nothing_left();
+    }
+    if call(&["start", &c.id]).is_none() {
+        return;
+    }
+    assert_eq!(c.wait_out("up"), "up\n");
+    let script = "head -c 4 /etc/passwd; touch /b/x || echo refused";
+    assert_eq!(call(&["exec", &c.id, "/bin/sh", "-c", script]).unwrap().out, "refused\n");
+    for verb in ["state", "ps", "pause", "resume"] {
+        call(&[verb, &c.id]).unwrap();
+    }
+    let pid = c.pid();
+    if call(&["kill", &c.id, "KILL"]).is_none() {
+        return;
+    }
+    kernel::wait_exit(pid, LIMIT);
+    call(&["delete", &c.id]).unwrap();
+    c.nothing_left();
+    assert_eq!(fs::read_dir(volume).unwrap().count(), 0);
+}

@@ -1,0 +1,127 @@
+//! Cgroups by a user's own systemd: scopes below the part of the tree that is delegated to the user, a bus that is not there,
+//! Podman without root around it. Most of it takes a host that systemd runs, with that user logged in (hack/systemd makes one).
+
+use crate::{
+    bundle::cgroup_mount,
+    call::LIMIT,
+    kernel,
+    rootless::{UID, User},
+    systemd::need_systemd,
+    trial::{Test, skip, tests},
+};
+use serde_json::{Value, json};
+use std::{fs, path::Path, time::Instant};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![a_user_has_scopes_of_the_users_own, a_user_without_a_bus_is_told, podman_of_a_user]
+}
+
+/// Where the ordinary user's systemd has its bus.
+fn runtime_dir() -> String {
+    need_systemd();
+    let directory = format!("/run/user/{UID}");
+    if !Path::new(&directory).join("bus").exists() {
+        skip(format!("no systemd of user {UID} runs (loginctl enable-linger)"));
+    }
+    directory
+}
+
+fn a_user_has_scopes_of_the_users_own() {
+    let runtime = runtime_dir();
+    let user = User::new("exec sleep 1000", |c| {
+        c["linux"]["resources"] = json!({"memory": {"limit": 64 << 20}, "pids": {"limit": 20}});
+    });
+    let state = user.dir.join("run/davit");
+    let environment = format!("XDG_RUNTIME_DIR={runtime}");
+    let davit = |words: &[&str]| {
+        let all = ["env", &environment, "./runtime", "--root", state.to_str().unwrap()];
+        user.call(&[&all[..], words].concat())
+    };
+    let systemctl =
+        |words: &[&str]| user.call(&[&["env", &environment, "systemctl", "--user"], words].concat()).ok().out;
+    davit(&["--systemd-cgroup", "create", &user.id]).ok().silent();
+    davit(&["start", &user.id]).ok();
+    let state: Value = serde_json::from_str(&davit(&["state", &user.id]).ok().out).unwrap();
+    let init = i32::try_from(state["pid"].as_i64().unwrap()).unwrap();
+    let path = |pid: i32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap().trim().replace("0::", "");
+    let unit = format!("davit-{}.scope", user.id);
+    let base = format!("/user.slice/user-{UID}.slice/user@{UID}.service/user.slice/{unit}");
+    assert_eq!(path(init), base);
+    let file = |name: &str| fs::read_to_string(cgroup_mount().join(&base[1..]).join(name)).unwrap().trim().to_owned();
+    assert_eq!((file("memory.max"), file("pids.max")), ("67108864".to_owned(), "20".to_owned()));
+    // This test's own cgroup is not the user's: the kernel does not let the user move a process between the two.
+    let pid_file = user.dir.join("run/exec.pid");
+    davit(&["exec", "--detach", "--pid-file", pid_file.to_str().unwrap(), &user.id, "sleep", "1000"]).ok().silent();
+    let added = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+    assert_eq!(path(added), base);
+    davit(&["update", "--pids-limit", "30", &user.id]).ok().silent();
+    systemctl(&["daemon-reload"]);
+    assert_eq!((file("memory.max"), file("pids.max")), ("67108864".to_owned(), "30".to_owned()));
+    davit(&["kill", &user.id, "KILL"]).ok();
+    kernel::wait_exit_all(&[added, init], LIMIT);
+    davit(&["delete", &user.id]).ok().silent();
+    assert!(!cgroup_mount().join(&base[1..]).exists());
+    let end = Instant::now() + LIMIT;
+    while systemctl(&["show", "--property", "LoadState", "--value", &unit]).trim() != "not-found" {
+        assert!(Instant::now() < end, "{unit} is left");
+    }
+}
+
+fn a_user_without_a_bus_is_told() {
+    let user = User::new("true", |_| ());
+    let said = user.call(&[
+        "env",
+        "-u",
+        "XDG_RUNTIME_DIR",
+        "./runtime",
+        "--root",
+        "run/davit",
+        "--systemd-cgroup",
+        "run",
+        "x",
+    ]);
+    said.fails().says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+    let said = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
+    said.fails().says("--systemd-cgroup: cannot speak to systemd: unix:path=").says("/bus: No such file or directory");
+}
+
+/// Rootless Podman, with its storage, network and limits as it comes, and the user's systemd.
+fn podman_of_a_user() {
+    let runtime = runtime_dir();
+    for program in ["/usr/bin/podman", "/usr/bin/newuidmap"] {
+        if !Path::new(program).exists() {
+            skip(format!("{program} is not here"));
+        }
+    }
+    let user = User::new("true", |_| ());
+    let (home, tar) = (user.dir.join("run"), user.dir.join("run/tree.tar"));
+    user.call(&["tar", "-C", user.dir.join("rootfs").to_str().unwrap(), "-cf", tar.to_str().unwrap(), "."]).ok();
+    let environment = [format!("HOME={}", home.display()), format!("XDG_RUNTIME_DIR={runtime}")];
+    let davit = user.dir.join("runtime");
+    let podman = |words: &[&str]| {
+        let mut all = vec!["env", &environment[0], &environment[1], "podman", "--runtime", davit.to_str().unwrap()];
+        all.extend(["--cgroup-manager", "systemd"]);
+        user.call(&[&all[..], words].concat())
+    };
+    podman(&["import", tar.to_str().unwrap(), "localhost/bb"]).ok();
+    let mut run = vec!["run", "--detach", "--name", "x", "--memory", "64m", "--pids-limit", "50"];
+    if !["/usr/bin/pasta", "/usr/bin/slirp4netns"].iter().any(|program| Path::new(program).exists()) {
+        run.extend(["--network", "none"]);
+    }
+    let id = podman(&[&run[..], &["localhost/bb", "sleep", "1000"]].concat()).ok().line().to_owned();
+    let pid = podman(&["inspect", "--format", "{{.State.Pid}}", "x"]).ok().line().to_owned();
+    let place = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let unit = format!("libpod-{id}.scope");
+    assert!(place.trim().ends_with(&format!("/user@{UID}.service/user.slice/{unit}")), "{place}");
+    let limits = ["exec", "x", "cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"];
+    assert_eq!(podman(&limits).ok().out, "67108864\n50\n");
+    podman(&["update", "--pids-limit", "33", "x"]).ok();
+    assert_eq!(podman(&limits).ok().out, "67108864\n33\n");
+    podman(&["stop", "--time", "0", "x"]).ok();
+    podman(&["rm", "x"]).ok();
+    let listed =
+        user.call(&["env", &environment[1], "systemctl", "--user", "list-units", "--all", "--no-legend", &unit]);
+    assert_eq!(listed.ok().out, "");
+    // Ends the process that holds its namespaces.
+    podman(&["system", "migrate"]).ok();
+}

@@ -112,7 +112,12 @@ pub(crate) fn only_cgroupfs(why: &str) {
 }
 
 /// Waits until `done`, looking again whenever something changes in `dir`.
-pub(crate) fn wait_in(dir: &Path, what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_in(dir: &Path, what: &str, done: impl FnMut() -> bool) {
+    wait_in_for(dir, what, LIMIT, done);
+}
+
+/// The same, for so long.
+pub(crate) fn wait_in_for(dir: &Path, what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
     let events = AddWatchFlags::IN_CREATE
         | AddWatchFlags::IN_MODIFY
@@ -120,7 +125,7 @@ pub(crate) fn wait_in(dir: &Path, what: &str, mut done: impl FnMut() -> bool) {
         | AddWatchFlags::IN_DELETE
         | AddWatchFlags::IN_CLOSE_WRITE;
     watch.add_watch(dir, events).unwrap();
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + limit;
     while !done() {
         let left = end.saturating_duration_since(Instant::now());
         assert!(!left.is_zero() && kernel::readable(&watch, left), "waited in vain for {what}");

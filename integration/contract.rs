@@ -4,21 +4,25 @@
 //! The words are those of containerd 1.6 and 2, Docker 20.10 and 28, conmon under Podman 4 and 5, Buildah, BuildKit and CRI-O.
 //! `engines.rs` has the engines themselves.
 
+mod build;
+mod hooked;
+mod wire;
+
+use self::wire::{CONTAINERD, ENGINES, Engine, POLITE, Wire, ended, need};
 use crate::{
-    bundle::{BY_SYSTEMD, Container, cgroup_mount, only_cgroupfs},
-    call::{Call, LIMIT, Output, RUNTIME, runtime_has, runtime_name},
-    kernel,
+    bundle::{Container, cgroup_mount},
+    call::{Call, RUNTIME, runtime_has, runtime_name},
     trial::{Test, only_davit, rows, skip, tests},
 };
 use nix::sys::wait::WaitStatus;
 use serde_json::{Value, json};
-use std::{fs, os::unix::net::UnixListener, path::PathBuf};
+use std::fs;
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
-        buildkit_runs_in_the_foreground,
-        buildkit_keeps_and_deletes,
         crio_execs_in_the_foreground,
+        docker_puts_a_script_around_the_runtime,
+        podman_asks_whether_there_are_checkpoints,
         an_unknown_option_is_named,
         version_has_one_version,
         features_need_no_words_around_them,
@@ -30,198 +34,15 @@ pub(crate) fn tests() -> Vec<Test> {
         all.push(Test::new(module_path!(), &name("life"), || life(engine)));
         all.push(Test::new(module_path!(), &name("refused"), || refused(engine)));
         all.push(Test::new(module_path!(), &name("terminal"), || terminal(engine)));
+        if !engine.exec.is_empty() {
+            all.push(Test::new(module_path!(), &name("exec-terminal"), || exec_terminal(engine)));
+        }
     }
+    all.extend(rows!("updates", UPDATES, update));
+    all.extend(build::tests());
+    all.extend(hooked::tests());
     all.extend(rows!("texts", TEXTS, text));
     all
-}
-
-/// The words of one engine. `{state}` is a root of the suite's own; an engine that names none gets the default one.
-struct Engine {
-    name: &'static str,
-    /// Words before the verb where a container is made or joined.
-    global: &'static str,
-    /// Words before all other verbs.
-    plain: &'static str,
-    create: &'static str,
-    exec: &'static str,
-    update: &'static str,
-    kill: &'static str,
-    /// After the container has ended.
-    kill_again: &'static str,
-    delete: &'static str,
-    /// Whether the console socket is accepted only when the runtime has returned.
-    accepts_late: bool,
-    /// The environment the engine leaves: nothing but this.
-    environment: &'static [&'static str],
-}
-
-const CONTAINERD: Engine = Engine {
-    name: "containerd 2",
-    global: "--root {state} --log {bundle}/log.json --log-format json",
-    plain: "--root {state} --log {bundle}/log.json --log-format json",
-    create: "create --bundle {bundle} --pid-file {bundle}/init.pid {id}",
-    exec: "exec --process {bundle}/process.json --detach --pid-file {bundle}/exec.pid {id}",
-    update: "update --resources=- {id}",
-    kill: "kill {id} 15",
-    kill_again: "kill --all {id} 9",
-    delete: "delete {id}",
-    accepts_late: true,
-    environment: &["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR=/run"],
-};
-const DIRECT: &str = "--root {state}";
-
-const ENGINES: &[Engine] = &[
-    CONTAINERD,
-    Engine {
-        name: "containerd 1.6",
-        global: "--root {state} --log {bundle}/log.json --log-format json --criu criu",
-        plain: "--root {state} --log {bundle}/log.json --log-format json --criu criu",
-        update: "update --resources - {id}",
-        ..CONTAINERD
-    },
-    Engine {
-        name: "docker with runtimeArgs",
-        global: "--debug --root {state} --log {bundle}/log.json --log-format json",
-        kill: "kill {id} 15",
-        delete: "delete --force {id}",
-        ..CONTAINERD
-    },
-    Engine {
-        name: "podman 5",
-        global: "--log-format=json --log {bundle}/oci-log",
-        plain: "",
-        create: "create --bundle {bundle} --pid-file {bundle}/init.pid {id}",
-        exec: "exec --pid-file {bundle}/exec.pid --process {bundle}/process.json --detach {id}",
-        update: "update --resources={bundle}/resources.json {id}",
-        kill: "kill {id} 15",
-        kill_again: "kill --all {id} 9",
-        delete: "delete --force {id}",
-        accepts_late: false,
-        environment: &["XDG_RUNTIME_DIR="],
-    },
-    Engine {
-        name: "podman 4",
-        global: "--log-format=json --log {bundle}/oci-log",
-        plain: "",
-        exec: "exec --pid-file {bundle}/exec.pid --process {bundle}/process.json --detach --tty {id}",
-        update: "update --resources={bundle}/resources.json {id}",
-        delete: "delete --force {id}",
-        accepts_late: false,
-        environment: &["XDG_RUNTIME_DIR="],
-        ..CONTAINERD
-    },
-    Engine {
-        name: "buildah",
-        global: "",
-        plain: "",
-        exec: "",
-        update: "",
-        kill: "kill {id}",
-        kill_again: "",
-        delete: "delete {id}",
-        accepts_late: false,
-        ..CONTAINERD
-    },
-    Engine {
-        name: "cri-o",
-        global: "--root={state}",
-        plain: DIRECT,
-        exec: "exec --pid-file {bundle}/exec.pid --process {bundle}/process.json --detach {id}",
-        update: "update --resources - {id}",
-        kill: "kill {id} SIGTERM",
-        kill_again: "kill -a {id} 9",
-        delete: "delete --force {id}",
-        accepts_late: false,
-        environment: &["XDG_RUNTIME_DIR=/run", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
-        ..CONTAINERD
-    },
-];
-
-const POLITE: &str = "trap 'exit 7' TERM; echo ready >/out/ready; while :; do sleep 1000 & wait; done";
-
-/// A container as one engine talks about it; deleted by force at the end, whatever root the engine's words name.
-struct Wire<'a> {
-    engine: &'a Engine,
-    c: Container,
-}
-
-impl Drop for Wire<'_> {
-    fn drop(&mut self) {
-        let pid = fs::read_to_string(self.file("init.pid")).ok().and_then(|text| text.parse().ok());
-        let call = self.call(self.engine.plain, "delete --force {id}").spawn();
-        pid.map(|pid| kernel::wait_exit(pid, LIMIT));
-        call.finish();
-    }
-}
-
-impl<'a> Wire<'a> {
-    fn new(engine: &'a Engine, c: Container) -> Self {
-        c.write();
-        let process = &c.config["process"];
-        let mut process: Value = process.clone();
-        process["terminal"] = json!(false);
-        process["args"] = json!(["sh", "-c", "exit 5"]);
-        fs::write(c.dir.join("process.json"), process.to_string()).unwrap();
-        fs::write(c.dir.join("resources.json"), RESOURCES).unwrap();
-        Self { engine, c }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.c.dir.join(name)
-    }
-
-    /// From the bundle's directory, with the engine's environment and nothing else.
-    fn call(&self, global: &str, verb: &str) -> Call {
-        let (bundle, state) = (self.c.dir.to_str().unwrap(), self.c.state_dir());
-        let mut words: Vec<String> = vec!["/usr/bin/env".into(), "-i".into()];
-        words.extend(self.engine.environment.iter().map(|&word| word.to_owned()));
-        words.push(RUNTIME.clone());
-        let fill = |word: &str| {
-            word.replace("{bundle}", bundle).replace("{id}", &self.c.id).replace("{state}", state.to_str().unwrap())
-        };
-        // Engines that were told to use systemd say so to create alone.
-        let driver = if *BY_SYSTEMD && verb.starts_with("create") { "--systemd-cgroup" } else { "" };
-        words.extend(format!("{global} {driver} {verb}").split_whitespace().map(fill));
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        Call::new(&self.c.dir, &words).cwd(&self.c.dir)
-    }
-
-    fn plain(&self, verb: &str) -> Output {
-        self.call(self.engine.plain, verb).input(RESOURCES).run()
-    }
-
-    /// The state as go-runc reads it: both streams together are one JSON object.
-    fn state(&self) -> Value {
-        let said = self.plain("state {id}").ok().silent();
-        serde_json::from_str(&said.out).unwrap()
-    }
-
-    /// A pid file as the strictest reader takes it: digits, no end of line.
-    fn pid(&self, name: &str) -> i32 {
-        fs::read_to_string(self.file(name)).unwrap().parse().unwrap()
-    }
-
-    /// The log file of the calls that make or join a container, if the engine has one.
-    fn log(&self) -> Option<String> {
-        let words = self.engine.global.split_whitespace();
-        let path = words.skip_while(|word| *word != "--log").nth(1)?;
-        Some(fs::read_to_string(path.replace("{bundle}", self.c.dir.to_str().unwrap())).expect("no log file"))
-    }
-}
-
-const RESOURCES: &str = r#"{"pids":{"limit":55},"devices":[{"allow":false,"access":"rwm"}]}"#;
-
-fn need(engine: &Engine) {
-    if engine.plain.is_empty() && runtime_name() != "davit" {
-        skip("this engine names no state directory, and the default one is another runtime's own business");
-    }
-    if engine.global.contains("--criu") && runtime_name() != "davit" {
-        skip("an option of old versions, which others refuse or not");
-    }
-}
-
-fn ended(pid: i32) -> WaitStatus {
-    kernel::wait_exit(pid, LIMIT).unwrap_or_else(|| panic!("{pid} is not a child of the caller, who is a subreaper"))
 }
 
 /// From create to delete, with what each engine reads in between.
@@ -242,6 +63,8 @@ fn life(engine: &Engine) {
     wire.plain("start {id}").ok().silent();
     let state = wire.state();
     assert_eq!((&state["status"], &state["pid"]), (&json!("running"), &json!(pid)));
+    // Go's clients fail over a time that they cannot read.
+    assert!(state["created"].as_str().is_none_or(is_rfc3339), "{state}");
     assert_eq!(state["bundle"], wire.c.dir.to_str().unwrap());
     if engine.plain.is_empty() {
         assert!(fs::exists(format!("/run/davit/{}", wire.c.id)).unwrap(), "the state is not below /run/davit");
@@ -252,6 +75,10 @@ fn life(engine: &Engine) {
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 7));
     let state = wire.state();
     assert_eq!((&state["status"], state["pid"].as_i64().unwrap_or(0)), (&json!("stopped"), 0));
+    // A stop that comes too late is none of the user's concern: containerd and CRI-O look for one of these.
+    let said = wire.plain(engine.kill).fails();
+    let known = ["container not running", "no such process", "process already finished"];
+    assert!(known.iter().any(|text| said.err.contains(text)), "{said:?}");
     if !engine.kill_again.is_empty() {
         wire.plain(engine.kill_again).ok().silent();
     }
@@ -259,6 +86,10 @@ fn life(engine: &Engine) {
     wire.plain("delete {id}").fails().says("does not exist");
     wire.plain("delete --force {id}").ok().silent();
     assert!(!cgroup_mount().join(group.trim_start_matches('/')).exists());
+}
+
+fn is_rfc3339(time: &str) -> bool {
+    time.len() >= 20 && time.as_bytes()[10] == b'T' && (time.ends_with('Z') || time.contains('+'))
 }
 
 /// What is done to a running container.
@@ -271,8 +102,11 @@ fn operate(wire: &Wire<'_>, pid: i32) {
         fs::remove_file(wire.file("exec.pid")).unwrap();
         let process = fs::read_to_string(wire.file("process.json")).unwrap().replace("\"sh\"", "\"nonexistent\"");
         fs::write(wire.file("process.json"), process).unwrap();
-        let said = wire.call(engine.global, engine.exec).run().fails();
-        said.says("executable file not found in $PATH");
+        wire.call(engine.global, engine.exec).run().fails().says("executable file not found in $PATH");
+        // containerd shows the last error of the log it gives to all calls for a container.
+        if let Some(log) = wire.log() {
+            assert!(log.lines().last().unwrap().contains("executable file not found in $PATH"), "{log}");
+        }
         assert!(!wire.file("exec.pid").exists(), "a pid file after a failed exec says that it worked");
     }
     if runtime_has("ps") {
@@ -308,38 +142,99 @@ fn refused(engine: &Engine) {
         assert_eq!(errors.len(), 1, "{log}");
         assert!(lines.len() == 1 || engine.global.contains("--debug"), "{log}");
         assert!(errors[0]["msg"].as_str().unwrap().contains("executable file not found in $PATH"), "{log}");
-        let time = errors[0]["time"].as_str().unwrap();
-        assert!(
-            time.len() >= 20 && time.as_bytes()[10] == b'T' && (time.ends_with('Z') || time.contains('+')),
-            "{time}"
-        );
+        assert!(is_rfc3339(errors[0]["time"].as_str().unwrap()), "{log}");
     }
     wire.plain("state {id}").fails().says("does not exist");
     wire.c.nothing_left();
 }
 
-/// One connection, one message, one descriptor; shims take it before the runtime returns, or only after.
+/// Shims take the terminal before the runtime returns, or only after.
 fn terminal(engine: &Engine) {
     need(engine);
     let c = Container::sh("test -t 0 && test -t 2 && exit 3").edit(|c| c["process"]["terminal"] = json!(true));
     let wire = Wire::new(engine, c);
-    let listener = UnixListener::bind(wire.file("console.sock")).unwrap();
-    let create = engine.create.replace("--pid-file", "--console-socket {bundle}/console.sock --pid-file");
-    let call = wire.call(engine.global, &create).spawn();
-    let (said, stream) = if engine.accepts_late {
-        let said = call.finish();
-        (said, listener.accept().unwrap().0)
-    } else {
-        assert!(kernel::readable(&listener, LIMIT), "nobody connected");
-        let stream = listener.accept().unwrap().0;
-        (call.finish(), stream)
-    };
-    said.ok().silent();
-    let (payload, master) = kernel::receive_fd(&stream);
-    assert!(!payload.is_empty() && payload.len() < 4096 && master.is_some(), "{} bytes", payload.len());
+    let _master =
+        wire.takes_terminal(&engine.create.replace("--pid-file", "--console-socket {bundle}/console.sock --pid-file"));
     let pid = wire.pid("init.pid");
     wire.plain("start {id}").ok().silent();
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
+}
+
+/// The terminal of a further process; the container has none.
+fn exec_terminal(engine: &Engine) {
+    need(engine);
+    if !runtime_has("exec") {
+        skip("this runtime has no exec");
+    }
+    let wire = Wire::new(engine, Container::sleeper());
+    wire.call(engine.global, engine.create).run().ok().silent();
+    wire.plain("start {id}").ok().silent();
+    let mut process = wire.c.config["process"].clone();
+    process["terminal"] = json!(true);
+    process["args"] = json!(["sh", "-c", "test -t 0 && test -t 2 && exit 3"]);
+    fs::write(wire.file("process.json"), process.to_string()).unwrap();
+    let _master =
+        wire.takes_terminal(&engine.exec.replace("--detach", "--detach --console-socket {bundle}/console.sock"));
+    let pid = wire.pid("exec.pid");
+    assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
+}
+
+/// Who sends it, what is sent, and which file has which value then. Members that ask for nothing are there as well.
+const UPDATES: &[(&str, &str, &str, &str)] = &[
+    (
+        "docker, cpus",
+        r#"{"memory":{},"cpu":{"quota":25000,"period":100000},"blockIO":{"weight":0}}"#,
+        "cpu.max",
+        "25000 100000",
+    ),
+    (
+        "docker, memory",
+        r#"{"memory":{"limit":134217728,"swap":134217728},"cpu":{},"blockIO":{"weight":0}}"#,
+        "memory.max",
+        "134217728",
+    ),
+    ("podman, pids", r#"{"cpu":{},"memory":{},"pids":{"limit":33},"blockIO":{}}"#, "pids.max", "33"),
+    (
+        "kubelet",
+        r#"{"devices":[{"allow":false,"access":"rwm"}],"memory":{"limit":67108864},"cpu":{"shares":512,"quota":50000,"period":100000},"pids":{"limit":0},"hugepageLimits":[],"unified":{"memory.high":"50331648"}}"#,
+        "memory.high",
+        "50331648",
+    ),
+];
+
+fn update((_, resources, file, value): &(&str, &str, &str, &str)) {
+    if !runtime_has("update") {
+        skip("this runtime has no update");
+    }
+    crate::bundle::need_controller(file.split('.').next().unwrap());
+    let wire = Wire::new(&CONTAINERD, Container::sleeper().up());
+    wire.call(CONTAINERD.plain, CONTAINERD.update).input(resources).run().ok().silent();
+    assert_eq!(fs::read_to_string(wire.c.cgroup().join(file)).unwrap().trim(), *value);
+}
+
+/// `runtimeArgs` become a shell script that is no subreaper and quotes nothing.
+fn docker_puts_a_script_around_the_runtime() {
+    let wire = Wire::new(&CONTAINERD, Container::sh("exit 3"));
+    let script = wire.file("davit-debug");
+    fs::write(&script, format!("#!/bin/sh\n{} --debug $@\n", *RUNTIME)).unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let wrapped = |verb| wire.call_of(script.to_str().unwrap(), CONTAINERD.global, verb).run().ok();
+    wrapped(CONTAINERD.create);
+    let pid = wire.pid("init.pid");
+    wrapped("start {id}");
+    assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
+    assert_eq!(wire.state()["status"], "stopped");
+    wrapped(CONTAINERD.delete);
+}
+
+/// The answers decide whether `podman container checkpoint` is offered.
+fn podman_asks_whether_there_are_checkpoints() {
+    let wire = Wire::new(&CONTAINERD, Container::sleeper());
+    let said = wire.call("", "checkpoint --help").run();
+    assert_eq!(said.status.success(), runtime_has("checkpoint"), "{said:?}");
+    let said = wire.call("", "restore --lsm-mount-context").run().fails();
+    let wants = said.err.contains("flag needs an argument") || said.err.contains("requires an argument");
+    assert_eq!(wants, runtime_has("restore"), "{said:?}");
 }
 
 /// Situation, program, and the words that engines look for in the error of a create.
@@ -356,39 +251,16 @@ fn text((_, program, text): &(&str, &str, &str)) {
     Container::new(&[program]).refused(text);
 }
 
-const BUILDKIT: Engine = Engine {
-    name: "buildkit",
-    global: "--log {bundle}/runc-log.json --log-format json",
-    plain: "--log {bundle}/runc-log.json --log-format json",
-    ..CONTAINERD
-};
-
-fn buildkit_runs_in_the_foreground() {
-    only_davit("BuildKit names no state directory");
-    let wire = Wire::new(&BUILDKIT, Container::sh("cat; echo problem >&2; exit 3"));
-    let said = wire.call(BUILDKIT.global, "run --bundle {bundle} {id}").input("through\n").run().exits(3);
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("through\n", "problem\n"));
-    wire.plain("state {id}").fails().says("does not exist");
-}
-
-fn buildkit_keeps_and_deletes() {
-    only_davit("BuildKit names no state directory");
-    only_cgroupfs("a scope ends with its last process");
-    let wire = Wire::new(&BUILDKIT, Container::sh("sh -c 'kill -9 $$'; exit $?"));
-    wire.call(BUILDKIT.global, "run --bundle {bundle} --keep {id}").run().exits(137);
-    assert!(wire.c.cgroup().join("cgroup.events").exists(), "the statistics are read from the cgroup now");
-    assert_eq!(wire.state()["status"], "stopped");
-    wire.plain("delete {id}").ok().silent();
-    assert!(!wire.c.cgroup().exists());
-}
-
 fn crio_execs_in_the_foreground() {
     if !runtime_has("exec") {
         skip("this runtime has no exec");
     }
     let crio = ENGINES.iter().find(|engine| engine.name == "cri-o").unwrap();
     let wire = Wire::new(crio, Container::sleeper().up());
+    let pid = wire.c.pid();
     wire.plain("exec --process {bundle}/process.json {id}").exits(5).silent();
+    wire.plain("kill {id} KILL").ok().silent();
+    assert!(matches!(ended(pid), WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGKILL, _)));
 }
 
 fn an_unknown_option_is_named() {

@@ -353,6 +353,30 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["lifecycle::run_waits_for_init_not_for_the_pipe"],
     ),
     (
+        "crun",
+        "says in its own words that a program is not there",
+        &[
+            "contract::life/containerd 2",
+            "contract::life/containerd with its options",
+            "contract::life/cri-o",
+            "contract::life/docker with runtimeArgs",
+            "contract::refused/containerd 2",
+            "contract::refused/containerd with its options",
+            "contract::refused/cri-o",
+            "contract::refused/docker with runtimeArgs",
+        ],
+    ),
+    (
+        "crun",
+        "leaves a signal of the C library's ignored, as its caller had it",
+        &["contract::ignored_signals_are_not_inherited"],
+    ),
+    (
+        "runc",
+        "leaves a signal of the C library's ignored, as its caller had it",
+        &["contract::ignored_signals_are_not_inherited"],
+    ),
+    (
         "runc",
         "opens /etc/passwd of the image and waits for ever on a pipe there",
         &["attacks::cve_2016_3697_names_of_the_image_become_no_ids"],

@@ -5,16 +5,23 @@
 //! in a mount, network and pid namespace of its own, and keeps all state on a tmpfs there. An engine that is not installed is
 //! skipped and counted. It deliberately knows nothing of how an engine calls a runtime; `contract.rs` knows that.
 
+mod bound;
 mod buildah;
 mod compose;
 mod containerd;
+mod cri;
+mod daemon;
 mod engine;
 mod exec;
+mod grpc;
 mod health;
 mod images;
+mod layout;
+mod leaks;
 mod lifecycle;
 mod limits;
 mod networks;
+mod place;
 mod pods;
 mod security;
 mod snippets;

@@ -68,10 +68,32 @@ pub(crate) fn catch_panics() {
     }));
 }
 
+/// The runner's own options, and the filters among the words: a test is run when its name contains one of them. The runner
+/// would take a single one.
+pub(crate) fn arguments(words: impl Iterator<Item = String>) -> (Arguments, Vec<String>) {
+    let (mut options, mut filters) = (vec!["integration".to_owned()], Vec::new());
+    let mut words = words.peekable();
+    while let Some(word) = words.next() {
+        if !word.starts_with('-') {
+            filters.push(word);
+            continue;
+        }
+        let valued = ["--skip", "--test-threads", "--format", "--color", "--logfile"].contains(&word.as_str());
+        options.push(word);
+        options.extend(words.next_if(|_| valued));
+    }
+    (Arguments::from_iter(options), filters)
+}
+
+/// Whether the filters let this test through.
+pub(crate) fn selected(name: &str, filters: &[String]) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+}
+
 /// Runs everything the command line selects, and returns the runner's own verdict.
 pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     catch_panics();
-    let mut arguments = Arguments::from_args();
+    let (mut arguments, filters) = arguments(std::env::args().skip(1));
     // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
     arguments.test_threads.get_or_insert(4);
     if !arguments.list
@@ -84,7 +106,7 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     for name in &stale {
         eprintln!("integration: differences.rs names {name}, which is no test");
     }
-    let trials = tests.into_iter().map(|test| {
+    let trials = tests.into_iter().filter(|test| selected(&test.name, &filters)).map(|test| {
         let Test { name, body } = test;
         Trial::ignorable_test(name.clone(), move || one(&name, &*body))
     });

@@ -2,8 +2,9 @@
 
 use super::{
     Check,
-    engine::{Engine, IMAGE, fresh},
+    engine::{Engine, IMAGE},
     images,
+    place::fresh,
     streams::{BURST, all_came},
 };
 use crate::call::Output;

@@ -2,10 +2,15 @@
 
 use super::{
     Check,
-    engine::{Engine, Kind, LIMIT, cgroup_of, fresh},
+    bound::{left, until},
+    engine::{Engine, IMAGE, Kind},
+    layout, leaks,
+    place::{cgroup_of, fresh},
+    security,
+    streams::{BURST, all_came},
 };
 use crate::{call::Output, trial::skip};
-use std::fs;
+use std::{fs, io::Write};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("life cycle", "exit codes", exit_codes),
@@ -20,15 +25,28 @@ pub(crate) const CHECKS: &[Check] = &[
     ("exec", "user, directory, environment", surroundings),
     ("exec", "with a terminal", exec_terminal),
     ("exec", "twenty at once", twenty),
+    ("logs and attach", "a burst of 10 MB", burst),
+    ("logs and attach", "stdin", input),
+    ("logs and attach", "stderr apart", apart),
     ("logs and attach", "size of the terminal", terminal),
     ("limits", "memory", memory),
+    ("limits", "OOM is reported", oom),
+    ("limits", "cpus", cpus),
+    ("images and layers", "the image is unchanged", unchanged),
     ("volumes and binds", "bind, writable and not", bind),
+    ("volumes and binds", "tmpfs", tmpfs),
     ("volumes and binds", "--read-only", read_only),
+    ("networks", "none", none),
     ("networks", "host", host),
     ("security", "default seccomp", seccomp),
     ("security", "--privileged", privileged),
     ("security", "--user", user),
+    ("security", "no-new-privileges", no_new_privileges),
+    ("security", "--cap-add, --cap-drop", capabilities),
+    ("security", "--security-opt seccomp=FILE", seccomp_file),
+    ("security", "masked and read-only paths", masked),
     ("pods", "shared namespaces", pods),
+    ("health", "a storm of 100 execs leaks nothing", storm),
     ("configuration", "config.toml of docs/engines.md", configuration),
 ];
 
@@ -78,10 +96,7 @@ fn up<'a>(e: &'a Engine, flags: &[&str], script: &str) -> Task<'a> {
 }
 
 fn wait_status(task: &Task<'_>, status: &str) {
-    let end = std::time::Instant::now() + crate::call::LIMIT;
-    while task.listed().1 != status {
-        assert!(std::time::Instant::now() < end, "never {status}: {:?}", task.listed());
-    }
+    until(status, || task.listed().1 == status);
 }
 
 fn exit_codes(e: &Engine) {
@@ -130,10 +145,7 @@ fn kill_paused(e: &Engine) {
 
 fn top(e: &Engine) {
     let task = up(e, &[], "sleep 1000 & sleep 1000");
-    let end = std::time::Instant::now() + crate::call::LIMIT;
-    while task.call("ps", &[]).ok().out.lines().count() < 3 {
-        assert!(std::time::Instant::now() < end, "{:?}", task.call("ps", &[]));
-    }
+    until("two processes", || task.call("ps", &[]).ok().out.lines().count() >= 3);
 }
 
 fn stats(e: &Engine) {
@@ -182,7 +194,7 @@ fn twenty(e: &Engine) {
         e.prepare(&["task", "exec", "--exec-id", &id, &task.1, "/bin/sh", "-c", &script]).spawn()
     });
     for (number, call) in (0..20).zip(calls.collect::<Vec<_>>()) {
-        call.finish_within(LIMIT).exits(number);
+        call.finish_within(left()).exits(number);
     }
 }
 
@@ -228,8 +240,114 @@ fn user(e: &Engine) {
     assert_eq!(sh(e, &["--user", "1000:1000"], "id -u; id -g").ok().out, "1000\n1000\n");
 }
 
-fn pods(_: &Engine) {
-    skip("pods of containerd need a CRI client, which no distribution packages");
+fn no_new_privileges(e: &Engine) {
+    let flag = |flags: &[&str]| sh(e, flags, "grep ^NoNewPrivs: /proc/self/status").ok().line().to_owned();
+    assert_eq!((flag(&[]).as_str(), flag(&["--allow-new-privs"]).as_str()), ("NoNewPrivs:\t1", "NoNewPrivs:\t0"));
+}
+
+fn capabilities(e: &Engine) {
+    let mask = |flags: &[&str]| {
+        let said = sh(e, flags, "grep ^CapEff: /proc/self/status").ok();
+        u64::from_str_radix(said.out.split_whitespace().last().unwrap(), 16).unwrap()
+    };
+    let (chown, net_admin) = (1, 1 << 12);
+    assert_eq!(mask(&[]) & (chown | net_admin), chown);
+    assert_eq!(mask(&["--cap-drop", "CAP_CHOWN", "--cap-add", "CAP_NET_ADMIN"]) & (chown | net_admin), net_admin);
+}
+
+fn seccomp_file(e: &Engine) {
+    let path = security::profile(e);
+    let said = sh(e, &["--seccomp", "--seccomp-profile", &path], "touch /tmp/file && mkdir /tmp/dir").fails();
+    assert!(said.err.contains("Function not implemented"), "{said:?}");
+}
+
+fn masked(e: &Engine) {
+    let said = sh(e, &[], "cat /proc/timer_list | wc -c; echo x >/proc/sysrq-trigger").fails();
+    assert!(said.out.trim() == "0" && said.err.contains("Read-only file system"), "{said:?}");
+}
+
+/// As a sandbox and its containers are to a runtime: by paths of another's namespaces.
+fn pods(e: &Engine) {
+    let first = up(e, &[], "exec sleep 1234");
+    let pid = first.listed().0;
+    let paths: Vec<_> = ["ipc", "uts", "network", "pid"]
+        .map(|kind| format!("{kind}:/proc/{pid}/ns/{}", if kind == "network" { "net" } else { kind }))
+        .into();
+    let flags: Vec<&str> = paths.iter().flat_map(|path| ["--with-ns", path]).collect();
+    let said =
+        sh(e, &flags, "for i in ipc uts net pid; do readlink /proc/self/ns/$i; done; ps | grep -c '[s]leep 1234'");
+    let own = ["ipc", "uts", "net", "pid"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap());
+    let own: String = own.iter().map(|link| format!("{}\n", link.display())).collect();
+    assert_eq!(said.ok().out, own + "1\n");
+}
+
+fn burst(e: &Engine) {
+    all_came(&sh(e, &[], BURST).ok().out);
+}
+
+fn input(e: &Engine) {
+    let (runtime, tree, id) = (e.runtime(), e.file("tree"), fresh("task"));
+    let script = "read line; echo \"got $line\"; cat; echo end";
+    let words = ["run", "--runc-binary", &runtime, "--rm", "--rootfs", &tree, &id, "/bin/sh", "-c", script];
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let running = e.prepare(&words).stdin(reader.into()).spawn();
+    writer.write_all(b"one\n").unwrap();
+    // `ctr` passes the end of its input on only once the task runs.
+    until("the first line", || running.text().contains("got one\n"));
+    writer.write_all(b"two\n").unwrap();
+    drop(writer);
+    assert_eq!(running.finish_within(left()).ok().out, "got one\ntwo\nend\n");
+}
+
+fn apart(e: &Engine) {
+    let said = sh(e, &[], "echo out; echo err >&2").ok();
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+}
+
+fn oom(e: &Engine) {
+    let events = e.prepare(&["events"]).spawn();
+    sh(e, &["--memory-limit", "16777216"], "exec tail /dev/zero").exits(137);
+    until("the report of a kill for memory", || events.text().contains("/tasks/oom"));
+}
+
+fn cpus(e: &Engine) {
+    let task = up(e, &["--cpus", "0.5", "--cpu-shares", "512"], IDLE);
+    let cgroup = cgroup_of(&task.listed().0);
+    assert_eq!(fs::read_to_string(cgroup.join("cpu.max")).unwrap(), "50000 100000\n");
+    assert!(fs::read_to_string(cgroup.join("cpu.weight")).unwrap() != "100\n");
+}
+
+/// Two containers of one image on a file system of layers.
+fn unchanged(e: &Engine) {
+    layout::import_oci(e, "default");
+    let run = |script: &str| {
+        let words = ["run", "--runc-binary", &e.runtime(), "--rm", IMAGE, &fresh("task"), "/bin/sh", "-c", script];
+        e.call(&words).ok().out
+    };
+    run("echo spoiled >/etc/passwd; rm -r /var; echo new >/new");
+    assert_eq!(
+        run("head -n 1 /etc/passwd; test -d /var && test ! -e /new && echo same"),
+        "root:x:0:0:root:/root:/bin/sh\nsame\n"
+    );
+}
+
+fn tmpfs(e: &Engine) {
+    let said =
+        sh(e, &["--mount", "type=tmpfs,dst=/mnt,options=size=4m:noexec"], "grep ' /mnt ' /proc/mounts; touch /mnt/x");
+    let said = said.ok();
+    for word in ["tmpfs", "noexec", "size=4096k"] {
+        assert!(said.out.contains(word), "{said:?}");
+    }
+}
+
+fn none(e: &Engine) {
+    assert_eq!(sh(e, &[], "ls /sys/class/net").ok().out, "lo\n");
+}
+
+fn storm(e: &Engine) {
+    let task = up(e, &[], IDLE);
+    let call = || e.prepare(&["task", "exec", "--exec-id", &fresh("exec"), &task.1, "/bin/true"]);
+    leaks::storm_of(&call);
 }
 
 /// The daemon of this engine was started with the file of the document; here is what it made of it.

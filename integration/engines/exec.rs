@@ -2,7 +2,8 @@
 
 use super::{
     Check,
-    engine::{Engine, Kind, LIMIT},
+    bound::left,
+    engine::{Engine, Kind},
 };
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -57,7 +58,7 @@ fn twenty(e: &Engine) {
     let calls = (0..20).map(|number| e.prepare(&["exec", &up.name, "sh", "-c", &format!("exit {number}")]).spawn());
     let calls: Vec<_> = calls.collect();
     for (number, call) in (0..20).zip(calls) {
-        call.finish_within(LIMIT).exits(number);
+        call.finish_within(left()).exits(number);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::{
     Check,
-    engine::{Engine, IMAGE, Kind, cgroup_of},
+    bound::until,
+    engine::{Engine, IMAGE, Kind},
+    place::cgroup_of,
 };
-use crate::bundle::wait_in;
 use std::{fs, path::Path};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -43,10 +44,7 @@ fn cannot_run(e: &Engine) {
 
 /// Waits until the container's output has this.
 fn wait_log(e: &Engine, name: &str, text: &str) {
-    let end = std::time::Instant::now() + crate::call::LIMIT;
-    while !e.call(&["logs", name]).ok().out.contains(text) {
-        assert!(std::time::Instant::now() < end, "the log of {name} never had {text}");
-    }
+    until(&format!("{text} in the log of {name}"), || e.call(&["logs", name]).ok().out.contains(text));
 }
 
 fn stop_gracefully(e: &Engine) {
@@ -92,7 +90,7 @@ fn restart_policy(e: &Engine) {
     let volume = format!("{dir}:/out");
     let up = e.up(&["--restart", "on-failure:2", "-v", &volume], "echo x >>/out/count; exit 1");
     let count = || fs::read_to_string(Path::new(&dir).join("count")).unwrap_or_default().lines().count();
-    wait_in(Path::new(&dir), "two restarts", || count() == 3);
+    until("two restarts", || e.inspect(&up.name, ".RestartCount") == "2" && count() == 3);
     assert_eq!(e.wait(&up.name), "1");
     assert_eq!((count(), e.inspect(&up.name, ".RestartCount").as_str()), (3, "2"));
 }

@@ -1,13 +1,12 @@
 //! Resource limits as the container, its cgroup and the engine's report see them.
 
-use super::{
-    Check,
-    engine::{Engine, cgroup_of},
+use super::{Check, bound::until, engine::Engine, place::cgroup_of};
+use crate::{
+    bundle::{BY_SYSTEMD, need_controller, need_file},
+    call::Call,
+    trial::skip,
 };
-use crate::bundle::{BY_SYSTEMD, need_controller, need_file};
-use crate::call::LIMIT;
-use crate::trial::skip;
-use std::{fs, time::Instant};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("limits", "memory", memory),
@@ -16,6 +15,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("limits", "cpuset", cpuset),
     ("limits", "pids", pids),
     ("limits", "io weight", weight),
+    ("limits", "io throttle", throttle),
     ("limits", "ulimits", ulimits),
     ("limits", "update while running", update),
     ("limits", "shm size", shm),
@@ -44,10 +44,7 @@ fn oom(e: &Engine) {
     let up = e.up(&["-m", "16m", "--memory-swap", "16m"], "exec tail /dev/zero");
     assert_eq!(e.wait(&up.name), "137");
     // The news of it travel apart from those of the end.
-    let end = Instant::now() + LIMIT;
-    while e.inspect(&up.name, ".State.OOMKilled") != "true" {
-        assert!(Instant::now() < end, "killed for memory, and not reported as such");
-    }
+    until("the report of a kill for memory", || e.inspect(&up.name, ".State.OOMKilled") == "true");
 }
 
 fn cpus(e: &Engine) {
@@ -60,6 +57,9 @@ fn cpuset(e: &Engine) {
     need_controller("cpuset");
     let up = e.up(&["--cpuset-cpus", "0"], IDLE);
     assert_eq!(cgroup_file(e, &up.name, "cpuset.cpus"), "0");
+    let last = Call::new(Path::new("/run"), &["nproc"]).run().ok().line().parse::<usize>().unwrap() - 1;
+    e.call(&["update", "--cpuset-cpus", &last.to_string(), &up.name]).ok();
+    assert_eq!(cgroup_file(e, &up.name, "cpuset.cpus"), last.to_string());
 }
 
 fn pids(e: &Engine) {
@@ -71,7 +71,35 @@ fn pids(e: &Engine) {
 fn weight(e: &Engine) {
     need_file("io", "io.bfq.weight");
     let up = e.up(&["--blkio-weight", "300"], IDLE);
-    assert_eq!(cgroup_file(e, &up.name, "io.bfq.weight").split_whitespace().last(), Some("300"));
+    let weight = || cgroup_file(e, &up.name, "io.bfq.weight").split_whitespace().last().map(str::to_owned);
+    assert_eq!(weight().as_deref(), Some("300"));
+    e.call(&["update", "--blkio-weight", "500", &up.name]).ok();
+    assert_eq!(weight().as_deref(), Some("500"));
+}
+
+/// A file as a disk, without its file.
+struct Disk(String);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        Call::new(Path::new("/run"), &["losetup", "-d", &self.0]).run().ok();
+    }
+}
+
+fn throttle(e: &Engine) {
+    need_file("io", "io.max");
+    let file = format!("{}/disk", e.new_dir());
+    fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
+    let said = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
+    if !said.status.success() {
+        skip(format!("no disk can be made of a file here: {}", said.err.trim()));
+    }
+    let disk = Disk(said.line().to_owned());
+    let number = fs::metadata(&disk.0).unwrap().rdev();
+    let (read, write) = (format!("{}:1mb", disk.0), format!("{}:100", disk.0));
+    let up = e.up(&["--device-read-bps", &read, "--device-write-iops", &write], IDLE);
+    let limits = format!("{}:{} rbps=1048576 wbps=max riops=max wiops=100", number >> 8, number & 255);
+    assert_eq!(cgroup_file(e, &up.name, "io.max"), limits);
 }
 
 fn ulimits(e: &Engine) {

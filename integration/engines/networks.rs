@@ -2,7 +2,8 @@
 
 use super::{
     Check,
-    engine::{Engine, IMAGE, Kind, fresh, need_nat},
+    engine::{Engine, IMAGE, Kind},
+    place::{fresh, need_nat},
 };
 
 pub(crate) const CHECKS: &[Check] = &[

@@ -2,7 +2,8 @@
 
 use super::{
     Check,
-    engine::{Engine, IMAGE, fresh},
+    engine::{Engine, IMAGE},
+    place::fresh,
 };
 use std::fs;
 
@@ -10,6 +11,8 @@ pub(crate) const CHECKS: &[Check] = &[
     ("pods", "shared namespaces", shared),
     ("pods", "play kube with two containers", play),
     ("pods", "init containers", init),
+    ("pods", "pause, restart, stop", operate),
+    ("pods", "generate kube and play it", generate),
 ];
 
 fn shared(e: &Engine) {
@@ -84,4 +87,53 @@ fn play(e: &Engine) {
 
 fn init(e: &Engine) {
     assert_eq!(kube(e, INIT).out, "first\nprepared\n");
+}
+
+/// A pod of two containers that run for ever; removed at the end.
+struct Pod<'a>(&'a Engine, String);
+
+impl Drop for Pod<'_> {
+    fn drop(&mut self) {
+        self.0.clean(&["pod", "rm", "-f", "-t", "0", &self.1]);
+    }
+}
+
+fn pair(e: &Engine) -> Pod<'_> {
+    let pod = Pod(e, fresh("pod"));
+    e.call(&["pod", "create", "--name", &pod.1, "--network", "none"]).ok();
+    for name in ["one", "two"] {
+        let name = format!("{}-{name}", pod.1);
+        e.call(&["run", "-d", "--pod", &pod.1, "--name", &name, IMAGE, "sleep", "1000"]).ok();
+    }
+    pod
+}
+
+fn operate(e: &Engine) {
+    let pod = pair(e);
+    let one = format!("{}-one", pod.1);
+    let call = |verb: &[&str]| e.call(&[&["pod"], verb, &[&pod.1]].concat()).ok();
+    call(&["pause"]);
+    assert_eq!(e.inspect(&one, ".State.Status"), "paused");
+    call(&["unpause"]);
+    assert_eq!(e.inspect(&one, ".State.Status"), "running");
+    assert!(call(&["top"]).out.matches("sleep 1000").count() == 2);
+    let before = e.inspect(&one, ".State.Pid");
+    call(&["restart"]);
+    let after = e.inspect(&one, ".State.Pid");
+    assert!(before != after && after != "0", "{before} then {after}");
+    call(&["stop", "-t", "0"]);
+    assert_eq!(e.inspect(&one, ".State.Status"), "exited");
+    call(&["start"]);
+    assert_eq!(e.inspect(&one, ".State.Status"), "running");
+}
+
+fn generate(e: &Engine) {
+    let pod = pair(e);
+    let file = format!("{}/pod.yaml", e.new_dir());
+    fs::write(&file, e.call(&["generate", "kube", &pod.1]).ok().out).unwrap();
+    let name = pod.1.clone();
+    drop(pod);
+    e.call(&["play", "kube", "--network", "none", &file]).ok();
+    let again = Pod(e, name);
+    assert_eq!(e.call(&["pod", "inspect", "--format", "{{.State}}", &again.1]).ok().out, "Running\n");
 }

@@ -3,7 +3,10 @@
 use super::{
     Check,
     engine::{Engine, Kind},
+    place::fresh,
 };
+use crate::{call::Output, trial::skip};
+use std::{fs, os::unix::fs::MetadataExt};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("security", "default seccomp", seccomp_default),
@@ -15,7 +18,9 @@ pub(crate) const CHECKS: &[Check] = &[
     ("security", "masked and read-only paths", masked),
     ("security", "--device", device),
     ("security", "--sysctl", sysctl),
+    ("security", "AppArmor", apparmor),
 ];
+pub(crate) const DOCKER: &[Check] = &[("security", "userns-remap", remapped)];
 pub(crate) const PODMAN: &[Check] = &[("security", "--userns=auto", userns)];
 
 fn status(e: &Engine, flags: &[&str], field: &str) -> String {
@@ -34,10 +39,16 @@ fn seccomp_default(e: &Engine) {
     assert_eq!(status(e, &["--security-opt", "seccomp=unconfined"], "Seccomp"), "0");
 }
 
-fn seccomp_file(e: &Engine) {
+/// A profile in a file, which lets everything happen but new directories.
+pub(crate) fn profile(e: &Engine) -> String {
     let path = format!("{}/profile.json", e.new_dir());
     let calls = r#"{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#;
-    std::fs::write(&path, format!(r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{calls}]}}"#)).unwrap();
+    fs::write(&path, format!(r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{calls}]}}"#)).unwrap();
+    path
+}
+
+fn seccomp_file(e: &Engine) {
+    let path = profile(e);
     let said = e.sh(&["--security-opt", &format!("seccomp={path}")], "touch /file && mkdir /dir").fails();
     assert!(said.err.contains("Function not implemented"), "{said:?}");
 }
@@ -86,11 +97,54 @@ fn sysctl(e: &Engine) {
     assert_eq!(said.ok().out, "77\n");
 }
 
-fn userns(e: &Engine) {
-    let said = e.sh(&["--userns=auto:size=4096"], "cat /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine").ok();
+/// The profile each engine loads and gives to every container.
+fn apparmor(e: &Engine) {
+    if fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default().trim() != "Y" {
+        skip("this kernel has no AppArmor, or it is off");
+    }
+    let current = |flags: &[&str]| e.sh(flags, "cat /proc/self/attr/current").ok().line().to_owned();
+    let own = current(&[]);
+    assert!(own.ends_with("-default (enforce)") || own.contains("containers-default-"), "{own}");
+    assert_eq!(current(&["--security-opt", "apparmor=unconfined"]), "unconfined");
+    let said = e.sh(&["--security-opt", "apparmor=no-such-profile"], "true").fails();
+    assert!(said.err.contains("apparmor"), "{said:?}");
+}
+
+/// What root of the container is: not root of the host, nor is what it makes.
+const MAPPED: &str = "head -n 1 /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine; su user -c 'id -u'";
+
+#[track_caller]
+fn mapped(said: &Output, count: &str) {
     let words: Vec<_> = said.out.split_whitespace().collect();
-    assert!(
-        words.len() == 4 && words[0] == "0" && words[1] != "0" && words[2] == "4096" && words[3] == "0",
-        "{said:?}"
-    );
+    assert!(words.len() == 5 && words[0] == "0" && words[1] != "0", "{said:?}");
+    assert_eq!(words[2..], [count, "0", "1000"], "{said:?}");
+}
+
+fn userns(e: &Engine) {
+    mapped(&e.sh(&["--userns=auto:size=4096"], MAPPED).ok(), "4096");
+}
+
+/// A daemon of its own, for which all containers are mapped: what they write, what is bound into them, a process joined.
+fn remapped(e: &Engine) {
+    let e = &e.with_flags(&["--userns-remap=containers"]);
+    mapped(&e.sh(&[], MAPPED).ok(), "1000000");
+    e.sh(&[], "mknod /tmp/null c 1 3").fails();
+    let volume = fresh("volume");
+    e.sh(
+        &["-v", &format!("{volume}:/data"), "--read-only", "--tmpfs", "/scratch"],
+        "echo x >/data/x && echo x >/scratch/x",
+    )
+    .ok();
+    e.sh(&["--userns=host"], "grep -q ' 4294967295$' /proc/self/uid_map").ok();
+    let up = e.up(&["-m", "64m"], "while :; do sleep 1000; done");
+    let pid = e.inspect(&up.name, ".State.Pid");
+    assert_eq!(fs::metadata(format!("/proc/{pid}")).unwrap().uid(), 1_000_000);
+    mapped(&e.call(&["exec", &up.name, "sh", "-c", MAPPED]).ok(), "1000000");
+    e.call(&["pause", &up.name]).ok();
+    e.call(&["unpause", &up.name]).ok();
+    e.call(&["kill", &up.name]).ok();
+    assert_eq!(e.wait(&up.name), "137");
+    drop(up);
+    e.call(&["volume", "rm", &volume]).ok();
+    e.shut_down();
 }

@@ -2,14 +2,18 @@
 
 use super::{
     Check,
+    bound::{left, until},
     engine::{Engine, IMAGE},
 };
-use crate::call::LIMIT;
-use nix::pty::{Winsize, openpty};
+use crate::kernel;
+use nix::{
+    pty::{Winsize, openpty},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{
     fs::File,
     io::{Read, Write},
-    time::Instant,
 };
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -18,6 +22,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("logs and attach", "attach", attach),
     ("logs and attach", "stderr apart", apart),
     ("logs and attach", "size of the terminal", size),
+    ("logs and attach", "resize of a terminal", resize),
 ];
 
 /// Ten megabytes in numbered lines of 105 bytes: all of them are to come, in order.
@@ -47,14 +52,11 @@ fn attach(e: &Engine) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let attached = e.prepare(&["attach", &up.name]).stdin(reader.into()).spawn();
     writer.write_all(b"hello\n").unwrap();
-    let end = Instant::now() + LIMIT;
-    while !attached.text().contains("got hello\n") {
-        assert!(Instant::now() < end, "the attached client saw {:?}", attached.text());
-    }
+    until("the attached client's line", || attached.text().contains("got hello\n"));
     writer.write_all(b"end\n").unwrap();
     assert_eq!(e.wait(&up.name), "6");
     // Podman ends with a line of its own.
-    assert_eq!(attached.finish().line(), "got hello");
+    assert_eq!(attached.finish_within(left()).line(), "got hello");
 }
 
 fn apart(e: &Engine) {
@@ -63,20 +65,41 @@ fn apart(e: &Engine) {
 }
 
 fn size(e: &Engine) {
+    let script = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 4";
+    fits(e, &["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script], None, 4);
+}
+
+/// The size changes while the program runs, in the container's own terminal and in that of a further process.
+fn resize(e: &Engine) {
+    let script = "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
+    let new = Winsize { ws_row: 44, ws_col: 88, ws_xpixel: 0, ws_ypixel: 0 };
+    fits(e, &["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script], Some(new), 6);
+    let up = e.up(&[], "while :; do sleep 1000; done");
+    fits(e, &["exec", "-it", &up.name, "sh", "-c", script], Some(new), 6);
+}
+
+/// Runs a call on a terminal of 33 rows and 77 columns, which gets the new size when the program is ready for it.
+fn fits(e: &Engine, words: &[&str], new: Option<Winsize>, code: i32) {
     let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(Some(&size), None).unwrap();
-    let script = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 4";
-    let call = e.prepare(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script]);
-    let running = call.stdio(&pair.slave);
+    let running = e.prepare(words).stdio(&pair.slave);
     drop(pair.slave);
     let mut master = File::from(pair.master);
-    let mut said = Vec::new();
+    let mut said = String::new();
     let mut part = [0; 4096];
     // The end of a terminal is an error to its reader.
-    while let Ok(count @ 1..) = master.read(&mut part) {
-        said.extend_from_slice(&part[..count]);
+    while kernel::readable(&master, left())
+        && let Ok(count @ 1..) = master.read(&mut part)
+    {
+        let heard = String::from_utf8_lossy(&part[..count]);
+        said.push_str(&heard);
+        if let Some(new) = new.filter(|_| heard.contains("ready")) {
+            kernel::set_window_size(&master, new.ws_row, new.ws_col);
+            // The client is no job of this terminal: it is told by hand what the kernel tells a job, and more than once, since
+            // the program may be ready before the client listens.
+            kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
+        }
     }
-    let said = String::from_utf8_lossy(&said).into_owned();
     assert!(said.contains("fitting"), "{said}");
-    running.finish().exits(4);
+    running.finish_within(left()).exits(code);
 }

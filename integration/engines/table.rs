@@ -1,13 +1,19 @@
 //! The runs of all checks for all engines, and the table at the end.
 
 use super::{
-    Check, buildah, compose, containerd,
+    Check,
+    bound::begin_cell,
+    buildah, compose, containerd, cri,
     engine::{ENGINES, Engine, Kind},
-    exec, health, images, lifecycle, limits, networks, pods, security, streams, volumes,
+    exec, health, images, leaks, lifecycle, limits, networks, place, pods, security, streams, volumes,
 };
 use crate::trial;
-use libtest_mimic::{Arguments, Completion, Trial};
-use std::{collections::BTreeMap, process::ExitCode, sync::Mutex};
+use libtest_mimic::{Completion, Trial};
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// What became of a check: `ok`, `FAIL` or `skip`, and why.
 struct Verdict {
@@ -20,9 +26,13 @@ type Cell = (usize, &'static str, &'static str, String);
 
 static VERDICTS: Mutex<BTreeMap<Cell, Verdict>> = Mutex::new(BTreeMap::new());
 
+fn verdicts() -> MutexGuard<'static, BTreeMap<Cell, Verdict>> {
+    VERDICTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The checks an engine has.
 fn checks(kind: Kind) -> Vec<Check> {
-    let both: [&[Check]; 9] = [
+    let both: [&[Check]; 10] = [
         lifecycle::CHECKS,
         exec::CHECKS,
         streams::CHECKS,
@@ -32,26 +42,29 @@ fn checks(kind: Kind) -> Vec<Check> {
         networks::CHECKS,
         security::CHECKS,
         health::CHECKS,
+        leaks::STORM,
     ];
-    match kind {
-        Kind::Docker => {
-            both.into_iter().chain([images::DOCKER, compose::CHECKS, health::DOCKER]).flatten().copied().collect()
-        }
-        Kind::Podman => both.into_iter().chain([security::PODMAN, pods::CHECKS]).flatten().copied().collect(),
-        Kind::Containerd => containerd::CHECKS.to_vec(),
-        Kind::Buildah => buildah::CHECKS.to_vec(),
-    }
+    let own: &[&[Check]] = match kind {
+        Kind::Docker => &[images::DOCKER, compose::CHECKS, security::DOCKER, health::DOCKER],
+        Kind::Podman => &[security::PODMAN, pods::CHECKS],
+        Kind::Containerd => &[containerd::CHECKS, cri::CHECKS],
+        Kind::Buildah => &[buildah::CHECKS],
+    };
+    let shared: &[&[Check]] = if matches!(kind, Kind::Docker | Kind::Podman) { &both } else { &[] };
+    [shared, own, &[leaks::LAST]].concat().concat()
 }
 
 /// Runs what the words select, one after the other, and prints the table.
 pub(crate) fn run(words: Vec<String>) -> ExitCode {
     trial::catch_panics();
-    let mut arguments = Arguments::from_iter(std::iter::once("engines".to_owned()).chain(words));
+    let (mut arguments, filters) = trial::arguments(words.into_iter());
     // The daemons of all engines share the machine, and what a check sees of it is not to move under it.
     arguments.test_threads = Some(1);
     let mut trials = Vec::new();
     let mut features = Vec::new();
-    for engine in ENGINES.iter() {
+    // With little time, that of the runtime under test comes first; runc's answers explain its failures.
+    let (ours, runc): (Vec<_>, Vec<_>) = ENGINES.iter().partition(|engine| engine.ours);
+    for engine in [ours, runc].concat() {
         for check in checks(engine.kind) {
             if !features.contains(&check.0) {
                 features.push(check.0);
@@ -61,11 +74,12 @@ pub(crate) fn run(words: Vec<String>) -> ExitCode {
         }
     }
     if !arguments.list
-        && let Err(why) = super::engine::prepare()
+        && let Err(why) = place::prepare()
     {
         eprintln!("integration: {why}");
         return ExitCode::FAILURE;
     }
+    trials.retain(|trial| trial::selected(trial.name(), &filters));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         print();
@@ -77,6 +91,8 @@ fn trial_of(engine: &'static Engine, (feature, check, body): Check, row: usize) 
     let name = format!("{}::{feature}/{check}", engine.name());
     Trial::ignorable_test(name.clone(), move || {
         let result = trial::one(&name, &|| {
+            let key = (row, feature, check, engine.peer());
+            begin_cell(!engine.ours && verdicts().get(&key).is_some_and(|ours| ours.word == "ok"));
             engine.need();
             body(engine);
         });
@@ -85,15 +101,19 @@ fn trial_of(engine: &'static Engine, (feature, check, body): Check, row: usize) 
             Ok(Completion::Completed) => Verdict { word: "ok", why: String::new() },
             Err(failed) => Verdict { word: "FAIL", why: failed.message().unwrap_or_default().to_owned() },
         };
+        if verdict.word == "FAIL" {
+            // The runner tells it only at the end, which may be hours away.
+            eprintln!("FAIL {name}: {}", verdict.why);
+        }
         let key = (row, feature, check, engine.name());
-        VERDICTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, verdict);
+        verdicts().insert(key, verdict);
         result
     })
 }
 
 /// One line a check, one column an engine and runtime; below it, why what was skipped was skipped.
 fn print() {
-    let verdicts = VERDICTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let verdicts = verdicts();
     let columns: Vec<_> = ENGINES.iter().map(Engine::name).collect();
     println!("\n| feature | check | {} |\n|---|---|{}", columns.join(" | "), "---|".repeat(columns.len()));
     let mut rows: Vec<_> = verdicts.keys().map(|(row, feature, check, _)| (*row, *feature, *check)).collect();

@@ -1,9 +1,6 @@
 //! Volumes, binds and their propagation, tmpfs, a root that cannot be written.
 
-use super::{
-    Check,
-    engine::{Engine, fresh},
-};
+use super::{Check, engine::Engine, place::fresh};
 use nix::mount::{MsFlags, mount, umount};
 use std::fs;
 
@@ -13,6 +10,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("volumes and binds", "bind, writable and not", bind),
     ("volumes and binds", "a bind of one file", file),
     ("volumes and binds", "propagation", propagation),
+    ("volumes and binds", "propagation to the host", outwards),
     ("volumes and binds", "tmpfs", tmpfs),
     ("volumes and binds", "--read-only", read_only),
 ];
@@ -70,6 +68,17 @@ fn propagation(e: &Engine) {
             fs::remove_file(format!("{dir}/{name}")).unwrap();
         }
     }
+    umount(dir.as_str()).unwrap();
+}
+
+fn outwards(e: &Engine) {
+    let dir = e.new_dir();
+    mount(Some(dir.as_str()), dir.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    mount(None::<&str>, dir.as_str(), None::<&str>, MsFlags::MS_SHARED, None::<&str>).unwrap();
+    let script = "mkdir /data/inner && mount -t tmpfs t /data/inner && touch /data/inner/new";
+    e.sh(&["--privileged", "-v", &format!("{dir}:/data:rshared")], script).ok();
+    assert!(fs::exists(format!("{dir}/inner/new")).unwrap(), "the host does not see the mount of the container");
+    umount(format!("{dir}/inner").as_str()).unwrap();
     umount(dir.as_str()).unwrap();
 }
 

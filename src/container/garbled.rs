@@ -12,7 +12,7 @@ use crate::{bpf, cgroup, resctrl};
 use oci_spec::runtime::Spec;
 use std::sync::LazyLock;
 
-/// A reader's name, and what it does with any bytes.
+/// A name, and what takes bytes under it.
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target by name.

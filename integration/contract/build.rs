@@ -1,0 +1,95 @@
+//! BuildKit: what it says to a runtime, in the foreground, by pipes and by terminals.
+
+use super::wire::{CONTAINERD, Engine, Wire};
+use crate::{
+    bundle::{Container, only_cgroupfs},
+    call::runtime_has,
+    trial::{Test, only_davit, skip, tests},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::fs;
+
+pub(super) fn tests() -> Vec<Test> {
+    tests![
+        buildkit_runs_in_the_foreground,
+        buildkit_keeps_and_deletes,
+        buildkit_execs_in_the_foreground,
+        buildkit_cancels_a_step,
+        buildkit_passes_signals,
+    ]
+}
+
+const BUILDKIT: Engine = Engine {
+    name: "buildkit",
+    global: "--log {bundle}/runc-log.json --log-format json",
+    plain: "--log {bundle}/runc-log.json --log-format json",
+    ..CONTAINERD
+};
+
+fn buildkit_runs_in_the_foreground() {
+    only_davit("BuildKit names no state directory");
+    let wire = Wire::new(&BUILDKIT, Container::sh("cat; echo problem >&2; exit 3"));
+    let said = wire.call(BUILDKIT.global, "run --bundle {bundle} {id}").input("through\n").run().exits(3);
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("through\n", "problem\n"));
+    wire.plain("state {id}").fails().says("does not exist");
+}
+
+fn buildkit_keeps_and_deletes() {
+    only_davit("BuildKit names no state directory");
+    only_cgroupfs("a scope ends with its last process");
+    let wire = Wire::new(&BUILDKIT, Container::sh("sh -c 'kill -9 $$'; exit $?"));
+    wire.call(BUILDKIT.global, "run --bundle {bundle} --keep {id}").run().exits(137);
+    assert!(wire.c.cgroup().join("cgroup.events").exists(), "the statistics are read from the cgroup now");
+    assert_eq!(wire.state()["status"], "stopped");
+    wire.plain("delete {id}").ok().silent();
+    assert!(!wire.c.cgroup().exists());
+}
+
+/// Its debugger joins a step; without a pid file in old versions, which delete nothing afterwards either.
+fn buildkit_execs_in_the_foreground() {
+    only_davit("BuildKit names no state directory");
+    if !runtime_has("exec") {
+        skip("this runtime has no exec");
+    }
+    let wire = Wire::new(&BUILDKIT, Container::sleeper());
+    let run = wire.call(BUILDKIT.global, "run --bundle {bundle} --no-pivot --keep {id}").spawn();
+    wire.wait_status("running");
+    let state = wire.state();
+    assert!(state["rootfs"].as_str().is_some_and(|path| fs::exists(format!("{path}/bin")).unwrap()), "{state}");
+    for pid_file in ["--pid-file {bundle}/exec.pid", ""] {
+        let verb = format!("exec --process {{bundle}}/process.json {pid_file} {{id}}");
+        wire.call(BUILDKIT.global, &verb).run().exits(5).silent();
+    }
+    assert!(wire.pid("exec.pid") > 0);
+    wire.plain("kill {id} 9").ok().silent();
+    run.finish().exits(137);
+    wire.plain("delete {id}").ok().silent();
+}
+
+fn buildkit_cancels_a_step() {
+    only_davit("BuildKit names no state directory");
+    let wire = Wire::new(&BUILDKIT, Container::sh("trap '' TERM INT HUP; while :; do sleep 1000; done"));
+    let run = wire.call(BUILDKIT.global, "run --bundle {bundle} --keep {id}").spawn();
+    wire.wait_status("running");
+    wire.plain("kill {id} 9").ok().silent();
+    run.finish().exits(137).silent();
+    wire.plain("delete {id}").ok().silent();
+    assert!(!wire.c.cgroup().exists());
+}
+
+/// All but the kill itself go by the runtime's pid.
+fn buildkit_passes_signals() {
+    only_davit("BuildKit names no state directory");
+    let wire = Wire::new(
+        &BUILDKIT,
+        Container::sh("trap 'exit 4' USR1; echo ready >/out/ready; while :; do sleep 1000 & wait; done"),
+    );
+    let run = wire.call(BUILDKIT.global, "run --bundle {bundle} --keep {id}").spawn();
+    wire.c.wait_out("ready");
+    kill(Pid::from_raw(run.pid()), Signal::SIGUSR1).unwrap();
+    run.finish().exits(4);
+    wire.plain("delete {id}").ok().silent();
+}

@@ -1,0 +1,109 @@
+//! What a container must not leave on the machine: processes, mounts, cgroups, a runtime's state. Counted around a storm of
+//! processes, and around all checks of an engine.
+
+use super::{
+    Check,
+    bound::left,
+    engine::{Engine, Kind},
+};
+use crate::{bundle::BY_SYSTEMD, call::Call, trial::skip};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The last check of every engine.
+pub(crate) const LAST: &[Check] = &[("health", "nothing is left after all of this", nothing)];
+pub(crate) const STORM: &[Check] = &[("health", "a storm of 100 execs leaks nothing", storm)];
+
+/// The cgroups below which engines have their runtime make those of containers.
+const PARENTS: [&str; 6] = ["docker", "docker/buildkit", "default", "k8s.io", "libpod_parent", "libpod_parent/conmon"];
+
+/// What is there, each thing by its name.
+pub(crate) struct Census(BTreeSet<String>);
+
+impl Census {
+    pub(super) fn take() -> Self {
+        let mut all = BTreeSet::new();
+        for entry in fs::read_dir("/proc").unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap_or_default();
+            let alive = |stat: String| !stat.contains(") Z ");
+            if name.bytes().all(|byte| byte.is_ascii_digit())
+                && fs::read_to_string(format!("/proc/{name}/stat")).is_ok_and(alive)
+            {
+                let words = fs::read_to_string(format!("/proc/{name}/cmdline")).unwrap_or_default();
+                all.insert(format!("process {name} {}", words.replace('\0', " ")));
+            }
+        }
+        for line in fs::read_to_string("/proc/self/mountinfo").unwrap().lines() {
+            all.insert(format!("mount {}", line.split(' ').nth(4).unwrap_or_default()));
+        }
+        let mount = crate::bundle::cgroup_mount();
+        below(mount, &mut |path| {
+            // What engines put their containers below is nobody's to remove.
+            if !PARENTS.iter().any(|parent| mount.join(parent) == *path) {
+                all.insert(format!("cgroup {}", path.display()));
+            }
+        });
+        for root in ["/run/davit", "/run/runc", "/run/crun", "/run/containerd/runc/default"] {
+            for entry in fs::read_dir(root).into_iter().flatten() {
+                all.insert(format!("state {}", entry.unwrap().path().display()));
+            }
+        }
+        Self(all)
+    }
+
+    /// Waits until nothing is there that was not there then.
+    #[track_caller]
+    fn until_again(&self) {
+        let mut more = self.more();
+        while !more.is_empty() {
+            assert!(!left().is_zero(), "these are left: {more:#?}");
+            more = self.more();
+        }
+    }
+
+    /// What is there now and was not then.
+    pub(crate) fn more(&self) -> Vec<String> {
+        Self::take().0.difference(&self.0).cloned().collect()
+    }
+}
+
+/// Every directory below.
+fn below(dir: &Path, told: &mut impl FnMut(&PathBuf)) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            told(&entry.path());
+            below(&entry.path(), told);
+        }
+    }
+}
+
+fn storm(e: &Engine) {
+    let up = e.up(&["--init"], "exec sleep 1000");
+    storm_of(&|| e.prepare(&["exec", &up.name, "true"]));
+}
+
+/// A hundred calls, five at a time, and what they leave.
+pub(crate) fn storm_of(call: &dyn Fn() -> Call) {
+    call().spawn().finish_within(left()).ok();
+    let before = Census::take();
+    for _ in 0..20 {
+        for call in (0..5).map(|_| call().spawn()).collect::<Vec<_>>() {
+            call.finish_within(left()).ok();
+        }
+    }
+    // Monitors outlive the call by a moment.
+    before.until_again();
+}
+
+fn nothing(e: &Engine) {
+    if *BY_SYSTEMD {
+        skip("systemd and what it starts are in the same namespaces, and come and go");
+    }
+    if matches!(e.kind, Kind::Docker | Kind::Podman) {
+        assert_eq!(e.call(&["ps", "-a", "-q"]).ok().out, "", "containers are left");
+    }
+    e.shut_down().until_again();
+}

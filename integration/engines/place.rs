@@ -1,0 +1,125 @@
+//! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, the tree that images are made of,
+//! users for their user namespaces, and what this kernel has for them. It knows no engine.
+
+use crate::{
+    call::{Call, RUNTIME, runtime_name},
+    trial::skip,
+};
+use nix::mount::{MsFlags, mount};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Everything the suite writes.
+pub(super) const PLACE: &str = "/run/davit-engines";
+/// The user whose subordinate ids user namespaces are made of: Podman looks for this name.
+pub(crate) const SUBORDINATE: &str = "containers";
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A name no other container has.
+pub(crate) fn fresh(what: &str) -> String {
+    format!("{what}{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Hides the host's state under tmpfs, makes the tree of the image, brings the loopback of the new network namespace up.
+pub(crate) fn prepare() -> Result<(), String> {
+    let tmpfs = |path: &str| {
+        fs::create_dir_all(path).map_err(|error| format!("{path}: {error}"))?;
+        let done = mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), Some("mode=755"));
+        done.map_err(|errno| format!("tmpfs on {path}: {errno}"))
+    };
+    // A runtime below /run would vanish with it.
+    let runtime = fs::read(RUNTIME.as_str()).map_err(|error| format!("{}: {error}", *RUNTIME))?;
+    // Held before it is covered: systemd and its bus are there.
+    let run = fs::File::open("/run").map_err(|error| format!("/run: {error}"))?;
+    for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
+        tmpfs(path)?;
+    }
+    let make = || -> std::io::Result<()> {
+        super::keep_systemd(&run)?;
+        fs::create_dir_all(PLACE)?;
+        fs::write(ours(), runtime)?;
+        fs::set_permissions(ours(), PermissionsExt::from_mode(0o755))?;
+        make_tree(&Path::new(PLACE).join("tree"))?;
+        users()
+    };
+    make().map_err(|error| format!("{PLACE}: {error}"))?;
+    let tar = Call::new(Path::new(PLACE), &["tar", "-C", &at("tree"), "-cf", &at("tree.tar"), "."]).run();
+    let up = Call::new(Path::new(PLACE), &["ip", "link", "set", "lo", "up"]).run();
+    if tar.status.success() && up.status.success() { Ok(()) } else { Err(format!("{tar:?}\n{up:?}")) }
+}
+
+/// Where user namespaces take their ids from: a user who exists, as far as this mount namespace goes.
+fn users() -> std::io::Result<()> {
+    let users = fs::read_to_string("/etc/passwd")? + &format!("{SUBORDINATE}:x:999999:999999::/:/bin/false\n");
+    let groups = fs::read_to_string("/etc/group")? + &format!("{SUBORDINATE}:x:999999:\n");
+    let ids = format!("{SUBORDINATE}:1000000:1000000\n");
+    for (name, text) in [("passwd", users), ("group", groups), ("subuid", ids.clone()), ("subgid", ids)] {
+        let file = Path::new(PLACE).join(name);
+        fs::write(&file, text)?;
+        mount(Some(&file), &Path::new("/etc").join(name), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+    }
+    Ok(())
+}
+
+/// The runtime under test, under its own name.
+pub(super) fn ours() -> PathBuf {
+    Path::new(PLACE).join(runtime_name())
+}
+
+/// A path below the suite's directory.
+pub(crate) fn at(name: &str) -> String {
+    format!("{PLACE}/{name}")
+}
+
+fn make_tree(tree: &Path) -> std::io::Result<()> {
+    for name in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "var"] {
+        fs::create_dir_all(tree.join(name))?;
+    }
+    fs::set_permissions(tree.join("tmp"), PermissionsExt::from_mode(0o1777))?;
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
+    fs::copy(busybox.unwrap_or("/bin/busybox"), tree.join("bin/busybox"))?;
+    let list = Call::new(Path::new(PLACE), &["/bin/busybox", "--list"]).run().ok();
+    for applet in list.out.lines().filter(|name| *name != "busybox") {
+        symlink("busybox", tree.join("bin").join(applet))?;
+    }
+    fs::write(tree.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n")?;
+    fs::write(tree.join("etc/group"), "root:x:0:\nuser:x:1000:\n")
+}
+
+/// The program of this name in PATH.
+pub(crate) fn which(name: &str) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':').map(|dir| format!("{dir}/{name}")).find(|path| Path::new(path).is_file())
+}
+
+/// Whether this kernel has NAT tables, without which names, published ports and Podman's bridges do not work.
+pub(crate) fn has_nat() -> bool {
+    static ANSWER: LazyLock<bool> = LazyLock::new(|| {
+        let words =
+            ["sh", "-c", "iptables -t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE && iptables -t nat -F POSTROUTING"];
+        Call::new(Path::new(PLACE), &words).run().status.success()
+    });
+    *ANSWER
+}
+
+/// Skips where there is no NAT.
+pub(crate) fn need_nat() {
+    if !has_nat() {
+        skip("this kernel has no NAT tables");
+    }
+}
+
+/// The cgroup of a process.
+pub(crate) fn cgroup_of(pid: &str) -> PathBuf {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+    crate::bundle::cgroup_mount().join(path)
+}

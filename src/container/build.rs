@@ -266,12 +266,11 @@ impl<'a> Building<'a> {
             new.write(&record)?;
         }
         let (net_devices, resctrl) = lent_by_the_host(&mut new);
-        let (cgroup_of, console_of) = (cgroup.as_deref(), &mut console);
         let mut host = Hosting {
             build: &build,
             record: &record,
-            cgroup: cgroup_of,
-            console: console_of,
+            cgroup: cgroup.as_deref(),
+            console: &mut console,
             net_devices,
             resctrl: Rc::clone(&resctrl),
         };

@@ -91,9 +91,15 @@ pub(super) fn place(at: &Pointer, member: &str) -> Pointer {
     at.key(member)
 }
 
-/// Nobody can become who is not in the user namespace; the kernel's own word for all of it is EINVAL. Additional groups
-/// count where they can be set at all.
-pub(super) fn refuse_unmapped(user: &User, groups: bool, linux: Option<&Linux>, at: &Pointer, problems: &mut Problems) {
+/// The additional groups, or nothing where none may be set. Nobody can become who is not in the user namespace; the
+/// kernel's own word for all of it is EINVAL.
+pub(super) fn groups(
+    user: &User,
+    may_be_set: bool,
+    linux: Option<&Linux>,
+    at: &Pointer,
+    problems: &mut Problems,
+) -> Option<Vec<u32>> {
     let maps = |list: Option<&Option<Vec<LinuxIdMapping>>>| list.and_then(Option::clone).unwrap_or_default();
     let (uids, gids) = (maps(linux.map(Linux::uid_mappings)), maps(linux.map(Linux::gid_mappings)));
     let mut check = |maps: &[LinuxIdMapping], id: u32, at: Pointer| {
@@ -104,9 +110,19 @@ pub(super) fn refuse_unmapped(user: &User, groups: bool, linux: Option<&Linux>, 
     };
     check(&uids, user.uid(), at.key("uid"));
     check(&gids, user.gid(), at.key("gid"));
-    for (index, gid) in user.additional_gids().iter().flatten().enumerate().filter(|_| groups) {
+    let groups = user.additional_gids().clone().unwrap_or_default();
+    if !may_be_set {
+        if !groups.is_empty() {
+            let what =
+                "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
+            problems.add(at.key("additionalGids"), what);
+        }
+        return None;
+    }
+    for (index, gid) in groups.iter().enumerate() {
         check(&gids, *gid, at.key("additionalGids").index(index));
     }
+    Some(groups)
 }
 
 #[cfg(test)]

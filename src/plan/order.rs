@@ -338,13 +338,8 @@ fn become_the_program(
     if let Some(capabilities) = &capabilities {
         order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     }
-    let groups = (host.may_set_groups(namespaces)).then(|| user.additional_gids().clone().unwrap_or_default());
-    if groups.is_none() && user.additional_gids().as_ref().is_some_and(|groups| !groups.is_empty()) {
-        let what =
-            "cannot set any additional groups in a rootless container: setgroups is denied in its user namespace";
-        notes.problems.add(at.key("user").key("additionalGids"), what);
-    }
-    identity::refuse_unmapped(user, groups.is_some(), linux, &at.key("user"), &mut notes.problems);
+    let may_set_groups = host.may_set_groups(namespaces);
+    let groups = identity::groups(user, may_set_groups, linux, &at.key("user"), &mut notes.problems);
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));

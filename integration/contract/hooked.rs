@@ -78,7 +78,7 @@ fn nvidia_finds_the_root_where_the_host_has_it() {
     let c = Container::sleeper();
     let (root, out) = (c.root("").display().to_string(), c.root("out").join("seen").display().to_string());
     let script = format!(
-        "state=$(cat); pid=${{state##*\\\"pid\\\":}}; pid=${{pid%%,*}}; nsenter --mount=/proc/$((pid))/ns/mnt sh -c 'test -e {root}/proc/self/stat && test -c {root}/dev/null && echo mounted' >{out}"
+        "state=$(cat); pid=${{state##*\\\"pid\\\":}}; pid=${{pid%%,*}}; nsenter --mount=/proc/$((pid))/ns/mnt sh -c 'test -e {root}/proc/meminfo && test -c {root}/dev/null && echo mounted' >{out}"
     );
     let c = c.edit(|c| {
         c["hooks"]["prestart"] = json!([{"path": "/bin/sh", "args": ["nvidia-container-runtime-hook", "-c", script]}])

@@ -3,6 +3,7 @@
 //! It knows runtimes only as programs with the usual command line, and takes from each its own `spec`. The floor (floor.c) is a
 //! contestant in `run` alone. It must have cgroup v2 at /sys/fs/cgroup and be root; `hack/bench` sees to both.
 
+mod growth;
 mod spawn;
 mod table;
 
@@ -20,7 +21,8 @@ use serde_json::{Value, json};
 use spawn::Spawner;
 use table::Row;
 
-const USAGE: &str = "usage: speed --floor FILE --busybox FILE --work DIR [-n PAIRS] [--report] NAME=RUNTIME...";
+const USAGE: &str =
+    "usage: speed --floor FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] NAME=RUNTIME...";
 
 /// What is timed, in the table's order. `create + start + delete` is the sum of three commands; the wait for the program's end,
 /// between the second and the third, is not in it.
@@ -35,11 +37,13 @@ struct Options {
     work: PathBuf,
     pairs: usize,
     markdown: bool,
+    growth: bool,
     runtimes: Vec<(String, String)>,
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
-    let (mut floor, mut busybox, mut work, mut pairs, mut markdown) = (None, None, None, 100, false);
+    let (mut floor, mut busybox, mut work, mut pairs) = (None, None, None, 100);
+    let (mut markdown, mut growth) = (false, false);
     let mut runtimes = Vec::new();
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} wants a value\n{USAGE}"));
@@ -49,6 +53,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             "--work" => work = Some(PathBuf::from(value()?)),
             "-n" => pairs = value()?.parse().context("-n wants a number")?,
             "--report" => markdown = true,
+            "--growth" => growth = true,
             // `cargo bench` adds this to what it starts.
             "--bench" => (),
             _ => match word.split_once('=') {
@@ -61,7 +66,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     if runtimes.is_empty() || pairs == 0 {
         bail!(USAGE);
     }
-    Ok(Options { floor, busybox, work, pairs, markdown, runtimes })
+    Ok(Options { floor, busybox, work, pairs, markdown, growth, runtimes })
 }
 
 /// A runtime with its own state directory, a bundle that runs /bin/true, and a container that waits for ever.
@@ -193,21 +198,28 @@ fn peak(spawner: &Spawner, options: &Options, command: &[&str]) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
-/// The names of the contestants, the floor first, and the rows of the table.
-fn measure(options: &Options) -> Result<(Vec<&str>, Vec<Row>)> {
-    let spawner = Spawner::new(&options.work);
-    let (mut runtimes, mut names) = (Vec::new(), vec!["floor"]);
+/// Those of the runtimes that work on this host, and their names.
+fn able<'a>(options: &'a Options, spawner: &'a Spawner) -> Result<(Vec<&'a str>, Vec<Runtime<'a>>)> {
+    let (mut runtimes, mut names) = (Vec::new(), Vec::new());
     for (name, path) in &options.runtimes {
-        match Runtime::new(&spawner, options, name, path) {
+        match Runtime::new(spawner, options, name, path) {
             Ok(runtime) => {
                 runtimes.push(runtime);
-                names.push(name);
+                names.push(name.as_str());
             }
             // Without the first there is nothing to compare; another that cannot work on this host is only missed.
             Err(error) if runtimes.is_empty() => return Err(error),
             Err(error) => writeln!(std::io::stderr(), "speed: {name} is left out: {error:#}")?,
         }
     }
+    Ok((names, runtimes))
+}
+
+/// The names of the contestants, the floor first, and the rows of the table.
+fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
+    let spawner = Spawner::new(&options.work);
+    let (names, runtimes) = able(options, &spawner)?;
+    let names: Vec<String> = std::iter::once("floor").chain(names).map(str::to_owned).collect();
     let rootfs = format!("{}/rootfs", runtimes[0].bundle);
     let floor = [&options.floor, "run", &rootfs, "/sys/fs/cgroup/speed-floor", "/bin/true"];
 
@@ -248,9 +260,11 @@ fn bench() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
     fs::create_dir_all(&options.work)?;
     nix::sys::prctl::set_child_subreaper(true)?;
-    let (contestants, rows) = measure(&options)?;
+    let (contestants, rows) = if options.growth { growth::measure(&options)? } else { measure(&options)? };
+    let contestants: Vec<&str> = contestants.iter().map(String::as_str).collect();
+    let first_runtime = usize::from(!options.growth);
     let draw = if options.markdown { table::markdown } else { table::text };
-    std::io::stdout().write_all(draw(&contestants, 1, &rows).as_bytes())?;
+    std::io::stdout().write_all(draw(&contestants, first_runtime, &rows).as_bytes())?;
     Ok(())
 }
 

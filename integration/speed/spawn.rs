@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
 
 /// Where the programs started write: their standard output and errors go to files, never to a terminal or pipe.
 pub(crate) struct Spawner {
@@ -31,28 +32,48 @@ impl Spawner {
     /// Runs `words` to their end and returns the time from before the spawn to after the wait. Any status but 0 is an error
     /// that carries what the program wrote to its standard error.
     pub(crate) fn run(&self, words: &[&str]) -> Result<Duration> {
+        let begin = Instant::now();
+        let pid = self.start(words)?;
+        let status = waitpid(pid, None)?;
+        let time = begin.elapsed();
+
+        if status != WaitStatus::Exited(pid, 0) {
+            let told = std::fs::read_to_string(self.errors()).unwrap_or_default();
+            bail!("`{}` ended with {status:?}: {}", words.join(" "), told.trim_end());
+        }
+        Ok(time)
+    }
+
+    /// Starts all of the commands at once and waits for their ends; the time from the first start to the last end.
+    pub(crate) fn run_together(&self, commands: &[Vec<&str>]) -> Result<Duration> {
+        let begin = Instant::now();
+        let pids = commands.iter().map(|words| self.start(words)).collect::<Result<Vec<_>>>()?;
+        let ends = pids.into_iter().map(|pid| Ok(waitpid(pid, None)? == WaitStatus::Exited(pid, 0)));
+        let failed = ends.collect::<Result<Vec<_>>>()?.into_iter().filter(|done| !done).count();
+        let time = begin.elapsed();
+        if failed > 0 {
+            let told = std::fs::read_to_string(self.errors()).unwrap_or_default();
+            bail!("{failed} of {} failed: {}", commands.len(), told.trim_end());
+        }
+        Ok(time)
+    }
+
+    fn errors(&self) -> PathBuf {
+        self.work.join("stderr")
+    }
+
+    fn start(&self, words: &[&str]) -> Result<Pid> {
         let arguments = words.iter().map(|word| CString::new(*word)).collect::<Result<Vec<_>, _>>()?;
         let environment = [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
-        let errors = self.work.join("stderr");
         let mode = Mode::from_bits_truncate(0o600);
         let write = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
         let mut files = PosixSpawnFileActions::init()?;
         files.add_open(0, "/dev/null", OFlag::O_RDONLY, mode)?;
         files.add_open(1, &self.output(), write, mode)?;
-        files.add_open(2, &errors, write, mode)?;
+        files.add_open(2, &self.errors(), write, mode)?;
         let attributes = PosixSpawnAttr::init()?;
         let program = arguments.first().context("no program to run")?.as_c_str();
-
-        let start = Instant::now();
-        let pid = posix_spawn(program, &files, &attributes, &arguments, &environment)
-            .with_context(|| format!("starting {}", words[0]))?;
-        let status = waitpid(pid, None)?;
-        let time = start.elapsed();
-
-        if status != WaitStatus::Exited(pid, 0) {
-            let told = std::fs::read_to_string(&errors).unwrap_or_default();
-            bail!("`{}` ended with {status:?}: {}", words.join(" "), told.trim_end());
-        }
-        Ok(time)
+        posix_spawn(program, &files, &attributes, &arguments, &environment)
+            .with_context(|| format!("starting {}", words[0]))
     }
 }

@@ -138,6 +138,14 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     ("crun", "a usage error does not reach the log", &["cli::usage_errors_reach_the_log"]),
     ("crun", "its rootless spec has no mappings", &["cli::spec_rootless_maps_the_user"]),
+    ("crun", "its own messages go onto the terminal in between", &["foreground::last-byte/exec-terminal"]),
+    ("crun", "has no --pidfd-socket", &["hooks::poststop_runs_when_create_cannot_tell"]),
+    ("crun", "has no --ignore-paused", &["verbs::exec_in_a_paused_container_can_be_broken_off"]),
+    (
+        "crun",
+        "passes the notification socket on in another way",
+        &["readiness::start_waits_until_the_program_is_ready", "readiness::without_a_manager_nothing_is_added"],
+    ),
     ("crun", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("crun", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("crun", "takes type bits in fileMode for an unknown type", &["devices::listed_devices"]),
@@ -421,6 +429,14 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "cgroup::v1-only/swappiness",
         ],
     ),
+    ("runc", "takes a negative timeout of a hook", &["badinput::config/hook-timeout-negative"]),
+    ("runc", "does not name the container that is missing", &["cli::an_error_is_told_when_backtraces_are_wanted"]),
+    (
+        "runc",
+        "a create that cannot tell its pidfd runs no poststop hooks",
+        &["hooks::poststop_runs_when_create_cannot_tell"],
+    ),
+    ("runc", "needs a procfs in the container", &["mounts::nothing_is_mounted_that_is_not_asked_for"]),
     ("runc", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
     ("runc", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
     ("runc", "needs a /proc in the container", &["devices::no_link_without_proc"]),
@@ -484,12 +500,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "runc",
         "tells the manager READY=1 and MAINPID= apart",
-        &[
-            "readiness::start_waits_until_the_program_is_ready",
-            "readiness::told/detached",
-            "readiness::told/foreground",
-            "readiness::told/start",
-        ],
+        &["readiness::told/detached", "readiness::told/foreground", "readiness::told/start"],
     ),
     ("runc", "leaves signal 32 ignored", &["contract::ignored_signals_are_not_inherited"]),
     (

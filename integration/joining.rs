@@ -90,8 +90,11 @@ fn cpus(said: &Output) -> String {
 
 fn cpus_before_and_after() {
     need_two_cpus();
+    // Before Linux 6.2 the cpuset controller, where it is at work, forgets what a process had when it came into the cgroup.
+    let first =
+        if kernel::version() < (6, 2) { json!({"initial": "0", "final": "0"}) } else { json!({"initial": "0"}) };
     for (affinity, wanted) in [
-        (json!({"initial": "0"}), "0"),
+        (first, "0"),
         (json!({"initial": "0", "final": "1"}), "1"),
         (json!({"final": "0-1"}), "0-1"),
         (json!({"initial": "1", "final": "0,1"}), "0-1"),

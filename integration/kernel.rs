@@ -161,12 +161,16 @@ pub(crate) fn answer_notifications(listener: OwnedFd, answer: impl Fn(i64) -> Op
 
 /// Leaves a test that maps the ids of files on a tmpfs as skipped where the kernel is too old for it.
 pub(crate) fn need_idmapped_tmpfs() {
-    let release = nix::sys::utsname::uname().unwrap().release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (6, 3) {
+    if version() < (6, 3) {
         crate::trial::skip("a tmpfs takes no idmapped mounts before Linux 6.3");
     }
+}
+
+/// The kernel's version and patch level, as in Linux 6.1.
+pub(crate) fn version() -> (u32, u32) {
+    let release = nix::sys::utsname::uname().unwrap().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// From here on these system calls are answered with ENOSYS in this process and all that it becomes or starts. Needs

@@ -126,6 +126,8 @@ fn a_manager_that_goes_away_is_told_of() {
     nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let run = c.prepare("run", &[]).env("NOTIFY_SOCKET", &manager(&c)).spawn();
     let mut go = fs::OpenOptions::new().write(true).open(c.root("out/go")).unwrap();
+    // Not by closing alone: a process that another test has just forked may hold it for a moment longer.
+    manager_socket.shutdown(std::net::Shutdown::Both).unwrap();
     drop(manager_socket);
     std::io::Write::write_all(&mut go, b"\n").unwrap();
     c.wait_out("done");

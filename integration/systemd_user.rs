@@ -115,8 +115,8 @@ fn podman_of_a_user() {
     assert!(place.trim().ends_with(&format!("/user@{UID}.service/user.slice/{unit}")), "{place}");
     let limits = ["exec", "x", "cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"];
     assert_eq!(podman(&limits).ok().out, "67108864\n50\n");
-    podman(&["update", "--pids-limit", "33", "x"]).ok();
-    assert_eq!(podman(&limits).ok().out, "67108864\n33\n");
+    podman(&["update", "--memory", "96m", "x"]).ok();
+    assert_eq!(podman(&limits).ok().out, "100663296\n50\n");
     podman(&["stop", "--time", "0", "x"]).ok();
     podman(&["rm", "x"]).ok();
     let listed =

@@ -78,7 +78,12 @@ const TRACERS: &[Tracer] = &[
 fn lies_in_wait(row: &Tracer, tempt: impl Fn(&Container)) {
     let c = Container::sleeper();
     let host = outside(&c).join("file");
-    let c = c.edit(|c| c["process"]["args"] = json!(["/probe", "probe", "reach", host.to_str().unwrap()])).caps(row.1);
+    let c = c.edit(|c| {
+        c["process"]["args"] = json!(["/probe", "probe", "reach", host.to_str().unwrap()]);
+        // To set these takes CAP_SYS_RESOURCE.
+        c["process"].as_object_mut().unwrap().remove("rlimits");
+    });
+    let c = c.caps(row.1);
     let attacker = Attacker::new(c);
     for _ in 0..20 {
         tempt(&attacker.0);

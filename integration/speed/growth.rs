@@ -31,8 +31,8 @@ const LOADS: [Load; 7] = [
         let words = (0..10).map(|_| json!("x".repeat(100_000)));
         config["process"]["args"] = std::iter::once(json!("/bin/true")).chain(words).collect();
     }),
-    ("run with 300 seccomp rules", |config, _| {
-        let rules = Sysno::iter().take(300).map(|call| json!({ "names": [call.name()], "action": "SCMP_ACT_ALLOW" }));
+    ("run with a seccomp rule for each system call", |config, _| {
+        let rules = Sysno::iter().map(|call| json!({ "names": [call.name()], "action": "SCMP_ACT_ALLOW" }));
         config["linux"]["seccomp"] =
             json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules.collect::<Vec<_>>() });
     }),

@@ -9,11 +9,7 @@ use crate::{
     trial::{Test, only_davit, rows, tests},
 };
 use serde_json::json;
-use std::{
-    fs,
-    os::{fd::OwnedFd, unix::fs::PermissionsExt},
-    time::Duration,
-};
+use std::{fs, os::fd::OwnedFd, path::Path, time::Duration};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
@@ -188,6 +184,13 @@ const LOADER: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\
 \0\0\0\0\0\0\0\0\0\0\0\0\x40\0\x38\0\x01\0\0\0\0\0\0\0\
 \x03\0\0\0\x04\0\0\0\x78\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0/lib/none.so\0";
 
+/// Makes a program of a file. Another process writes it: what this one has open for writing, a process that another test
+/// has just forked has too for a moment, and is a text file busy.
+fn install(draft: &Path, program: &Path) {
+    let done = std::process::Command::new("install").args(["-m", "755"]).args([draft, program]).status();
+    assert!(done.unwrap().success());
+}
+
 fn missing(row: &Missing) {
     only_davit("no other runtime says which file is missing");
     let c = Container::sleeper();
@@ -199,12 +202,13 @@ fn missing(row: &Missing) {
         bytes.swap(18, 19);
         bytes.resize(64, 0);
     }
-    fs::write(&program, bytes).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let draft = c.dir.join("draft");
+    fs::write(&draft, bytes).unwrap();
+    install(&draft, &program);
     let c = c.up();
     c.call(&["exec", &c.id, "/program"]).run().exits(255).says(row.2).says("exec /program");
     let c = Container::new(&["/program"]);
-    fs::copy(&program, c.root("program")).unwrap();
+    install(&draft, &c.root("program"));
     c.prepare("run", &[]).run().exits(1).says(row.2);
     c.create().ok();
     c.start().exits(1).says(row.2);

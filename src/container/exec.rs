@@ -168,6 +168,10 @@ impl Joining<'_> {
         // child then sees that it is alone: in a paused container it may be waiting for long.
         let terminal = process.terminal().unwrap_or(false);
         let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
+        // The program shall find its terminal in the size of the caller's from its first moment.
+        if let (Some(foreground), Some(master)) = (&foreground, self.console.as_ref().and_then(Console::peek)) {
+            foreground.give_size(master);
+        }
         child.start(plan)?;
         self.log.lap("serve the process until its program is executed");
         self.log.process_steps(child.timings(plan));

@@ -429,7 +429,6 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "cgroup::v1-only/swappiness",
         ],
     ),
-    ("runc", "takes a negative timeout of a hook", &["badinput::config/hook-timeout-negative"]),
     ("runc", "does not name the container that is missing", &["cli::an_error_is_told_when_backtraces_are_wanted"]),
     (
         "runc",

@@ -141,7 +141,11 @@ pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
     // Modes are given in full wherever something is made.
     limits::set_umask(0);
     let board = given.board.clone();
-    let done = |steps| board.as_ref().map_or((), |board| board.mark(steps));
+    let done = |steps| {
+        if let Some(board) = &board {
+            board.mark(steps);
+        }
+    };
     done(0);
     let mut init = Init {
         plan,

@@ -14,8 +14,7 @@ const FREEZING: Duration = Duration::from_secs(10);
 
 impl Cgroup {
     /// Stops every process of the cgroup and of those below it, and waits until they have stopped. When they do not in
-    /// time, or
-    /// nobody can tell, they are set going again and that is the error.
+    /// time, or nobody can tell, they are set going again and that is the error.
     pub(crate) fn freeze(&self) -> Result<()> {
         self.write("cgroup.freeze", "1")?;
         let refused = match self.wait_for("frozen", true, Instant::now() + FREEZING) {

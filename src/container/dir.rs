@@ -9,7 +9,9 @@ use super::files;
 use super::id::Id;
 use super::record::Record;
 use super::root::Root;
+use crate::spec::load;
 use anyhow::{Context, bail};
+use oci_spec::runtime::Spec;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -160,8 +162,10 @@ pub(super) fn write_config(directory: &Path, config: &[u8]) -> anyhow::Result<()
 }
 
 /// The configuration the container was made from.
-pub(crate) fn config_path(directory: &Path) -> PathBuf {
-    directory.join(CONFIG)
+pub(super) fn read_config(directory: &Path) -> anyhow::Result<Spec> {
+    let path = directory.join(CONFIG);
+    let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    Ok(load::reload(&bytes).map_err(|problems| problems.of(&path.display().to_string()))?)
 }
 
 /// A directory that is one, and not a link to one.

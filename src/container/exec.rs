@@ -15,8 +15,6 @@ use crate::launch::{self, Child, HostSide, Kit};
 use crate::plan::namespaces::{KINDS, MOUNT};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
-use crate::spec::load;
-use crate::spec::problem::Problems;
 use crate::sys::{Errno, credentials, limits};
 use anyhow::{Context, Result, anyhow, bail};
 use oci_spec::runtime::{Process, Spec};
@@ -69,10 +67,7 @@ fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
 
 /// The container's configuration and the process that is asked for.
 fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<(Spec, Process)> {
-    let path = dir::config_path(&container.directory);
-    let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-    let told = |problems: Problems| problems.of(&path.display().to_string());
-    let spec = load::reload(&bytes).map_err(told)?;
+    let spec = dir::read_config(&container.directory)?;
     let own = spec.process().as_ref().context("the container has no process to take after")?;
     let process = process::wanted(own, &request.program, log)?;
     Ok((spec, process))
@@ -155,9 +150,13 @@ impl Joining<'_> {
         let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
         let other = |errno| self.other_cgroup(errno, &attach);
-        let kit =
-            Kit { cgroup: into, other_cgroup: Some(&other), process: Some(self.init.try_clone()?), ..Kit::default() };
-        let kit = Kit { timed: self.log.is_timed(), ..kit };
+        let kit = Kit {
+            cgroup: into,
+            other_cgroup: Some(&other),
+            process: Some(self.init.try_clone()?),
+            timed: self.log.is_timed(),
+            ..Kit::default()
+        };
         let mut child = launch::launch(plan, kit)?;
         self.log.lap("make the process");
         if attach.get() {

@@ -48,8 +48,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     // From here on it counts as running: if this process is killed now, the container's process notices and ends.
     let file = dir.path().join(START);
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
-    let released = release(&Channel::over(socket), &container.record);
-    if let Err(error) = released {
+    if let Err(error) = release(&Channel::over(socket), &container.record) {
         // Mostly it has said its last word. If it could not be spoken to, it must not go on; whoever looks now shall see
         // it stopped.
         if let Some(init) = container.record.init.map(Process::open).transpose()?.flatten() {

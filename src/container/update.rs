@@ -64,9 +64,7 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
 
 /// The resctrl group that the container was put into.
 fn group(container: &Container) -> Result<plan::Resctrl> {
-    let path = dir::config_path(&container.directory);
-    let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-    let spec = load::reload(&bytes).map_err(|problems| problems.of(&path.display().to_string()))?;
+    let spec = dir::read_config(&container.directory)?;
     plan::resctrl_group(&spec, &container.record.id)
         .context("the container has no resctrl group: its configuration has no linux.intelRdt")
 }

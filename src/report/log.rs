@@ -109,12 +109,7 @@ impl Log {
                 format!("{{\"level\":\"info\",\"msg\":\"timings\",\"time\":\"{time}\",\"timings\":{timings}}}\n")
             }
         };
-        match self.file.as_ref() {
-            Some(mut file) => {
-                let _ = file.write_all(text.as_bytes());
-            }
-            None => to_stderr(&text),
-        }
+        self.put(&text);
     }
 
     /// Something the user should know, though the work goes on.
@@ -170,11 +165,18 @@ impl Log {
     /// One line to the file, or to stderr when there is none.
     fn write(&self, level: &str, message: &str) {
         match (self.file.as_ref(), self.format) {
-            (Some(mut file), format) => {
-                let _ = file.write_all(format.line(level, message, SystemTime::now()).as_bytes());
-            }
-            (None, Format::Json) => to_stderr(&self.format.line(level, message, SystemTime::now())),
             (None, Format::Text) => to_stderr(&format!("{level}: {message}\n")),
+            (_, format) => self.put(&format.line(level, message, SystemTime::now())),
+        }
+    }
+
+    /// Text as it stands, to the file, or to stderr when there is none. Nothing is left to tell a failure to.
+    fn put(&self, text: &str) {
+        match self.file.as_ref() {
+            Some(mut file) => {
+                let _ = file.write_all(text.as_bytes());
+            }
+            None => to_stderr(text),
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn tests() -> Vec<Test> {
         exec_under_seccomp,
         exec_cwd_on_a_descriptor,
         exec_ends_with_the_container,
+        exec_whatever_the_size_of_the_configuration,
     ];
     all.extend(rows!("exit", EXITS, exit));
     all.extend(rows!("status", STATUSES, status));
@@ -58,6 +59,23 @@ fn sleeper() -> Container {
 #[track_caller]
 fn sh(c: &Container, flags: &[&str], script: &str) -> Output {
     exec(c, flags, &["/bin/sh", "-c", script]).run().ok()
+}
+
+/// A runtime that tampers with the end of its heap, to hide its executable, has an allocator that is wrong about it: at some
+/// sizes memory is then given back to the kernel that is still in use, or was never there.
+fn exec_whatever_the_size_of_the_configuration() {
+    for words in [200, 400, 600, 1000, 2000, 4000] {
+        need_exec();
+        let c = Container::sleeper();
+        let c = c.edit(|c| c["annotations"] = (0..words).map(|n| (format!("a{n}"), json!("0123456789"))).collect());
+        let c = c.up();
+        let mut process = c.config["process"].clone();
+        process["args"] = json!(["true"]);
+        process["env"].as_array_mut().unwrap().extend((0..words).map(|n| json!(format!("A{n}=0123456789"))));
+        fs::write(c.dir.join("process.json"), process.to_string()).unwrap();
+        exec(&c, &[], &["true"]).run().ok().silent();
+        exec(&c, &["--process", c.dir.join("process.json").to_str().unwrap()], &[]).run().ok().silent();
+    }
 }
 
 const NAMESPACES: &str = "for n in pid net mnt uts ipc cgroup; do readlink /proc/self/ns/$n; done";

@@ -87,13 +87,17 @@ pub(crate) fn disown(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result
     }
     // These numbers only describe the process to ps(1); execve replaces them. They must lie in order and in bounds.
     let (low, high) = (0x1_0000, 0x2_0000);
+    // But for the break: the allocator goes on from where it is, and believes what brk(2) answers. With the start there
+    // as well, the kernel never takes back what is allocated already.
+    // SAFETY: a break of zero is below every start; the kernel changes nothing and answers with the present one.
+    let heap_end = unsafe { libc::syscall(libc::SYS_brk, 0) } as u64;
     let map = MemoryMap {
         start_code: low,
         end_code: high,
         start_data: low,
         end_data: high,
-        start_brk: low,
-        brk: low,
+        start_brk: heap_end,
+        brk: heap_end,
         start_stack: high,
         arg_start: low,
         arg_end: low,

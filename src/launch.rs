@@ -53,6 +53,8 @@ pub(crate) type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
 pub(crate) trait HostSide {
     /// The child's mounts stand and it waits: limits, devices, hooks of the runtime namespace.
     fn at_host_gate(&mut self, pid: i32) -> Result<()>;
+    /// The gate is open and the child busy again: time for what would otherwise be done while it waits to be started.
+    fn while_it_works(&mut self) -> Result<()>;
     /// The outer side of the child's terminal.
     fn terminal(&mut self, master: OwnedFd) -> Result<()>;
     /// The child's seccomp listener.
@@ -69,6 +71,8 @@ pub(crate) struct Child {
     channel: Channel,
     reaped: bool,
     board: Option<Rc<Board>>,
+    /// To be closed while the child is busy: see [`lend::own_file`].
+    mount: Option<OwnedFd>,
 }
 
 /// Makes the process. It works until its first gate while the caller goes on.
@@ -77,9 +81,13 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
     let proc = plan.init.iter().any(needs_proc).then(lend::host_proc).transpose()?;
-    lend::disown_before_clone(plan)?;
     let disowns = plan.init.iter().any(|step| step.act == Act::DisownExecutable);
-    let own_file = disowns.then(lend::own_file).transpose()?;
+    let (own_file, mount) = match plan.disown_before_clone {
+        true => (None, lend::disown_before_clone()?),
+        false => disowns.then(lend::own_file).transpose()?.map_or((None, None), |(file, mount)| (Some(file), mount)),
+    };
+    // Where a container's processes see the child from its birth, there must be nothing of the mount for them to find.
+    let mount = mount.filter(|_| plan.namespaces.born_unseen());
     let lent = lend::all(plan, kit.process.as_ref())?;
     let board = kit.timed.then(|| Board::new(plan.init.len() + 1)).transpose().context("share memory")?;
     let board = board.map(Rc::new);
@@ -97,14 +105,18 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     let namespaces = &plan.namespaces;
     if namespaces.staged {
-        return launch_staged(plan, given, (kit.cgroup, kit.other_cgroup), own);
+        return launch_staged(plan, given, (kit.cgroup, kit.other_cgroup), own, mount);
     }
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
     let (pid, pidfd) = match born(namespaces, namespaces.clone_flags(), (kit.cgroup, kit.other_cgroup))? {
-        Side::Child => init::perform(plan, given),
+        Side::Child => {
+            // The parent still has it: who closes it last is who waits.
+            drop(mount);
+            init::perform(plan, given)
+        }
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };
-    let child = Child { pid, pidfd, channel: own, reaped: false, board };
+    let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
     drop(given);
     entered.leave()?;
     Ok(child)
@@ -112,12 +124,20 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
 
 /// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
 /// Namespaces made there belong to that user namespace.
-fn launch_staged(plan: &Plan, given: Given, cgroups: Cgroups<'_>, own: Channel) -> Result<Child> {
+fn launch_staged(
+    plan: &Plan,
+    given: Given,
+    cgroups: Cgroups<'_>,
+    own: Channel,
+    mount: Option<OwnedFd>,
+) -> Result<Child> {
     let joins = plan.lent.contains(&Lent::Process);
     let stage = match born(&plan.namespaces, 0, cgroups)? {
-        // Joining a process is a step of the plan: what comes before it is done by the stage itself.
-        Side::Child if joins => init::perform(plan, given),
-        Side::Child => stage(plan, given),
+        Side::Child => {
+            drop(mount);
+            // Joining a process is a step of the plan: what comes before it is done by the stage itself.
+            if joins { init::perform(plan, given) } else { stage(plan, given) }
+        }
         Side::Parent { pid, .. } => pid,
     };
     let board = given.board.clone();
@@ -127,7 +147,7 @@ fn launch_staged(plan: &Plan, given: Given, cgroups: Cgroups<'_>, own: Channel) 
     match message? {
         Message::Made(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            let child = Child { pid, pidfd, channel: own, reaped: false, board };
+            let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)
@@ -252,6 +272,7 @@ fn born(namespaces: &Namespaces, flags: u64, (cgroup, other): Cgroups<'_>) -> Re
 impl Child {
     /// Serves the child until it is prepared and waits for the word to start.
     pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
+        drop(self.mount.take());
         loop {
             match self.next()? {
                 // Whoever launched it has seen to that by now.
@@ -263,6 +284,7 @@ impl Child {
                 Message::Reached(Gate::Host) => {
                     host.at_host_gate(self.pid)?;
                     self.open(Gate::Host)?;
+                    host.while_it_works()?;
                 }
                 Message::Reached(Gate::Limits) => {
                     self.set_rlimits(plan)?;

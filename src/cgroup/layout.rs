@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     root: Rc<OwnedFd>,
     hybrid: bool,
     controllers: OnceCell<Vec<String>>,
+    /// The text of /proc/self/cgroup: this process stays where it is.
+    own: OnceCell<String>,
 }
 
 impl Layout {
@@ -40,7 +42,7 @@ impl Layout {
         let root = beneath::base(mount_point)
             .map_err(|errno| Refusal::of(format!("open {}", mount_point.display()), errno))?;
         let mount_point = mount_point.to_owned();
-        Ok(Layout { mount_point, root: Rc::new(root), hybrid, controllers: OnceCell::new() })
+        Ok(Layout { mount_point, root: Rc::new(root), hybrid, controllers: OnceCell::new(), own: OnceCell::new() })
     }
 
     /// The directory on which the hierarchy is mounted.
@@ -51,7 +53,7 @@ impl Layout {
     /// What `plan::resources` must know.
     pub(crate) fn facts(&self) -> Result<CgroupFacts> {
         // On a unified host no controller is on v1, so the file need not be read.
-        let v1 = if self.hybrid { v1_controllers(&own_cgroup_file()?) } else { Vec::new() };
+        let v1 = if self.hybrid { v1_controllers(self.own()?) } else { Vec::new() };
         Ok(CgroupFacts { controllers: self.controllers()?.to_vec(), v1 })
     }
 
@@ -70,24 +72,29 @@ impl Layout {
     pub(crate) fn resolve(&self, place: &Place) -> Result<PathBuf> {
         match place {
             Place::BelowMount(path) => Ok(path.clone()),
-            Place::BesideOwn(path) => Ok(parent_of_own(&own_cgroup_file()?)?.join(path)),
+            Place::BesideOwn(path) => Ok(parent_of_own(self.own()?)?.join(path)),
             Place::Scope(scope) => {
                 bail!("{} is a scope of systemd, which only the systemd driver can make", scope.unit)
             }
         }
     }
 
+    /// What the kernel says of the caller's own cgroups, read once.
+    fn own(&self) -> Result<&str> {
+        if let Some(known) = self.own.get() {
+            return Ok(known);
+        }
+        let path = "/proc/self/cgroup";
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
+            Refusal::of(format!("read {path}"), errno)
+        })?;
+        Ok(self.own.get_or_init(|| text))
+    }
+
     pub(super) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
-}
-
-fn own_cgroup_file() -> Result<String> {
-    let path = "/proc/self/cgroup";
-    std::fs::read_to_string(path).map_err(|error| {
-        let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
-        Refusal::of(format!("read {path}"), errno)
-    })
 }
 
 /// The parent of the cgroup on the line `0::/path`, without leading slash. The root cgroup is its own parent.

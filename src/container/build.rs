@@ -40,7 +40,7 @@ pub(super) struct Build {
     pub(super) spec: Spec,
     pub(super) plan: Plan,
     /// What the state directory keeps of the configuration.
-    snapshot: Vec<u8>,
+    pub(super) snapshot: Vec<u8>,
     bundle: PathBuf,
     /// Where the cgroup goes; `None` without one.
     place: Option<Place>,
@@ -218,7 +218,7 @@ impl<'a> Building<'a> {
             Err(_) if root.of(&build.request.id).exists() => bail!(dir::TAKEN),
             foreseen => foreseen?,
         };
-        let mut new = NewContainer::claim(root, &build.request.id, &record, &build.snapshot, log)?;
+        let mut new = NewContainer::claim(root, &build.request.id, &record, log)?;
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
         log.lap("claim the name");
         let foreseen = record.cgroup.take();
@@ -269,6 +269,7 @@ impl<'a> Building<'a> {
         let mut host = Hosting {
             build: &build,
             record: &record,
+            new: &new,
             cgroup: cgroup.as_deref(),
             console: &mut console,
             net_devices,
@@ -326,7 +327,7 @@ impl<'a> Building<'a> {
         self.announce()?;
         start_socket::publish(self.new.path())?;
         self.record.creator = None;
-        self.new.write(&self.record)?;
+        self.new.settle()?;
         self.child.go_on()
     }
 
@@ -343,7 +344,7 @@ impl<'a> Building<'a> {
     fn release(&mut self, foreground: Option<&Foreground>) -> Result<()> {
         self.announce()?;
         self.record.creator = None;
-        self.new.write(&self.record)?;
+        self.new.settle()?;
         self.log.lap("write the state");
         self.child.start(&self.build.plan)?;
         self.log.lap("serve the process until its program is executed");

@@ -126,10 +126,25 @@ impl Dir {
 impl Locked<'_> {
     /// Writes the record, all at once for whoever reads it without the lock.
     pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
+        self.draft(record)?;
+        self.settle()
+    }
+
+    /// Writes the record where nobody reads it yet. Only the creator of a container writes records.
+    pub(crate) fn draft(&self, record: &Record) -> anyhow::Result<()> {
+        write_private(&self.dir.path.join(STATE_DRAFT), &record.to_bytes()?)
+    }
+
+    /// Makes the draft the record.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
         let draft = self.dir.path.join(STATE_DRAFT);
-        write_private(&draft, &record.to_bytes()?)?;
         let state = self.dir.path.join(STATE);
         fs::rename(&draft, &state).with_context(|| format!("rename {} to {STATE}", draft.display()))
+    }
+
+    /// Keeps the bytes of the configuration the container is made from.
+    pub(crate) fn write_config(&self, config: &[u8]) -> anyhow::Result<()> {
+        write_private(&self.dir.path.join(CONFIG), config)
     }
 
     /// The record; `None` if it has not been written.
@@ -154,11 +169,6 @@ pub(super) fn read_record(directory: &Path) -> anyhow::Result<Option<Record>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
-}
-
-/// Keeps the bytes of the configuration the container was made from.
-pub(super) fn write_config(directory: &Path, config: &[u8]) -> anyhow::Result<()> {
-    write_private(&directory.join(CONFIG), config)
 }
 
 /// The configuration the container was made from.

@@ -3,7 +3,7 @@
 use super::build::Build;
 use super::console::Console;
 use super::net_devices::HandedOver;
-use super::{Record, Status, agent, hooks};
+use super::{NewContainer, Record, Status, agent, hooks};
 use crate::bpf::device;
 use crate::cgroup::Cgroup;
 use crate::launch::{self, HostSide};
@@ -21,6 +21,7 @@ use std::rc::Rc;
 pub(super) struct Hosting<'a> {
     pub(super) build: &'a Build,
     pub(super) record: &'a Record,
+    pub(super) new: &'a NewContainer<'a>,
     pub(super) cgroup: Option<&'a Cgroup>,
     pub(super) console: &'a mut Console,
     /// Network devices handed over, for whoever cleans up.
@@ -92,6 +93,11 @@ impl HostSide for Hosting<'_> {
         self.net_devices.borrow_mut().hand_over(&self.build.plan.net_devices, pid)?;
         self.resctrl(pid)?;
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid)
+    }
+
+    fn while_it_works(&mut self) -> Result<()> {
+        let resctrl = self.resctrl.borrow().clone();
+        self.new.prepare(&Record { creator: None, resctrl, ..self.record.clone() }, &self.build.snapshot)
     }
 
     fn terminal(&mut self, master: OwnedFd) -> Result<()> {

@@ -1,11 +1,11 @@
 //! A container that does not stand yet: what `create` has made so far, undone unless it is kept.
 
-use super::dir::{self, Dir};
+use super::dir::{Dir, Locked};
 use super::id::Id;
 use super::record::Record;
 use super::root::Root;
 use crate::report::Log;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::path::Path;
 
 /// One thing to undo: what it is, and how.
@@ -21,16 +21,12 @@ pub(crate) struct NewContainer<'a> {
 }
 
 impl<'a> NewContainer<'a> {
-    /// Makes the state directory, which only one caller can, and writes the first record and the configuration's bytes,
-    /// so that from now on `state` can see the container and `delete --force` can clean up after a creator that was killed.
-    pub(crate) fn claim(root: &Root, id: &Id, record: &Record, config: &[u8], log: &'a Log) -> anyhow::Result<Self> {
+    /// Makes the state directory, which only one caller can, and writes the first record, so that from now on `state` can
+    /// see the container and `delete --force` can clean up after a creator that was killed.
+    pub(crate) fn claim(root: &Root, id: &Id, record: &Record, log: &'a Log) -> anyhow::Result<Self> {
         let dir = Dir::make(root, id)?;
         let new = NewContainer { dir, log, undo: Vec::new(), kept: false };
-        {
-            let Some(locked) = new.dir.lock()? else { bail!("the container was deleted while it was being created") };
-            dir::write_config(new.path(), config)?;
-            locked.write(record)?;
-        }
+        new.write(record)?;
         Ok(new)
     }
 
@@ -39,12 +35,26 @@ impl<'a> NewContainer<'a> {
         self.dir.path()
     }
 
-    /// Writes the record again. An error if `delete --force` has been here meanwhile: then the creation is over.
+    /// Writes the record. An error if `delete --force` has been here meanwhile: then the creation is over.
     pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
-        match self.dir.lock()? {
-            Some(locked) => locked.write(record),
-            None => bail!("the container was deleted while it was being created"),
-        }
+        self.lock()?.write(record)
+    }
+
+    /// Writes what the container will be known by once it stands: the configuration's bytes, and the record that
+    /// [`NewContainer::settle`] puts in the place of the first.
+    pub(crate) fn prepare(&self, record: &Record, config: &[u8]) -> anyhow::Result<()> {
+        let locked = self.lock()?;
+        locked.write_config(config)?;
+        locked.draft(record)
+    }
+
+    /// The container is created: its record is the one prepared.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        self.lock()?.settle()
+    }
+
+    fn lock(&self) -> anyhow::Result<Locked<'_>> {
+        self.dir.lock()?.context("the container was deleted while it was being created")
     }
 
     /// Something else to undo if the creation fails, after everything that was registered later.

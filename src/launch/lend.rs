@@ -85,28 +85,29 @@ pub(super) fn host_proc() -> Result<OwnedFd> {
 /// What a child needs to part from this program's file: the file through a mount that belongs to nobody else, or where
 /// such a mount cannot be made, a copy of it in memory. The mount is read-only: a process that may look at the mappings
 /// of others (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and would write.
-pub(super) fn own_file() -> Result<OwnFile> {
+///
+/// The second is that mount. Nothing needs it any more, but closing it waits for a grace period of the kernel.
+pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
     let empty = executable::empty_executable().context("make an empty executable in memory")?;
-    let file = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
+    let (file, mount) = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
         Ok(tree) => {
             let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
             mount::set_attributes(tree.as_fd(), false, readonly).context("make the own executable read-only")?;
             let path = CString::new(format!("/proc/self/fd/{}", tree.as_raw_fd()))?;
-            path::open_following_links(&path, libc::O_RDONLY).context("open the own executable")?
+            let file = path::open_following_links(&path, libc::O_RDONLY).context("open the own executable")?;
+            (file, Some(tree))
         }
-        Err(_) => executable::sealed_copy().context("copy the own executable to memory")?,
+        Err(_) => (executable::sealed_copy().context("copy the own executable to memory")?, None),
     };
-    Ok(OwnFile { file, empty })
+    Ok((OwnFile { file, empty }, mount))
 }
 
 /// Where the new process is visible from its birth to processes of a container, this process parts from the executable
-/// before there is a child.
-pub(super) fn disown_before_clone(plan: &Plan) -> Result<()> {
-    if !plan.disown_before_clone {
-        return Ok(());
-    }
-    let own = own_file()?;
-    executable::disown(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")
+/// before there is a child. The mount is that of [`own_file`].
+pub(super) fn disown_before_clone() -> Result<Option<OwnedFd>> {
+    let (own, mount) = own_file()?;
+    executable::disown(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
+    Ok(mount)
 }
 
 fn c_path(path: &Path) -> Result<CString> {

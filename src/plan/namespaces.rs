@@ -97,6 +97,12 @@ pub(crate) enum Writer {
 }
 
 impl Namespaces {
+    /// Whether the process comes to life where no process of a container sees it: alone in a new pid namespace, or outside of
+    /// the one it will join.
+    pub(crate) fn born_unseen(&self) -> bool {
+        self.new & PID != 0 || self.staged
+    }
+
     /// Whether the container has its own (new or joined) namespaces of all of `kinds`.
     pub(crate) fn own(&self, kinds: u64) -> bool {
         (self.new | self.joined) & kinds == kinds

@@ -39,13 +39,12 @@ fn mode(path: &std::path::Path) -> u32 {
 fn a_claim_is_exclusive_and_dropping_it_leaves_nothing() {
     let (scratch, root) = Scratch::new("exclusive");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    let claim = NewContainer::claim(&root, &id, &record("web"), b"{}", &log).expect("the first claim");
-    let second = NewContainer::claim(&root, &id, &record("web"), b"{}", &log).err().expect("the second claim fails");
+    let claim = NewContainer::claim(&root, &id, &record("web"), &log).expect("the first claim");
+    let second = NewContainer::claim(&root, &id, &record("web"), &log).err().expect("the second claim fails");
     assert_eq!(second.to_string(), "container with given ID already exists");
     assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Creating);
     assert_eq!((mode(&scratch.0), mode(claim.path())), (0o700, 0o711));
     assert_eq!(mode(&claim.path().join("state.json")), 0o600);
-    assert_eq!(std::fs::read(claim.path().join("config.json")).expect("is there"), b"{}");
     drop(claim);
     assert_eq!(std::fs::read_dir(&scratch.0).expect("the root stays").count(), 0);
 }
@@ -54,7 +53,7 @@ fn a_claim_is_exclusive_and_dropping_it_leaves_nothing() {
 fn a_kept_claim_stays_and_delete_removes_it() {
     let (scratch, root) = Scratch::new("kept");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    NewContainer::claim(&root, &id, &record("web"), b"{}", &log).expect("a claim").keep();
+    NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim").keep();
     // Its creator, this process, lives: it is being created.
     let refused = delete(&root, &id, false, &log).expect_err("refuses").to_string();
     assert_eq!(refused, "cannot delete container web that is not stopped: creating");
@@ -72,7 +71,7 @@ fn what_was_made_is_undone_newest_first_and_failures_do_not_stop_it() {
     let (_scratch, root) = Scratch::new("undo");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     let order = Rc::new(RefCell::new(Vec::new()));
-    let mut claim = NewContainer::claim(&root, &id, &record("web"), b"{}", &log).expect("a claim");
+    let mut claim = NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim");
     for name in ["first", "second", "third"] {
         let order = order.clone();
         claim.on_failure(name, move || {
@@ -89,13 +88,31 @@ fn what_was_made_is_undone_newest_first_and_failures_do_not_stop_it() {
 fn a_claim_that_was_deleted_neither_writes_to_nor_removes_its_successor() {
     let (_scratch, root) = Scratch::new("successor");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    let old = NewContainer::claim(&root, &id, &record("web"), b"old", &log).expect("a claim");
+    let old = NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim");
     delete(&root, &id, true, &log).expect("force");
-    let new = NewContainer::claim(&root, &id, &record("web"), b"new", &log).expect("the id is free");
+    let new = NewContainer::claim(&root, &id, &record("web"), &log).expect("the id is free");
     let error = old.write(&record("web")).expect_err("is over").to_string();
     assert_eq!(error, "the container was deleted while it was being created");
+    let error = old.prepare(&record("web"), b"old").expect_err("is over").to_string();
+    assert_eq!(error, "the container was deleted while it was being created");
+    old.settle().expect_err("is over");
+    new.prepare(&record("web"), b"new").expect("prepares");
     drop(old);
     assert_eq!(std::fs::read(new.path().join("config.json")).expect("is there"), b"new");
+}
+
+#[test]
+fn what_is_prepared_counts_when_it_is_settled() {
+    let (_scratch, root) = Scratch::new("settled");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let claim = NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim");
+    let stands = Record { creator: None, init: Some(Process::this().expect("this")), ..record("web") };
+    claim.prepare(&stands, b"{}").expect("prepares");
+    assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Creating);
+    claim.settle().expect("settles");
+    assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Running);
+    assert_eq!(mode(&claim.path().join("config.json")), 0o600);
+    assert_eq!(std::fs::read(claim.path().join("config.json")).expect("is there"), b"{}");
 }
 
 #[test]
@@ -115,7 +132,7 @@ fn a_broken_record_is_told_with_its_place_and_does_not_hide_the_others() {
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     std::fs::create_dir_all(scratch.0.join("web")).expect("a directory");
     std::fs::write(scratch.0.join("web/state.json"), "{\"version\":1,\n\"id\":7}").expect("a file");
-    NewContainer::claim(&root, &Id::new("good").expect("an id"), &record("good"), b"{}", &log).expect("a claim").keep();
+    NewContainer::claim(&root, &Id::new("good").expect("an id"), &record("good"), &log).expect("a claim").keep();
     let error = format!("{:#}", Container::find(&root, &id).expect_err("is broken"));
     assert!(
         error.contains("web/state.json: invalid type: integer `7`, expected a string at line 2 column 6"),

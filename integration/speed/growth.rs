@@ -2,8 +2,9 @@
 //!
 //! Each row has its own bundle; the times are those of whole commands, turn and turn about as in the main table.
 
+use super::floor::Floor;
 use super::table::Row;
-use super::{Options, Runtime, Spawner, able};
+use super::{FLOORS, Options, Runtime, Spawner, able};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
@@ -16,27 +17,34 @@ const NEIGHBOURS: usize = 1000;
 /// How many are made at once.
 const AT_ONCE: usize = 100;
 
-/// One kind of load: its name, and what it changes in a configuration.
-type Load = (&'static str, fn(&mut Value, &str));
+/// So many bind mounts, of which the kernel has a floor.
+const MOUNTS: [(&str, usize); 4] = [
+    ("run with 1 bind mount", 1),
+    ("run with 10 bind mounts", 10),
+    ("run with 100 bind mounts", 100),
+    ("run with 1,000 bind mounts", 1000),
+];
 
-const LOADS: [Load; 7] = [
-    ("run with 1 bind mount", |config, bundle| mounts(config, bundle, 1)),
-    ("run with 10 bind mounts", |config, bundle| mounts(config, bundle, 10)),
-    ("run with 100 bind mounts", |config, bundle| mounts(config, bundle, 100)),
-    ("run with 1,000 bind mounts", |config, bundle| mounts(config, bundle, 1000)),
-    ("run with 5,000 environment entries", |config, _| {
+/// One kind of load: its name, and what it changes in a configuration.
+type Load = (&'static str, fn(&mut Value));
+
+const LOADS: [Load; 3] = [
+    ("run with 5,000 environment entries", |config| {
         config["process"]["env"] = (0..5000).map(|n| json!(format!("VARIABLE_{n}=value {n}"))).collect();
     }),
-    ("run with 1 MB of arguments", |config, _| {
+    ("run with 1 MB of arguments", |config| {
         let words = (0..10).map(|_| json!("x".repeat(100_000)));
         config["process"]["args"] = std::iter::once(json!("/bin/true")).chain(words).collect();
     }),
-    ("run with a seccomp rule for each system call", |config, _| {
-        let rules = Sysno::iter().map(|call| json!({ "names": [call.name()], "action": "SCMP_ACT_ALLOW" }));
-        config["linux"]["seccomp"] =
-            json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules.collect::<Vec<_>>() });
-    }),
+    (FILTERED, filter),
 ];
+
+const FILTERED: &str = "run with a seccomp rule for each system call";
+
+fn filter(config: &mut Value) {
+    let rules = Sysno::iter().map(|call| json!({ "names": [call.name()], "action": "SCMP_ACT_ALLOW" }));
+    config["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules.collect::<Vec<_>>() });
+}
 
 fn mounts(config: &mut Value, bundle: &str, count: usize) {
     let Some(list) = config["mounts"].as_array_mut() else { return };
@@ -48,40 +56,85 @@ fn mounts(config: &mut Value, bundle: &str, count: usize) {
 pub(crate) fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     let spawner = Spawner::new(&options.work);
     let (names, runtimes) = able(options, &spawner)?;
+    let floor = Floor::new(&spawner, options, &runtimes[0].bundle)?;
     let mut rows = Vec::new();
-    for (number, (name, change)) in LOADS.into_iter().enumerate() {
-        let mut bundles = Vec::new();
-        for runtime in &runtimes {
-            let bundle = format!("{}-{number}", runtime.bundle);
-            runtime.write_bundle(options, &bundle, &json!(["/bin/true"]))?;
-            let file = Path::new(&bundle).join("config.json");
-            let mut config = serde_json::from_slice(&fs::read(&file)?)?;
-            change(&mut config, &bundle);
-            fs::write(&file, serde_json::to_vec(&config)?)?;
-            bundles.push(bundle);
-        }
-        let turn = |at: usize| runtimes[at].command(&["run", "--bundle", &bundles[at], &runtimes[at].id]);
-        rows.push(Row::of_times(name, in_turns(runtimes.len(), options.pairs, &turn).context(name)?));
+    let bundles = |change: &dyn Fn(&mut Value, &str)| -> Result<Vec<String>> {
+        runtimes.iter().map(|runtime| changed_bundle(options, runtime, change)).collect()
+    };
+    let runs = |bundles: &[String], at: usize| {
+        runtimes[at].command(&["run", "--bundle", &bundles[at], &runtimes[at].id]).map(Some)
+    };
+    for (name, count) in MOUNTS {
+        let bundles = bundles(&|config, bundle| mounts(config, bundle, count))?;
+        let turn = |at: Option<usize>| match at {
+            None => floor.with_binds(&bundles[0], count).map(Some),
+            Some(at) => runs(&bundles, at),
+        };
+        rows.push(in_turns(name, runtimes.len(), options.pairs, &turn)?);
     }
-    let at_once = |at: usize| at_once(&spawner, &runtimes[at]);
-    rows.push(Row::of_times("100 creates at once", in_turns(runtimes.len(), options.pairs.min(5), &at_once)?));
+    for (name, change) in LOADS {
+        let bundles = bundles(&|config, _| change(config))?;
+        let turn = |at: Option<usize>| at.map_or(Ok(None), |at| runs(&bundles, at));
+        rows.push(in_turns(name, runtimes.len(), options.pairs, &turn)?);
+        if name == FILTERED {
+            rows.push(compiling(&runtimes, &bundles[0], options.pairs)?);
+        }
+    }
+    let at_once = |at: Option<usize>| at.map(|at| at_once(&spawner, &runtimes[at])).transpose();
+    rows.push(in_turns("100 creates at once", runtimes.len(), options.pairs.min(5), &at_once)?);
     rows.extend(beside_many(options, &runtimes)?);
-    Ok((names.into_iter().map(str::to_owned).collect(), rows))
+    Ok((names, rows))
 }
 
-/// The samples of each contestant. The first turn of each warms the caches and is not counted.
-fn in_turns(contestants: usize, pairs: usize, turn: &dyn Fn(usize) -> Result<Duration>) -> Result<Vec<Vec<Duration>>> {
+/// A bundle like the runtime's first, with a changed configuration. The next one takes its place.
+fn changed_bundle(options: &Options, runtime: &Runtime<'_>, change: &dyn Fn(&mut Value, &str)) -> Result<String> {
+    let bundle = format!("{}-changed", runtime.bundle);
+    if Path::new(&bundle).exists() {
+        fs::remove_dir_all(&bundle)?;
+    }
+    runtime.write_bundle(options, &bundle, &json!(["/bin/true"]))?;
+    let file = Path::new(&bundle).join("config.json");
+    let mut config = serde_json::from_slice(&fs::read(&file)?)?;
+    change(&mut config, &bundle);
+    fs::write(&file, serde_json::to_vec(&config)?)?;
+    Ok(bundle)
+}
+
+/// What the first runtime, which can tell how long its steps take, needs to decide about `bundle` more than about its first
+/// bundle: the compilation of the filter that is the difference.
+fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row> {
+    let decided = |bundle: &str| -> Result<f64> {
+        runtimes[0].command(&["--timings", "--log-format", "json", "run", "--bundle", bundle, &runtimes[0].id])?;
+        let told: Value = serde_json::from_str(&runtimes[0].errors()?)?;
+        let steps = told["timings"]["davit"].as_array().context("no timings")?;
+        let step = steps.iter().find(|step| step["step"] == "look at the host and decide").context("no such step")?;
+        step["nanoseconds"].as_f64().map(|ns| ns / 1e3).context("no time")
+    };
+    let samples = (0..looks).map(|_| Ok(decided(bundle)? - decided(&runtimes[0].bundle)?)).collect::<Result<_>>()?;
+    let mut all = vec![Vec::new(); runtimes.len() + FLOORS];
+    all[FLOORS] = samples;
+    Ok(Row { name: "of that, compiling the filter", unit: "us", digits: 0, samples: all })
+}
+
+/// The samples of each contestant, of which the floor is `None`. The first turn of each warms the caches and is not counted.
+fn in_turns(
+    name: &'static str,
+    runtimes: usize,
+    pairs: usize,
+    turn: &dyn Fn(Option<usize>) -> Result<Option<Duration>>,
+) -> Result<Row> {
+    let contestants = runtimes + FLOORS;
     let mut times = vec![Vec::new(); contestants];
     for pair in 0..=pairs {
         for place in 0..contestants {
             let contestant = (place + pair) % contestants;
-            let time = turn(contestant)?;
+            let time = turn(contestant.checked_sub(FLOORS)).context(name)?;
             if pair > 0 {
-                times[contestant].push(time);
+                times[contestant].extend(time);
             }
         }
     }
-    Ok(times)
+    Ok(Row::of_times(name, times))
 }
 
 fn names(runtime: &Runtime<'_>, count: usize) -> Vec<String> {
@@ -105,8 +158,8 @@ fn delete_all(runtime: &Runtime<'_>, ids: &[String]) -> Result<()> {
 /// Commands for one container while a thousand others live.
 fn beside_many(options: &Options, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
     const OPERATIONS: [&str; 3] = ["create beside 1,000", "state beside 1,000", "kill beside 1,000"];
-    let mut times = vec![vec![Vec::new(); runtimes.len()]; OPERATIONS.len()];
-    for (at, runtime) in runtimes.iter().enumerate() {
+    let mut times = vec![vec![Vec::new(); runtimes.len() + FLOORS]; OPERATIONS.len()];
+    for (at, runtime) in (FLOORS..).zip(runtimes) {
         let ids = names(runtime, NEIGHBOURS);
         let mut measure = || -> Result<()> {
             for id in &ids {

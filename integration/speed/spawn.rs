@@ -58,11 +58,13 @@ impl Spawner {
         Ok(time)
     }
 
-    fn errors(&self) -> PathBuf {
+    /// The file that holds its standard error.
+    pub(crate) fn errors(&self) -> PathBuf {
         self.work.join("stderr")
     }
 
-    fn start(&self, words: &[&str]) -> Result<Pid> {
+    /// Starts `words` and does not wait.
+    pub(crate) fn start(&self, words: &[&str]) -> Result<Pid> {
         let arguments = words.iter().map(|word| CString::new(*word)).collect::<Result<Vec<_>, _>>()?;
         let environment = [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
         let mode = Mode::from_bits_truncate(0o600);

@@ -1,0 +1,54 @@
+//! The kernel's floor as a contestant: floor.c does what a container needs and nothing else, command by command.
+
+use super::runtime::wait_for_container;
+use super::spawn::Spawner;
+use super::{OPERATIONS, Options};
+use anyhow::{Context, Result};
+use std::time::Duration;
+
+/// The file system that a runtime's own bundle runs in is the floor's as well.
+pub(crate) struct Floor<'a> {
+    spawner: &'a Spawner,
+    program: &'a str,
+    rootfs: String,
+    fifo: String,
+    pid_file: String,
+}
+
+const CGROUP: &str = "/sys/fs/cgroup/speed-floor";
+
+impl<'a> Floor<'a> {
+    pub(crate) fn new(spawner: &'a Spawner, options: &'a Options, bundle: &str) -> Result<Self> {
+        let file =
+            |name| options.work.join(name).into_os_string().into_string().ok().context("a path that is not UTF-8");
+        Ok(Self {
+            spawner,
+            program: &options.floor,
+            rootfs: format!("{bundle}/rootfs"),
+            fifo: file("floor-fifo")?,
+            pid_file: file("floor-pid")?,
+        })
+    }
+
+    /// The words that run `/bin/true`.
+    pub(crate) fn run_words(&self) -> [&str; 5] {
+        [self.program, "run", &self.rootfs, CGROUP, "/bin/true"]
+    }
+
+    /// One turn of what there is a floor of.
+    pub(crate) fn turn(&self) -> Result<[Option<Duration>; OPERATIONS.len()]> {
+        let run = self.spawner.run(&self.run_words())?;
+        let create = [self.program, "create", &self.rootfs, CGROUP, "/bin/true", &self.fifo, &self.pid_file];
+        let create = self.spawner.run(&create)?;
+        let start = self.spawner.run(&[self.program, "start", &self.fifo])?;
+        wait_for_container(&self.pid_file)?;
+        let delete = self.spawner.run(&[self.program, "delete", CGROUP, &self.fifo])?;
+        let [run, lifecycle, create, start, delete] = [run, create + start + delete, create, start, delete].map(Some);
+        Ok([run, None, lifecycle, create, start, delete, None, None, None, None])
+    }
+
+    /// As `run`, with `count` binds of `source`.
+    pub(crate) fn with_binds(&self, source: &str, count: usize) -> Result<Duration> {
+        self.spawner.run(&[&self.run_words()[..], &[source, &count.to_string()]].concat())
+    }
+}

@@ -172,6 +172,8 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "exec::exit/missing",
             "exec::exit/not-executable",
             "exec::exit/not-in-path",
+            "exec::status/bad-group",
+            "exec::status/bad-user",
             "exec::status/gone",
             "exec::status/paused",
             "exec::status/stopped",

@@ -295,6 +295,8 @@ const STATUSES: &[Status] = &[
     ("stopped", "stopped", &[], 255, "cannot exec in a stopped container"),
     ("paused", "paused", &[], 255, "cannot exec in a paused container (use --ignore-paused to override)"),
     ("running", "running", &[], 0, ""),
+    ("bad-user", "running", &["--user", "nobody"], 255, ""),
+    ("bad-group", "running", &["--user", "0:wheel"], 255, ""),
 ];
 
 fn status(row: &Status) {

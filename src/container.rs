@@ -48,7 +48,7 @@ pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use document::state_for_hooks;
 pub(crate) use events::{events, statistics};
-pub(crate) use exec::exec;
+pub(crate) use exec::{exec, failed as exec_failed};
 pub(crate) use id::Id;
 pub(crate) use kill::kill;
 pub(crate) use list::list;

@@ -88,7 +88,13 @@ struct Words {
 }
 
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
-    let request = request(words::<Words>(matches)?)?;
+    let words = words::<Words>(matches)?;
+    let in_a_file = words.process.as_ref().is_some_and(|file| !file.as_os_str().is_empty());
+    if words.words.len() < 2 && !in_a_file {
+        bail!("davit: \"exec\" requires a minimum of 2 argument(s)");
+    }
+    // A value that means nothing is no other failure than one that cannot be had.
+    let request = request(words).map_err(container::exec_failed)?;
     container::exec(&scene.root()?, &request, scene.log)
 }
 
@@ -99,7 +105,6 @@ fn request(words: Words) -> anyhow::Result<ExecRequest> {
     let id = id(name)?;
     let program = match given(words.process) {
         Some(file) => Program::File(file),
-        None if command.is_empty() => bail!("davit: \"exec\" requires a minimum of 2 argument(s)"),
         None => Program::Words(Box::new(ExecWords {
             arguments: command.iter().map(argument).collect::<Result<_, _>>()?,
             tty: words.tty,

@@ -29,8 +29,12 @@ const FAILED: u8 = 255;
 
 /// Runs a process in a container; the exit status for davit to end with.
 pub(crate) fn exec(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
-    let done = attempt(root, request, log).context("exec failed");
-    done.map_err(|error| Coded::new(FAILED, error).into())
+    attempt(root, request, log).map_err(failed)
+}
+
+/// Says of an error that the program has not been run because of it, in words and by the exit status.
+pub(crate) fn failed(error: anyhow::Error) -> anyhow::Error {
+    Coded::new(FAILED, error.context("exec failed")).into()
 }
 
 fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {

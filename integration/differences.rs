@@ -196,6 +196,11 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     ("crun", "dies of SIGPIPE when a hook does not read its input", &["hooks::a_hook_need_not_read_its_input"]),
     ("crun", "does not name the kind of the hook that failed", &["hooks::a_hook_that_fails_tells_why"]),
+    (
+        "crun",
+        "delete leaves the cgroup of a create that was killed",
+        &["hooks::nobody_waits_for_a_creator_that_was_killed"],
+    ),
     ("crun", "says nothing of a failed poststop hook", &["hooks::poststop_failure_is_a_warning"]),
     ("crun", "a failed create does not run poststop hooks", &["hooks::poststop_runs_when_create_fails"]),
     (
@@ -462,6 +467,11 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "hooks::poststart_runs_after_the_program_began",
             "hooks::state/poststart",
         ],
+    ),
+    (
+        "runc",
+        "delete leaves the cgroup of a create that was killed",
+        &["hooks::nobody_waits_for_a_creator_that_was_killed"],
     ),
     ("runc", "a failed poststop hook fails delete", &["hooks::poststop_failure_is_a_warning"]),
     ("runc", "start succeeds although the startContainer hook failed", &["hooks::failing/startContainer"]),

@@ -2,7 +2,13 @@
 
 use crate::{
     bundle::{Container, push},
+    call::LIMIT,
+    kernel,
     trial::{Test, rows, tests},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -24,6 +30,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_hook_that_fails_tells_why,
         a_hook_that_hangs_is_ended,
         a_hook_that_is_missing,
+        nobody_waits_for_a_creator_that_was_killed,
         poststop_failure_is_a_warning,
         poststop_runs_when_create_fails,
         poststop_runs_when_create_cannot_tell,
@@ -292,6 +299,31 @@ fn a_hook_that_hangs_is_ended() {
 fn a_hook_that_is_missing() {
     let c = Container::sleeper().edit(|c| c["hooks"]["prestart"] = json!([{"path": "/no/such/hook"}]));
     c.refused("/no/such/hook");
+}
+
+/// What the container's process waits for, or runs a hook for, is a creator that can still be answered.
+fn nobody_waits_for_a_creator_that_was_killed() {
+    for kind in ["createRuntime", "createContainer"] {
+        let c = Container::sleeper();
+        let script = format!("echo here >{}; exec sleep 1000", place(&c, kind, "hook"));
+        let c = hook(c, kind, &script);
+        let creating = c.prepare("create", &[]).spawn();
+        c.wait_out("hook");
+        let tasks = fs::read_dir(format!("/proc/{}/task", creating.pid())).unwrap();
+        let children: String =
+            tasks.flat_map(|task| fs::read_to_string(task.unwrap().path().join("children"))).collect();
+        let of_hook = |pid: &i32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            ["sh\n", "dash\n", "sleep\n"].contains(&name.as_str())
+        };
+        let mut children = children.split_whitespace().map(|pid| pid.parse().unwrap()).filter(|pid| !of_hook(pid));
+        let process = children.next().expect("the container's process");
+        kill(Pid::from_raw(creating.pid()), Signal::SIGKILL).unwrap();
+        creating.finish();
+        kernel::wait_exit(process, LIMIT);
+        c.call(&["delete", "--force", &c.id]).run().ok();
+        c.nothing_left();
+    }
 }
 
 fn poststop_failure_is_a_warning() {

@@ -122,8 +122,6 @@ pub(crate) enum Message {
     Terminal(OwnedFd),
     /// It is about to install a filter whose listener will have this number, to be taken with pidfd_getfd(2).
     Listener(i32),
-    /// The stage has made the process, with this pid.
-    Made(i32),
     /// All is prepared; it waits for the word to start.
     Ready,
     /// It is about to execute the program.
@@ -141,10 +139,9 @@ const HEADER: usize = 8;
 const REACHED: u8 = 1;
 const TERMINAL: u8 = 2;
 const LISTENER: u8 = 3;
-const MADE: u8 = 4;
-const READY: u8 = 5;
-const EXECUTING: u8 = 6;
-const FAILED: u8 = 7;
+const READY: u8 = 4;
+const EXECUTING: u8 = 5;
+const FAILED: u8 = 6;
 /// The word to start, beside the numbers of the gates.
 const GO: u8 = 0xff;
 
@@ -205,12 +202,6 @@ impl Channel {
         self.send(LISTENER, 0, 0, number, None)
     }
 
-    /// Stage: says which process it has made. That process waits for the word, since both speak through this end and it
-    /// could be the first to be heard.
-    pub(crate) fn made(&self, pid: i32) -> Result<()> {
-        self.send(MADE, 0, 0, pid, None)
-    }
-
     /// Child: says that execve comes next. After that the channel closes by itself, or carries a failure.
     pub(crate) fn executing(&self) -> Result<()> {
         self.send(EXECUTING, 0, 0, 0, None)
@@ -253,7 +244,6 @@ impl Channel {
             (REACHED, _) if number == Gate::Cgroup as i32 => Message::Reached(Gate::Cgroup),
             (TERMINAL, Some(master)) => Message::Terminal(master),
             (LISTENER, _) => Message::Listener(number),
-            (MADE, _) => Message::Made(number),
             (READY, _) => Message::Ready,
             (EXECUTING, _) => Message::Executing,
             (FAILED, _) => {

@@ -18,6 +18,7 @@ use crate::hook::{self, Prepared};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
 use crate::plan::namespaces::{USER, Writer};
+use crate::sys::clone::Sibling;
 use crate::sys::pipe::Meanwhile;
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
@@ -32,6 +33,8 @@ pub(crate) struct Given {
     pub(crate) lent: Vec<OwnedFd>,
     /// The child's end of the channel.
     pub(crate) channel: Channel,
+    /// Where the process is written down that a stage makes in its own place, where there is one.
+    pub(crate) sibling: Option<Sibling>,
     /// The socket at which a created container waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The host's procfs, when some step writes there.
@@ -302,12 +305,12 @@ impl<'a> Init<'a> {
         let hooks = &self.given.hooks;
         // nvidia's hooks and others find the root file system by their working directory.
         path::change_directory(self.root()?)?;
-        run_hook(hooks.create_container.get(number), &hooks.states[0], None)
+        run_hook(hooks.create_container.get(number), &hooks.states[0], None, &self.given.channel)
     }
 
     fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
         let hooks = &self.given.hooks;
-        run_hook(hooks.start_container.get(number), &hooks.states[1], self.sets)
+        run_hook(hooks.start_container.get(number), &hooks.states[1], self.sets, &self.given.channel)
     }
 
     fn await_start(&mut self, start: Start) -> sys::Result<()> {
@@ -336,7 +339,13 @@ impl<'a> Init<'a> {
     }
 }
 
-fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credentials::Sets>) -> Result<(), Broken> {
+/// Breaks off when the other side of the channel is gone, since nobody is left to speak to until the hook has ended.
+fn run_hook(
+    hook: Option<&Prepared>,
+    state: &StateDocument,
+    sets: Option<credentials::Sets>,
+    channel: &Channel,
+) -> Result<(), Broken> {
     let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
     let mut text = state.text.clone();
     let mut pid = std::process::id();
@@ -348,7 +357,8 @@ fn run_hook(hook: Option<&Prepared>, state: &StateDocument, sets: Option<credent
             break;
         }
     }
-    hook::run(hook, &text, sets, Meanwhile::default()).map_err(|failure| Broken {
+    let meanwhile = Meanwhile { ended: Some(channel.as_fd()), signals: None };
+    hook::run(hook, &text, sets, meanwhile).map_err(|failure| Broken {
         part: failure.part,
         errno: failure.number,
         output: failure.output,

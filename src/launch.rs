@@ -14,7 +14,7 @@ use crate::plan::act::{Act, Gate};
 use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{Lent, Plan, Step};
 use crate::report::ProcessStep;
-use crate::sys::clone::{self, Side};
+use crate::sys::clone::{self, Sibling, Side};
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
 use crate::sys::{Errno, limits, namespace, path, process, socket};
@@ -95,6 +95,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
         board: board.clone(),
         lent,
         channel: childs,
+        sibling: plan.namespaces.staged.then(Sibling::unborn).transpose().context("share memory")?,
         listener: kit.listener,
         proc,
         cgroup: kit.cgroup_path,
@@ -110,8 +111,9 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
     let (pid, pidfd) = match born(namespaces, namespaces.clone_flags(), (kit.cgroup, kit.other_cgroup))? {
         Side::Child => {
-            // The parent still has it: who closes it last is who waits.
-            drop(mount);
+            // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
+            // still open there: who closes it last is who waits.
+            drop((own, mount));
             init::perform(plan, given)
         }
         Side::Parent { pid, pidfd } => (pid, pidfd),
@@ -134,31 +136,34 @@ fn launch_staged(
     let joins = plan.lent.contains(&Lent::Process);
     let stage = match born(&plan.namespaces, 0, cgroups)? {
         Side::Child => {
-            drop(mount);
+            // As above; what it makes inherits what it has.
+            drop((own, mount));
             // Joining a process is a step of the plan: what comes before it is done by the stage itself.
             if joins { init::perform(plan, given) } else { stage(plan, given) }
         }
         Side::Parent { pid, .. } => pid,
     };
-    let board = given.board.clone();
+    let (board, sibling) = (given.board.clone(), given.sibling);
     drop(given);
-    let message = own.next();
+    // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
     let status = clone::wait(stage).context("wait for the stage")?;
-    match message? {
-        Message::Made(pid) => {
+    match sibling.and_then(Sibling::pid) {
+        Some(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
             let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)
         }
-        Message::Failed(failure) => Err(explain::failure(plan, &failure)),
-        _ => bail!("the stage that joins the user namespace ended with status {status}"),
+        None => match own.next()? {
+            Message::Failed(failure) => Err(explain::failure(plan, &failure)),
+            _ => bail!("the stage that joins the container's namespaces ended with status {status}"),
+        },
     }
 }
 
 fn stage(plan: &Plan, given: Given) -> ! {
-    let made = || -> Result<Option<i32>, Errno> {
+    let made = || -> Result<Side, Errno> {
         for wanted in [libc::CLONE_NEWUSER as u64, PID] {
             for (lent, fd) in plan.lent.iter().zip(&given.lent) {
                 if matches!(lent, Lent::Namespace { kind, .. } if *kind == wanted) {
@@ -171,22 +176,15 @@ fn stage(plan: &Plan, given: Given) -> ! {
             let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
             path::write(file.as_fd(), offsets.as_bytes())?;
         }
-        match clone::clone3(plan.namespaces.clone_flags() | libc::CLONE_PARENT as u64, None)? {
-            Side::Child => Ok(None),
-            Side::Parent { pid, .. } => Ok(Some(pid)),
-        }
+        given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
     };
     match made() {
-        Ok(None) => match given.channel.await_go() {
+        Ok(Side::Child) => match given.channel.await_go() {
             Ok(()) => init::perform(plan, given),
             // The parent is gone.
             Err(_) => clone::exit_now(1),
         },
-        Ok(Some(pid)) => {
-            // The parent sees the channel close if this cannot be said.
-            let said = given.channel.made(pid);
-            clone::exit_now(i32::from(said.is_err()))
-        }
+        Ok(Side::Parent { .. }) => clone::exit_now(0),
         Err(errno) => {
             let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
             let part = crate::channel::Part::Source;

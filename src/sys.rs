@@ -23,6 +23,7 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod seccomp;
+pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod stopwatch;
 pub(crate) mod terminal;

@@ -4,7 +4,7 @@ use crate::errors;
 use crate::fingerprint;
 use crate::tracer::{Fault, Point, Seen, follow};
 use crate::verbs::{Before, Mark, Verb};
-use crate::world::World;
+use crate::world::{World, processes};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::sys::wait::WaitStatus;
@@ -73,9 +73,21 @@ pub(crate) fn run(world: &World, verb: &Verb, mark: &Mark, point: Point, fault: 
             world.prepare(verb.before).context("a container after everything has been cleared away")?
         }
     };
+    let before = processes()?;
     let (seen, output) = traced(world, verb, Some((point, fault)))?;
     verdict.struck = seen.struck;
     let killed = seen.struck && fault == Fault::Kill && point.process == 0;
+    if killed {
+        let waiting = world.abandoned(&before)?;
+        verdict
+            .leaked
+            .extend(waiting.into_iter().map(|who| format!("nobody is left to speak to, and it waits: {who}")));
+        // What looks as if it could be started either is, or the attempt says that it cannot be.
+        let created = || world.status().is_ok_and(|status| status == "created");
+        if verb.name == "create" && created() && !world.ends(&["start", "ID"])? {
+            verdict.wrong.push("start waits for ever".to_owned());
+        }
+    }
     match seen.ended {
         None => verdict.hung = true,
         Some(status) if succeeded(status) => {

@@ -123,6 +123,11 @@ impl World {
         Ok(output)
     }
 
+    /// Runs a command that may fail, but has to end.
+    pub(crate) fn ends(&self, words: &[&str]) -> Result<bool> {
+        Ok(!matches!(self.attempt(words)?.0, WaitStatus::Signaled(..)))
+    }
+
     /// What the last command wrote to its standard error.
     pub(crate) fn said(&self) -> String {
         let bytes = fs::read(&self.errors).unwrap_or_default();

@@ -150,6 +150,33 @@ impl World {
         }
     }
 
+    /// The processes that a command which was killed has left, beside those that were there `before`: of the runtime's own
+    /// only that of a container which waits for its start may live on. One that is ending gets time for it.
+    pub(crate) fn abandoned(&self, before: &[i32]) -> Result<Vec<String>> {
+        let end = Instant::now() + LEAVING;
+        loop {
+            self.reap();
+            let mut left = Vec::new();
+            for pid in processes()?.into_iter().filter(|pid| !before.contains(pid)) {
+                let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ");
+                // The container's programs and hooks are not the runtime's.
+                if command.contains(&self.name) {
+                    left.push((pid, command));
+                }
+            }
+            if left.is_empty() {
+                return Ok(Vec::new());
+            }
+            let waits_for_start =
+                self.status().is_ok_and(|status| status == "created").then(|| self.pid().ok()).flatten();
+            left.retain(|(pid, _)| Some(Pid::from_raw(*pid)) != waits_for_start);
+            if left.is_empty() || Instant::now() > end {
+                return Ok(left.into_iter().map(|(pid, command)| format!("process {pid} {command}")).collect());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Takes away what trials have left, so that it does not spoil the next.
     pub(crate) fn clear(&self) -> Result<()> {
         for pid in processes()? {
@@ -185,7 +212,7 @@ impl World {
 }
 
 /// Every process of this pid namespace but this one.
-fn processes() -> Result<Vec<i32>> {
+pub(crate) fn processes() -> Result<Vec<i32>> {
     let own = i32::try_from(std::process::id())?;
     let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     Ok(names.filter(|pid| *pid != own).collect())

@@ -1,7 +1,8 @@
 //! Making processes: clone3(2), and what a parent does with the child it got.
 
-use super::{Errno, Result, answer};
+use super::{Errno, Result, answer, shared};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// clone3's own flag, above the 32 bits of clone(2).
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -19,11 +20,40 @@ pub(crate) enum Side {
     },
 }
 
+/// Where it is written down which process a child of ours has made as another child of ours. The kernel writes it in the
+/// same call that makes the process: there is no moment in which there is one and its parent does not know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sibling(&'static AtomicI32);
+
+impl Sibling {
+    /// Before there is one.
+    pub(crate) fn unborn() -> Result<Sibling> {
+        shared::zeros(1).map(|numbers| Sibling(&numbers[0]))
+    }
+
+    /// The maker: makes a sibling of its own, with the CLONE_NEW* `flags`.
+    pub(crate) fn bear(self, flags: u64) -> Result<Side> {
+        // The page has to be there: of a process that is being killed the kernel fetches none.
+        self.0.store(0, Ordering::Relaxed);
+        let flags = flags | (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
+        clone3_noting(flags, None, self.0.as_ptr())
+    }
+
+    /// The parent: its pid as the maker saw it, once it is born. The maker must have ended.
+    pub(crate) fn pid(self) -> Option<libc::pid_t> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
+    }
+}
+
 /// clone3(2) without CLONE_VM: a new process with the CLONE_NEW* `flags`, born in `cgroup` when one is given
-/// (CLONE_INTO_CGROUP, Linux 5.7). CLONE_PARENT may be among the flags; then the child is the caller's sibling.
+/// (CLONE_INTO_CGROUP, Linux 5.7).
 ///
 /// The caller must be single-threaded; davit starts no thread (clippy.toml bans it).
 pub(crate) fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
+    clone3_noting(flags, cgroup, std::ptr::null_mut())
+}
+
+fn clone3_noting(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pid_t) -> Result<Side> {
     let mut pidfd: RawFd = -1;
     let mut flags = flags | libc::CLONE_PIDFD as u64;
     let mut cgroup_number = 0;
@@ -37,7 +67,7 @@ pub(crate) fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side>
         flags,
         pidfd: (&raw mut pidfd) as u64,
         child_tid: 0,
-        parent_tid: 0,
+        parent_tid: note as u64,
         exit_signal,
         stack: 0,
         stack_size: 0,
@@ -47,7 +77,8 @@ pub(crate) fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side>
         cgroup: cgroup_number,
     };
     // SAFETY: without CLONE_VM and with no stack of its own the child continues on a copy of this stack, as after fork;
-    // `arguments` and `pidfd` outlive the call because both are locals of this frame.
+    // `arguments` and `pidfd` outlive the call because both are locals of this frame, and what `note` points to, which is
+    // written with CLONE_PARENT_SETTID alone, because it lives as long as the process.
     let raw = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
     match answer(raw)? {
         0 => Ok(Side::Child),
@@ -73,5 +104,29 @@ pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
             Ok(_) if libc::WIFEXITED(status) => return Ok(libc::WEXITSTATUS(status)),
             Ok(_) => return Ok(128 + libc::WTERMSIG(status)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sibling, Side, clone3, exit_now, wait};
+
+    #[test]
+    fn a_sibling_is_known_although_its_maker_was_killed() {
+        let sibling = Sibling::unborn().expect("memory");
+        assert_eq!(sibling.pid(), None);
+        let maker = match clone3(0, None).expect("a child") {
+            Side::Child => match sibling.bear(0) {
+                Ok(Side::Child) => exit_now(7),
+                _ => {
+                    let own = nix::unistd::getpid();
+                    _ = nix::sys::signal::kill(own, nix::sys::signal::SIGKILL);
+                    exit_now(1)
+                }
+            },
+            Side::Parent { pid, .. } => pid,
+        };
+        assert_eq!(wait(maker), Ok(128 + libc::SIGKILL));
+        assert_eq!(wait(sibling.pid().expect("it is written down")), Ok(7));
     }
 }

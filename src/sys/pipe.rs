@@ -46,7 +46,7 @@ pub(crate) enum Outcome {
 /// What may happen meanwhile that breaks off the waiting.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Meanwhile<'a> {
-    /// The end of this process.
+    /// The end of this process, or of the other side of this socket, on which nothing else is to come.
     pub(crate) ended: Option<BorrowedFd<'a>>,
     /// Signals that are held back: the descriptor, and who attends to them and says which one ends the waiting.
     pub(crate) signals: Option<(BorrowedFd<'a>, &'a dyn Fn() -> Option<i32>)>,

@@ -2,7 +2,7 @@
 //!
 //! Knows numbers of slots, not what they stand for.
 
-use super::{Errno, Result};
+use super::{Result, shared};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Shared memory with a moment in each slot: nanoseconds of CLOCK_MONOTONIC as its writer sees it, which in a time
@@ -11,18 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Board(&'static [AtomicU64]);
 
 impl Board {
-    /// Slots without a moment. The memory lives as long as the process: it is made once, for who asked for timings.
+    /// Slots without a moment.
     pub(crate) fn new(slots: usize) -> Result<Board> {
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-        let length = slots.max(1) * size_of::<AtomicU64>();
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(Errno::last());
-        }
-        // SAFETY: the mapping is this long, zeroed, aligned to a page, and never unmapped; whoever else has it also uses it
-        // as atomic numbers only.
-        Ok(Board(unsafe { std::slice::from_raw_parts(start.cast(), slots) }))
+        shared::zeros(slots).map(Board)
     }
 
     /// Writes down that it is now.

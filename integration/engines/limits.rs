@@ -30,12 +30,15 @@ fn cgroup_file(e: &Engine, name: &str, file: &str) -> String {
 }
 
 fn memory(e: &Engine) {
+    need_controller("memory");
     let up = e.up(&["-m", "64m", "--memory-reservation", "32m"], IDLE);
     assert_eq!(cgroup_file(e, &up.name, "memory.max"), (64 << 20).to_string());
     assert_eq!(cgroup_file(e, &up.name, "memory.low"), (32 << 20).to_string());
 }
 
 fn oom(e: &Engine) {
+    // Without it the whole machine would run out.
+    need_controller("memory");
     if *BY_SYSTEMD {
         skip(
             "systemd removes the cgroup with its last process, and the engine may come too late, whatever the runtime",
@@ -48,6 +51,7 @@ fn oom(e: &Engine) {
 }
 
 fn cpus(e: &Engine) {
+    need_controller("cpu");
     let up = e.up(&["--cpus", "0.5", "--cpu-shares", "512"], IDLE);
     assert_eq!(cgroup_file(e, &up.name, "cpu.max"), "50000 100000");
     assert!(cgroup_file(e, &up.name, "cpu.weight") != "100");
@@ -63,6 +67,7 @@ fn cpuset(e: &Engine) {
 }
 
 fn pids(e: &Engine) {
+    need_controller("pids");
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo all";
     let said = e.sh(&["--pids-limit", "8"], script);
     assert!(said.err.contains("fork") && !said.out.contains("all"), "{said:?}");
@@ -107,6 +112,9 @@ fn ulimits(e: &Engine) {
 }
 
 fn update(e: &Engine) {
+    for controller in ["memory", "cpu", "pids"] {
+        need_controller(controller);
+    }
     let up = e.up(&["-m", "64m", "--memory-swap", "64m"], IDLE);
     e.call(&["update", "-m", "128m", "--memory-swap", "128m", &up.name]).ok();
     assert_eq!(cgroup_file(e, &up.name, "memory.max"), (128 << 20).to_string());

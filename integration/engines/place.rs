@@ -1,11 +1,15 @@
-//! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, the tree that images are made of,
-//! users for their user namespaces, and what this kernel has for them. It knows no engine.
+//! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, cgroup v2 where everybody looks for
+//! it, the tree that images are made of, users for their user namespaces, and what this kernel has for them. It knows no engine.
 
 use crate::{
+    bundle::has_controller,
     call::{Call, RUNTIME, runtime_name},
     trial::skip,
 };
-use nix::mount::{MsFlags, mount};
+use nix::{
+    mount::{MsFlags, mount},
+    sys::statfs::{CGROUP2_SUPER_MAGIC, statfs},
+};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -16,6 +20,10 @@ use std::{
     },
 };
 
+/// Where every engine looks for cgroups, and for nothing but their file system's kind.
+const CGROUPS: &str = "/sys/fs/cgroup";
+/// What Buildah sets open files and processes to when it is told nothing.
+const BUILDAHS: u64 = 1 << 20;
 /// Everything the suite writes.
 pub(super) const PLACE: &str = "/run/davit-engines";
 /// The user whose subordinate ids user namespaces are made of: Podman looks for this name.
@@ -42,6 +50,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
         tmpfs(path)?;
     }
+    unified().map_err(|errno| format!("cgroup2 on {CGROUPS}: {errno}"))?;
     let make = || -> std::io::Result<()> {
         super::keep_systemd(&run)?;
         fs::create_dir_all(PLACE)?;
@@ -54,6 +63,15 @@ pub(crate) fn prepare() -> Result<(), String> {
     let tar = Call::new(Path::new(PLACE), &["tar", "-C", &at("tree"), "-cf", &at("tree.tar"), "."]).run();
     let up = Call::new(Path::new(PLACE), &["ip", "link", "set", "lo", "up"]).run();
     if tar.status.success() && up.status.success() { Ok(()) } else { Err(format!("{tar:?}\n{up:?}")) }
+}
+
+/// Covers the cgroups of a host that has those of version 1 where engines look, as far as this mount namespace goes: nothing of
+/// the host's is touched. Which controllers are left for it is the host's affair, and checks that need others are skipped.
+fn unified() -> nix::Result<()> {
+    if statfs(CGROUPS)?.filesystem_type() == CGROUP2_SUPER_MAGIC {
+        return Ok(());
+    }
+    mount(Some("cgroup2"), CGROUPS, Some("cgroup2"), MsFlags::empty(), None::<&str>)
 }
 
 /// Where user namespaces take their ids from: a user who exists, as far as this mount namespace goes.
@@ -115,6 +133,23 @@ pub(crate) fn need_nat() {
     if !has_nat() {
         skip("this kernel has no NAT tables");
     }
+}
+
+/// What `containers.conf` is to say so that Podman and Buildah do not ask every runtime for what this host does not have: a
+/// limit of processes without that controller, more processes and open files than its administrator may have.
+pub(crate) fn allowances() -> String {
+    let mut lines = String::from("[containers]\n");
+    if !has_controller("pids") {
+        lines += "pids_limit = 0\n";
+    }
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let hard = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap_or(BUILDAHS)
+    };
+    let most = [("nofile", "Max open files"), ("nproc", "Max processes")].map(|(key, name)| (key, hard(name)));
+    let lower = most.iter().filter(|(_, most)| *most < BUILDAHS).map(|(key, most)| format!("'{key}={most}:{most}'"));
+    lines + &format!("default_ulimits = [{}]\n", lower.collect::<Vec<_>>().join(", "))
 }
 
 /// The cgroup of a process.

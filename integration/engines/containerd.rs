@@ -4,10 +4,11 @@ use super::{
     Check,
     bound::{left, until},
     engine::{Engine, IMAGE, Kind},
-    layout, leaks,
+    layout, leaks, limits,
     place::{cgroup_of, fresh},
     security,
-    streams::{BURST, all_came},
+    streams::{BURST, FITTING, NEW, RESIZED, all_came, fits},
+    volumes,
 };
 use crate::{
     bundle::{has_controller, need_controller},
@@ -33,11 +34,15 @@ pub(crate) const CHECKS: &[Check] = &[
     ("logs and attach", "stdin", input),
     ("logs and attach", "stderr apart", apart),
     ("logs and attach", "size of the terminal", terminal),
+    ("logs and attach", "resize of a terminal", resize),
     ("limits", "memory", memory),
     ("limits", "OOM is reported", oom),
     ("limits", "cpus", cpus),
+    ("limits", "cpuset", cpuset),
+    ("limits", "io throttle", throttle),
     ("images and layers", "the image is unchanged", unchanged),
     ("volumes and binds", "bind, writable and not", bind),
+    ("volumes and binds", "propagation to the host", outwards),
     ("volumes and binds", "tmpfs", tmpfs),
     ("volumes and binds", "--read-only", read_only),
     ("networks", "none", none),
@@ -49,6 +54,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("security", "--cap-add, --cap-drop", capabilities),
     ("security", "--security-opt seccomp=FILE", seccomp_file),
     ("security", "masked and read-only paths", masked),
+    ("security", "a user namespace", mapped),
     ("pods", "shared namespaces", pods),
     ("health", "a storm of 100 execs leaks nothing", storm),
     ("configuration", "config.toml of docs/engines.md", configuration),
@@ -212,8 +218,59 @@ fn twenty(e: &Engine) {
 }
 
 fn terminal(e: &Engine) {
-    let words = ["--rm", "-t", "--rootfs", &e.file("tree"), &fresh("task"), "/bin/sh", "-c", "tty; exit 4"];
-    assert_eq!(on_terminal(prepare(e, &words), "/dev/pts/0"), 4);
+    let words = ["--rm", "-t", "--rootfs", &e.file("tree"), &fresh("task"), "/bin/sh", "-c", FITTING];
+    fits(prepare(e, &words), None, 4);
+}
+
+fn resize(e: &Engine) {
+    let words = ["--rm", "-t", "--rootfs", &e.file("tree"), &fresh("task"), "/bin/sh", "-c", RESIZED];
+    fits(prepare(e, &words), Some(NEW), 6);
+    let task = up(e, &[], IDLE);
+    let words = ["task", "exec", "-t", "--exec-id", "sized", &task.1, "/bin/sh", "-c", RESIZED];
+    fits(e.prepare(&words), Some(NEW), 6);
+}
+
+/// Skips where this `ctr run` has no such option.
+fn need_flag(e: &Engine, flag: &str) {
+    if !e.call(&["run", "--help"]).ok().out.contains(flag) {
+        skip(format!("this ctr has no {flag}"));
+    }
+}
+
+fn cpuset(e: &Engine) {
+    need_controller("cpuset");
+    need_flag(e, "--cpuset-cpus");
+    let task = up(e, &["--cpuset-cpus", "0"], IDLE);
+    assert_eq!(fs::read_to_string(cgroup_of(&task.listed().0).join("cpuset.cpus")).unwrap(), "0\n");
+}
+
+/// By a class of a file, as Kubernetes has them too.
+fn throttle(e: &Engine) {
+    need_flag(e, "--blockio-config-file");
+    let disk = limits::Disk::new(e);
+    let classes = e.file(&fresh("classes"));
+    let class =
+        format!("Classes:\n  slow:\n  - Devices: [{}]\n    ThrottleReadBps: 1M\n    ThrottleWriteIOPS: 100\n", disk.0);
+    fs::write(&classes, class).unwrap();
+    let task = up(e, &["--blockio-config-file", &classes, "--blockio-class", "slow"], IDLE);
+    let said = fs::read_to_string(cgroup_of(&task.listed().0).join("io.max")).unwrap();
+    assert_eq!(said.trim(), disk.throttled("1000000"));
+}
+
+fn outwards(e: &Engine) {
+    volumes::outwards_by(e, |dir, script| {
+        let flag = format!("type=bind,src={dir},dst=/data,options=rbind:rshared");
+        sh(e, &["--privileged", "--mount", &flag], script);
+    });
+}
+
+/// The image's files become the mapped root's.
+fn mapped(e: &Engine) {
+    layout::import_oci(e, "default");
+    let flags = ["--rm", "--uidmap", "0:1000000:65536", "--gidmap", "0:1000000:65536"];
+    let id = fresh("task");
+    let words = [&flags[..], &[IMAGE, &id, "/bin/sh", "-c", security::MAPPED]].concat();
+    security::mapped(&prepare(e, &words).spawn().finish_within(left()).ok(), "65536");
 }
 
 fn memory(e: &Engine) {

@@ -82,8 +82,8 @@ fn weight(e: &Engine) {
     assert_eq!(weight().as_deref(), Some("500"));
 }
 
-/// A file as a disk, without its file.
-struct Disk(String);
+/// A file as a disk.
+pub(crate) struct Disk(pub(crate) String);
 
 impl Drop for Disk {
     fn drop(&mut self) {
@@ -91,20 +91,31 @@ impl Drop for Disk {
     }
 }
 
-fn throttle(e: &Engine) {
-    need_file("io", "io.max");
-    let file = format!("{}/disk", e.new_dir());
-    fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
-    let said = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
-    if !said.status.success() {
-        skip(format!("no disk can be made of a file here: {}", said.err.trim()));
+impl Disk {
+    /// Skips where none can be made, or nothing that it does be limited.
+    pub(crate) fn new(e: &Engine) -> Self {
+        need_file("io", "io.max");
+        let file = format!("{}/disk", e.new_dir());
+        fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
+        let said = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
+        if !said.status.success() {
+            skip(format!("no disk can be made of a file here: {}", said.err.trim()));
+        }
+        Self(said.line().to_owned())
     }
-    let disk = Disk(said.line().to_owned());
-    let number = fs::metadata(&disk.0).unwrap().rdev();
+
+    /// The line of `io.max` that lets so many bytes be read of it, and a hundred requests to write be made.
+    pub(crate) fn throttled(&self, bytes: &str) -> String {
+        let number = fs::metadata(&self.0).unwrap().rdev();
+        format!("{}:{} rbps={bytes} wbps=max riops=max wiops=100", number >> 8, number & 255)
+    }
+}
+
+fn throttle(e: &Engine) {
+    let disk = Disk::new(e);
     let (read, write) = (format!("{}:1mb", disk.0), format!("{}:100", disk.0));
     let up = e.up(&["--device-read-bps", &read, "--device-write-iops", &write], IDLE);
-    let limits = format!("{}:{} rbps=1048576 wbps=max riops=max wiops=100", number >> 8, number & 255);
-    assert_eq!(cgroup_file(e, &up.name, "io.max"), limits);
+    assert_eq!(cgroup_file(e, &up.name, "io.max"), disk.throttled("1048576"));
 }
 
 fn ulimits(e: &Engine) {

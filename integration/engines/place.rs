@@ -1,15 +1,13 @@
-//! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, cgroup v2 where everybody looks for
-//! it, the tree that images are made of, users for their user namespaces, and what this kernel has for them. It knows no engine.
+//! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, the tree that images are made of,
+//! users for their user namespaces, and what this kernel has for them. It knows no engine.
 
+use super::cgroups::Own;
 use crate::{
     bundle::has_controller,
     call::{Call, RUNTIME, runtime_name},
     trial::skip,
 };
-use nix::{
-    mount::{MsFlags, mount},
-    sys::statfs::{CGROUP2_SUPER_MAGIC, statfs},
-};
+use nix::mount::{MsFlags, mount};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -20,8 +18,6 @@ use std::{
     },
 };
 
-/// Where every engine looks for cgroups, and for nothing but their file system's kind.
-const CGROUPS: &str = "/sys/fs/cgroup";
 /// What Buildah sets open files and processes to when it is told nothing.
 const BUILDAHS: u64 = 1 << 20;
 /// Everything the suite writes.
@@ -36,8 +32,9 @@ pub(crate) fn fresh(what: &str) -> String {
     format!("{what}{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Hides the host's state under tmpfs, makes the tree of the image, brings the loopback of the new network namespace up.
-pub(crate) fn prepare() -> Result<(), String> {
+/// Hides the host's state under tmpfs, makes the tree of the image, brings the loopback of the new network namespace up. What is
+/// returned is kept until the end.
+pub(super) fn prepare() -> Result<Option<Own>, String> {
     let tmpfs = |path: &str| {
         fs::create_dir_all(path).map_err(|error| format!("{path}: {error}"))?;
         let done = mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), Some("mode=755"));
@@ -50,7 +47,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
         tmpfs(path)?;
     }
-    unified().map_err(|errno| format!("cgroup2 on {CGROUPS}: {errno}"))?;
+    let cgroups = super::cgroups::cover().map_err(|error| format!("cgroups for engines: {error}"))?;
     let make = || -> std::io::Result<()> {
         super::keep_systemd(&run)?;
         fs::create_dir_all(PLACE)?;
@@ -62,16 +59,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     make().map_err(|error| format!("{PLACE}: {error}"))?;
     let tar = Call::new(Path::new(PLACE), &["tar", "-C", &at("tree"), "-cf", &at("tree.tar"), "."]).run();
     let up = Call::new(Path::new(PLACE), &["ip", "link", "set", "lo", "up"]).run();
-    if tar.status.success() && up.status.success() { Ok(()) } else { Err(format!("{tar:?}\n{up:?}")) }
-}
-
-/// Covers the cgroups of a host that has those of version 1 where engines look, as far as this mount namespace goes: nothing of
-/// the host's is touched. Which controllers are left for it is the host's affair, and checks that need others are skipped.
-fn unified() -> nix::Result<()> {
-    if statfs(CGROUPS)?.filesystem_type() == CGROUP2_SUPER_MAGIC {
-        return Ok(());
-    }
-    mount(Some("cgroup2"), CGROUPS, Some("cgroup2"), MsFlags::empty(), None::<&str>)
+    if tar.status.success() && up.status.success() { Ok(cgroups) } else { Err(format!("{tar:?}\n{up:?}")) }
 }
 
 /// Where user namespaces take their ids from: a user who exists, as far as this mount namespace goes.

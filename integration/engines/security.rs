@@ -125,10 +125,11 @@ fn apparmor(e: &Engine) {
 }
 
 /// What root of the container is: not root of the host, nor is what it makes.
-const MAPPED: &str = "head -n 1 /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine; su user -c 'id -u'";
+pub(crate) const MAPPED: &str =
+    "head -n 1 /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine; su user -c 'id -u'";
 
 #[track_caller]
-fn mapped(said: &Output, count: &str) {
+pub(crate) fn mapped(said: &Output, count: &str) {
     let words: Vec<_> = said.out.split_whitespace().collect();
     assert!(words.len() == 5 && words[0] == "0" && words[1] != "0", "{said:?}");
     assert_eq!(words[2..], [count, "0", "1000"], "{said:?}");

@@ -82,11 +82,20 @@ pub(crate) fn cgroup_mount() -> &'static Path {
     &MOUNT
 }
 
+/// The controllers that this host has for cgroups of version 2.
+fn controllers() -> String {
+    fs::read_to_string(cgroup_mount().join("cgroup.controllers")).unwrap_or_default()
+}
+
+/// Whether this host can control `controller`.
+pub(crate) fn has_controller(controller: &str) -> bool {
+    controllers().split_whitespace().any(|one| one == controller)
+}
+
 /// Skips where this host cannot control `controller`.
 pub(crate) fn need_controller(controller: &str) {
-    let known = fs::read_to_string(cgroup_mount().join("cgroup.controllers")).unwrap_or_default();
-    if !known.split_whitespace().any(|one| one == controller) {
-        skip(format!("the cgroup controller {controller} is not here (there are: {})", known.trim()));
+    if !has_controller(controller) {
+        skip(format!("the cgroup controller {controller} is not here (there are: {})", controllers().trim()));
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Every check is run twice, with the runtime under test (`$RUNTIME`) and with runc, so that a failure is known to be ours;
 //! a table of feature and engine closes the run. Nothing of this host's own engines is touched: the suite starts itself again
-//! in a mount, network and pid namespace of its own, and keeps all state on a tmpfs there. An engine that is not installed is
+//! in namespaces of its own, of mounts, networks, pids and more, and keeps all state on a tmpfs there. An engine that is not installed is
 //! skipped and counted. It deliberately knows nothing of how an engine calls a runtime; `contract.rs` knows that.
 
 mod bound;
 mod buildah;
+mod cgroups;
 mod compose;
 mod containerd;
 mod cri;
@@ -52,7 +53,7 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     }
     // The shell is the first process there, and reaps what daemons and monitors leave behind.
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--net", "--propagation", "private"]);
+    command.args(["--mount", "--net", "--ipc", "--uts", "--propagation", "private"]);
     if !*crate::bundle::BY_SYSTEMD {
         // systemd would take the pids it is told for its own; what is left over it ends itself (hack/systemd).
         command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);

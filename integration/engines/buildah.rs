@@ -2,12 +2,14 @@
 
 use super::{
     Check,
+    bound::{left, until},
     engine::{Engine, IMAGE},
     images,
-    place::fresh,
-    streams::{BURST, all_came},
+    place::{fresh, need_nat},
+    security,
+    streams::{BURST, FITTING, all_came, fits},
 };
-use crate::call::Output;
+use crate::{bundle::need_controller, call::Output};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("life cycle", "exit codes", exit_codes),
@@ -17,12 +19,26 @@ pub(crate) const CHECKS: &[Check] = &[
     ("images and layers", "commit", commit),
     ("images and layers", "the image is unchanged", unchanged),
     ("logs and attach", "a burst of 10 MB", burst),
+    ("logs and attach", "stdin", input),
+    ("logs and attach", "stderr apart", apart),
     ("logs and attach", "size of the terminal", terminal),
+    ("limits", "memory", memory),
+    ("limits", "cpus", cpus),
+    ("limits", "cpuset", cpuset),
+    ("limits", "ulimits", ulimits),
+    ("limits", "shm size", shm),
     ("volumes and binds", "bind, writable and not", bind),
+    ("volumes and binds", "tmpfs", tmpfs),
     ("networks", "none", none),
     ("networks", "host", host),
+    ("networks", "bridge: an own address, reached by another", bridge),
+    ("security", "default seccomp", seccomp_default),
+    ("security", "--security-opt seccomp=FILE", seccomp_file),
+    ("security", "no-new-privileges", no_new_privileges),
     ("security", "--cap-add, --cap-drop", capabilities),
     ("security", "--user", user),
+    ("security", "masked and read-only paths", masked),
+    ("security", "a user namespace", mapped),
 ];
 
 /// A working container, removed at the end.
@@ -45,9 +61,20 @@ impl Working<'_> {
 }
 
 fn from(e: &Engine) -> Working<'_> {
+    with(e, &[])
+}
+
+/// What limits and secures a working container is said when it is made.
+fn with<'a>(e: &'a Engine, flags: &[&str]) -> Working<'a> {
     let name = fresh("working");
-    e.call(&["from", "--name", &name, IMAGE]).ok();
+    e.call(&[&["from", "--name", &name], flags, &[IMAGE]].concat()).ok();
     Working(e, name)
+}
+
+/// A file of the cgroup that a program finds itself in.
+fn cgroup_file(e: &Engine, flags: &[&str], file: &str) -> String {
+    let working = with(e, flags);
+    working.sh(&[], &format!("cat /sys/fs/cgroup/{file}")).ok().line().to_owned()
 }
 
 fn exit_codes(e: &Engine) {
@@ -65,7 +92,9 @@ fn cannot_run(e: &Engine) {
 
 fn build(e: &Engine) {
     let (name, dir) = (fresh("localhost/built"), images::context(e, images::BUILD));
+    let root = images::DefaultRoot::forget(e);
     e.call(&["build", "--network", "none", "-t", &name, &dir]).ok();
+    root.is_back();
     let working = Working(e, fresh("working"));
     e.call(&["from", "--name", &working.1, &name]).ok();
     assert_eq!(working.run(&[], &["cat", "/work/made"]).ok().out, images::BUILT);
@@ -94,9 +123,46 @@ fn burst(e: &Engine) {
     all_came(&from(e).sh(&[], BURST).ok().out);
 }
 
+fn input(e: &Engine) {
+    let working = from(e);
+    let call = e.prepare(&["run", "--network", "none", &working.1, "sh", "-c", "cat; echo end"]);
+    assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
+}
+
+fn apart(e: &Engine) {
+    let said = from(e).sh(&[], "echo out; echo err >&2").ok();
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+}
+
+/// Buildah passes on the size that it finds, and no later one.
 fn terminal(e: &Engine) {
-    let said = from(e).sh(&["-t"], "tty; exit 4").exits(4);
-    assert!(said.out.contains("/dev/pts/0"), "{said:?}");
+    let working = from(e);
+    fits(e.prepare(&["run", "-t", "--network", "none", &working.1, "sh", "-c", FITTING]), None, 4);
+}
+
+fn memory(e: &Engine) {
+    need_controller("memory");
+    assert_eq!(cgroup_file(e, &["-m", "64m"], "memory.max"), (64 << 20).to_string());
+}
+
+fn cpus(e: &Engine) {
+    need_controller("cpu");
+    assert_eq!(cgroup_file(e, &["--cpu-period", "100000", "--cpu-quota", "50000"], "cpu.max"), "50000 100000");
+}
+
+fn cpuset(e: &Engine) {
+    need_controller("cpuset");
+    assert_eq!(cgroup_file(e, &["--cpuset-cpus", "0"], "cpuset.cpus"), "0");
+}
+
+fn ulimits(e: &Engine) {
+    let said = with(e, &["--ulimit", "nofile=123:456"]).sh(&[], "ulimit -Sn; ulimit -Hn");
+    assert_eq!(said.ok().out, "123\n456\n");
+}
+
+fn shm(e: &Engine) {
+    let said = with(e, &["--shm-size", "8m"]).sh(&[], "df -k /dev/shm | tail -n 1").ok();
+    assert!(said.out.split_whitespace().any(|word| word == "8192"), "{said:?}");
 }
 
 fn bind(e: &Engine) {
@@ -104,6 +170,12 @@ fn bind(e: &Engine) {
     working.sh(&["-v", &format!("{dir}:/data")], "echo written >/data/file").ok();
     assert_eq!(std::fs::read_to_string(format!("{dir}/file")).unwrap(), "written\n");
     working.sh(&["-v", &format!("{dir}:/data:ro")], "echo again >/data/file").fails().says("Read-only file system");
+}
+
+fn tmpfs(e: &Engine) {
+    let script = "grep ' /scratch ' /proc/mounts; touch /scratch/x";
+    let said = from(e).sh(&["--mount", "type=tmpfs,dst=/scratch,tmpfs-size=4m"], script).ok();
+    assert!(said.out.contains("tmpfs") && said.out.contains("size=4096k"), "{said:?}");
 }
 
 fn none(e: &Engine) {
@@ -115,6 +187,50 @@ fn host(e: &Engine) {
     let working = from(e);
     let said = e.call(&["run", "--network", "host", &working.1, "readlink", "/proc/self/ns/net"]).ok();
     assert_eq!(said.line(), own.to_str().unwrap());
+}
+
+/// On the network that Buildah gives by itself: one says its address, and says it once more to whoever comes.
+fn bridge(e: &Engine) {
+    need_nat();
+    let (working, asking) = (from(e), from(e));
+    let script = "ip -o -4 address show scope global | awk '{ print $4 }' | cut -d / -f 1 | tee /address; exec nc -l -p 80 </address";
+    let server = e.prepare(&["run", &working.1, "sh", "-c", script]).spawn();
+    until("its address", || server.text().contains('\n'));
+    let address = server.text().trim().to_owned();
+    let script = format!("until nc {address} 80 </dev/null | grep .; do sleep 1; done");
+    assert_eq!(e.call(&["run", &asking.1, "sh", "-c", &script]).ok().line(), address);
+    server.finish_within(left()).ok();
+}
+
+fn status(working: &Working<'_>, field: &str) -> String {
+    let said = working.sh(&[], &format!("grep ^{field}: /proc/self/status")).ok();
+    said.out.split_whitespace().last().unwrap_or_default().to_owned()
+}
+
+fn seccomp_default(e: &Engine) {
+    assert_eq!(status(&from(e), "Seccomp"), "2");
+    assert_eq!(status(&with(e, &["--security-opt", "seccomp=unconfined"]), "Seccomp"), "0");
+}
+
+fn seccomp_file(e: &Engine) {
+    let flag = format!("seccomp={}", security::profile(e));
+    let said = with(e, &["--security-opt", &flag]).sh(&[], "touch /tmp/file && mkdir /tmp/dir").fails();
+    assert!(said.err.contains("Function not implemented"), "{said:?}");
+}
+
+fn no_new_privileges(e: &Engine) {
+    assert_eq!(status(&with(e, &["--security-opt", "no-new-privileges"]), "NoNewPrivs"), "1");
+    assert_eq!(status(&from(e), "NoNewPrivs"), "0");
+}
+
+fn masked(e: &Engine) {
+    let working = from(e);
+    security::masked_by(|script| working.sh(&[], script));
+}
+
+fn mapped(e: &Engine) {
+    let flags = ["--userns-uid-map", "0:1000000:65536", "--userns-gid-map", "0:1000000:65536"];
+    security::mapped(&with(e, &flags).sh(&[], security::MAPPED).ok(), "65536");
 }
 
 fn capabilities(e: &Engine) {

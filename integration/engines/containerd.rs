@@ -4,12 +4,17 @@ use super::{
     Check,
     bound::{left, until},
     engine::{Engine, IMAGE, Kind},
-    layout, leaks,
+    layout, leaks, limits,
     place::{cgroup_of, fresh},
     security,
-    streams::{BURST, all_came},
+    streams::{BURST, FITTING, NEW, RESIZED, all_came, fits},
+    volumes,
 };
-use crate::{call::Output, trial::skip};
+use crate::{
+    bundle::{has_controller, need_controller},
+    call::{Call, Output},
+    trial::skip,
+};
 use std::{fs, io::Write};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -29,11 +34,15 @@ pub(crate) const CHECKS: &[Check] = &[
     ("logs and attach", "stdin", input),
     ("logs and attach", "stderr apart", apart),
     ("logs and attach", "size of the terminal", terminal),
+    ("logs and attach", "resize of a terminal", resize),
     ("limits", "memory", memory),
     ("limits", "OOM is reported", oom),
     ("limits", "cpus", cpus),
+    ("limits", "cpuset", cpuset),
+    ("limits", "io throttle", throttle),
     ("images and layers", "the image is unchanged", unchanged),
     ("volumes and binds", "bind, writable and not", bind),
+    ("volumes and binds", "propagation to the host", outwards),
     ("volumes and binds", "tmpfs", tmpfs),
     ("volumes and binds", "--read-only", read_only),
     ("networks", "none", none),
@@ -45,6 +54,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("security", "--cap-add, --cap-drop", capabilities),
     ("security", "--security-opt seccomp=FILE", seccomp_file),
     ("security", "masked and read-only paths", masked),
+    ("security", "a user namespace", mapped),
     ("pods", "shared namespaces", pods),
     ("health", "a storm of 100 execs leaks nothing", storm),
     ("configuration", "config.toml of docs/engines.md", configuration),
@@ -52,9 +62,17 @@ pub(crate) const CHECKS: &[Check] = &[
 
 const IDLE: &str = "while :; do sleep 1000; done";
 
+/// A call of `ctr run`. It asks for shares of the processor unless it is told not to, which a host without that controller
+/// must be.
+fn prepare(e: &Engine, words: &[&str]) -> Call {
+    let runtime = e.runtime();
+    let shares: &[&str] = if has_controller("cpu") { &[] } else { &["--cpu-shares", "0"] };
+    e.prepare(&[&["run", "--runc-binary", &runtime], shares, words].concat())
+}
+
 fn ctr(e: &Engine, flags: &[&str], id: &str, program: &[&str]) -> Output {
-    let (runtime, tree) = (e.runtime(), e.file("tree"));
-    e.call(&[&["run", "--runc-binary", &runtime], flags, &["--rootfs", &tree, id], program].concat())
+    let tree = e.file("tree");
+    prepare(e, &[flags, &["--rootfs", &tree, id], program].concat()).spawn().finish_within(left())
 }
 
 fn sh(e: &Engine, flags: &[&str], script: &str) -> Output {
@@ -149,6 +167,7 @@ fn top(e: &Engine) {
 }
 
 fn stats(e: &Engine) {
+    need_controller("memory");
     let task = up(e, &["--memory-limit", "67108864"], IDLE);
     let said = task.call("metrics", &[]).ok();
     assert!(said.out.contains("67108864"), "{said:?}");
@@ -169,9 +188,9 @@ fn surroundings(e: &Engine) {
 }
 
 /// `ctr` insists on a terminal of its own where the container is to have one.
-fn on_terminal(e: &Engine, words: &[&str], text: &str) -> i32 {
+fn on_terminal(call: Call, text: &str) -> i32 {
     let pair = nix::pty::openpty(None, None).unwrap();
-    let running = e.prepare(words).stdio(&pair.slave);
+    let running = call.stdio(&pair.slave);
     drop(pair.slave);
     let mut said = Vec::new();
     // The end of a terminal is an error to its reader; what came before it counts.
@@ -184,7 +203,7 @@ fn on_terminal(e: &Engine, words: &[&str], text: &str) -> i32 {
 fn exec_terminal(e: &Engine) {
     let task = up(e, &[], IDLE);
     let words = ["task", "exec", "-t", "--exec-id", "tty", &task.1, "/bin/sh", "-c", "tty; exit 3"];
-    assert_eq!(on_terminal(e, &words, "/dev/pts/0"), 3);
+    assert_eq!(on_terminal(e.prepare(&words), "/dev/pts/0"), 3);
 }
 
 fn twenty(e: &Engine) {
@@ -199,13 +218,63 @@ fn twenty(e: &Engine) {
 }
 
 fn terminal(e: &Engine) {
-    let (runtime, tree, id) = (e.runtime(), e.file("tree"), fresh("task"));
-    let words =
-        ["run", "--runc-binary", &runtime, "--rm", "-t", "--rootfs", &tree, &id, "/bin/sh", "-c", "tty; exit 4"];
-    assert_eq!(on_terminal(e, &words, "/dev/pts/0"), 4);
+    let words = ["--rm", "-t", "--rootfs", &e.file("tree"), &fresh("task"), "/bin/sh", "-c", FITTING];
+    fits(prepare(e, &words), None, 4);
+}
+
+fn resize(e: &Engine) {
+    let words = ["--rm", "-t", "--rootfs", &e.file("tree"), &fresh("task"), "/bin/sh", "-c", RESIZED];
+    fits(prepare(e, &words), Some(NEW), 6);
+    let task = up(e, &[], IDLE);
+    let words = ["task", "exec", "-t", "--exec-id", "sized", &task.1, "/bin/sh", "-c", RESIZED];
+    fits(e.prepare(&words), Some(NEW), 6);
+}
+
+/// Skips where this `ctr run` has no such option.
+fn need_flag(e: &Engine, flag: &str) {
+    if !e.call(&["run", "--help"]).ok().out.contains(flag) {
+        skip(format!("this ctr has no {flag}"));
+    }
+}
+
+fn cpuset(e: &Engine) {
+    need_controller("cpuset");
+    need_flag(e, "--cpuset-cpus");
+    let task = up(e, &["--cpuset-cpus", "0"], IDLE);
+    assert_eq!(fs::read_to_string(cgroup_of(&task.listed().0).join("cpuset.cpus")).unwrap(), "0\n");
+}
+
+/// By a class of a file, as Kubernetes has them too.
+fn throttle(e: &Engine) {
+    need_flag(e, "--blockio-config-file");
+    let disk = limits::Disk::new(e);
+    let classes = e.file(&fresh("classes"));
+    let class =
+        format!("Classes:\n  slow:\n  - Devices: [{}]\n    ThrottleReadBps: 1M\n    ThrottleWriteIOPS: 100\n", disk.0);
+    fs::write(&classes, class).unwrap();
+    let task = up(e, &["--blockio-config-file", &classes, "--blockio-class", "slow"], IDLE);
+    let said = fs::read_to_string(cgroup_of(&task.listed().0).join("io.max")).unwrap();
+    assert_eq!(said.trim(), disk.throttled("1000000"));
+}
+
+fn outwards(e: &Engine) {
+    volumes::outwards_by(e, |dir, script| {
+        let flag = format!("type=bind,src={dir},dst=/data,options=rbind:rshared");
+        sh(e, &["--privileged", "--mount", &flag], script);
+    });
+}
+
+/// The image's files become the mapped root's.
+fn mapped(e: &Engine) {
+    layout::import_oci(e, "default");
+    let flags = ["--rm", "--uidmap", "0:1000000:65536", "--gidmap", "0:1000000:65536"];
+    let id = fresh("task");
+    let words = [&flags[..], &[IMAGE, &id, "/bin/sh", "-c", security::MAPPED]].concat();
+    security::mapped(&prepare(e, &words).spawn().finish_within(left()).ok(), "65536");
 }
 
 fn memory(e: &Engine) {
+    need_controller("memory");
     let task = up(e, &["--memory-limit", "67108864"], IDLE);
     assert_eq!(fs::read_to_string(cgroup_of(&task.listed().0).join("memory.max")).unwrap(), "67108864\n");
 }
@@ -262,8 +331,7 @@ fn seccomp_file(e: &Engine) {
 }
 
 fn masked(e: &Engine) {
-    let said = sh(e, &[], "cat /proc/timer_list | wc -c; echo x >/proc/sysrq-trigger").fails();
-    assert!(said.out.trim() == "0" && said.err.contains("Read-only file system"), "{said:?}");
+    security::masked_by(|script| sh(e, &[], script));
 }
 
 /// As a sandbox and its containers are to a runtime: by paths of another's namespaces.
@@ -286,11 +354,10 @@ fn burst(e: &Engine) {
 }
 
 fn input(e: &Engine) {
-    let (runtime, tree, id) = (e.runtime(), e.file("tree"), fresh("task"));
     let script = "read line; echo \"got $line\"; cat; echo end";
-    let words = ["run", "--runc-binary", &runtime, "--rm", "--rootfs", &tree, &id, "/bin/sh", "-c", script];
+    let words = ["--rm", "--rootfs", &e.file("tree"), &fresh("task"), "/bin/sh", "-c", script];
     let (reader, mut writer) = std::io::pipe().unwrap();
-    let running = e.prepare(&words).stdin(reader.into()).spawn();
+    let running = prepare(e, &words).stdin(reader.into()).spawn();
     writer.write_all(b"one\n").unwrap();
     // `ctr` passes the end of its input on only once the task runs.
     until("the first line", || running.text().contains("got one\n"));
@@ -305,12 +372,14 @@ fn apart(e: &Engine) {
 }
 
 fn oom(e: &Engine) {
+    need_controller("memory");
     let events = e.prepare(&["events"]).spawn();
     sh(e, &["--memory-limit", "16777216"], "exec tail /dev/zero").exits(137);
     until("the report of a kill for memory", || events.text().contains("/tasks/oom"));
 }
 
 fn cpus(e: &Engine) {
+    need_controller("cpu");
     let task = up(e, &["--cpus", "0.5", "--cpu-shares", "512"], IDLE);
     let cgroup = cgroup_of(&task.listed().0);
     assert_eq!(fs::read_to_string(cgroup.join("cpu.max")).unwrap(), "50000 100000\n");
@@ -321,8 +390,7 @@ fn cpus(e: &Engine) {
 fn unchanged(e: &Engine) {
     layout::import_oci(e, "default");
     let run = |script: &str| {
-        let words = ["run", "--runc-binary", &e.runtime(), "--rm", IMAGE, &fresh("task"), "/bin/sh", "-c", script];
-        e.call(&words).ok().out
+        prepare(e, &["--rm", IMAGE, &fresh("task"), "/bin/sh", "-c", script]).spawn().finish_within(left()).ok().out
     };
     run("echo spoiled >/etc/passwd; rm -r /var; echo new >/new");
     assert_eq!(
@@ -357,7 +425,7 @@ fn configuration(e: &Engine) {
     }
     assert!(e.kind == Kind::Containerd);
     let words = ["containerd", "--config", &e.file("config.toml"), "config", "dump"];
-    let said = crate::call::Call::new(&e.dir(), &words).run().ok();
+    let said = Call::new(&e.dir(), &words).run().ok();
     assert!(said.out.contains(&e.runtime()), "{said:?}");
     assert!(
         said.out.contains("default_runtime_name = 'davit'") || said.out.contains("default_runtime_name = \"davit\"")

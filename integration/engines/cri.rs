@@ -161,6 +161,7 @@ fn network(e: &Engine) {
 }
 
 fn operate(e: &Engine) {
+    crate::bundle::need_controller("memory");
     let pod = Pod::new(e);
     let memory = |bytes| Message::default().number(4, bytes);
     let container = pod.start(IDLE, &Message::default().with(1, memory(64 << 20)), &[]);

@@ -4,7 +4,7 @@ use super::{
     bound::{CLEANING, left},
     daemon::Daemon,
     leaks::Census,
-    place::{PLACE, at, fresh, ours, which},
+    place::{PLACE, allowances, at, fresh, ours, which},
     snippets::snippet,
 };
 use crate::{
@@ -141,10 +141,12 @@ impl Engine {
             Kind::Docker => drop(self.call(&["import", &at("tree.tar"), IMAGE]).ok()),
             Kind::Containerd => drop(Call::new(&self.dir(), &["cp", "-a", &at("tree"), &self.file("tree")]).run().ok()),
             Kind::Podman => {
-                fs::write(self.file("containers.conf"), self.podman_configuration()).unwrap();
+                let configuration = self.podman_configuration() + &allowances();
+                fs::write(self.file("containers.conf"), configuration).unwrap();
                 self.call(&["import", &at("tree.tar"), IMAGE]).ok();
             }
             Kind::Buildah => {
+                fs::write(self.file("containers.conf"), allowances()).unwrap();
                 self.call(&["from", "--name", "base", "scratch"]).ok();
                 self.call(&["add", "base", &at("tree.tar"), "/"]).ok();
                 self.call(&["commit", "base", IMAGE]).ok();
@@ -209,9 +211,12 @@ impl Engine {
             ],
             Kind::Buildah => &["buildah", "--root", &root, "--runroot", &runroot],
         };
-        let call = Call::new(&self.dir(), &[first, words].concat()).env("HOME", "/root");
+        let mut call = Call::new(&self.dir(), &[first, words].concat()).env("HOME", "/root");
+        if matches!(self.kind, Kind::Podman | Kind::Buildah) {
+            call = call.env("CONTAINERS_CONF", &self.file("containers.conf"));
+        }
         match self.kind {
-            Kind::Podman => call.env("CONTAINERS_CONF", &self.file("containers.conf")),
+            Kind::Podman => call,
             Kind::Buildah if self.ours => {
                 let script = snippet("buildah.sh", &self.runtime());
                 let sets = script.split_whitespace().filter_map(|word| word.split_once('='));

@@ -7,7 +7,10 @@ use super::{
     leaks::Census,
     place::fresh,
 };
-use crate::{call::runtime_name, trial::skip};
+use crate::{
+    call::{Call, runtime_name},
+    trial::skip,
+};
 use std::fs;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -16,6 +19,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("health", "a storm of health checks leaks nothing", storm),
 ];
 pub(crate) const DOCKER: &[Check] = &[("health", "info shows the runtime and its features", info)];
+pub(crate) const PODMAN: &[Check] = &[("health", "info shows the runtime", podman_info)];
 
 fn init(e: &Engine) {
     let said = e.sh(&["--init"], "test $$ != 1 && exit 3").exits(3);
@@ -76,4 +80,11 @@ fn info(e: &Engine) {
     assert!(said.out.contains("org.opencontainers.runtime-spec.features"), "{said:?}");
     let version = e.call(&["info", "--format", "{{json .RuncCommit}}"]).ok();
     assert!(!version.out.contains("N/A"), "{version:?}");
+}
+
+/// Its path, and all of what it says to `--version`.
+fn podman_info(e: &Engine) {
+    let said = e.call(&["info", "--format", "{{.Host.OCIRuntime.Path}} {{.Host.OCIRuntime.Version}}"]).ok();
+    let version = Call::new(&e.dir(), &[&e.runtime(), "--version"]).run().ok();
+    assert_eq!(said.out.trim(), format!("{} {}", e.runtime(), version.out.trim()));
 }

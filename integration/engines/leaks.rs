@@ -103,7 +103,8 @@ fn nothing(e: &Engine) {
         skip("systemd and what it starts are in the same namespaces, and come and go");
     }
     if matches!(e.kind, Kind::Docker | Kind::Podman) {
-        assert_eq!(e.call(&["ps", "-a", "-q"]).ok().out, "", "containers are left");
+        let left = e.call(&["ps", "-a", "--no-trunc", "--format", "{{.Names}} {{.Status}} {{.Command}}"]).ok().out;
+        assert_eq!(left, "", "containers are left");
     }
     e.shut_down().until_again();
 }

@@ -146,6 +146,7 @@ fn top(e: &Engine) {
 }
 
 fn stats(e: &Engine) {
+    crate::bundle::need_controller("memory");
     let up = e.up(&["-m", "64m"], STUBBORN);
     let said = e.call(&["stats", "--no-stream", &up.name]).ok();
     assert!(said.out.contains(&up.name) && (said.out.contains("64MiB") || said.out.contains("67.11MB")), "{said:?}");

@@ -30,12 +30,15 @@ fn cgroup_file(e: &Engine, name: &str, file: &str) -> String {
 }
 
 fn memory(e: &Engine) {
+    need_controller("memory");
     let up = e.up(&["-m", "64m", "--memory-reservation", "32m"], IDLE);
     assert_eq!(cgroup_file(e, &up.name, "memory.max"), (64 << 20).to_string());
     assert_eq!(cgroup_file(e, &up.name, "memory.low"), (32 << 20).to_string());
 }
 
 fn oom(e: &Engine) {
+    // Without it the whole machine would run out.
+    need_controller("memory");
     if *BY_SYSTEMD {
         skip(
             "systemd removes the cgroup with its last process, and the engine may come too late, whatever the runtime",
@@ -48,6 +51,7 @@ fn oom(e: &Engine) {
 }
 
 fn cpus(e: &Engine) {
+    need_controller("cpu");
     let up = e.up(&["--cpus", "0.5", "--cpu-shares", "512"], IDLE);
     assert_eq!(cgroup_file(e, &up.name, "cpu.max"), "50000 100000");
     assert!(cgroup_file(e, &up.name, "cpu.weight") != "100");
@@ -63,6 +67,7 @@ fn cpuset(e: &Engine) {
 }
 
 fn pids(e: &Engine) {
+    need_controller("pids");
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo all";
     let said = e.sh(&["--pids-limit", "8"], script);
     assert!(said.err.contains("fork") && !said.out.contains("all"), "{said:?}");
@@ -77,8 +82,8 @@ fn weight(e: &Engine) {
     assert_eq!(weight().as_deref(), Some("500"));
 }
 
-/// A file as a disk, without its file.
-struct Disk(String);
+/// A file as a disk.
+pub(crate) struct Disk(pub(crate) String);
 
 impl Drop for Disk {
     fn drop(&mut self) {
@@ -86,20 +91,31 @@ impl Drop for Disk {
     }
 }
 
-fn throttle(e: &Engine) {
-    need_file("io", "io.max");
-    let file = format!("{}/disk", e.new_dir());
-    fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
-    let said = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
-    if !said.status.success() {
-        skip(format!("no disk can be made of a file here: {}", said.err.trim()));
+impl Disk {
+    /// Skips where none can be made, or nothing that it does be limited.
+    pub(crate) fn new(e: &Engine) -> Self {
+        need_file("io", "io.max");
+        let file = format!("{}/disk", e.new_dir());
+        fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
+        let said = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
+        if !said.status.success() {
+            skip(format!("no disk can be made of a file here: {}", said.err.trim()));
+        }
+        Self(said.line().to_owned())
     }
-    let disk = Disk(said.line().to_owned());
-    let number = fs::metadata(&disk.0).unwrap().rdev();
+
+    /// The line of `io.max` that lets so many bytes be read of it, and a hundred requests to write be made.
+    pub(crate) fn throttled(&self, bytes: &str) -> String {
+        let number = fs::metadata(&self.0).unwrap().rdev();
+        format!("{}:{} rbps={bytes} wbps=max riops=max wiops=100", number >> 8, number & 255)
+    }
+}
+
+fn throttle(e: &Engine) {
+    let disk = Disk::new(e);
     let (read, write) = (format!("{}:1mb", disk.0), format!("{}:100", disk.0));
     let up = e.up(&["--device-read-bps", &read, "--device-write-iops", &write], IDLE);
-    let limits = format!("{}:{} rbps=1048576 wbps=max riops=max wiops=100", number >> 8, number & 255);
-    assert_eq!(cgroup_file(e, &up.name, "io.max"), limits);
+    assert_eq!(cgroup_file(e, &up.name, "io.max"), disk.throttled("1048576"));
 }
 
 fn ulimits(e: &Engine) {
@@ -107,6 +123,9 @@ fn ulimits(e: &Engine) {
 }
 
 fn update(e: &Engine) {
+    for controller in ["memory", "cpu", "pids"] {
+        need_controller(controller);
+    }
     let up = e.up(&["-m", "64m", "--memory-swap", "64m"], IDLE);
     e.call(&["update", "-m", "128m", "--memory-swap", "128m", &up.name]).ok();
     assert_eq!(cgroup_file(e, &up.name, "memory.max"), (128 << 20).to_string());

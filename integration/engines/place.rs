@@ -1,7 +1,9 @@
 //! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, the tree that images are made of,
 //! users for their user namespaces, and what this kernel has for them. It knows no engine.
 
+use super::cgroups::Own;
 use crate::{
+    bundle::has_controller,
     call::{Call, RUNTIME, runtime_name},
     trial::skip,
 };
@@ -16,6 +18,8 @@ use std::{
     },
 };
 
+/// What Buildah sets open files and processes to when it is told nothing.
+const BUILDAHS: u64 = 1 << 20;
 /// Everything the suite writes.
 pub(super) const PLACE: &str = "/run/davit-engines";
 /// The user whose subordinate ids user namespaces are made of: Podman looks for this name.
@@ -28,8 +32,9 @@ pub(crate) fn fresh(what: &str) -> String {
     format!("{what}{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Hides the host's state under tmpfs, makes the tree of the image, brings the loopback of the new network namespace up.
-pub(crate) fn prepare() -> Result<(), String> {
+/// Hides the host's state under tmpfs, makes the tree of the image, brings the loopback of the new network namespace up. What is
+/// returned is kept until the end.
+pub(super) fn prepare() -> Result<Option<Own>, String> {
     let tmpfs = |path: &str| {
         fs::create_dir_all(path).map_err(|error| format!("{path}: {error}"))?;
         let done = mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), Some("mode=755"));
@@ -42,6 +47,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
         tmpfs(path)?;
     }
+    let cgroups = super::cgroups::cover().map_err(|error| format!("cgroups for engines: {error}"))?;
     let make = || -> std::io::Result<()> {
         super::keep_systemd(&run)?;
         fs::create_dir_all(PLACE)?;
@@ -53,7 +59,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     make().map_err(|error| format!("{PLACE}: {error}"))?;
     let tar = Call::new(Path::new(PLACE), &["tar", "-C", &at("tree"), "-cf", &at("tree.tar"), "."]).run();
     let up = Call::new(Path::new(PLACE), &["ip", "link", "set", "lo", "up"]).run();
-    if tar.status.success() && up.status.success() { Ok(()) } else { Err(format!("{tar:?}\n{up:?}")) }
+    if tar.status.success() && up.status.success() { Ok(cgroups) } else { Err(format!("{tar:?}\n{up:?}")) }
 }
 
 /// Where user namespaces take their ids from: a user who exists, as far as this mount namespace goes.
@@ -115,6 +121,23 @@ pub(crate) fn need_nat() {
     if !has_nat() {
         skip("this kernel has no NAT tables");
     }
+}
+
+/// What `containers.conf` is to say so that Podman and Buildah do not ask every runtime for what this host does not have: a
+/// limit of processes without that controller, more processes and open files than its administrator may have.
+pub(crate) fn allowances() -> String {
+    let mut lines = String::from("[containers]\n");
+    if !has_controller("pids") {
+        lines += "pids_limit = 0\n";
+    }
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let hard = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap_or(BUILDAHS)
+    };
+    let most = [("nofile", "Max open files"), ("nproc", "Max processes")].map(|(key, name)| (key, hard(name)));
+    let lower = most.iter().filter(|(_, most)| *most < BUILDAHS).map(|(key, most)| format!("'{key}={most}:{most}'"));
+    lines + &format!("default_ulimits = [{}]\n", lower.collect::<Vec<_>>().join(", "))
 }
 
 /// The cgroup of a process.

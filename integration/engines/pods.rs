@@ -5,6 +5,7 @@ use super::{
     engine::{Engine, IMAGE},
     place::fresh,
 };
+use crate::bundle::has_controller;
 use std::fs;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -60,7 +61,7 @@ spec:
     imagePullPolicy: Never
     command: [sh, -c, 'until test -p /shared/pipe; do sleep 1; done; cat /shared/pipe /shared/prepared; exit 4']
     volumeMounts: [{name: shared, mountPath: /shared}]
-    resources: {limits: {memory: 64Mi}}
+    resources: {LIMITS}
 ";
 const INIT: &str = "initContainers:
   - name: prepare
@@ -72,7 +73,8 @@ const INIT: &str = "initContainers:
 fn kube(e: &Engine, init: &str) -> crate::call::Output {
     let pod = fresh("kube");
     let file = format!("{}/pod.yaml", e.new_dir());
-    fs::write(&file, KUBE.replace("NAME", &pod).replace("INIT", init)).unwrap();
+    let limits = if has_controller("memory") { "limits: {memory: 64Mi}" } else { "" };
+    fs::write(&file, KUBE.replace("NAME", &pod).replace("INIT", init).replace("LIMITS", limits)).unwrap();
     e.call(&["play", "kube", &file]).ok();
     let reader = format!("{pod}-reader");
     assert_eq!(e.wait(&reader), "4");

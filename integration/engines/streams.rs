@@ -5,7 +5,7 @@ use super::{
     bound::{left, until},
     engine::{Engine, IMAGE},
 };
-use crate::kernel;
+use crate::{call::Call, kernel};
 use nix::{
     pty::{Winsize, openpty},
     sys::signal::{Signal, kill},
@@ -65,24 +65,28 @@ fn apart(e: &Engine) {
 }
 
 fn size(e: &Engine) {
-    let script = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 4";
-    fits(e, &["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script], None, 4);
+    fits(e.prepare(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", FITTING]), None, 4);
 }
+
+/// Ends when its terminal is as large as the caller's.
+pub(crate) const FITTING: &str = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 4";
+/// Ends when its terminal is as large as the caller's has become since it said that it is ready.
+pub(crate) const RESIZED: &str =
+    "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
+pub(crate) const NEW: Winsize = Winsize { ws_row: 44, ws_col: 88, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// The size changes while the program runs, in the container's own terminal and in that of a further process.
 fn resize(e: &Engine) {
-    let script = "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
-    let new = Winsize { ws_row: 44, ws_col: 88, ws_xpixel: 0, ws_ypixel: 0 };
-    fits(e, &["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script], Some(new), 6);
+    fits(e.prepare(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", RESIZED]), Some(NEW), 6);
     let up = e.up(&[], "while :; do sleep 1000; done");
-    fits(e, &["exec", "-it", &up.name, "sh", "-c", script], Some(new), 6);
+    fits(e.prepare(&["exec", "-it", &up.name, "sh", "-c", RESIZED]), Some(NEW), 6);
 }
 
 /// Runs a call on a terminal of 33 rows and 77 columns, which gets the new size when the program is ready for it.
-fn fits(e: &Engine, words: &[&str], new: Option<Winsize>, code: i32) {
+pub(crate) fn fits(call: Call, new: Option<Winsize>, code: i32) {
     let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(Some(&size), None).unwrap();
-    let running = e.prepare(words).stdio(&pair.slave);
+    let running = call.stdio(&pair.slave);
     drop(pair.slave);
     let mut master = File::from(pair.master);
     let mut said = String::new();

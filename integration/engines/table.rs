@@ -46,7 +46,7 @@ fn checks(kind: Kind) -> Vec<Check> {
     ];
     let own: &[&[Check]] = match kind {
         Kind::Docker => &[images::DOCKER, compose::CHECKS, security::DOCKER, health::DOCKER],
-        Kind::Podman => &[security::PODMAN, pods::CHECKS],
+        Kind::Podman => &[security::PODMAN, pods::CHECKS, health::PODMAN],
         Kind::Containerd => &[containerd::CHECKS, cri::CHECKS],
         Kind::Buildah => &[buildah::CHECKS],
     };
@@ -73,17 +73,20 @@ pub(crate) fn run(words: Vec<String>) -> ExitCode {
             trials.push(trial_of(engine, check, row));
         }
     }
-    if !arguments.list
-        && let Err(why) = place::prepare()
-    {
-        eprintln!("integration: {why}");
-        return ExitCode::FAILURE;
-    }
+    let place = if arguments.list { Ok(None) } else { place::prepare() };
+    let cgroups = match place {
+        Ok(cgroups) => cgroups,
+        Err(why) => {
+            eprintln!("integration: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
     trials.retain(|trial| trial::selected(trial.name(), &filters));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         print();
     }
+    drop(cgroups);
     conclusion.exit_code()
 }
 

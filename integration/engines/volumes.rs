@@ -72,11 +72,17 @@ fn propagation(e: &Engine) {
 }
 
 fn outwards(e: &Engine) {
+    outwards_by(e, |dir, script| {
+        e.sh(&["--privileged", "-v", &format!("{dir}:/data:rshared")], script).ok();
+    });
+}
+
+/// A container that has the directory as /data, and may mount, runs the script: what it mounts there is seen here.
+pub(crate) fn outwards_by(e: &Engine, run: impl Fn(&str, &str)) {
     let dir = e.new_dir();
     mount(Some(dir.as_str()), dir.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
     mount(None::<&str>, dir.as_str(), None::<&str>, MsFlags::MS_SHARED, None::<&str>).unwrap();
-    let script = "mkdir /data/inner && mount -t tmpfs t /data/inner && touch /data/inner/new";
-    e.sh(&["--privileged", "-v", &format!("{dir}:/data:rshared")], script).ok();
+    run(&dir, "mkdir /data/inner && mount -t tmpfs t /data/inner && touch /data/inner/new");
     assert!(fs::exists(format!("{dir}/inner/new")).unwrap(), "the host does not see the mount of the container");
     umount(format!("{dir}/inner").as_str()).unwrap();
     umount(dir.as_str()).unwrap();

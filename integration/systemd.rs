@@ -4,7 +4,7 @@
 use crate::{
     apart::host,
     bundle::{Container, cgroup_mount, need_controller},
-    call::{LIMIT, Output},
+    call::{Call, LIMIT, Output, RUNTIME},
     kernel,
     trial::{Test, only_davit, skip, tests},
 };
@@ -25,6 +25,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_refused_property_leaves_nothing,
         a_container_can_be_deleted_without_its_bus,
         systemd_out_of_reach_is_told,
+        pids_of_another_namespace_are_refused,
         a_slice_of_slices,
     ]
 }
@@ -282,6 +283,21 @@ fn systemd_out_of_reach_is_told() {
     let said = create.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus").run().fails();
     said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: No such file or directory");
     assert!(!c.state_dir().join(&c.id).exists());
+}
+
+/// systemd would take a pid from inside for one of its own, and the process that has it for the container's.
+fn pids_of_another_namespace_are_refused() {
+    only_davit("others let systemd have some other process");
+    let c = scoped(Container::sleeper());
+    c.write();
+    let (state, bundle) = (c.state_dir(), c.dir.clone());
+    let (state, bundle) = (state.to_str().unwrap(), bundle.to_str().unwrap());
+    let words = ["unshare", "--pid", "--fork", "--mount-proc", RUNTIME.as_str(), "--root", state];
+    let words = [&words[..], &["--systemd-cgroup", "create", "--bundle", bundle, &c.id]].concat();
+    let said = Call::new(&c.dir, &words).run().fails();
+    said.says("--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as ");
+    assert_eq!(shown(&unit(&c), "LoadState"), "not-found");
+    c.nothing_left();
 }
 
 fn a_slice_of_slices() {

@@ -50,6 +50,38 @@ impl Record {
     }
 }
 
+/// The shares of one group, and what they were before they were changed.
+#[derive(Debug)]
+pub(crate) struct Shares<'a> {
+    resctrl: &'a Resctrl,
+    group: PathBuf,
+    before: String,
+}
+
+impl Shares<'_> {
+    /// Writes other lines.
+    pub(crate) fn change(&self, lines: &[String]) -> Result<()> {
+        self.resctrl.write(&self.group, lines, "/linux/intelRdt")
+    }
+
+    /// Writes back what has changed since, because of `error`, and adds to it what could not be.
+    pub(crate) fn put_back(&self, error: anyhow::Error) -> anyhow::Error {
+        let back = read_schemata(&self.group).and_then(|now| {
+            let lines = schemata::to_go_back(&self.before, &now);
+            self.resctrl.write(&self.group, &lines, "setting it back")
+        });
+        match back {
+            Ok(()) => error,
+            Err(second) => anyhow!("{error:#}; and {second:#}"),
+        }
+    }
+}
+
+fn read_schemata(group: &Path) -> Result<String> {
+    let file = group.join("schemata");
+    fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))
+}
+
 impl Resctrl {
     /// Finds where resctrl is mounted.
     pub(crate) fn find() -> Result<Resctrl> {
@@ -87,17 +119,10 @@ impl Resctrl {
         self.put(&monitor.join("tasks"), &pid.to_string()).with_context(place)
     }
 
-    /// Writes other lines to the group that a container is in. A line that is refused takes those before it back.
-    pub(crate) fn change(&self, wanted: &plan::Resctrl, lines: &[String]) -> Result<()> {
+    /// The shares of the group that a container is in, as they are before they are changed.
+    pub(crate) fn shares(&self, wanted: &plan::Resctrl) -> Result<Shares<'_>> {
         let group = self.group(wanted);
-        let file = group.join("schemata");
-        let before = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-        let Err(error) = self.write(&group, lines, "/linux/intelRdt") else { return Ok(()) };
-        let now = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-        match self.write(&group, &schemata::to_go_back(&before, &now), "setting it back") {
-            Ok(()) => Err(error),
-            Err(second) => Err(anyhow!("{error:#}; and {second:#}")),
-        }
+        Ok(Shares { resctrl: self, before: read_schemata(&group)?, group })
     }
 
     fn group(&self, wanted: &plan::Resctrl) -> PathBuf {

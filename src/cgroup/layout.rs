@@ -38,7 +38,7 @@ impl Layout {
     }
 
     /// The hierarchy whose root is the directory `mount_point`.
-    pub(super) fn at(mount_point: &Path, hybrid: bool) -> Result<Layout> {
+    pub(crate) fn at(mount_point: &Path, hybrid: bool) -> Result<Layout> {
         let root = beneath::base(mount_point)
             .map_err(|errno| Refusal::of(format!("open {}", mount_point.display()), errno))?;
         let mount_point = mount_point.to_owned();

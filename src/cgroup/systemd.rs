@@ -69,6 +69,7 @@ impl Driver for Systemd<'_> {
         let slice = scope::directory(self.slice(scope)).map_err(|what| anyhow!("/linux/cgroupsPath: {what}"))?;
         let unit = Unit { name: scope.unit.clone(), bus: unit::address(self.user)? };
         let mut manager = Manager::reach(&unit.bus)?;
+        manager.means_our_pids()?;
         let base = manager.property("ControlGroup")?;
         let path = self.layout.mount_point().join(base.trim_start_matches('/')).join(slice).join(&scope.unit);
         self.manager = Some(manager);

@@ -2,9 +2,10 @@
 
 use super::{Container, Id, Root, Status, dir, pause};
 use crate::cgroup::{Cgroup, Layout};
+use crate::plan::resources::ResourcePlan;
 use crate::plan::{self, resources, scope};
 use crate::report::Log;
-use crate::resctrl::Resctrl;
+use crate::resctrl::{Resctrl, Shares};
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
@@ -54,12 +55,30 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
         scope::round_quota(&mut plan);
     }
     cgroup.have_controllers(&plan.needs)?;
+    let shares = groups.as_ref().map(|(resctrl, group)| resctrl.shares(group)).transpose()?;
+    let shared = shares.as_ref().map(|shares| (shares, &change.schemata[..]));
+    make(&cgroup, &plan, shared, || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan))))
+}
+
+/// Writes to the cgroup, then the shares of cache and bandwidth, then tells systemd, which hears of it last: what it has been
+/// told cannot be asked back. When one of them fails, what was written is set back.
+fn make(
+    cgroup: &Cgroup,
+    plan: &ResourcePlan,
+    shared: Option<(&Shares<'_>, &[String])>,
+    tell: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let before = cgroup.before(plan.writes.iter().chain(&plan.writes_inside));
     let limited = cgroup.limit(&plan.writes).and_then(|()| cgroup.limit(&plan.writes_inside));
-    let shared = || groups.map_or(Ok(()), |(resctrl, group)| resctrl.change(&group, &change.schemata));
-    // systemd hears of it last: what it has been told cannot be asked back.
-    let told = || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan)));
-    limited.and_then(|()| shared()).and_then(|()| told()).map_err(|error| before.put_back(error))
+    let made =
+        limited.and_then(|()| shared.map_or(Ok(()), |(shares, lines)| shares.change(lines))).and_then(|()| tell());
+    made.map_err(|error| {
+        let error = match shared {
+            Some((shares, _)) => shares.put_back(error),
+            None => error,
+        };
+        before.put_back(error)
+    })
 }
 
 /// The resctrl group that the container was put into.
@@ -93,3 +112,6 @@ fn complete(resources: &mut LinuxResources, cgroup: &Cgroup) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,8 @@ pub(crate) struct Bus {
     deadline: Instant,
     serial: u32,
     signals: VecDeque<Message>,
+    /// What the bus calls this connection.
+    name: String,
 }
 
 impl Bus {
@@ -60,7 +62,7 @@ impl Bus {
 
     /// Authenticates on a stream that is connected.
     pub(crate) fn over(stream: UnixStream, deadline: Instant) -> Result<Bus> {
-        let mut bus = Bus { stream, deadline, serial: 0, signals: VecDeque::new() };
+        let mut bus = Bus { stream, deadline, serial: 0, signals: VecDeque::new(), name: String::new() };
         // The identity is left empty: the peer takes it from the socket, and knows the right one where user namespaces lie
         // between. All that follows is sent at once, for what the answers will be is known.
         bus.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
@@ -70,14 +72,24 @@ impl Bus {
                 bail!("the bus did not accept us: {line}");
             }
         }
-        bus.call(&Call {
-            destination: "org.freedesktop.DBus",
-            path: "/org/freedesktop/DBus",
-            interface: "org.freedesktop.DBus",
-            member: "Hello",
-            body: &[],
-        })?;
+        let answer = bus.ask("Hello", &[])?;
+        answer.first().and_then(Value::as_text).unwrap_or_default().clone_into(&mut bus.name);
         Ok(bus)
+    }
+
+    /// Calls a method of the bus itself.
+    pub(crate) fn ask(&mut self, member: &str, body: &[Value]) -> Result<Vec<Value>> {
+        let name = "org.freedesktop.DBus";
+        self.call(&Call { destination: name, path: "/org/freedesktop/DBus", interface: name, member, body })
+    }
+
+    /// The pid of this process, as the bus sees it.
+    pub(crate) fn own_pid(&mut self) -> Result<u32> {
+        let answer = self.ask("GetConnectionUnixProcessID", &[Value::text(&self.name)])?;
+        match answer.first() {
+            Some(Value::Uint32(pid)) => Ok(*pid),
+            _ => bail!("the bus answered without a pid"),
+        }
     }
 
     /// Calls a method and waits for its answer. An answer that is an error is a [`Refused`].

@@ -125,12 +125,29 @@ fn a_group_is_changed_line_by_line() {
     let there = StandIn::new("change");
     there.group("c1", "L3:0=ff;1=ff\n");
     let resctrl = Resctrl::at(there.0.clone());
-    resctrl.change(&wanted(Some("c1"), false, &[]), &["L3:0=0f;1=0f".to_owned()]).expect("is written");
+    let change = |group, root, line: &str| resctrl.shares(&wanted(group, root, &[]))?.change(&[line.to_owned()]);
+    change(Some("c1"), false, "L3:0=0f;1=0f").expect("is written");
     assert_eq!(there.read("c1/schemata"), "L3:0=0f;1=0f\n");
-    resctrl.change(&wanted(None, true, &[]), &["L3:0=0f;1=f0".to_owned()]).expect("is written");
+    change(None, true, "L3:0=0f;1=f0").expect("is written");
     assert!(there.read("schemata").starts_with("L3:0=0f;1=f0\n"), "closID / is the root");
-    let error = resctrl.change(&wanted(Some("none"), true, &[]), &["L3:0=f".to_owned()]).expect_err("is not there");
+    let error = change(Some("none"), true, "L3:0=f").expect_err("is not there");
     assert!(format!("{error:#}").ends_with("none/schemata: No such file or directory (os error 2)"), "{error:#}");
+}
+
+#[test]
+fn a_change_is_put_back() {
+    let there = StandIn::new("back");
+    there.group("c1", "L3:0=ff;1=ff\n");
+    let resctrl = Resctrl::at(there.0.clone());
+    let group = wanted(Some("c1"), false, &[]);
+    let shares = resctrl.shares(&group).expect("is there");
+    shares.change(&["L3:0=0f;1=ff".to_owned()]).expect("is written");
+    assert_eq!(there.read("c1/schemata"), "L3:0=0f;1=ff\n");
+    assert_eq!(shares.put_back(anyhow::anyhow!("refused")).to_string(), "refused");
+    assert_eq!(there.read("c1/schemata"), "L3:0=ff;1=ff\n");
+    fs::remove_dir_all(there.0.join("c1")).expect("remove");
+    let told = shares.put_back(anyhow::anyhow!("refused")).to_string();
+    assert!(told.starts_with("refused; and read ") && told.contains("c1/schemata: No such file"), "{told}");
 }
 
 #[test]

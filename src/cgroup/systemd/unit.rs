@@ -84,6 +84,7 @@ impl Unit {
     /// from the scope's own, empty for that itself).
     pub(crate) fn attach(&self, below: &Path, pid: i32) -> Result<()> {
         let mut manager = Manager::reach(&self.bus)?;
+        manager.means_our_pids()?;
         let below = if below.as_os_str().is_empty() { String::new() } else { format!("/{}", below.display()) };
         let pids = Value::Array("u".to_owned(), vec![Value::Uint32(pid.cast_unsigned())]);
         let attached = manager.call("AttachProcessesToUnit", &[Value::text(&self.name), Value::text(below), pids]);
@@ -113,6 +114,19 @@ impl Manager {
         let answer = self.0.call(&Call { destination: SYSTEMD, path: PATH, interface, member: "Get", body: &body })?;
         let text = answer.first().and_then(Value::as_text);
         Ok(text.with_context(|| format!("systemd has no property {name}"))?.to_owned())
+    }
+
+    /// Whether systemd and we mean the same process by a pid. From inside another pid namespace it would be given the pid of
+    /// somebody else, and take that process for the container's.
+    pub(super) fn means_our_pids(&mut self) -> Result<()> {
+        let own = std::process::id();
+        let why = match self.0.own_pid() {
+            Ok(pid) if pid == own => return Ok(()),
+            Ok(pid) => format!("it knows this process as {pid}, which is {own} here"),
+            Err(error) if error.is::<Refused>() => format!("it cannot see this process: {error:#}"),
+            Err(error) => return Err(error),
+        };
+        bail!("--systemd-cgroup: the bus of systemd is in another pid namespace ({why})")
     }
 
     /// Those properties that this version of systemd knows. It is asked for its version only if that matters.
@@ -181,10 +195,7 @@ impl Manager {
         let rule = format!(
             "type='signal',sender='{SYSTEMD}',path='{PATH}',interface='{INTERFACE}',member='JobRemoved',arg2='{unit}'"
         );
-        let destination = "org.freedesktop.DBus";
-        let body = [Value::text(rule)];
-        let path = "/org/freedesktop/DBus";
-        self.0.call(&Call { destination, path, interface: destination, member: "AddMatch", body: &body }).map(drop)
+        self.0.ask("AddMatch", &[Value::text(rule)]).map(drop)
     }
 
     /// Waits for the end of the job that a call has answered with.

@@ -153,6 +153,31 @@ fn a_scope_is_stopped_and_forgotten_unless_it_is_gone() {
 }
 
 #[test]
+fn pids_of_another_namespace_are_not_told() {
+    let own = std::process::id();
+    let asked = |line: Message| {
+        let (mut manager, peer) = manager(&[line], LONG);
+        let means = manager.means_our_pids().map_err(|error| format!("{error:#}"));
+        (means, calls(manager, peer))
+    };
+    let (means, calls) = asked(returned(2, &[Value::Uint32(own)]));
+    assert_eq!(means, Ok(()));
+    assert_eq!(
+        (calls[0].member.as_str(), &calls[0].body[..]),
+        ("GetConnectionUnixProcessID", &[Value::text(":1.1")][..])
+    );
+    let (means, _) = asked(returned(2, &[Value::Uint32(own + 1)]));
+    let told = format!(
+        "--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as {}, which is {own} here)",
+        own + 1
+    );
+    assert_eq!(means, Err(told));
+    let (means, _) = asked(refused(2, "UnixProcessIdUnknown"));
+    assert!(means.expect_err("it has none").contains("another pid namespace (it cannot see this process: no, said"));
+    asked(returned(2, &[])).0.expect_err("no pid");
+}
+
+#[test]
 fn properties_that_this_systemd_does_not_know_are_left_out() {
     let property =
         |name: &'static str, since| Property { name: name.into(), value: Value::Bool(true), since, at_start: false };

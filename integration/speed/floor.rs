@@ -38,13 +38,19 @@ impl<'a> Floor<'a> {
     /// One turn of what there is a floor of.
     pub(crate) fn turn(&self) -> Result<[Option<Duration>; OPERATIONS.len()]> {
         let run = self.spawner.run(&self.run_words())?;
+        let [create, start, delete] = self.lifecycle()?;
+        let [run, lifecycle, create, start, delete] = [run, create + start + delete, create, start, delete].map(Some);
+        Ok([run, None, lifecycle, create, start, delete, None, None, None, None])
+    }
+
+    /// `create`, `start` and `delete` of one container.
+    pub(crate) fn lifecycle(&self) -> Result<[Duration; 3]> {
         let create = [self.program, "create", &self.rootfs, CGROUP, "/bin/true", &self.fifo, &self.pid_file];
         let create = self.spawner.run(&create)?;
         let start = self.spawner.run(&[self.program, "start", &self.fifo])?;
         wait_for_container(&self.pid_file)?;
         let delete = self.spawner.run(&[self.program, "delete", CGROUP, &self.fifo])?;
-        let [run, lifecycle, create, start, delete] = [run, create + start + delete, create, start, delete].map(Some);
-        Ok([run, None, lifecycle, create, start, delete, None, None, None, None])
+        Ok([create, start, delete])
     }
 
     /// As `run`, with `count` binds of `source`.

@@ -82,7 +82,7 @@ pub(crate) fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     }
     let at_once = |at: Option<usize>| at.map(|at| at_once(&spawner, &runtimes[at])).transpose();
     rows.push(in_turns("100 creates at once", runtimes.len(), options.pairs.min(5), &at_once)?);
-    rows.extend(beside_many(options, &runtimes)?);
+    rows.extend(beside_many(options, &floor, &runtimes)?);
     Ok((names, rows))
 }
 
@@ -155,8 +155,8 @@ fn delete_all(runtime: &Runtime<'_>, ids: &[String]) -> Result<()> {
     ids.iter().try_for_each(|id| runtime.command(&["delete", "--force", id]).map(drop))
 }
 
-/// Commands for one container while a thousand others live.
-fn beside_many(options: &Options, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
+/// Commands for one container while a thousand others live. The floor is that beside those of the first runtime.
+fn beside_many(options: &Options, floor: &Floor<'_>, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
     const OPERATIONS: [&str; 3] = ["create beside 1,000", "state beside 1,000", "kill beside 1,000"];
     let mut times = vec![vec![Vec::new(); runtimes.len() + FLOORS]; OPERATIONS.len()];
     for (at, runtime) in (FLOORS..).zip(runtimes) {
@@ -166,6 +166,9 @@ fn beside_many(options: &Options, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> 
                 runtime.command(&["create", "--bundle", &runtime.bundle, id])?;
             }
             for _ in 0..options.pairs {
+                if at == FLOORS {
+                    times[0][0].push(floor.lifecycle()?[0]);
+                }
                 times[0][at].push(runtime.command(&["create", "--bundle", &runtime.bundle, &runtime.id])?);
                 times[1][at].push(runtime.command(&["state", &runtime.waiting])?);
                 times[2][at].push(runtime.command(&["kill", &runtime.waiting, "CONT"])?);

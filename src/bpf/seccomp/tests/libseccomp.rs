@@ -67,3 +67,15 @@ fn operators() {
     let profile = recorded(include_str!("../../../../tests/seccomp/operators.json"));
     agree(&profile, include_bytes!("../../../../tests/seccomp/operators.bpf"), &[]);
 }
+
+/// The kernel walks a program for every call number when it is installed, so its length is paid at every start.
+#[test]
+fn programs_of_engines_are_less_than_half_as_long() {
+    for (profile, theirs) in [
+        (super::docker(), &include_bytes!("../../../../tests/seccomp/docker-default.bpf")[..]),
+        (super::podman(), &include_bytes!("../../../../tests/seccomp/podman-default.bpf")[..]),
+    ] {
+        let (ours, theirs) = (compiled(&profile, Arch::X86_64).len(), parse(theirs).len());
+        assert!(ours * 2 < theirs, "{ours} instructions beside {theirs}");
+    }
+}

@@ -155,6 +155,12 @@ impl Engine {
         }
     }
 
+    /// The first number of Docker's version.
+    pub(crate) fn docker_major(&self) -> u32 {
+        let said = self.call(&["version", "--format", "{{.Server.Version}}"]).ok();
+        said.line().split('.').next().unwrap_or_default().parse().unwrap()
+    }
+
     /// What its daemon has said last.
     pub(super) fn daemon_text(&self) -> String {
         let daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,9 +169,14 @@ impl Engine {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// Ends its daemon, if it has one that runs.
+    pub(super) fn end_daemon(&self) {
+        drop(self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// Ends its daemon. What was on this machine before it was set up.
     pub(super) fn shut_down(&self) -> &Census {
-        drop(self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.end_daemon();
         self.before.get().and_then(Option::as_ref).unwrap()
     }
 

@@ -86,6 +86,8 @@ pub(crate) fn run(words: Vec<String>) -> ExitCode {
     if !arguments.list {
         print();
     }
+    // They are in it.
+    ENGINES.iter().for_each(Engine::end_daemon);
     drop(cgroups);
     conclusion.exit_code()
 }

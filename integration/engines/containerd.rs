@@ -141,6 +141,9 @@ fn remove(e: &Engine) {
     let cgroup = cgroup_of(&task.listed().0);
     let state = format!("/run/containerd/runc/default/{}", task.1);
     assert!(cgroup.exists() && fs::exists(&state).unwrap());
+    let words = [&e.runtime(), "--root", "/run/containerd/runc/default", "list", "-q"];
+    let said = Call::new(&e.dir(), &words).run().ok();
+    assert!(said.out.lines().any(|id| id == task.1), "{said:?}");
     drop(task);
     assert!(!cgroup.exists() && !fs::exists(&state).unwrap());
 }
@@ -309,6 +312,7 @@ fn privileged(e: &Engine) {
 }
 
 fn user(e: &Engine) {
+    need_flag(e, "--user");
     assert_eq!(sh(e, &["--user", "1000:1000"], "id -u; id -g").ok().out, "1000\n1000\n");
 }
 

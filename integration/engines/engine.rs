@@ -4,7 +4,7 @@ use super::{
     bound::{CLEANING, left},
     daemon::Daemon,
     leaks::Census,
-    place::{PLACE, allowances, at, fresh, ours, which},
+    place::{PLACE, allowances, at, fresh, has_nat, ours, which},
     snippets::snippet,
 };
 use crate::{
@@ -171,7 +171,13 @@ impl Engine {
 
     /// Ends its daemon, if it has one that runs.
     pub(super) fn end_daemon(&self) {
-        drop(self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ran = daemon.is_some();
+        drop(daemon);
+        if ran && self.kind == Kind::Docker && self.flags.is_empty() && has_nat() {
+            // Docker lets nothing through that is not its own, and stays so when it has ended: not for the engines to come.
+            Call::new(&self.dir(), &["iptables", "-P", "FORWARD", "ACCEPT"]).run().ok();
+        }
     }
 
     /// Ends its daemon. What was on this machine before it was set up.

@@ -2,8 +2,9 @@
 
 use crate::{
     bundle::Container,
+    call::{Call, RUNTIME, runtime_has, runtime_name},
     process::wrapped,
-    trial::{Test, rows, tests},
+    trial::{Test, rows, skip, tests},
 };
 use serde_json::json;
 use std::fs;
@@ -18,6 +19,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_user_can_reopen_the_output,
         listen_fds_are_passed_and_renumbered_for_process_one,
         listen_fds_for_another_process_are_not_passed,
+        holes_among_the_preserved_stay_closed,
         preserved_descriptors_follow_listen_fds,
     ];
     all.extend(rows!("open", OPEN, open));
@@ -44,7 +46,7 @@ fn open(row: &(&str, &str, &str, &[&str])) {
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
     let script = format!("{}\nexec \"$0\" --root {} {} --bundle {bundle} {}", row.1, state.display(), row.2, c.id);
-    let said = crate::call::Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::call::RUNTIME]).run().ok();
+    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok();
     assert_eq!(above(&said.out), row.3, "{said:?}");
 }
 
@@ -107,6 +109,27 @@ fn listen_fds_for_another_process_are_not_passed() {
     assert!(above(&said.out).is_empty(), "{said:?}");
 }
 
+/// What the runtime opens for itself comes to lie in the holes, and is nobody else's: its log, directories of the host.
+fn holes_among_the_preserved_stay_closed() {
+    if runtime_name() == "runc" {
+        skip("runc refuses a closed descriptor among those to keep");
+    }
+    let call = |c: &Container, words: &str| {
+        let (state, dir) = (c.state_dir(), c.dir.to_str().unwrap());
+        let script = format!("exec 3<&- 5</usr; exec \"$0\" --root {} --log {dir}/log {words}", state.display());
+        Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok()
+    };
+    let c = with_environment();
+    c.write();
+    let said = call(&c, &format!("run --preserve-fds 6 --bundle {} {}", c.dir.display(), c.id));
+    assert_eq!(above(&said.out), ["5 /usr"], "{said:?}");
+    if runtime_has("exec") {
+        let c = Container::sleeper().up();
+        let said = call(&c, &format!("exec --preserve-fds 6 {} /probe probe fds", c.id));
+        assert_eq!(above(&said.out), ["5 /usr"], "{said:?}");
+    }
+}
+
 fn preserved_descriptors_follow_listen_fds() {
     let c = with_environment();
     c.write();
@@ -117,6 +140,6 @@ fn preserved_descriptors_follow_listen_fds() {
         state.display(),
         c.id
     );
-    let said = crate::call::Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::call::RUNTIME]).run().ok();
+    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok();
     assert_eq!(above(&said.out), ["3 /etc", "4 /usr", "LISTEN_FDS=1", "LISTEN_PID=1"], "{said:?}");
 }

@@ -139,7 +139,7 @@ pub(crate) struct Request {
     pub(crate) no_pivot: bool,
     /// `--no-new-keyring`.
     pub(crate) no_new_keyring: bool,
-    /// Descriptors above 2 that the program gets, those of `--preserve-fds` and LISTEN_FDS that were open.
+    /// Descriptors above 2 that the program gets, those of `--preserve-fds` and LISTEN_FDS that the caller gave.
     pub(crate) preserve_fds: Vec<i32>,
     /// Environment entries the runtime adds.
     pub(crate) environment: Vec<String>,

@@ -1,6 +1,9 @@
 //! BuildKit: what it says to a runtime, in the foreground, by pipes and by terminals.
 
-use super::wire::{CONTAINERD, Engine, Wire};
+use super::{
+    calls::on_terminal,
+    wire::{CONTAINERD, Engine, Wire},
+};
 use crate::{
     bundle::{Container, only_cgroupfs},
     call::runtime_has,
@@ -10,6 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::json;
 use std::fs;
 
 pub(super) fn tests() -> Vec<Test> {
@@ -19,6 +23,7 @@ pub(super) fn tests() -> Vec<Test> {
         buildkit_execs_in_the_foreground,
         buildkit_cancels_a_step,
         buildkit_passes_signals,
+        buildkit_has_a_terminal,
     ]
 }
 
@@ -91,5 +96,15 @@ fn buildkit_passes_signals() {
     wire.c.wait_out("ready");
     kill(Pid::from_raw(run.pid()), Signal::SIGUSR1).unwrap();
     run.finish().exits(4);
+    wire.plain("delete {id}").ok().silent();
+}
+
+/// Its debugger, and `RUN` with a terminal: the runtime relays between the one that it was started on and one inside.
+fn buildkit_has_a_terminal() {
+    only_davit("BuildKit names no state directory");
+    let script = "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
+    let c = Container::sh(script).edit(|c| c["process"]["terminal"] = json!(true));
+    let wire = Wire::new(&BUILDKIT, c);
+    on_terminal(&wire, BUILDKIT.global, "run --bundle {bundle} --keep {id}", Some((44, 88)), 6);
     wire.plain("delete {id}").ok().silent();
 }

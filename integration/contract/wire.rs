@@ -1,7 +1,7 @@
 //! The recorded words of each engine, verb by verb, and a container as that engine talks about it. It tests nothing.
 
 use crate::{
-    bundle::{BY_SYSTEMD, Container},
+    bundle::{BY_SYSTEMD, Container, has_controller},
     call::{Call, LIMIT, Output, RUNTIME, runtime_name},
     kernel,
     trial::skip,
@@ -165,7 +165,7 @@ impl<'a> Wire<'a> {
         process["terminal"] = json!(false);
         process["args"] = json!(["sh", "-c", "exit 5"]);
         fs::write(c.dir.join("process.json"), process.to_string()).unwrap();
-        fs::write(c.dir.join("resources.json"), RESOURCES).unwrap();
+        fs::write(c.dir.join("resources.json"), resources()).unwrap();
         Self { engine, c }
     }
 
@@ -195,7 +195,7 @@ impl<'a> Wire<'a> {
     }
 
     pub(super) fn plain(&self, verb: &str) -> Output {
-        self.call(self.engine.plain, verb).input(RESOURCES).run()
+        self.call(self.engine.plain, verb).input(resources()).run()
     }
 
     /// The state as go-runc reads it: both streams together are one JSON object.
@@ -249,7 +249,14 @@ impl<'a> Wire<'a> {
     }
 }
 
-pub(super) const RESOURCES: &str = r#"{"pids":{"limit":55},"devices":[{"allow":false,"access":"rwm"}]}"#;
+/// What an update asks for: the kubelet sends rules of devices along, which are nothing to update.
+pub(super) fn resources() -> &'static str {
+    if has_controller("pids") {
+        r#"{"pids":{"limit":55},"devices":[{"allow":false,"access":"rwm"}]}"#
+    } else {
+        r#"{"devices":[{"allow":false,"access":"rwm"}]}"#
+    }
+}
 
 pub(super) fn need(engine: &Engine) {
     if engine.plain.is_empty() && runtime_name() != "davit" {

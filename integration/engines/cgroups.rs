@@ -1,8 +1,10 @@
-//! Cgroups for engines on a host that keeps those of version 1 where everybody looks: a cgroup of version 2 that is theirs, and
-//! the root of all that they see. Nothing of the host's is touched, and nothing stays. It knows no engine.
+//! A cgroup of version 2 that is the engines' own, and the root of all that they see: what others do on the same machine is
+//! not counted as theirs, nothing of theirs stays, and a host that keeps cgroups of version 1 where everybody looks will do as
+//! well. It knows no engine.
 
+use crate::bundle::BY_SYSTEMD;
 use nix::{
-    mount::{MsFlags, mount, umount},
+    mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
     sys::statfs::{CGROUP2_SUPER_MAGIC, statfs},
 };
@@ -33,31 +35,43 @@ impl Drop for Own {
     }
 }
 
-/// Covers the cgroups of version 1, as far as this mount namespace goes, and moves this process into a cgroup below the new
-/// root; none where there is nothing to cover. Which controllers are left for it is the host's affair.
+/// Moves this process below a new cgroup, which covers the host's where engines look, as far as this mount namespace goes.
+/// Which controllers there are is the host's affair; none where systemd is to make the cgroups.
 pub(super) fn cover() -> io::Result<Option<Own>> {
-    if statfs(CGROUPS)?.filesystem_type() == CGROUP2_SUPER_MAGIC {
+    if *BY_SYSTEMD {
         return Ok(None);
     }
-    mount_cgroups()?;
+    if statfs(CGROUPS)?.filesystem_type() != CGROUP2_SUPER_MAGIC {
+        mount_cgroups()?;
+    }
+    enable();
     let outer = File::open(CGROUPS)?;
     // Pids begin anew in each run's namespace; those are told apart by their numbers.
     let namespace = fs::read_link("/proc/self/ns/mnt")?;
     let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-    let name = format!("davit-engines-{number}");
-    let dir = Path::new(&format!("/proc/self/fd/{}", outer.as_raw_fd())).join(&name);
+    let dir = Path::new(&format!("/proc/self/fd/{}", outer.as_raw_fd())).join(format!("davit-engines-{number}"));
     fs::create_dir(&dir)?;
     let back = File::options().write(true).open(Path::new(CGROUPS).join("cgroup.procs"))?;
     let own = Own { back, dir, _outer: outer };
     fs::write(own.dir.join("cgroup.procs"), "0")?;
     unshare(CloneFlags::CLONE_NEWCGROUP)?;
-    umount(CGROUPS)?;
+    // The kernel mounts no file system over itself.
+    umount2(CGROUPS, MntFlags::MNT_DETACH)?;
     mount_cgroups()?;
     // A root with processes can have no controllers for those below.
     let init = Path::new(CGROUPS).join("init");
     fs::create_dir(&init)?;
     fs::write(init.join("cgroup.procs"), "0")?;
+    enable();
     Ok(Some(own))
+}
+
+/// Every controller that can be had below, each for itself: what cannot be had, the checks that need it will skip.
+fn enable() {
+    let controllers = fs::read_to_string(Path::new(CGROUPS).join("cgroup.controllers")).unwrap_or_default();
+    for controller in controllers.split_whitespace() {
+        fs::write(Path::new(CGROUPS).join("cgroup.subtree_control"), format!("+{controller}")).ok();
+    }
 }
 
 fn mount_cgroups() -> nix::Result<()> {

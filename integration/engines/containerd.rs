@@ -42,7 +42,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("limits", "io throttle", throttle),
     ("images and layers", "the image is unchanged", unchanged),
     ("volumes and binds", "bind, writable and not", bind),
-    ("volumes and binds", "propagation to the host", outwards),
+    ("volumes and binds", "propagation", propagation),
     ("volumes and binds", "tmpfs", tmpfs),
     ("volumes and binds", "--read-only", read_only),
     ("networks", "none", none),
@@ -141,6 +141,9 @@ fn remove(e: &Engine) {
     let cgroup = cgroup_of(&task.listed().0);
     let state = format!("/run/containerd/runc/default/{}", task.1);
     assert!(cgroup.exists() && fs::exists(&state).unwrap());
+    let words = [&e.runtime(), "--root", "/run/containerd/runc/default", "list", "-q"];
+    let said = Call::new(&e.dir(), &words).run().ok();
+    assert!(said.out.lines().any(|id| id == task.1), "{said:?}");
     drop(task);
     assert!(!cgroup.exists() && !fs::exists(&state).unwrap());
 }
@@ -257,11 +260,14 @@ fn throttle(e: &Engine) {
     assert_eq!(said.trim(), disk.throttled("1000000"));
 }
 
-fn outwards(e: &Engine) {
-    volumes::outwards_by(e, |dir, script| {
-        let flag = format!("type=bind,src={dir},dst=/data,options=rbind:rshared");
-        sh(e, &["--privileged", "--mount", &flag], script);
-    });
+fn propagation(e: &Engine) {
+    for (option, seen) in [("rslave", 0), ("rprivate", 1)] {
+        let dir = volumes::SharedDir::new(e);
+        let flag = format!("type=bind,src={},dst=/data,options=rbind:{option}", dir.0);
+        let task = up(e, &["--mount", &flag], IDLE);
+        dir.mount_inside();
+        task.exec(&[], "test -e /data/inner/new").exits(seen);
+    }
 }
 
 /// The image's files become the mapped root's.
@@ -306,6 +312,7 @@ fn privileged(e: &Engine) {
 }
 
 fn user(e: &Engine) {
+    need_flag(e, "--user");
     assert_eq!(sh(e, &["--user", "1000:1000"], "id -u; id -g").ok().out, "1000\n1000\n");
 }
 

@@ -11,7 +11,7 @@ use super::{
     place::{cgroup_of, fresh},
     snippets::yaml_value,
 };
-use crate::trial::skip;
+use crate::{bundle::need_controller, trial::skip};
 use std::{fs, os::unix::net::UnixStream};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -75,6 +75,8 @@ impl<'a> Pod<'a> {
     }
 
     fn on(e: &'a Engine, network: u64) -> Self {
+        // The daemon asks for a share of it for every sandbox.
+        need_controller("cpu");
         layout::import_oci(e, "k8s.io");
         let name = fresh("pod");
         let metadata = Message::default().with(1, &name).with(2, &name).with(3, "default");
@@ -161,7 +163,7 @@ fn network(e: &Engine) {
 }
 
 fn operate(e: &Engine) {
-    crate::bundle::need_controller("memory");
+    need_controller("memory");
     let pod = Pod::new(e);
     let memory = |bytes| Message::default().number(4, bytes);
     let container = pod.start(IDLE, &Message::default().with(1, memory(64 << 20)), &[]);

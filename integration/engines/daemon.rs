@@ -2,7 +2,7 @@
 
 use super::{bound::CLEANING, engine::Engine, place::has_nat, snippets::snippet};
 use crate::{
-    bundle::{BY_SYSTEMD, has_controller, wait_in_for},
+    bundle::{BY_SYSTEMD, wait_in_for},
     call::{Call, Running},
     kernel,
 };
@@ -116,14 +116,8 @@ impl Daemon {
             ("io.containerd.cri.v1.runtime", format!("bin_dirs = ['{CNI}']"))
         };
         let (networks, opt) = (e.file("cni"), e.file("opt"));
-        // Pods always ask for a share of the processor, unless their cgroups are nobody's concern.
-        let without = if has_controller("cpu") {
-            String::new()
-        } else {
-            format!("[plugins.'{plugin}']\n  disable_cgroup = true\n")
-        };
         let places = format!(
-            "{without}[plugins.'{plugin}'.cni]\n  {programs}\n  conf_dir = '{networks}'
+            "[plugins.'{plugin}'.cni]\n  {programs}\n  conf_dir = '{networks}'
 [plugins.'io.containerd.internal.v1.opt']\n  path = '{opt}'\n"
         );
         fs::write(e.file("config.toml"), configuration + &places).unwrap();

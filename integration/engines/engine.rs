@@ -4,7 +4,7 @@ use super::{
     bound::{CLEANING, left},
     daemon::Daemon,
     leaks::Census,
-    place::{PLACE, allowances, at, fresh, ours, which},
+    place::{PLACE, allowances, at, fresh, has_nat, ours, which},
     snippets::snippet,
 };
 use crate::{
@@ -155,6 +155,12 @@ impl Engine {
         }
     }
 
+    /// The first number of Docker's version.
+    pub(crate) fn docker_major(&self) -> u32 {
+        let said = self.call(&["version", "--format", "{{.Server.Version}}"]).ok();
+        said.line().split('.').next().unwrap_or_default().parse().unwrap()
+    }
+
     /// What its daemon has said last.
     pub(super) fn daemon_text(&self) -> String {
         let daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,9 +169,20 @@ impl Engine {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// Ends its daemon, if it has one that runs.
+    pub(super) fn end_daemon(&self) {
+        let daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ran = daemon.is_some();
+        drop(daemon);
+        if ran && self.kind == Kind::Docker && self.flags.is_empty() && has_nat() {
+            // Docker lets nothing through that is not its own, and stays so when it has ended: not for the engines to come.
+            Call::new(&self.dir(), &["iptables", "-P", "FORWARD", "ACCEPT"]).run().ok();
+        }
+    }
+
     /// Ends its daemon. What was on this machine before it was set up.
     pub(super) fn shut_down(&self) -> &Census {
-        drop(self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.end_daemon();
         self.before.get().and_then(Option::as_ref).unwrap()
     }
 

@@ -72,9 +72,7 @@ fn info(e: &Engine) {
     if e.ours && runtime_name() != "davit" {
         skip("asks for davit's own features");
     }
-    let major = e.call(&["version", "--format", "{{.Server.Version}}"]).ok();
-    let major: u32 = major.line().split('.').next().unwrap_or_default().parse().unwrap_or(0);
-    if major < 25 {
+    if e.docker_major() < 25 {
         skip("this Docker does not ask for features");
     }
     assert!(said.out.contains("org.opencontainers.runtime-spec.features"), "{said:?}");

@@ -6,6 +6,7 @@ use super::{
     engine::{Engine, IMAGE, Kind},
     place::cgroup_of,
 };
+use crate::call::{Call, runtime_name};
 use std::{fs, path::Path};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -101,6 +102,13 @@ fn remove(e: &Engine) {
     let id = e.inspect(&up.name, ".Id");
     let cgroup = cgroup_of(&pid);
     assert!(cgroup.exists());
+    // As docs/engines.md says, it can be seen whose container it is.
+    let root = match e.kind {
+        Kind::Docker => e.file("exec/runtime-runc/moby"),
+        _ => format!("/run/{}", if e.ours { runtime_name() } else { "runc" }),
+    };
+    let said = Call::new(&e.dir(), &[&e.runtime(), "--root", &root, "list", "-q"]).run().ok();
+    assert!(said.out.lines().any(|one| one == id), "{id}: {said:?}");
     drop(up);
     assert!(!cgroup.exists(), "the cgroup {} is still there", cgroup.display());
     assert!(!e.call(&["ps", "-a", "--no-trunc"]).ok().out.contains(&id));

@@ -118,8 +118,11 @@ fn throttle(e: &Engine) {
     assert_eq!(cgroup_file(e, &up.name, "io.max"), disk.throttled("1048576"));
 }
 
+/// Both that engines have defaults for.
 fn ulimits(e: &Engine) {
-    assert_eq!(e.sh(&["--ulimit", "nofile=123:456"], "ulimit -Sn; ulimit -Hn").ok().out, "123\n456\n");
+    let script = "ulimit -Sn; ulimit -Hn; grep '^Max processes' /proc/self/limits";
+    let said = e.sh(&["--ulimit", "nofile=123:456", "--ulimit", "nproc=1000:2000"], script).ok();
+    assert_eq!(said.out.split_whitespace().collect::<Vec<_>>().join(" "), "123 456 Max processes 1000 2000 processes");
 }
 
 fn update(e: &Engine) {

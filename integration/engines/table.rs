@@ -86,6 +86,8 @@ pub(crate) fn run(words: Vec<String>) -> ExitCode {
     if !arguments.list {
         print();
     }
+    // They are in it.
+    ENGINES.iter().for_each(Engine::end_daemon);
     drop(cgroups);
     conclusion.exit_code()
 }
@@ -128,6 +130,7 @@ fn print() {
     }
     for ((_, feature, check, column), verdict) in verdicts.iter().filter(|(_, verdict)| !verdict.why.is_empty()) {
         let why = verdict.why.lines().next().unwrap_or_default();
-        println!("{} {column} {feature}/{check}: {why}", verdict.word);
+        // The words before the tab select the cell again (hack/test).
+        println!("{} {column}::{feature}/{check}\t{why}", verdict.word);
     }
 }

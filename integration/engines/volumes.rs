@@ -1,7 +1,7 @@
 //! Volumes, binds and their propagation, tmpfs, a root that cannot be written.
 
 use super::{Check, engine::Engine, place::fresh};
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::fs;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -48,44 +48,48 @@ fn file(e: &Engine) {
     assert_eq!(e.sh(&["-v", &format!("{path}:/etc/deep/one:ro")], "cat /etc/deep/one").ok().out, "one\n");
 }
 
-fn propagation(e: &Engine) {
-    let dir = e.new_dir();
-    let inner = format!("{dir}/inner");
-    mount(Some(dir.as_str()), dir.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-    mount(None::<&str>, dir.as_str(), None::<&str>, MsFlags::MS_SHARED, None::<&str>).unwrap();
-    fs::create_dir(&inner).unwrap();
-    for (option, seen) in [("rslave", "yes\n"), ("rprivate", "no\n")] {
-        let script = "touch /data/ready; until test -e /data/go; do sleep 1; done; test -e /data/inner/new && echo yes || echo no";
-        let up = e.up(&["-v", &format!("{dir}:/data:{option}")], script);
-        crate::bundle::wait_in(dir.as_ref(), "the container", || fs::exists(format!("{dir}/ready")).unwrap());
-        mount(Some("tmpfs"), inner.as_str(), Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
-        fs::write(format!("{inner}/new"), "").unwrap();
-        fs::write(format!("{dir}/go"), "").unwrap();
-        assert_eq!(e.wait(&up.name), "0");
-        assert_eq!(e.call(&["logs", &up.name]).ok().out, seen, "{option}");
-        umount(inner.as_str()).unwrap();
-        for name in ["ready", "go"] {
-            fs::remove_file(format!("{dir}/{name}")).unwrap();
+/// A directory whose mounts others may share; unmounted at the end, with what was mounted inside.
+pub(crate) struct SharedDir(pub(crate) String);
+
+impl Drop for SharedDir {
+    fn drop(&mut self) {
+        if let Err(errno) = umount2(self.0.as_str(), MntFlags::MNT_DETACH) {
+            eprintln!("integration: unmounting {}: {errno}", self.0);
         }
     }
-    umount(dir.as_str()).unwrap();
+}
+
+impl SharedDir {
+    pub(crate) fn new(e: &Engine) -> Self {
+        let dir = e.new_dir();
+        mount(Some(dir.as_str()), dir.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        mount(None::<&str>, dir.as_str(), None::<&str>, MsFlags::MS_SHARED, None::<&str>).unwrap();
+        fs::create_dir(format!("{dir}/inner")).unwrap();
+        Self(dir)
+    }
+
+    /// Mounts something on `inner`, in which there is a file called `new`.
+    pub(crate) fn mount_inside(&self) {
+        let inner = format!("{}/inner", self.0);
+        mount(Some("tmpfs"), inner.as_str(), Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        fs::write(format!("{inner}/new"), "").unwrap();
+    }
+}
+
+fn propagation(e: &Engine) {
+    for (option, seen) in [("rslave", 0), ("rprivate", 1)] {
+        let dir = SharedDir::new(e);
+        let up = e.up(&["-v", &format!("{}:/data:{option}", dir.0)], "while :; do sleep 1000; done");
+        dir.mount_inside();
+        e.call(&["exec", &up.name, "test", "-e", "/data/inner/new"]).exits(seen);
+    }
 }
 
 fn outwards(e: &Engine) {
-    outwards_by(e, |dir, script| {
-        e.sh(&["--privileged", "-v", &format!("{dir}:/data:rshared")], script).ok();
-    });
-}
-
-/// A container that has the directory as /data, and may mount, runs the script: what it mounts there is seen here.
-pub(crate) fn outwards_by(e: &Engine, run: impl Fn(&str, &str)) {
-    let dir = e.new_dir();
-    mount(Some(dir.as_str()), dir.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-    mount(None::<&str>, dir.as_str(), None::<&str>, MsFlags::MS_SHARED, None::<&str>).unwrap();
-    run(&dir, "mkdir /data/inner && mount -t tmpfs t /data/inner && touch /data/inner/new");
-    assert!(fs::exists(format!("{dir}/inner/new")).unwrap(), "the host does not see the mount of the container");
-    umount(format!("{dir}/inner").as_str()).unwrap();
-    umount(dir.as_str()).unwrap();
+    let dir = SharedDir::new(e);
+    let script = "mount -t tmpfs t /data/inner && touch /data/inner/new";
+    e.sh(&["--privileged", "-v", &format!("{}:/data:rshared", dir.0)], script).ok();
+    assert!(fs::exists(format!("{}/inner/new", dir.0)).unwrap(), "the host does not see the mount of the container");
 }
 
 fn tmpfs(e: &Engine) {

@@ -184,7 +184,7 @@ fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
         scope: request.cgroup_manager == CgroupManager::Systemd,
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
-        preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),
+        preserve_fds: files::inherited_from_three(listen_fds.saturating_add(request.preserve_fds)),
         environment,
         extra_binds: Vec::new(),
     }

@@ -91,7 +91,7 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
         staged: plan::joins_unseen(&host, kinds),
         no_new_keyring: container.record.no_new_keyring,
         environment: files::listen_environment(listen_fds),
-        preserve_fds: files::open_from_three(listen_fds.saturating_add(request.preserve_fds)),
+        preserve_fds: files::inherited_from_three(listen_fds.saturating_add(request.preserve_fds)),
     };
     let plan = plan::compile_exec(spec, process, &host, &exec);
     let plan = plan.map_err(|problems| problems.of("the process"))?;

@@ -39,11 +39,12 @@ pub(super) fn listen_environment(count: u32) -> Vec<String> {
     }
 }
 
-/// Those of `count` descriptors from 3 on that are open now, before davit opens its own: podman passes ranges with holes.
-pub(super) fn open_from_three(count: u32) -> Vec<RawFd> {
+/// Those of `count` descriptors from 3 on that the caller gave. Podman passes ranges with holes, and davit's own descriptors (its
+/// log, the state directory) have come to lie in those: the program must not get them.
+pub(super) fn inherited_from_three(count: u32) -> Vec<RawFd> {
     let end = i64::from(count) + 3;
     // A process has no more descriptors than this by default, and looking at each of four thousand million takes minutes.
-    (3..end.min(1 << 20) as RawFd).filter(|fd| crate::sys::program::is_open(*fd)).collect()
+    (3..end.min(1 << 20) as RawFd).filter(|fd| crate::sys::program::is_inherited(*fd)).collect()
 }
 
 /// Writes a pid and nothing else, all at once: engines read the file as soon as they see it, and turn all of it into a

@@ -62,10 +62,12 @@ pub(crate) fn next_descriptor() -> Result<i32> {
     Ok(number)
 }
 
-/// Whether `fd` is an open descriptor.
-pub(crate) fn is_open(fd: i32) -> bool {
+/// Whether `fd` is a descriptor that this process was started with: one that is open and would stay so over execve. All that
+/// davit opens itself is close-on-exec from birth.
+pub(crate) fn is_inherited(fd: i32) -> bool {
     // SAFETY: F_GETFD takes no argument.
-    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }
 
 /// A null-terminated array of string pointers, as execve(2) takes it, built before the fork.

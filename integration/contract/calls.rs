@@ -1,0 +1,319 @@
+//! The calls beside the life of a container: what engines ask, refuse and clean up with, each in the words of the one that says
+//! it.
+
+use super::wire::{CONTAINERD, ENGINES, Engine, Wire, ended, need};
+use crate::{
+    bundle::{BY_SYSTEMD, Container},
+    call::{LIMIT, RUNTIME, runtime_has, runtime_name},
+    kernel,
+    trial::{Test, only_davit, rows, skip, tests},
+};
+use nix::{
+    pty::{Winsize, openpty},
+    sys::{
+        signal::{Signal, kill},
+        wait::WaitStatus,
+    },
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+};
+
+pub(super) fn tests() -> Vec<Test> {
+    let mut all = tests![
+        go_runc_lists_and_asks_for_stats,
+        go_runc_takes_pidfds,
+        docker_kills_what_is_paused,
+        containerd_deletes_what_was_only_created,
+        containerd_cleans_up_after_its_shim,
+        containerd_kills_what_a_shared_pid_namespace_keeps,
+        podman_passes_descriptors_with_holes,
+        podman_wants_no_cgroups,
+        a_pid_file_is_never_half_written,
+        crio_execs_on_a_terminal,
+    ];
+    all.extend(rows!("globals", GLOBALS, globals));
+    all.extend(rows!("kills", KILLS, kills));
+    all.extend(rows!("checkpoints", CHECKPOINTS, checkpoints));
+    all
+}
+
+fn engine(name: &str) -> &'static Engine {
+    ENGINES.iter().find(|engine| engine.name == name).unwrap()
+}
+
+fn live(engine: &Engine, c: Container) -> (Wire<'_>, i32) {
+    need(engine);
+    let wire = Wire::new(engine, c);
+    wire.call(engine.global, engine.create).run().ok().silent();
+    let pid = wire.pid("init.pid");
+    wire.plain("start {id}").ok().silent();
+    (wire, pid)
+}
+
+fn killed(pid: i32) -> bool {
+    matches!(ended(pid), WaitStatus::Signaled(_, Signal::SIGKILL, _))
+}
+
+/// Who says it, and words before the verb, in the spellings and the order that are seen.
+const GLOBALS: &[(&str, &str)] = &[
+    ("go-runc with its debug option", "--root {state} --debug --log {bundle}/log.json --log-format json"),
+    ("go-runc with its rootless option", "--root {state} --log {bundle}/log.json --log-format json --rootless=false"),
+    ("podman with a flag for the runtime", "--log-format=json --log {bundle}/oci-log --root={state}"),
+    ("one word for each option", "--root={state} --log={bundle}/log --log-format=text --rootless=auto"),
+];
+
+fn globals((who, words): &(&str, &str)) {
+    if words.contains("--log={") && runtime_name() == "crun" {
+        skip("crun has no --rootless");
+    }
+    let wire = Wire::new(&CONTAINERD, Container::sleeper().up());
+    let said = wire.call(words, "state {id}").run().ok();
+    let state: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{who}: {said:?}"));
+    assert_eq!(state["status"], "running");
+    assert!(said.err.is_empty() || words.contains("--debug"), "{said:?}");
+}
+
+/// Who says it, its words, and with which code the program ends that has a handler.
+const KILLS: &[(&str, &str, i32)] = &[
+    ("containerd", "kill {id} 15", 7),
+    ("cri-o", "kill {id} SIGTERM", 7),
+    ("cri-o, as an image may spell it", "kill {id} TERM", 7),
+    ("buildah", "kill {id}", 7),
+    ("podman, where the pid namespace is shared", "kill --all {id} 15", 7),
+    ("podman, a real-time signal", "kill {id} 37", 8),
+];
+
+fn kills((_, words, code): &(&str, &str, i32)) {
+    let script = "trap 'exit 7' TERM; trap 'exit 8' 37; echo ready >/out/ready; while :; do sleep 1000 & wait; done";
+    let (wire, pid) = live(&CONTAINERD, Container::sh(script));
+    wire.c.wait_out("ready");
+    wire.plain(words).ok().silent();
+    assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), *code));
+}
+
+/// Who says it, and its words. Whoever offers no checkpoints says so in one line and leaves nothing.
+const CHECKPOINTS: &[(&str, &str)] = &[
+    (
+        "containerd",
+        "checkpoint --image-path {bundle}/image --work-path {bundle}/work --tcp-established --empty-ns network {id}",
+    ),
+    (
+        "podman",
+        "checkpoint --image-path {bundle}/image --work-path {bundle} --leave-running --tcp-established --file-locks {id}",
+    ),
+    ("cri-o", "checkpoint --file-locks --image-path {bundle}/image --work-path {bundle} --leave-running {id}"),
+    (
+        "containerd, restoring",
+        "restore --image-path {bundle}/image --work-path {bundle}/work --detach --pid-file {bundle}/restored.pid -no-subreaper --bundle {bundle} {id}",
+    ),
+];
+
+fn checkpoints((_, words): &(&str, &str)) {
+    if runtime_has("checkpoint") {
+        skip("this runtime has checkpoints, which need CRIU");
+    }
+    let (wire, pid) = live(&CONTAINERD, Container::sleeper());
+    let said = wire.plain(words).fails();
+    let verb = words.split(' ').next().unwrap();
+    assert!(said.out.is_empty() && said.err.lines().count() == 1 && said.err.contains(verb), "{said:?}");
+    // containerd shows the last line of its log.
+    let last = wire.log().unwrap().lines().last().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert!(last.is_some_and(|line| line["level"] == "error" && line["msg"].as_str().unwrap().contains(verb)));
+    assert!(!wire.file("restored.pid").exists());
+    assert_eq!((wire.state()["status"].as_str(), wire.state()["pid"].as_i64()), (Some("running"), Some(pid.into())));
+}
+
+fn go_runc_lists_and_asks_for_stats() {
+    let (wire, pid) = live(&CONTAINERD, Container::sleeper());
+    let list: Value = serde_json::from_str(&wire.plain("list --format=json").ok().silent().out).unwrap();
+    let found = list.as_array().unwrap().iter().find(|one| one["id"] == wire.c.id.as_str()).unwrap();
+    assert_eq!((&found["pid"], &found["status"]), (&json!(pid), &json!("running")));
+    // crun's takes no words for ps.
+    if runtime_has("ps") && runtime_name() != "crun" {
+        let table = wire.plain("ps --format table {id} -o pid,args").ok().silent().out;
+        assert!(table.lines().any(|line| line.split_whitespace().next() == Some(&pid.to_string())), "{table}");
+    }
+    if runtime_has("events") {
+        let event: Value = serde_json::from_str(&wire.plain("events --stats {id}").ok().silent().out).unwrap();
+        assert_eq!((&event["type"], &event["id"]), (&json!("stats"), &json!(wire.c.id)));
+        assert!(event["data"].is_object(), "{event}");
+    }
+}
+
+/// Newer versions ask for a descriptor of the process as well; they accept only when the runtime has returned.
+fn go_runc_takes_pidfds() {
+    only_davit("others have no such option, or not for exec");
+    let wire = Wire::new(&CONTAINERD, Container::sleeper());
+    let take = |verb: &str, pid_file: &str| {
+        let socket = wire.file("pidfd.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        wire.call(CONTAINERD.global, &verb.replace("--pid-file", "--pidfd-socket {bundle}/pidfd.sock --pid-file"))
+            .run()
+            .ok()
+            .silent();
+        assert!(kernel::readable(&listener, LIMIT), "nobody connected");
+        let (_, pidfd) = kernel::receive_fd(&listener.accept().unwrap().0);
+        fs::remove_file(socket).unwrap();
+        assert!(pidfd.is_some(), "no descriptor of {}", wire.pid(pid_file));
+    };
+    take(CONTAINERD.create, "init.pid");
+    wire.plain("start {id}").ok().silent();
+    take(CONTAINERD.exec, "exec.pid");
+    ended(wire.pid("exec.pid"));
+}
+
+/// The daemon kills first, and lets go on after that; what that second call says it only logs.
+fn docker_kills_what_is_paused() {
+    let (wire, pid) = live(&CONTAINERD, Container::sh("trap '' TERM; while :; do sleep 1000; done"));
+    wire.plain("pause {id}").ok().silent();
+    wire.plain("kill {id} 9").ok().silent();
+    wire.plain("resume {id}");
+    assert!(killed(pid));
+    assert_eq!(wire.state()["status"], "stopped");
+    wire.plain("delete {id}").ok().silent();
+}
+
+/// Its task was created and never started: the first process ends with it. One that runs is not deleted.
+fn containerd_deletes_what_was_only_created() {
+    let wire = Wire::new(&CONTAINERD, Container::sleeper());
+    wire.call(CONTAINERD.global, CONTAINERD.create).run().ok().silent();
+    let pid = wire.pid("init.pid");
+    wire.plain("delete {id}").ok().silent();
+    assert!(killed(pid));
+    wire.plain("state {id}").fails().says("does not exist");
+    let (wire, _) = live(&CONTAINERD, Container::sleeper());
+    wire.plain("delete {id}").fails();
+    assert_eq!(wire.state()["status"], "running");
+}
+
+/// The shim has died: another program removes what it left, without saying again who makes the cgroups.
+fn containerd_cleans_up_after_its_shim() {
+    let (wire, pid) = live(&CONTAINERD, Container::sleeper());
+    let cgroup = wire.c.cgroup();
+    wire.plain("delete --force {id}").ok().silent();
+    assert!(killed(pid));
+    assert!(*BY_SYSTEMD || !cgroup.exists(), "{} is left", cgroup.display());
+    wire.plain("delete --force {id}").ok().silent();
+}
+
+/// What the first process leaves behind lives on where its pid namespace is another's; the shim has all of it killed.
+fn containerd_kills_what_a_shared_pid_namespace_keeps() {
+    let c = Container::sh("sleep 1000 & echo $! >/out/ready; exit 3");
+    let c = c.edit(|c| crate::bundle::without_namespace(c, "pid"));
+    let (wire, pid) = live(&CONTAINERD, c);
+    let left: i32 = wire.c.wait_out("ready").trim().parse().unwrap();
+    assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), 3));
+    assert!(kernel::pidfd(left).is_some(), "nothing was left");
+    wire.plain("kill --all {id} 9").ok().silent();
+    assert!(killed(left));
+    wire.plain("delete {id}").ok().silent();
+}
+
+/// `--preserve-fd=4` gives the number of all descriptors up to it, though the third is closed; to the container and to exec.
+fn podman_passes_descriptors_with_holes() {
+    if runtime_name() == "runc" {
+        skip("runc refuses a closed descriptor among those to keep");
+    }
+    let engine = engine("podman 5");
+    need(engine);
+    let script =
+        "cat <&4 >/out/given; test -e /proc/self/fd/3 || echo closed >>/out/given; echo >/out/ready; sleep 1000";
+    let wire = Wire::new(engine, Container::sh(script));
+    fs::write(wire.file("given"), "through\n").unwrap();
+    let wrapper = wire.file("with-descriptors");
+    let text = format!("#!/bin/sh\nexec 3<&- 4<{}\nexec {} \"$@\"\n", wire.file("given").display(), *RUNTIME);
+    fs::write(&wrapper, text).unwrap();
+    fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
+    let call = |verb: &str| {
+        let verb = verb.replace("--pid-file", "--preserve-fds 2 --pid-file");
+        wire.call_of(wrapper.to_str().unwrap(), engine.global, &verb).run().ok().silent()
+    };
+    call(engine.create);
+    wire.plain("start {id}").ok().silent();
+    wire.c.wait_out("ready");
+    assert_eq!(fs::read_to_string(wire.c.root("out").join("given")).unwrap(), "through\nclosed\n");
+    let mut process = wire.c.config["process"].clone();
+    process["args"] = json!(["sh", "-c", "grep -q through <&4 && test ! -e /proc/self/fd/3 && exit 5"]);
+    fs::write(wire.file("process.json"), process.to_string()).unwrap();
+    call(engine.exec);
+    let pid = wire.pid("exec.pid");
+    assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), 5));
+}
+
+/// `--cgroups=disabled`, which Podman passes on to runtimes that are said to know it: the container stays where Podman is.
+fn podman_wants_no_cgroups() {
+    only_davit("an option that only crun has beside it");
+    let engine = engine("podman 5");
+    let wire = Wire::new(engine, Container::sleeper());
+    let mut config = wire.c.config.clone();
+    config["linux"]["cgroupsPath"] = json!("");
+    fs::write(wire.file("config.json"), config.to_string()).unwrap();
+    let global = format!("{} --cgroup-manager disabled", engine.global);
+    wire.call(&global, engine.create).run().ok().silent();
+    let of = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    assert_eq!(of(&wire.pid("init.pid").to_string()), of("self"));
+    wire.plain("start {id}").ok().silent();
+    wire.plain("delete --force {id}").ok().silent();
+}
+
+/// BuildKit reads it every 10 ms and takes what it finds: a new file takes the name, and an old one is not written to.
+fn a_pid_file_is_never_half_written() {
+    if runtime_name() == "crun" {
+        skip("crun writes to the file that is there");
+    }
+    let wire = Wire::new(&CONTAINERD, Container::sleeper());
+    let old = wire.file("old.pid");
+    fs::write(&old, "4194304").unwrap();
+    for name in ["init.pid", "exec.pid"] {
+        fs::hard_link(&old, wire.file(name)).unwrap();
+    }
+    wire.call(CONTAINERD.global, CONTAINERD.create).run().ok().silent();
+    wire.plain("start {id}").ok().silent();
+    wire.call(CONTAINERD.global, CONTAINERD.exec).run().ok().silent();
+    for name in ["init.pid", "exec.pid"] {
+        assert_ne!(wire.pid(name), 4_194_304, "{name}");
+    }
+    assert_eq!(fs::read_to_string(old).unwrap(), "4194304");
+    ended(wire.pid("exec.pid"));
+}
+
+/// `crictl exec -it`: the runtime has the terminal that CRI-O made, and makes another inside.
+fn crio_execs_on_a_terminal() {
+    let engine = engine("cri-o");
+    let (wire, _) = live(engine, Container::sleeper());
+    let mut process = wire.c.config["process"].clone();
+    process["terminal"] = json!(true);
+    let script = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 5";
+    process["args"] = json!(["sh", "-c", script]);
+    fs::write(wire.file("process.json"), process.to_string()).unwrap();
+    on_terminal(&wire, engine.plain, "exec --process {bundle}/process.json {id}", None, 5);
+}
+
+/// Calls the runtime on a terminal of 33 rows and 77 columns, which becomes one of 44 and 88 when the program says that it is
+/// ready, and the runtime is told so by signal; the program is to say that it fits, and to end with the code.
+pub(super) fn on_terminal(wire: &Wire<'_>, global: &str, verb: &str, new: Option<(u16, u16)>, code: i32) {
+    let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
+    let pair = openpty(Some(&size), None).unwrap();
+    let running = wire.call(global, verb).stdio(&pair.slave);
+    drop(pair.slave);
+    let mut master = File::from(pair.master);
+    let (mut said, mut part) = (String::new(), [0; 4096]);
+    // The end of a terminal is an error to its reader.
+    while kernel::readable(&master, LIMIT)
+        && let Ok(count @ 1..) = master.read(&mut part)
+    {
+        let heard = String::from_utf8_lossy(&part[..count]);
+        said.push_str(&heard);
+        if let Some((rows, columns)) = new.filter(|_| heard.contains("ready")) {
+            kernel::set_window_size(&master, rows, columns);
+            kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
+        }
+    }
+    assert!(said.contains("fitting"), "{said}");
+    running.finish().exits(code);
+}

@@ -1,11 +1,15 @@
 //! A thread with namespaces of its own, for tests that need a host they may change: mounts, network interfaces.
 
+use crate::{ordinary::AS_USER, trial::skip};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::{panic, path::Path, process::Command, thread};
 
 /// Runs `body` in new mount and network namespaces; what it starts is in them too.
 pub(crate) fn apart(body: impl FnOnce() + Send) {
+    if *AS_USER {
+        skip("changes the host's mounts or networks, apart from it, which takes root");
+    }
     let outcome = thread::scope(|scope| {
         let inside = scope.spawn(|| {
             unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).unwrap();

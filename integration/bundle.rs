@@ -4,6 +4,7 @@
 use crate::{
     call::{Call, LIMIT, Output, RUNTIME},
     kernel,
+    ordinary::{AS_USER, DELEGATED, mappings},
     trial::skip,
 };
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -22,7 +23,10 @@ use std::{
 /// Everything the suite writes is below this directory.
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| PathBuf::from(format!("/tmp/davit-suite-{}", std::process::id())));
 /// The cgroup below which all containers of the suite are, as `linux.cgroupsPath` has it.
-static CGROUP_PARENT: LazyLock<String> = LazyLock::new(|| format!("/davit-suite-{}", std::process::id()));
+static CGROUP_PARENT: LazyLock<String> = LazyLock::new(|| match *AS_USER {
+    true => format!("{}/davit-suite-{}", *DELEGATED, std::process::id()),
+    false => format!("/davit-suite-{}", std::process::id()),
+});
 /// Whether systemd makes the cgroups of containers: `$CGROUP_DRIVER` is `systemd`.
 pub(crate) static BY_SYSTEMD: LazyLock<bool> =
     LazyLock::new(|| std::env::var_os("CGROUP_DRIVER").is_some_and(|name| name == "systemd"));
@@ -46,9 +50,6 @@ pub(crate) struct Container {
 
 /// Makes what all containers share. The error is a sentence for the person who started the suite.
 pub(crate) fn prepare() -> Result<(), String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err("needs root".into());
-    }
     if !Path::new(RUNTIME.as_str()).is_file() {
         return Err(format!("no runtime at {} (set RUNTIME, or build with cargo build --release)", *RUNTIME));
     }
@@ -82,9 +83,14 @@ pub(crate) fn cgroup_mount() -> &'static Path {
     &MOUNT
 }
 
-/// The controllers that this host has for cgroups of version 2.
+/// The topmost cgroup that the suite may do something in.
+pub(crate) fn cgroup_base() -> PathBuf {
+    if *AS_USER { cgroup_mount().join(&DELEGATED[1..]) } else { cgroup_mount().to_owned() }
+}
+
+/// The controllers that it has of version 2.
 fn controllers() -> String {
-    fs::read_to_string(cgroup_mount().join("cgroup.controllers")).unwrap_or_default()
+    fs::read_to_string(cgroup_base().join("cgroup.controllers")).unwrap_or_default()
 }
 
 /// Whether this host can control `controller`.
@@ -102,9 +108,9 @@ pub(crate) fn need_controller(controller: &str) {
 /// Skips where this kernel's cgroups with `controller` have no such file.
 pub(crate) fn need_file(controller: &str, file: &str) {
     need_controller(controller);
-    let trial = cgroup_mount().join(format!("davit-suite-files-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let trial = cgroup_base().join(format!("davit-suite-files-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     // As a runtime does; it may be enabled already.
-    fs::write(cgroup_mount().join("cgroup.subtree_control"), format!("+{controller}")).ok();
+    fs::write(cgroup_base().join("cgroup.subtree_control"), format!("+{controller}")).ok();
     fs::create_dir(&trial).unwrap();
     let found = trial.join(file).exists();
     fs::remove_dir(&trial).unwrap();
@@ -174,9 +180,13 @@ impl Container {
         make_root(&dir.join("rootfs"));
         fs::create_dir(dir.join("state")).unwrap();
         let mut config = default_config();
+        if *AS_USER {
+            push(&mut config["linux"]["namespaces"], json!({"type": "user"}));
+            (config["linux"]["uidMappings"], config["linux"]["gidMappings"]) = (mappings(), mappings());
+        }
         config["process"]["args"] = json!(args);
         config["linux"]["cgroupsPath"] = match *BY_SYSTEMD {
-            true => json!(format!("system.slice:suite:{id}")),
+            true => json!(format!(":suite:{id}")),
             false => json!(format!("{}/{id}", *CGROUP_PARENT)),
         };
         Self { id, dir, config }
@@ -235,6 +245,8 @@ impl Container {
     pub(crate) fn cgroup_path(&self) -> String {
         let path = self.config["linux"]["cgroupsPath"].as_str().unwrap();
         match path.split(':').collect::<Vec<_>>()[..] {
+            ["", prefix, name] if *AS_USER => format!("{}/user.slice/{prefix}-{name}.scope", *DELEGATED),
+            ["", prefix, name] => format!("/system.slice/{prefix}-{name}.scope"),
             [slice, prefix, name] => format!("/{slice}/{prefix}-{name}.scope"),
             _ => path.to_owned(),
         }

@@ -6,6 +6,7 @@
 //! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
 //! as `integration without …` it takes system calls away from a command;
 //! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime;
+//! `integration user [FILTER]` is the same suite as an ordinary user;
 //! `integration load [FILTER]` a third, with many containers and hosts that lack something.
 #![expect(
     clippy::unwrap_used,
@@ -41,16 +42,19 @@ mod namespaces;
 mod netdevices;
 mod notify;
 mod operate;
+mod ordinary;
 mod probe;
 mod process;
 mod readiness;
 mod real;
 mod rootless;
+mod rootless_engines;
 mod seccomp;
 mod systemd;
 mod systemd_user;
 mod terminal;
 mod trial;
+mod unprivileged;
 mod userns;
 mod verbs;
 mod without;
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
         Some("without") => return without::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
+        Some("user") => return ordinary::main(&words.collect::<Vec<_>>()),
         Some("load") => return load::main(words.collect()),
         _ => {}
     }
@@ -92,6 +97,7 @@ fn main() -> ExitCode {
         readiness::tests,
         real::tests,
         rootless::tests,
+        rootless_engines::tests,
         seccomp::tests,
         systemd::tests,
         systemd_user::tests,

@@ -5,6 +5,7 @@ use crate::{
     apart::apart,
     bundle::{cgroup_mount, need_controller},
     call::{Call, LIMIT, Output, RUNTIME},
+    ordinary::{AS_USER, mappings},
     trial::{Test, only_davit, skip, tests},
 };
 use nix::mount::{MsFlags, mount};
@@ -43,7 +44,7 @@ pub(crate) fn tests() -> Vec<Test> {
 /// The ordinary user. No entry of /etc/passwd is needed.
 pub(crate) const UID: u32 = 1000;
 /// First id of the range that /etc/subuid gives to that user in these tests, and its size.
-const RANGE: (u32, u32) = (300_000, 1000);
+pub(crate) const RANGE: (u32, u32) = (300_000, 65_536);
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -56,6 +57,9 @@ pub(crate) struct User {
 impl User {
     pub(crate) fn new(script: &str, edit: impl FnOnce(&mut Value)) -> User {
         only_davit("the bundle comes from spec --rootless, whose content differs");
+        if *AS_USER {
+            skip("becomes the user by itself, which takes root");
+        }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("davit-rootless-{}-{number}", std::process::id());
         let user = User { dir: Path::new("/tmp").join(&name), id: name };
@@ -66,7 +70,7 @@ impl User {
         // what is open for writing cannot be executed. The user may not be able to go where the runtime is.
         Call::new(&user.dir, &["cp", RUNTIME.as_str(), user.dir.join("runtime").to_str().unwrap()]).run().ok();
         fs::copy(busybox(), user.dir.join("rootfs/bin/busybox")).unwrap();
-        for applet in ["sh", "cat", "id", "ls", "sleep", "stat", "test", "grep", "wc", "readlink"] {
+        for applet in ["sh", "cat", "cut", "id", "ls", "sleep", "stat", "test", "grep", "wc", "readlink"] {
             std::os::unix::fs::symlink("busybox", user.dir.join("rootfs/bin").join(applet)).unwrap();
         }
         for path in ["", "run", "rootfs", "rootfs/proc", "rootfs/dev", "rootfs/sys", "rootfs/tmp"] {
@@ -132,27 +136,32 @@ fn busybox() -> &'static str {
 
 /// Maps root to the user, and what follows to the range.
 fn ranged(config: &mut Value) {
-    let map = json!([
-        {"containerID": 0, "hostID": UID, "size": 1}, {"containerID": 1, "hostID": RANGE.0, "size": RANGE.1}
-    ]);
+    let map = mappings();
     config["linux"]["uidMappings"] = map.clone();
     config["linux"]["gidMappings"] = map;
 }
 
-/// Gives the user a name and a range, in this thread's mount namespace only.
-fn give_range(place: &Path) {
+/// Why there can be no ranges here.
+pub(crate) fn no_ranges() -> Option<String> {
     for program in ["/usr/bin/newuidmap", "/usr/bin/newgidmap"] {
         if !fs::metadata(program).is_ok_and(|data| data.permissions().mode() & 0o4000 != 0) {
-            skip(format!("{program} is not here, or not set-user-ID (package uidmap)"));
+            return Some(format!("{program} is not here, or not set-user-ID (package uidmap)"));
         }
+    }
+    let files = ["/etc/subuid", "/etc/subgid", "/etc/passwd"];
+    let missing = files.into_iter().find(|file| !Path::new(file).exists());
+    missing.map(|file| format!("{file} is not here to be covered"))
+}
+
+/// Gives the user a name and a range, in this thread's mount namespace only.
+pub(crate) fn give_range(place: &Path) {
+    if let Some(why) = no_ranges() {
+        skip(why);
     }
     let range = format!("{UID}:{}:{}\n", RANGE.0, RANGE.1);
     let passwd = format!("root:x:0:0::/root:/bin/sh\nordinary:x:{UID}:{UID}::/tmp:/bin/sh\n");
     for (name, text) in [("subuid", &range), ("subgid", &range), ("passwd", &passwd)] {
         let (own, hosts) = (place.join(name), Path::new("/etc").join(name));
-        if !hosts.exists() {
-            skip(format!("{} is not here to be covered", hosts.display()));
-        }
         fs::write(&own, text).unwrap();
         mount(Some(&own), &hosts, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
     }
@@ -192,7 +201,7 @@ fn ranges_by_newuidmap() {
         });
         give_range(&user.dir);
         let said = user.run().ok().out;
-        let map = "0 1000 1 1 300000 1000";
+        let map = "0 1000 1 1 300000 65536";
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words, format!("{map} {map} allow 0 5"));
     });

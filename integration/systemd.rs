@@ -6,6 +6,8 @@ use crate::{
     bundle::{Container, cgroup_mount, need_controller},
     call::{Call, LIMIT, Output, RUNTIME},
     kernel,
+    ordinary::{AS_USER, DELEGATED},
+    rootless::UID,
     trial::{Test, only_davit, skip, tests},
 };
 use serde_json::{Value, json};
@@ -34,6 +36,10 @@ pub(crate) fn need_systemd() {
     if !Path::new("/run/systemd/system").is_dir() {
         skip("systemd does not run this host");
     }
+    let bus = std::env::var_os("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("bus"));
+    if *AS_USER && !bus.is_some_and(|bus| bus.exists()) {
+        skip("no systemd of this user runs");
+    }
 }
 
 /// A container that systemd has the cgroup of, whatever the suite's containers have.
@@ -41,8 +47,19 @@ fn scoped(c: Container) -> Container {
     need_systemd();
     c.edit(|c| {
         let id = c["linux"]["cgroupsPath"].as_str().unwrap().rsplit(['/', ':']).next().unwrap().to_owned();
-        c["linux"]["cgroupsPath"] = json!(format!("system.slice:suite:{id}"));
+        c["linux"]["cgroupsPath"] = json!(format!("{}:suite:{id}", slice()));
     })
+}
+
+/// Where scopes are that no other slice is given for.
+fn slice() -> &'static str {
+    if *AS_USER { "user.slice" } else { "system.slice" }
+}
+
+/// Asks the systemd that makes this suite's scopes: the host's, or the user's own.
+fn systemd(words: &[&str]) -> Result<String, String> {
+    let which: &[&str] = if *AS_USER { &["--user"] } else { &["--system"] };
+    host(&[&words[..1], which, &words[1..]].concat())
 }
 
 fn unit(c: &Container) -> String {
@@ -56,7 +73,7 @@ fn create(c: &Container) -> Output {
 
 /// A property of a unit, as systemctl shows it.
 fn shown(unit: &str, property: &str) -> String {
-    host(&["systemctl", "show", "--property", property, "--value", unit]).unwrap().trim().to_owned()
+    systemd(&["systemctl", "show", "--property", property, "--value", unit]).unwrap().trim().to_owned()
 }
 
 /// Waits until systemd has forgotten a unit, which it does when it has nothing else to do.
@@ -68,7 +85,8 @@ fn forgotten(unit: &str) {
 }
 
 fn cgroup(c: &Container) -> std::path::PathBuf {
-    cgroup_mount().join("system.slice").join(unit(c))
+    let base = if *AS_USER { &DELEGATED[1..] } else { "" };
+    cgroup_mount().join(base).join(slice()).join(unit(c))
 }
 
 fn file(c: &Container, name: &str) -> String {
@@ -80,7 +98,7 @@ fn a_scope_lives_as_long_as_its_container() {
     create(&c).ok().silent();
     let (unit, pid) = (unit(&c), c.pid());
     for (property, value) in
-        [("ActiveState", "active"), ("Slice", "system.slice"), ("Delegate", "yes"), ("DefaultDependencies", "no")]
+        [("ActiveState", "active"), ("Slice", slice()), ("Delegate", "yes"), ("DefaultDependencies", "no")]
     {
         assert_eq!(shown(&unit, property), value, "{property}");
     }
@@ -109,7 +127,7 @@ fn the_default_scope_is_named_after_the_id() {
     let c = scoped(Container::sleeper()).edit(|c| drop(c["linux"].as_object_mut().unwrap().remove("cgroupsPath")));
     create(&c).ok().silent();
     let unit = format!("davit-{}.scope", c.id);
-    assert_eq!((shown(&unit, "ActiveState").as_str(), shown(&unit, "Slice").as_str()), ("active", "system.slice"));
+    assert_eq!((shown(&unit, "ActiveState").as_str(), shown(&unit, "Slice").as_str()), ("active", slice()));
     c.call(&["delete", "--force", &c.id]).run().ok();
     forgotten(&unit);
 }
@@ -140,7 +158,7 @@ fn limits() -> (Value, Vec<(&'static str, &'static str)>) {
 }
 
 fn reload() {
-    host(&["systemctl", "daemon-reload"]).unwrap();
+    systemd(&["systemctl", "daemon-reload"]).unwrap();
 }
 
 fn limits_survive_a_reload() {
@@ -210,7 +228,7 @@ fn annotations_become_properties() {
 fn fail_before(c: &Container) {
     let name = format!("--unit={}", unit(c));
     let words = ["-p", "RuntimeMaxSec=100ms", "-p", "CollectMode=inactive", "sleep", "1000"];
-    host(&[&["systemd-run", "--scope", "--quiet", &name], &words[..]].concat()).expect_err("it has to be ended");
+    systemd(&[&["systemd-run", "--scope", "--quiet", &name], &words[..]].concat()).expect_err("it has to be ended");
     assert_eq!(shown(&unit(c), "ActiveState"), "failed");
 }
 
@@ -230,7 +248,7 @@ fn a_failed_scope_is_forgotten_on_delete() {
     create(&c).ok().silent();
     let pid = c.pid();
     // The first process of a pid namespace does not hear SIGTERM, so it has to be killed, which is a failure.
-    host(&["systemctl", "stop", &unit(&c)]).ok();
+    systemd(&["systemctl", "stop", &unit(&c)]).ok();
     kernel::wait_exit(pid, LIMIT);
     assert_eq!(shown(&unit(&c), "ActiveState"), "failed");
     c.delete().ok().silent();
@@ -265,7 +283,8 @@ fn a_container_can_be_deleted_without_its_bus() {
     create(&c).ok();
     let state = c.state_dir().join(&c.id).join("state.json");
     let text = fs::read_to_string(&state).unwrap();
-    let changed = text.replace("/run/dbus/system_bus_socket", "/run/dbus/gone");
+    let bus = if *AS_USER { format!("/run/user/{UID}/bus") } else { "/run/dbus/system_bus_socket".to_owned() };
+    let changed = text.replace(&bus, "/run/dbus/gone");
     assert_ne!(text, changed);
     fs::write(&state, changed).unwrap();
     let pid = c.pid();
@@ -280,7 +299,8 @@ fn systemd_out_of_reach_is_told() {
     let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("system.slice:suite:nobody"));
     c.write();
     let create = c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
-    let said = create.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus").run().fails();
+    let bus = if *AS_USER { "DBUS_SESSION_BUS_ADDRESS" } else { "DBUS_SYSTEM_BUS_ADDRESS" };
+    let said = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
     said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: No such file or directory");
     assert!(!c.state_dir().join(&c.id).exists());
 }
@@ -292,8 +312,10 @@ fn pids_of_another_namespace_are_refused() {
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.clone());
     let (state, bundle) = (state.to_str().unwrap(), bundle.to_str().unwrap());
-    let words = ["unshare", "--pid", "--fork", "--mount-proc", RUNTIME.as_str(), "--root", state];
-    let words = [&words[..], &["--systemd-cgroup", "create", "--bundle", bundle, &c.id]].concat();
+    let allowed: &[&str] = if *AS_USER { &["--map-root-user"] } else { &[] };
+    let words = ["--pid", "--fork", "--mount-proc", RUNTIME.as_str(), "--root", state];
+    let words =
+        [&["unshare"], allowed, &words[..], &["--systemd-cgroup", "create", "--bundle", bundle, &c.id]].concat();
     let said = Call::new(&c.dir, &words).run().fails();
     said.says("--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as ");
     assert_eq!(shown(&unit(&c), "LoadState"), "not-found");
@@ -304,7 +326,8 @@ fn a_slice_of_slices() {
     let c = scoped(Container::sleeper()).edit(|c| c["linux"]["cgroupsPath"] = json!("suite-a-b.slice:suite:deep"));
     create(&c).ok().silent();
     let path = fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
-    assert_eq!(path.trim(), "0::/suite.slice/suite-a.slice/suite-a-b.slice/suite-deep.scope");
+    let base = if *AS_USER { DELEGATED.as_str() } else { "" };
+    assert_eq!(path.trim(), format!("0::{base}/suite.slice/suite-a.slice/suite-a-b.slice/suite-deep.scope"));
     c.call(&["delete", "--force", &c.id]).run().ok().silent();
     forgotten("suite-deep.scope");
 }

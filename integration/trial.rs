@@ -1,7 +1,7 @@
 //! How a test is named, run, skipped and compared with the list of expected differences.
 //! It knows nothing of containers.
 
-use crate::{bundle, call, differences, kernel};
+use crate::{bundle, call, differences, kernel, ordinary::AS_USER, unprivileged};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::{cell::RefCell, panic, process::ExitCode};
 
@@ -113,24 +113,25 @@ pub(crate) fn run(words: impl Iterator<Item = String>, threads: usize, tests: Ve
     conclusion.exit_code()
 }
 
-/// Whether every test that `differences.rs` names is one of these; says which is not.
+/// Whether every test that is listed as one that fails is one of these; says which is not.
 pub(crate) fn differences_are_known(tests: &[Test]) -> bool {
     let names: Vec<_> = tests.iter().map(|test| test.name.as_str()).collect();
-    let stale = differences::unknown(&names);
+    let stale = [differences::unknown(&names), unprivileged::unknown(&names)].concat();
     for name in &stale {
-        eprintln!("integration: differences.rs names {name}, which is no test");
+        eprintln!("integration: differences.rs or unprivileged.rs names {name}, which is no test");
     }
     stale.is_empty()
 }
 
 /// Runs one test to its verdict: passed, failed with the first message, or skipped with the reason.
 pub(crate) fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
-    let expected = differences::reason(call::runtime_name(), name);
+    let as_user = || AS_USER.then(|| unprivileged::reason(name)).flatten();
+    let expected = differences::reason(call::runtime_name(), name).or_else(as_user);
     LAST_PANIC.take();
     let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));
     match (outcome, expected) {
         (Ok(()), None) => Ok(Completion::Completed),
-        (Ok(()), Some(reason)) => Err(format!("passes, but differences.rs expects it to fail: {reason}").into()),
+        (Ok(()), Some(reason)) => Err(format!("passes, but is listed as one that fails: {reason}").into()),
         (Err(payload), expected) => match (payload.downcast::<Skip>(), expected) {
             (Ok(skip), _) => {
                 eprintln!("SKIP {name}: {}", skip.0);

@@ -301,7 +301,7 @@ fn bind_on_proc_must_be_proc() {
         without_mount(c, "/proc");
     });
     only_davit("the words are ours");
-    let c = c.mount("/proc", "bind", "/etc", &["bind"]);
+    let c = c.mount("/proc", "bind", "/usr/bin", &["bind"]);
     c.refused("not of type proc");
 }
 

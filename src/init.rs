@@ -17,7 +17,6 @@ use crate::channel::{Channel, Failure, Part};
 use crate::hook::{self, Prepared};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
-use crate::plan::namespaces::{USER, Writer};
 use crate::sys::clone::Sibling;
 use crate::sys::pipe::Meanwhile;
 use crate::sys::program::Strings;
@@ -137,10 +136,9 @@ struct Init<'a> {
 
 /// Performs the plan and executes the program; on failure says why and exits with 1.
 pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
-    // A process of the container must not be able to look into this one (CVE-2016-9962). The maps of a process that is
-    // hidden are root's: where its user has to write them it stays visible to that user until it becomes root.
-    let mapped_by_user = plan.namespaces.maps.as_ref().is_some_and(|maps| maps.writer != Writer::Privileged);
-    let hidden = if mapped_by_user { Ok(()) } else { credentials::undumpable() };
+    // A process of the container must not be able to look into this one (CVE-2016-9962).
+    let visible = plan.namespaces.made_by_user();
+    let hidden = credentials::set_dumpable(visible);
     // Modes are given in full wherever something is made.
     limits::set_umask(0);
     let board = given.board.clone();
@@ -199,7 +197,8 @@ impl<'a> Init<'a> {
             Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
             Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
             Act::JoinProcess { kinds, slot, staged } => self.join_process(*kinds, *slot, *staged)?,
-            Act::BecomeRoot => identity::become_root()?,
+            Act::BecomeRoot => identity::become_root(self.plan.namespaces.made_by_user())?,
+            Act::NewTimeNamespace(offsets) => namespace::new_time_namespace(offsets)?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,
             Act::NewSessionKeyring(name) => match namespace::new_session_keyring(name) {
@@ -241,7 +240,7 @@ impl<'a> Init<'a> {
             Act::OwnStandardStreams { uid } => identity::own_standard_streams(*uid),
             Act::LimitBounding(keep) => identity::limit_bounding(*keep),
             Act::SetUser { uid, gid, groups } => {
-                identity::set_user(*uid, *gid, groups.as_deref(), self.plan.namespaces.own(USER))
+                identity::set_user(*uid, *gid, groups.as_deref(), &self.plan.namespaces)
             }
             Act::SetCapabilities { sets, ambient } => {
                 self.sets = Some(*sets);

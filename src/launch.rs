@@ -214,7 +214,7 @@ impl Entered {
                 namespace::setns(fd.as_fd(), PID).context("join the pid namespace")?;
             }
         }
-        if let Some(offsets) = &namespaces.time_offsets {
+        if let Some(offsets) = namespaces.time_offsets.as_ref().filter(|_| !namespaces.made_by_user()) {
             entered.0.push((TIME, open_own(c"/proc/self/ns/time")?));
             namespace::unshare(TIME).context("/linux/timeOffsets: make a time namespace")?;
             std::fs::write("/proc/self/timens_offsets", offsets)

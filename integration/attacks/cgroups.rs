@@ -1,7 +1,7 @@
 //! Cgroup files by names that lead elsewhere, and cgroups of the host that a container could write to.
 
 use crate::{
-    bundle::{Container, cgroup_mount, push, without_namespace},
+    bundle::{Container, cgroup_base, cgroup_mount, push, without_namespace},
     trial::{Test, rows},
 };
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ struct Foreign(PathBuf);
 
 impl Foreign {
     fn new(id: &str) -> Self {
-        let path = cgroup_mount().join(format!("davit-suite-foreign-{id}"));
+        let path = cgroup_base().join(format!("davit-suite-foreign-{id}"));
         fs::create_dir(&path).unwrap();
         Self(path)
     }

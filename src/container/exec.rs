@@ -4,6 +4,7 @@
 //! otherwise; a `process.json` says all of it, and what it leaves out that protects or limits is taken from there too.
 
 mod process;
+mod score;
 
 use super::console::{self, Console};
 use super::foreground::{self, Foreground};
@@ -12,6 +13,7 @@ use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files}
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Child, HostSide, Kit};
+use crate::plan::act::Act;
 use crate::plan::namespaces::{KINDS, MOUNT};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
@@ -149,8 +151,10 @@ impl Joining<'_> {
                 .map_err(io::Error::from)
                 .context("execCPUAffinity: set the initial CPU affinity")?;
         }
+        let by_itself = plan.init.iter().any(|step| matches!(step.act, Act::SetOomScore(_)));
+        let score = process.oom_score_adj().filter(|_| !by_itself).map(score::Lent::take_on).transpose()?;
         // The child inherits this, so that there is no moment in which the container could look into it.
-        credentials::undumpable().map_err(io::Error::from).context("become undumpable")?;
+        credentials::set_dumpable(false).map_err(io::Error::from).context("become undumpable")?;
         let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
         let other = |errno| self.other_cgroup(errno, &attach);
@@ -163,6 +167,7 @@ impl Joining<'_> {
         };
         let mut child = launch::launch(plan, kit)?;
         self.log.lap("make the process");
+        score.map_or(Ok(()), score::Lent::give_back)?;
         if attach.get() {
             self.attach(child.pid)?;
         }

@@ -2,16 +2,17 @@
 
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
+use crate::plan::namespaces::{Namespaces, USER};
 use crate::sys::credentials::{self, LAST_CAPABILITY, Sets};
 use crate::sys::{Errno, path, terminal};
 use std::ffi::CStr;
 
 /// Uid 0 and gid 0 of a user namespace that has just been mapped or joined.
-pub(super) fn become_root() -> Result<(), Broken> {
+pub(super) fn become_root(visible: bool) -> Result<(), Broken> {
     credentials::set_group(0)?;
     credentials::set_user(0)?;
-    // Changing ids made the process visible again.
-    Ok(credentials::undumpable()?)
+    // Changing ids changes this too.
+    Ok(credentials::set_dumpable(visible)?)
 }
 
 /// Lets the program reopen /dev/stdin and its like. The host's /dev/null is everybody's already, and a stream whose owner
@@ -56,9 +57,9 @@ pub(super) fn limit_capabilities(keep: u64) -> Result<(), Broken> {
 ///
 /// In a user namespace that an ordinary user has mapped setgroups(2) is denied to everybody (user_namespaces(7)). Who joins
 /// it cannot know, and has asked for no group: the caller's own stay, as ids that mean nothing inside.
-pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, in_user_namespace: bool) -> Result<(), Broken> {
+pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, in_namespaces: &Namespaces) -> Result<(), Broken> {
     match groups.map_or(Ok(()), credentials::set_groups) {
-        Err(Errno::EPERM) if in_user_namespace && groups.is_some_and(<[u32]>::is_empty) => (),
+        Err(Errno::EPERM) if in_namespaces.own(USER) && groups.is_some_and(<[u32]>::is_empty) => (),
         other => other?,
     }
     credentials::set_group(gid)?;
@@ -66,7 +67,7 @@ pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, in_user_names
         credentials::keep_capabilities(true)?;
     }
     credentials::set_user(uid)?;
-    Ok(credentials::undumpable()?)
+    Ok(credentials::set_dumpable(in_namespaces.made_by_user())?)
 }
 
 /// Ambient capabilities left by a caller are removed first: they would reach a program of an ordinary user

@@ -175,6 +175,8 @@ pub(crate) enum Act {
     JoinProcess { kinds: u64, slot: Slot, staged: Option<u64> },
     /// Become uid 0 and gid 0 of the user namespace.
     BecomeRoot,
+    /// A time namespace with these lines of offsets, entered at once.
+    NewTimeNamespace(CString),
     /// A cgroup namespace rooted at the cgroup this process is in.
     NewCgroupNamespace,
     /// Lead a session.
@@ -296,6 +298,7 @@ impl fmt::Display for Act {
             Act::JoinNamespace { path, .. } => write!(f, "join namespace {}", text(path)),
             Act::JoinProcess { .. } => f.write_str("join the container's namespaces"),
             Act::BecomeRoot => f.write_str("become root of the user namespace"),
+            Act::NewTimeNamespace(_) => f.write_str("make a time namespace"),
             Act::NewCgroupNamespace => f.write_str("make a cgroup namespace"),
             Act::NewSession => f.write_str("start a session"),
             Act::NewSessionKeyring(name) => write!(f, "make session keyring {}", text(name)),

@@ -110,6 +110,11 @@ fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
     found.demand(waits == namespaces.maps.is_some(), "the id maps are waited for where there are some");
     let becomes = has(found, |act| *act == Act::BecomeRoot);
     found.demand(becomes == namespaces.own(USER), "a user namespace has its root, who does the rest");
+    let makes = has(found, |act| matches!(act, Act::NewTimeNamespace(_)));
+    found.demand(
+        makes == (namespaces.time_offsets.is_some() && namespaces.made_by_user()),
+        "the child makes the time namespace where its parent may not",
+    );
     let makes = has(found, |act| *act == Act::NewCgroupNamespace);
     found.demand(makes == new(CGROUP), "a cgroup namespace is made inside the cgroup, by the child");
     found.demand(

@@ -108,10 +108,17 @@ impl Namespaces {
         (self.new | self.joined) & kinds == kinds
     }
 
+    /// Whether an ordinary user makes the user namespace. Nobody but that user can have anything in it yet, so the process
+    /// need not be hidden from its maker, who could not write its maps or its score, or take its seccomp listener, otherwise.
+    pub(crate) fn made_by_user(&self) -> bool {
+        self.maps.as_ref().is_some_and(|maps| maps.writer != Writer::Privileged)
+    }
+
     /// The flags for clone3: what is new, without what must be made at another moment.
     ///
     /// A cgroup namespace takes its root from the cgroup of the process that makes it, which at the clone is still the
-    /// caller's; a time namespace with offsets takes them only before the first process enters, so the parent unshares it.
+    /// caller's; a time namespace with offsets takes them only before the first process enters, so the parent unshares it, or,
+    /// where an ordinary user may do so only inside the user namespace, the child.
     pub(crate) fn clone_flags(&self) -> u64 {
         let later = CGROUP | if self.time_offsets.is_some() { TIME } else { 0 };
         self.new & !later

@@ -164,6 +164,10 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], h
         order.then("/linux/uidMappings", Act::Await(Gate::IdMaps));
         order.then("/linux/uidMappings", Act::BecomeRoot);
     }
+    if let Some(offsets) = namespaces.time_offsets.as_ref().filter(|_| namespaces.made_by_user()) {
+        let offsets = c_string(offsets.as_str(), &Pointer::of("/linux/timeOffsets"), &mut Problems::default());
+        order.then("/linux/timeOffsets", Act::NewTimeNamespace(offsets));
+    }
     // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
     if host.disown(namespaces.new & namespaces::PID != 0).1 {
         order.then("", Act::DisownExecutable);

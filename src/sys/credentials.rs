@@ -103,10 +103,10 @@ pub(crate) fn no_new_privileges() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
-/// Makes this process invisible to ptrace(2) and its `/proc` files root's, so that no process of a container it enters
-/// can reach its memory or descriptors (CVE-2016-9962).
-pub(crate) fn undumpable() -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, 0, 0).map(drop)
+/// Without it this process is invisible to ptrace(2) and its `/proc` files are root's, so that no process of a container it
+/// enters can reach its memory or descriptors (CVE-2016-9962).
+pub(crate) fn set_dumpable(yes: bool) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, yes.into(), 0).map(drop)
 }
 
 /// Makes orphaned descendants this process's children.

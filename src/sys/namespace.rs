@@ -1,6 +1,6 @@
 //! Namespaces: setns(2), unshare(2), and what only a member of a namespace may set in it.
 
-use super::{Result, answer, done};
+use super::{Result, answer, done, path};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -14,6 +14,16 @@ pub(crate) fn setns(fd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
 pub(crate) fn unshare(kinds: u64) -> Result<()> {
     // SAFETY: unshare takes no pointers; none of the kinds asked for here shares memory between threads.
     done(unsafe { libc::unshare(kinds as i32) })
+}
+
+/// Makes a time namespace with these offsets (lines of `/proc/PID/timens_offsets`) and enters it. Not by the clone that made
+/// the user namespace, since offsets are written before anybody is inside.
+pub(crate) fn new_time_namespace(offsets: &CStr) -> Result<()> {
+    unshare(libc::CLONE_NEWTIME as u64)?;
+    let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
+    path::write(file.as_fd(), offsets.to_bytes())?;
+    let made = path::open_following_links(c"/proc/self/ns/time_for_children", libc::O_RDONLY)?;
+    setns(made.as_fd(), libc::CLONE_NEWTIME as u64)
 }
 
 /// The CLONE_NEW* kind of a namespace file (ioctl_ns(2), NS_GET_NSTYPE, Linux 4.11).

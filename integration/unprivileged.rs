@@ -1,0 +1,156 @@
+//! What an ordinary user cannot have, or this suite cannot set up as one, and why. One table, nothing else.
+//!
+//! A listed test must fail when the suite runs as a user; if it passes, the list is wrong and the suite says so.
+
+/// (reason, tests; a name that ends with `/` is a whole table)
+const LISTED: &[(&str, &[&str])] = &[
+    (
+        "sets up devices, cgroups or owners that are not the user's to make",
+        &[
+            "attacks::cve_2023_25809_host_cgroups/",
+            "attacks::cve_2025_31133_null/zero",
+            "attacks::cve_2025_52565_ptmx/device",
+            "attacks::cve_2025_52565_ptmx/null",
+            "attacks::cve_2025_52565_ptmx/tty",
+            "devices::a_device_that_is_there_and_right",
+            "devices::bound_dev_is_left_alone",
+            "devices::occupied/other-number",
+            "devices::occupied/other-type",
+            "mounts::idmapped_bind_shifts_owners",
+            "mounts::tmpcopyup_copies_what_is_below",
+            "real::config/docker-userns-remap",
+        ],
+    ),
+    (
+        "a user's container has devices of the host's, bound, and makes none",
+        &[
+            "attacks::ghsa_g54h_a_device_that_no_rule_names_is_denied",
+            "devices::a_device_only_for_its_owner",
+            "devices::a_listed_device_replaces_the_default",
+            "devices::default_devices",
+            "devices::listed_devices",
+            "devices::mknod_is_allowed_and_use_is_not",
+            "devices::rule/",
+            "mounts::nothing_is_mounted_that_is_not_asked_for",
+            "mounts::only_the_configured_mounts_are_there",
+        ],
+    ),
+    (
+        "makes a user namespace by itself, with ids that this user has not",
+        &[
+            "joining::groups_in_a_user_namespace",
+            "joining::the_user_namespace_is_joined",
+            "namespaces::user_namespace_maps_ids",
+            "userns::default_devices_are_the_hosts",
+            "userns::maps_of_a_joined_namespace_must_agree",
+            "userns::score_and_limits_are_set_from_outside",
+            "userns::several_mappings",
+            "userns::sources_the_mapped_root_cannot_reach",
+            "userns::sysfs_without_a_network_namespace",
+            "userns::the_cgroup_belongs_to_the_user",
+            "userns::time_offsets_in_a_joined_user_namespace",
+            "userns::joined/",
+            "userns::without_a_cgroup_namespace_only_the_own_cgroup_is_seen",
+        ],
+    ),
+    (
+        "is what an engine does as root",
+        &[
+            "contract::buildkit_cancels_a_step",
+            "contract::buildkit_execs_in_the_foreground",
+            "contract::buildkit_keeps_and_deletes",
+            "contract::buildkit_passes_signals",
+            "contract::buildkit_runs_in_the_foreground",
+            "contract::exec-terminal/podman 4",
+            "contract::exec-terminal/podman 5",
+            "contract::life/buildah",
+            "contract::life/buildah, isolated as for users",
+            "contract::life/podman 4",
+            "contract::life/podman 5",
+            "contract::nvidia_finds_the_root_where_the_host_has_it",
+            "contract::refused/buildah",
+            "contract::refused/buildah, isolated as for users",
+            "contract::refused/podman 4",
+            "contract::refused/podman 5",
+            "contract::terminal/buildah",
+            "contract::terminal/buildah, isolated as for users",
+            "contract::terminal/podman 4",
+            "contract::terminal/podman 5",
+            "real::config/containerd-ctr",
+            "real::config/docker-default",
+            "real::config/docker-privileged",
+            "real::config/docker-run-it-limits",
+            "real::config/docker-userns-host-net",
+            "real::config/podman-default",
+            "real::config/podman-pod-member",
+            "real::config/podman-rootful-limits",
+        ],
+    ),
+    (
+        "a new procfs takes a pid namespace of the container's own",
+        &[
+            "lifecycle::delete_ends_what_a_shared_pid_namespace_left",
+            "lifecycle::exit/killed",
+            "lifecycle::kill_all_ends_leftovers_silently",
+            "lifecycle::kill_ends_all_of_a_shared_pid_namespace",
+            "lifecycle::run_waits_for_init_not_for_the_pipe",
+            "namespaces::inherited/pid",
+        ],
+    ),
+    (
+        "a namespace of the host's, or below another user namespace, is not the user's to enter",
+        &[
+            "attacks::cve_2016_9962_shared_pid_namespace/",
+            "attacks::cve_2019_5736_a_neighbour/",
+            "attacks::cve_2026_31431_a_neighbour_reads/",
+            "namespaces::hostname_is_set_in_a_joined_namespace",
+            "namespaces::joined/",
+        ],
+    ),
+    (
+        "a user namespace cannot change when times of access are written on the host's mounts (mount_namespaces(7))",
+        &[
+            "mounts::bind/noatime",
+            "mounts::bind/nodiratime",
+            "mounts::recursive/rnoatime",
+            "mounts::recursive/rnodiratime",
+            "mounts::recursive/rstrictatime",
+            "mounts::recursive/together",
+        ],
+    ),
+    (
+        "a user namespace cannot bind a mount of the host's without those on it (mount_namespaces(7))",
+        &["mounts::rbind_brings_submounts_and_bind_does_not"],
+    ),
+    ("shows ids as they are outside of the container", &["mounts::option/owner"]),
+    (
+        "takes a privilege in the host's user namespace, or ids that are not mapped",
+        &["attributes::scheduler/SCHED_OTHER", "namespaces::sysctl/net.ipv4.ping_group_range"],
+    ),
+    (
+        "the user namespace is one more in the list, or its maps are needed",
+        &["badinput::config/namespace-twice", "badinput::config/namespace-unknown", "badinput::null_means_absent"],
+    ),
+    (
+        "asks for what is root's, by leaving --rootless out or saying false",
+        &["cli::flags_in_both_spellings", "cli::spec_writes_a_config_that_runs"],
+    ),
+    ("a process that joins is hidden, and so is its listener", &["notify::an_exec_has_an_agent_of_its_own"]),
+    (
+        "the filter that takes calls away takes no_new_privs here, which takes its privilege from newuidmap",
+        &["kernels::without/"],
+    ),
+];
+
+/// Why this test is expected to fail for an ordinary user.
+pub(crate) fn reason(test: &str) -> Option<&'static str> {
+    let listed = |name: &&str| *name == test || name.ends_with('/') && test.starts_with(name);
+    LISTED.iter().find(|row| row.1.iter().any(&listed)).map(|row| row.0)
+}
+
+/// Listed names that are no test of the suite.
+pub(crate) fn unknown(names: &[&str]) -> Vec<&'static str> {
+    let is_there =
+        |listed: &str| names.iter().any(|name| *name == listed || listed.ends_with('/') && name.starts_with(listed));
+    LISTED.iter().flat_map(|row| row.1).copied().filter(|listed| !is_there(listed)).collect()
+}

@@ -20,6 +20,7 @@ mod world;
 use anyhow::{Context, Result, bail};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
+use syscalls::Sysno;
 use table::Count;
 use tracer::{Fault, Point};
 use verbs::{VERBS, Verb};
@@ -124,7 +125,10 @@ fn every_call(
     // What a program's library does before the program begins is nobody's to make better.
     let own = calls.iter().filter(|point| point.process == 0);
     let begins = own.zip(start_up).take_while(|(call, other)| call == other).count();
-    let calls: Vec<_> = calls.into_iter().filter(|point| !start_up[..begins].contains(point)).collect();
+    let calls = calls.into_iter().filter(|point| !start_up[..begins].contains(point));
+    // The process that `create` leaves may come to its waiting for `start` before the command has ended, or after it. Either
+    // way that is no longer a part of the command.
+    let calls: Vec<_> = calls.filter(|point| point.process == 0 || point.call != Sysno::accept4).collect();
     let wanted = calls.iter().filter(|point| options.at.as_ref().is_none_or(|at| point.call.name() == at));
     let trials: Vec<_> = wanted.flat_map(|point| trial::faults_at(*point).map(|fault| (*point, fault))).collect();
     let share = options.most.map(|most| (most / (2 * VERBS.len())).max(1));

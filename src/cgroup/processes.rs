@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// How long processes may take to reach a place where they can be frozen. One in uninterruptible sleep cannot.
 const FREEZING: Duration = Duration::from_secs(10);
 
+/// How long to rely on being told of a change. The kernel puts a word off that comes within 10 ms of the last one, and when
+/// the cgroup is removed meanwhile, by an engine or by systemd, takes it back; of the removal itself it tells nobody.
+const TOLD: Duration = Duration::from_millis(100);
+
 impl Cgroup {
     /// Stops every process of the cgroup and of those below it, and waits until they have stopped. When they do not in
     /// time, or nobody can tell, they are set going again and that is the error.
@@ -100,15 +104,17 @@ impl Cgroup {
             Err(errno) => return Err(refused(errno)),
         };
         loop {
+            let over = Instant::now() >= deadline;
             match change::reread(file.as_fd()) {
                 Ok(events) if is_set(&events, key) == wanted => return Ok(true),
                 Ok(_) => {}
                 Err(Errno::ENODEV) => return Ok(!wanted),
                 Err(errno) => return Err(refused(errno)),
             }
-            if !change::wait(file.as_fd(), deadline).map_err(refused)? {
+            if over {
                 return Ok(false);
             }
+            change::wait(file.as_fd(), deadline.min(Instant::now() + TOLD)).map_err(refused)?;
         }
     }
 }

@@ -218,17 +218,19 @@ impl<'a> Building<'a> {
             Err(_) if root.of(&build.request.id).exists() => bail!(dir::TAKEN),
             foreseen => foreseen?,
         };
-        let mut new = NewContainer::claim(root, &build.request.id, &record, log)?;
-        build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
-        log.lap("claim the name");
+        let make = || {
+            log.lap("claim the name");
+            making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()
+        };
+        let (mut new, cgroup) = NewContainer::claim(root, &build.request.id, &record, log, make)?;
         let foreseen = record.cgroup.take();
-        let mut cgroup =
-            making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()?.flatten().map(Rc::new);
+        let mut cgroup = cgroup.flatten().map(Rc::new);
         if let Some(cgroup) = cgroup.clone() {
             record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
             new.on_failure("remove the cgroup", move || cgroup.unmake());
         }
         log.lap("make the cgroup");
+        build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
         let listener = (!build.runs).then(|| start_socket::listen(new.path())).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
         let refused = |errno| Err(launch::not_born(&path, errno));

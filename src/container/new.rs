@@ -23,11 +23,24 @@ pub(crate) struct NewContainer<'a> {
 impl<'a> NewContainer<'a> {
     /// Makes the state directory, which only one caller can, and writes the first record, so that from now on `state` can
     /// see the container and `delete --force` can clean up after a creator that was killed.
-    pub(crate) fn claim(root: &Root, id: &Id, record: &Record, log: &'a Log) -> anyhow::Result<Self> {
+    ///
+    /// Then makes what the record foresees, still with the lock: a deletion finds either nothing of it or all, and until it has
+    /// taken that away nobody else can claim the id, and take what was made here for something that was there before.
+    pub(crate) fn claim<T>(
+        root: &Root,
+        id: &Id,
+        record: &Record,
+        log: &'a Log,
+        make: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
         let dir = Dir::make(root, id)?;
         let new = NewContainer { dir, log, undo: Vec::new(), kept: false };
-        new.write(record)?;
-        Ok(new)
+        let made = {
+            let locked = new.lock()?;
+            locked.write(record)?;
+            make()?
+        };
+        Ok((new, made))
     }
 
     /// The state directory.
@@ -73,24 +86,24 @@ impl<'a> NewContainer<'a> {
         self.undo_all()
     }
 
+    /// Nobody deletes the container meanwhile: two that remove one cgroup stand in each other's way. Where somebody has, there
+    /// may be another container of this name by now, whose directory stays.
     fn undo_all(&mut self) -> bool {
+        let locked = self.dir.lock().context("cleaning up");
         for (what, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
             if let Err(error) = undo().with_context(|| format!("cleaning up: cannot {what}")) {
                 self.log.warning_of(&error);
             }
         }
-        self.remove().context("cleaning up").unwrap_or_else(|error| {
+        let removed = match locked {
+            Ok(Some(locked)) => locked.remove().context("cleaning up"),
+            Ok(None) => return false,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
             self.log.warning_of(&error);
-            true
-        })
-    }
-
-    /// Removes the directory, unless somebody else has: then another container may have it by now. Whether it was ours.
-    fn remove(&self) -> anyhow::Result<bool> {
-        match self.dir.lock()? {
-            Some(locked) => locked.remove().map(|()| true),
-            None => Ok(false),
         }
+        true
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making processes: clone3(2), and what a parent does with the child it got.
 
-use super::{Errno, Result, answer, shared};
+use super::{Errno, Result, answer, mapping};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -28,7 +28,7 @@ pub(crate) struct Sibling(&'static AtomicI32);
 impl Sibling {
     /// Before there is one.
     pub(crate) fn unborn() -> Result<Sibling> {
-        shared::zeros(1).map(|numbers| Sibling(&numbers[0]))
+        mapping::shared_zeros(1).map(|numbers| Sibling(&numbers[0]))
     }
 
     /// The maker: makes a sibling of its own, with the CLONE_NEW* `flags`.

@@ -2,7 +2,7 @@
 //!
 //! Knows numbers of slots, not what they stand for.
 
-use super::{Result, shared};
+use super::{Result, mapping};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Shared memory with a moment in each slot: nanoseconds of CLOCK_MONOTONIC as its writer sees it, which in a time
@@ -13,7 +13,7 @@ pub(crate) struct Board(&'static [AtomicU64]);
 impl Board {
     /// Slots without a moment.
     pub(crate) fn new(slots: usize) -> Result<Board> {
-        shared::zeros(slots).map(Board)
+        mapping::shared_zeros(slots).map(Board)
     }
 
     /// Writes down that it is now.

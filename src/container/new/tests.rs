@@ -30,6 +30,17 @@ fn record(id: &str) -> Record {
     Record { version: VERSION, id: id.to_owned(), creator: Some(Process::this().expect("this")), ..Record::default() }
 }
 
+/// A claim of the id that makes nothing.
+fn claimed<'a>(root: &Root, id: &Id, log: &'a Log) -> anyhow::Result<NewContainer<'a>> {
+    NewContainer::claim(root, id, &record(id.as_str()), log, || Ok(())).map(|(new, ())| new)
+}
+
+/// Whether somebody has the lock.
+fn is_locked(directory: &std::path::Path) -> bool {
+    let other = std::fs::File::open(directory).expect("is there");
+    matches!(other.try_lock(), Err(std::fs::TryLockError::WouldBlock))
+}
+
 fn mode(path: &std::path::Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).expect("exists").permissions().mode() & 0o7777
@@ -39,8 +50,8 @@ fn mode(path: &std::path::Path) -> u32 {
 fn a_claim_is_exclusive_and_dropping_it_leaves_nothing() {
     let (scratch, root) = Scratch::new("exclusive");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    let claim = NewContainer::claim(&root, &id, &record("web"), &log).expect("the first claim");
-    let second = NewContainer::claim(&root, &id, &record("web"), &log).err().expect("the second claim fails");
+    let claim = claimed(&root, &id, &log).expect("the first claim");
+    let second = claimed(&root, &id, &log).err().expect("the second claim fails");
     assert_eq!(second.to_string(), "container with given ID already exists");
     assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Creating);
     assert_eq!((mode(&scratch.0), mode(claim.path())), (0o700, 0o711));
@@ -53,7 +64,7 @@ fn a_claim_is_exclusive_and_dropping_it_leaves_nothing() {
 fn a_kept_claim_stays_and_delete_removes_it() {
     let (scratch, root) = Scratch::new("kept");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim").keep();
+    claimed(&root, &id, &log).expect("a claim").keep();
     // Its creator, this process, lives: it is being created.
     let refused = delete(&root, &id, false, &log).expect_err("refuses").to_string();
     assert_eq!(refused, "cannot delete container web that is not stopped: creating");
@@ -71,7 +82,7 @@ fn what_was_made_is_undone_newest_first_and_failures_do_not_stop_it() {
     let (_scratch, root) = Scratch::new("undo");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     let order = Rc::new(RefCell::new(Vec::new()));
-    let mut claim = NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim");
+    let mut claim = claimed(&root, &id, &log).expect("a claim");
     for name in ["first", "second", "third"] {
         let order = order.clone();
         claim.on_failure(name, move || {
@@ -85,12 +96,42 @@ fn what_was_made_is_undone_newest_first_and_failures_do_not_stop_it() {
 }
 
 #[test]
+fn nobody_deletes_what_is_being_undone() {
+    let (_scratch, root) = Scratch::new("undo-locked");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let mut claim = claimed(&root, &id, &log).expect("a claim");
+    let (directory, refused) = (claim.path().to_owned(), Rc::new(RefCell::new(false)));
+    let seen = refused.clone();
+    claim.on_failure("look", move || {
+        *seen.borrow_mut() = is_locked(&directory);
+        Ok(())
+    });
+    drop(claim);
+    assert!(*refused.borrow());
+}
+
+#[test]
+fn nobody_deletes_while_what_the_record_foresees_is_being_made() {
+    let (scratch, root) = Scratch::new("make-locked");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let directory = scratch.0.join("web");
+    let make = || Ok((directory.join("state.json").exists(), is_locked(&directory)));
+    let (new, seen) = NewContainer::claim(&root, &id, &record("web"), &log, make).expect("a claim");
+    assert_eq!(seen, (true, true));
+    assert!(!is_locked(new.path()));
+    let fails = || -> anyhow::Result<()> { anyhow::bail!("no room") };
+    drop(new);
+    assert!(NewContainer::claim(&root, &id, &record("web"), &log, fails).is_err());
+    assert!(!directory.exists());
+}
+
+#[test]
 fn a_claim_that_was_deleted_neither_writes_to_nor_removes_its_successor() {
     let (_scratch, root) = Scratch::new("successor");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    let old = NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim");
+    let old = claimed(&root, &id, &log).expect("a claim");
     delete(&root, &id, true, &log).expect("force");
-    let new = NewContainer::claim(&root, &id, &record("web"), &log).expect("the id is free");
+    let new = claimed(&root, &id, &log).expect("the id is free");
     let error = old.write(&record("web")).expect_err("is over").to_string();
     assert_eq!(error, "the container was deleted while it was being created");
     let error = old.prepare(&record("web"), b"old").expect_err("is over").to_string();
@@ -105,7 +146,7 @@ fn a_claim_that_was_deleted_neither_writes_to_nor_removes_its_successor() {
 fn what_is_prepared_counts_when_it_is_settled() {
     let (_scratch, root) = Scratch::new("settled");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
-    let claim = NewContainer::claim(&root, &id, &record("web"), &log).expect("a claim");
+    let claim = claimed(&root, &id, &log).expect("a claim");
     let stands = Record { creator: None, init: Some(Process::this().expect("this")), ..record("web") };
     claim.prepare(&stands, b"{}").expect("prepares");
     assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Creating);
@@ -132,7 +173,7 @@ fn a_broken_record_is_told_with_its_place_and_does_not_hide_the_others() {
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     std::fs::create_dir_all(scratch.0.join("web")).expect("a directory");
     std::fs::write(scratch.0.join("web/state.json"), "{\"version\":1,\n\"id\":7}").expect("a file");
-    NewContainer::claim(&root, &Id::new("good").expect("an id"), &record("good"), &log).expect("a claim").keep();
+    claimed(&root, &Id::new("good").expect("an id"), &log).expect("a claim").keep();
     let error = format!("{:#}", Container::find(&root, &id).expect_err("is broken"));
     assert!(
         error.contains("web/state.json: invalid type: integer `7`, expected a string at line 2 column 6"),

@@ -1,4 +1,4 @@
-//! Memory that a process and the children it makes have in common.
+//! Mappings that a process and the children it makes have in common.
 //!
 //! Knows neither what is written there nor by whom.
 
@@ -11,7 +11,7 @@ impl Number for AtomicI32 {}
 impl Number for AtomicU64 {}
 
 /// `count` zeros, shared with every child made from now on. They live as long as the process, so this is for what is made once.
-pub(crate) fn zeros<T: Number>(count: usize) -> Result<&'static [T]> {
+pub(crate) fn shared_zeros<T: Number>(count: usize) -> Result<&'static [T]> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
     let length = count.max(1) * size_of::<T>();
     // SAFETY: nothing of ours is touched, because the new mapping is at an address of the kernel's choice.

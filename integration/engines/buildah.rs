@@ -129,9 +129,10 @@ fn input(e: &Engine) {
     assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
 }
 
+/// Before the program's own words the runtime may have some: old versions ask for ambient capabilities that cannot be had.
 fn apart(e: &Engine) {
     let said = from(e).sh(&[], "echo out; echo err >&2").ok();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+    assert!(said.out == "out\n" && said.err.ends_with("err\n") && !said.err.contains("out\n"), "{said:?}");
 }
 
 /// Buildah passes on the size that it finds, and no later one.

@@ -10,6 +10,7 @@ use super::{
     streams::{BURST, FITTING, all_came, fits},
 };
 use crate::{bundle::need_controller, call::Output};
+use std::net::Ipv4Addr;
 
 pub(crate) const CHECKS: &[Check] = &[
     ("life cycle", "exit codes", exit_codes),
@@ -196,8 +197,11 @@ fn bridge(e: &Engine) {
     let (working, asking) = (from(e), from(e));
     let script = "ip -o -4 address show scope global | awk '{ print $4 }' | cut -d / -f 1 | tee /address; exec nc -l -p 80 </address";
     let server = e.prepare(&["run", &working.1, "sh", "-c", script]).spawn();
-    until("its address", || server.text().contains('\n'));
-    let address = server.text().trim().to_owned();
+    // A warning of the runtime's may come before it.
+    let told =
+        || server.text().split_inclusive('\n').find_map(|line| line.strip_suffix('\n')?.parse::<Ipv4Addr>().ok());
+    until("its address", || told().is_some());
+    let address = told().unwrap().to_string();
     let script = format!("until nc {address} 80 </dev/null | grep .; do sleep 1; done");
     assert_eq!(e.call(&["run", &asking.1, "sh", "-c", &script]).ok().line(), address);
     server.finish_within(left()).ok();

@@ -9,7 +9,7 @@ use super::{
     security,
     streams::{BURST, FITTING, all_came, fits},
 };
-use crate::{bundle::need_controller, call::Output};
+use crate::{bundle::need_controller, call::Output, trial::skip};
 use std::net::Ipv4Addr;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -224,7 +224,13 @@ fn seccomp_file(e: &Engine) {
 }
 
 fn no_new_privileges(e: &Engine) {
-    assert_eq!(status(&with(e, &["--security-opt", "no-new-privileges"]), "NoNewPrivs"), "1");
+    let name = fresh("working");
+    let said = e.call(&["from", "--name", &name, "--security-opt", "no-new-privileges", IMAGE]);
+    if said.err.contains("not supported") {
+        skip("this Buildah has no such option");
+    }
+    said.ok();
+    assert_eq!(status(&Working(e, name), "NoNewPrivs"), "1");
     assert_eq!(status(&from(e), "NoNewPrivs"), "0");
 }
 
@@ -234,6 +240,11 @@ fn masked(e: &Engine) {
 }
 
 fn mapped(e: &Engine) {
+    let version = e.call(&["--version"]).ok().out;
+    let minor = version.split("version 1.").nth(1).and_then(|text| text.split('.').next()?.parse::<u32>().ok());
+    if minor.is_some_and(|minor| minor <= 28) {
+        skip("Buildah 1.28 binds a file where a mapped root may make none, whatever the runtime");
+    }
     let flags = ["--userns-uid-map", "0:1000000:65536", "--userns-gid-map", "0:1000000:65536"];
     security::mapped(&with(e, &flags).sh(&[], security::MAPPED).ok(), "65536");
 }

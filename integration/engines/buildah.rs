@@ -9,7 +9,8 @@ use super::{
     security,
     streams::{BURST, FITTING, all_came, fits},
 };
-use crate::{bundle::need_controller, call::Output};
+use crate::{bundle::need_controller, call::Output, trial::skip};
+use std::net::Ipv4Addr;
 
 pub(crate) const CHECKS: &[Check] = &[
     ("life cycle", "exit codes", exit_codes),
@@ -129,9 +130,10 @@ fn input(e: &Engine) {
     assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
 }
 
+/// Before the program's own words the runtime may have some: old versions ask for ambient capabilities that cannot be had.
 fn apart(e: &Engine) {
     let said = from(e).sh(&[], "echo out; echo err >&2").ok();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+    assert!(said.out == "out\n" && said.err.ends_with("err\n") && !said.err.contains("out\n"), "{said:?}");
 }
 
 /// Buildah passes on the size that it finds, and no later one.
@@ -195,8 +197,11 @@ fn bridge(e: &Engine) {
     let (working, asking) = (from(e), from(e));
     let script = "ip -o -4 address show scope global | awk '{ print $4 }' | cut -d / -f 1 | tee /address; exec nc -l -p 80 </address";
     let server = e.prepare(&["run", &working.1, "sh", "-c", script]).spawn();
-    until("its address", || server.text().contains('\n'));
-    let address = server.text().trim().to_owned();
+    // A warning of the runtime's may come before it.
+    let told =
+        || server.text().split_inclusive('\n').find_map(|line| line.strip_suffix('\n')?.parse::<Ipv4Addr>().ok());
+    until("its address", || told().is_some());
+    let address = told().unwrap().to_string();
     let script = format!("until nc {address} 80 </dev/null | grep .; do sleep 1; done");
     assert_eq!(e.call(&["run", &asking.1, "sh", "-c", &script]).ok().line(), address);
     server.finish_within(left()).ok();
@@ -219,7 +224,13 @@ fn seccomp_file(e: &Engine) {
 }
 
 fn no_new_privileges(e: &Engine) {
-    assert_eq!(status(&with(e, &["--security-opt", "no-new-privileges"]), "NoNewPrivs"), "1");
+    let name = fresh("working");
+    let said = e.call(&["from", "--name", &name, "--security-opt", "no-new-privileges", IMAGE]);
+    if said.err.contains("not supported") {
+        skip("this Buildah has no such option");
+    }
+    said.ok();
+    assert_eq!(status(&Working(e, name), "NoNewPrivs"), "1");
     assert_eq!(status(&from(e), "NoNewPrivs"), "0");
 }
 
@@ -229,6 +240,11 @@ fn masked(e: &Engine) {
 }
 
 fn mapped(e: &Engine) {
+    let version = e.call(&["--version"]).ok().out;
+    let minor = version.split("version 1.").nth(1).and_then(|text| text.split('.').next()?.parse::<u32>().ok());
+    if minor.is_some_and(|minor| minor <= 28) {
+        skip("Buildah 1.28 binds a file where a mapped root may make none, whatever the runtime");
+    }
     let flags = ["--userns-uid-map", "0:1000000:65536", "--userns-gid-map", "0:1000000:65536"];
     security::mapped(&with(e, &flags).sh(&[], security::MAPPED).ok(), "65536");
 }

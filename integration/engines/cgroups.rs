@@ -46,11 +46,7 @@ pub(super) fn cover() -> io::Result<Option<Own>> {
     }
     enable();
     let outer = File::open(CGROUPS)?;
-    // Pids begin anew in each run's namespace; those are told apart by their numbers.
-    let namespace = fs::read_link("/proc/self/ns/mnt")?;
-    let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-    let dir = Path::new(&format!("/proc/self/fd/{}", outer.as_raw_fd())).join(format!("davit-engines-{number}"));
-    fs::create_dir(&dir)?;
+    let dir = fresh_dir(&Path::new("/proc/self/fd").join(outer.as_raw_fd().to_string()))?;
     let back = File::options().write(true).open(Path::new(CGROUPS).join("cgroup.procs"))?;
     let own = Own { back, dir, _outer: outer };
     fs::write(own.dir.join("cgroup.procs"), "0")?;
@@ -64,6 +60,18 @@ pub(super) fn cover() -> io::Result<Option<Own>> {
     fs::write(init.join("cgroup.procs"), "0")?;
     enable();
     Ok(Some(own))
+}
+
+/// A directory that nobody has: other runs may be there, or what is left of those that were killed.
+fn fresh_dir(parent: &Path) -> io::Result<PathBuf> {
+    let mut number = 0;
+    loop {
+        let dir = parent.join(format!("davit-engines-{number}"));
+        match fs::create_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return made.map(|()| dir),
+        }
+    }
 }
 
 /// Every controller that can be had below, each for itself: what cannot be had, the checks that need it will skip.

@@ -38,8 +38,9 @@ impl Census {
         }
         for line in fs::read_to_string("/proc/self/mountinfo").unwrap().lines() {
             let path = line.split(' ').nth(4).unwrap_or_default();
-            // Docker's name for the host's network: it stays when the daemon has ended, whatever runtime there was.
-            if !path.ends_with("/exec/netns/default") {
+            // What the engines themselves keep, whatever runtime there was: Docker's name for the host's network, and the directory
+            // that Podman has its networks in.
+            if !path.ends_with("/exec/netns/default") && path != "/run/netns" {
                 all.insert(format!("mount {path}"));
             }
         }

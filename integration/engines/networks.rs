@@ -36,8 +36,8 @@ fn default_bridge(e: &Engine) -> &'static str {
 }
 
 const SERVER: &str = "echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp";
-/// Asks until it is answered: the server may still be starting.
-const ASK: &str = "until wget -q -O - http://$SERVER/; do sleep 1; done";
+/// Asks until it is answered: the server may still be starting, and Docker's proxy takes calls before it.
+const ASK: &str = "until wget -q -O - http://$SERVER/ | grep .; do sleep 1; done";
 
 fn bridge(e: &Engine) {
     let network = default_bridge(e);

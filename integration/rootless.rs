@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_terminals_group_that_is_not_mapped_is_told,
         scattered_processes_are_warned_of,
         rootless_overrules_what_is_found_out,
+        a_created_process_is_for_its_user_alone,
         a_pid_namespace_is_joined_in_an_outer_user_namespace,
         no_user_namespace_is_refused,
         owners_that_are_not_mapped_are_refused,
@@ -246,15 +247,7 @@ fn a_terminals_group_that_is_not_mapped_is_told() {
 }
 
 fn scattered_processes_are_warned_of() {
-    let user = User::new("id -u", |c| {
-        c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "pid");
-        let mounts = c["mounts"].as_array_mut().unwrap();
-        for mount in mounts {
-            if mount["type"] == "proc" {
-                *mount = json!({"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]});
-            }
-        }
-    });
+    let user = User::new("id -u", sees_the_hosts_processes);
     let said = user.davit(&["--cgroup-manager=disabled", "run", &user.id]).ok();
     said.says("neither a pid namespace nor a cgroup of its own");
     assert!(!User::new("id", |_| ()).davit(&["--cgroup-manager=disabled", "run", "x"]).ok().err.contains("neither"));
@@ -274,6 +267,35 @@ fn rootless_overrules_what_is_found_out() {
     user.davit(&["--rootless=perhaps", "run", &user.id])
         .fails()
         .says("invalid rootless: perhaps (true, false or auto)");
+}
+
+/// The container's process is visible to its user while it is created. Another container of that user's has the same id
+/// outside, and sees the process where it shares the pid namespace, but may not look into it.
+fn a_created_process_is_for_its_user_alone() {
+    let created = User::new("exec sleep 1000", |_| ());
+    created.davit(&["create", &created.id]).ok();
+    let state: Value = serde_json::from_str(&created.davit(&["state", &created.id]).ok().out).unwrap();
+    let process = format!("/proc/{}", state["pid"]);
+    let script = format!(
+        "readlink {process}/exe || true; readlink {process}/fd/0 || true; cat {process}/environ {process}/maps"
+    );
+    let said = created.call(&["sh", "-c", &script]).ok();
+    assert!(said.out.contains("davit") && said.out.contains("[vdso]") && said.err.is_empty(), "{said:?}");
+    let neighbour = User::new(&format!("id -u; stat -c %u {process}; {script} || true"), sees_the_hosts_processes);
+    let said = neighbour.davit(&["--cgroup-manager=disabled", "run", &neighbour.id]).ok();
+    assert_eq!(said.out, "0\n0\n", "it is root, and so is that process as it sees it");
+    assert_eq!(said.err.matches("Permission denied").count(), 2, "{said:?}");
+    created.davit(&["delete", "--force", &created.id]).ok();
+}
+
+/// Without a pid namespace of its own, and with the host's procfs.
+fn sees_the_hosts_processes(config: &mut Value) {
+    config["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "pid");
+    for mount in config["mounts"].as_array_mut().unwrap() {
+        if mount["type"] == "proc" {
+            *mount = json!({"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]});
+        }
+    }
 }
 
 fn a_pid_namespace_is_joined_in_an_outer_user_namespace() {

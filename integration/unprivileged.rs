@@ -59,7 +59,6 @@ const LISTED: &[(&str, &[&str])] = &[
             "contract::buildkit_cancels_a_step",
             "contract::buildkit_execs_in_the_foreground",
             "contract::buildkit_keeps_and_deletes",
-            "contract::buildkit_passes_signals",
             "contract::buildkit_runs_in_the_foreground",
             "contract::exec-terminal/podman 4",
             "contract::exec-terminal/podman 5",

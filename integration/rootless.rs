@@ -37,6 +37,7 @@ pub(crate) fn tests() -> Vec<Test> {
         sysfs_of_an_own_network,
         a_limit_without_a_cgroup_is_refused,
         root_of_an_outer_user_namespace,
+        a_container_in_a_container,
         podmans_shape_in_an_outer_user_namespace,
         rootlesskits_shape,
     ]
@@ -382,6 +383,39 @@ fn root_of_an_outer_user_namespace() {
     });
     let said = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
     assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
+}
+
+/// The runtime as root of a container that an ordinary user runs, with a container of its own in it.
+fn a_container_in_a_container() {
+    let user = User::new("exec /bundle/runtime --root /tmp/state run --bundle /bundle/run/inner inner", |c| {
+        c["root"]["readonly"] = json!(false);
+        // The kernel lets nobody mount a procfs who sees but a covered one.
+        for list in ["maskedPaths", "readonlyPaths"] {
+            c["linux"].as_object_mut().unwrap().remove(list);
+        }
+        // Without these, ids of the outer namespace cannot be mapped, its root least of all (user_namespaces(7)).
+        for set in ["bounding", "effective", "permitted"] {
+            let held = c["process"]["capabilities"][set].as_array_mut().unwrap();
+            held.extend(["CAP_SETUID", "CAP_SETGID", "CAP_SETFCAP"].map(|name| json!(name)));
+        }
+    });
+    let file = user.dir.join("config.json");
+    let mut outer: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut inner = outer.clone();
+    inner["process"]["args"] = json!(["sh", "-c", "id -u; echo pid $$; cat /proc/self/uid_map; hostname"]);
+    inner["hostname"] = json!("inner");
+    inner["root"]["path"] = json!("/bundle/rootfs");
+    for map in ["uidMappings", "gidMappings"] {
+        inner["linux"][map][0]["hostID"] = json!(0);
+    }
+    let bind = json!({"destination": "/bundle", "type": "bind", "source": user.dir, "options": ["rbind"]});
+    outer["mounts"].as_array_mut().unwrap().push(bind);
+    fs::write(&file, outer.to_string()).unwrap();
+    fs::create_dir(user.dir.join("run/inner")).unwrap();
+    fs::write(user.dir.join("run/inner/config.json"), inner.to_string()).unwrap();
+    std::os::unix::fs::symlink("busybox", user.dir.join("rootfs/bin/hostname")).unwrap();
+    let said = user.run().ok();
+    assert_eq!(said.out.split_whitespace().collect::<Vec<_>>(), ["0", "pid", "1", "0", "0", "1", "inner"], "{said:?}");
 }
 
 /// As Podman does without root: the runtime is root of a user namespace with ranges, and the container has none of its own.

@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_terminals_group_that_is_not_mapped_is_told,
         scattered_processes_are_warned_of,
         rootless_overrules_what_is_found_out,
+        a_created_process_is_for_its_user_alone,
         a_pid_namespace_is_joined_in_an_outer_user_namespace,
         no_user_namespace_is_refused,
         owners_that_are_not_mapped_are_refused,
@@ -36,6 +37,7 @@ pub(crate) fn tests() -> Vec<Test> {
         sysfs_of_an_own_network,
         a_limit_without_a_cgroup_is_refused,
         root_of_an_outer_user_namespace,
+        a_container_in_a_container,
         podmans_shape_in_an_outer_user_namespace,
         rootlesskits_shape,
     ]
@@ -246,15 +248,7 @@ fn a_terminals_group_that_is_not_mapped_is_told() {
 }
 
 fn scattered_processes_are_warned_of() {
-    let user = User::new("id -u", |c| {
-        c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "pid");
-        let mounts = c["mounts"].as_array_mut().unwrap();
-        for mount in mounts {
-            if mount["type"] == "proc" {
-                *mount = json!({"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]});
-            }
-        }
-    });
+    let user = User::new("id -u", sees_the_hosts_processes);
     let said = user.davit(&["--cgroup-manager=disabled", "run", &user.id]).ok();
     said.says("neither a pid namespace nor a cgroup of its own");
     assert!(!User::new("id", |_| ()).davit(&["--cgroup-manager=disabled", "run", "x"]).ok().err.contains("neither"));
@@ -274,6 +268,35 @@ fn rootless_overrules_what_is_found_out() {
     user.davit(&["--rootless=perhaps", "run", &user.id])
         .fails()
         .says("invalid rootless: perhaps (true, false or auto)");
+}
+
+/// The container's process is visible to its user while it is created. Another container of that user's has the same id
+/// outside, and sees the process where it shares the pid namespace, but may not look into it.
+fn a_created_process_is_for_its_user_alone() {
+    let created = User::new("exec sleep 1000", |_| ());
+    created.davit(&["create", &created.id]).ok();
+    let state: Value = serde_json::from_str(&created.davit(&["state", &created.id]).ok().out).unwrap();
+    let process = format!("/proc/{}", state["pid"]);
+    let script = format!(
+        "readlink {process}/exe || true; readlink {process}/fd/0 || true; cat {process}/environ {process}/maps"
+    );
+    let said = created.call(&["sh", "-c", &script]).ok();
+    assert!(said.out.contains("davit") && said.out.contains("[vdso]") && said.err.is_empty(), "{said:?}");
+    let neighbour = User::new(&format!("id -u; stat -c %u {process}; {script} || true"), sees_the_hosts_processes);
+    let said = neighbour.davit(&["--cgroup-manager=disabled", "run", &neighbour.id]).ok();
+    assert_eq!(said.out, "0\n0\n", "it is root, and so is that process as it sees it");
+    assert_eq!(said.err.matches("Permission denied").count(), 2, "{said:?}");
+    created.davit(&["delete", "--force", &created.id]).ok();
+}
+
+/// Without a pid namespace of its own, and with the host's procfs.
+fn sees_the_hosts_processes(config: &mut Value) {
+    config["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "pid");
+    for mount in config["mounts"].as_array_mut().unwrap() {
+        if mount["type"] == "proc" {
+            *mount = json!({"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]});
+        }
+    }
 }
 
 fn a_pid_namespace_is_joined_in_an_outer_user_namespace() {
@@ -360,6 +383,39 @@ fn root_of_an_outer_user_namespace() {
     });
     let said = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
     assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
+}
+
+/// The runtime as root of a container that an ordinary user runs, with a container of its own in it.
+fn a_container_in_a_container() {
+    let user = User::new("exec /bundle/runtime --root /tmp/state run --bundle /bundle/run/inner inner", |c| {
+        c["root"]["readonly"] = json!(false);
+        // The kernel lets nobody mount a procfs who sees but a covered one.
+        for list in ["maskedPaths", "readonlyPaths"] {
+            c["linux"].as_object_mut().unwrap().remove(list);
+        }
+        // Without these, ids of the outer namespace cannot be mapped, its root least of all (user_namespaces(7)).
+        for set in ["bounding", "effective", "permitted"] {
+            let held = c["process"]["capabilities"][set].as_array_mut().unwrap();
+            held.extend(["CAP_SETUID", "CAP_SETGID", "CAP_SETFCAP"].map(|name| json!(name)));
+        }
+    });
+    let file = user.dir.join("config.json");
+    let mut outer: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut inner = outer.clone();
+    inner["process"]["args"] = json!(["sh", "-c", "id -u; echo pid $$; cat /proc/self/uid_map; hostname"]);
+    inner["hostname"] = json!("inner");
+    inner["root"]["path"] = json!("/bundle/rootfs");
+    for map in ["uidMappings", "gidMappings"] {
+        inner["linux"][map][0]["hostID"] = json!(0);
+    }
+    let bind = json!({"destination": "/bundle", "type": "bind", "source": user.dir, "options": ["rbind"]});
+    outer["mounts"].as_array_mut().unwrap().push(bind);
+    fs::write(&file, outer.to_string()).unwrap();
+    fs::create_dir(user.dir.join("run/inner")).unwrap();
+    fs::write(user.dir.join("run/inner/config.json"), inner.to_string()).unwrap();
+    std::os::unix::fs::symlink("busybox", user.dir.join("rootfs/bin/hostname")).unwrap();
+    let said = user.run().ok();
+    assert_eq!(said.out.split_whitespace().collect::<Vec<_>>(), ["0", "pid", "1", "0", "0", "1", "inner"], "{said:?}");
 }
 
 /// As Podman does without root: the runtime is root of a user namespace with ranges, and the container has none of its own.

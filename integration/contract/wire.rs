@@ -160,6 +160,9 @@ impl Drop for Wire<'_> {
 
 impl<'a> Wire<'a> {
     pub(super) fn new(engine: &'a Engine, c: Container) -> Self {
+        if *AS_USER && *BY_SYSTEMD {
+            skip("the environment that this engine leaves as root names no bus of a user's");
+        }
         c.write();
         let process = &c.config["process"];
         let mut process: Value = process.clone();
@@ -181,9 +184,6 @@ impl<'a> Wire<'a> {
 
     /// The same, of another program.
     pub(super) fn call_of(&self, program: &str, global: &str, verb: &str) -> Call {
-        if *AS_USER && *BY_SYSTEMD {
-            skip("the environment that this engine leaves as root names no bus of a user's");
-        }
         let (bundle, state) = (self.c.dir.to_str().unwrap(), self.c.state_dir());
         let mut words: Vec<String> = vec!["/usr/bin/env".into(), "-i".into()];
         words.extend(self.engine.environment.iter().map(|&word| word.to_owned()));

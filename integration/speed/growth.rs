@@ -6,6 +6,7 @@ use super::floor::Floor;
 use super::table::Row;
 use super::{FLOORS, Options, Runtime, Spawner, able};
 use anyhow::{Context, Result};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -152,7 +153,10 @@ fn at_once(spawner: &Spawner, runtime: &Runtime<'_>) -> Result<Duration> {
 }
 
 fn delete_all(runtime: &Runtime<'_>, ids: &[String]) -> Result<()> {
-    ids.iter().try_for_each(|id| runtime.command(&["delete", "--force", id]).map(drop))
+    let deleted = ids.iter().try_for_each(|id| runtime.command(&["delete", "--force", id]).map(drop));
+    // Their processes have fallen to the driver, and dead ones that nobody waits for slow down what looks through /proc.
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    deleted
 }
 
 /// Commands for one container while a thousand others live. The floor is that beside those of the first runtime.

@@ -7,6 +7,7 @@
 mod explain;
 mod idmap;
 mod lend;
+mod stage;
 
 use crate::channel::{Channel, Message};
 use crate::init::{self, ContainerHooks, Given};
@@ -18,7 +19,7 @@ use crate::sys::clone::{self, Sibling, Side};
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
 use crate::sys::{Errno, limits, namespace, path, process, socket};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -106,7 +107,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     let namespaces = &plan.namespaces;
     if namespaces.staged {
-        return launch_staged(plan, given, (kit.cgroup, kit.other_cgroup), own, mount);
+        return stage::launch(plan, given, (kit.cgroup, kit.other_cgroup), own, mount);
     }
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
     let (pid, pidfd) = match born(namespaces, namespaces.clone_flags(), (kit.cgroup, kit.other_cgroup))? {
@@ -122,76 +123,6 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     drop(given);
     entered.leave()?;
     Ok(child)
-}
-
-/// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
-/// Namespaces made there belong to that user namespace.
-fn launch_staged(
-    plan: &Plan,
-    given: Given,
-    cgroups: Cgroups<'_>,
-    own: Channel,
-    mount: Option<OwnedFd>,
-) -> Result<Child> {
-    let joins = plan.lent.contains(&Lent::Process);
-    let stage = match born(&plan.namespaces, 0, cgroups)? {
-        Side::Child => {
-            // As above; what it makes inherits what it has.
-            drop((own, mount));
-            // Joining a process is a step of the plan: what comes before it is done by the stage itself.
-            if joins { init::perform(plan, given) } else { stage(plan, given) }
-        }
-        Side::Parent { pid, .. } => pid,
-    };
-    let (board, sibling) = (given.board.clone(), given.sibling);
-    drop(given);
-    // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
-    let status = clone::wait(stage).context("wait for the stage")?;
-    match sibling.and_then(Sibling::pid) {
-        Some(pid) => {
-            let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
-            idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
-            child.go_on()?;
-            Ok(child)
-        }
-        None => match own.next()? {
-            Message::Failed(failure) => Err(explain::failure(plan, &failure)),
-            _ => bail!("the stage that joins the container's namespaces ended with status {status}"),
-        },
-    }
-}
-
-fn stage(plan: &Plan, given: Given) -> ! {
-    let made = || -> Result<Side, Errno> {
-        for wanted in [libc::CLONE_NEWUSER as u64, PID] {
-            for (lent, fd) in plan.lent.iter().zip(&given.lent) {
-                if matches!(lent, Lent::Namespace { kind, .. } if *kind == wanted) {
-                    namespace::setns(fd.as_fd(), wanted)?;
-                }
-            }
-        }
-        if let Some(offsets) = &plan.namespaces.time_offsets {
-            namespace::unshare(TIME)?;
-            let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
-            path::write(file.as_fd(), offsets.as_bytes())?;
-        }
-        given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
-    };
-    match made() {
-        Ok(Side::Child) => match given.channel.await_go() {
-            Ok(()) => init::perform(plan, given),
-            // The parent is gone.
-            Err(_) => clone::exit_now(1),
-        },
-        Ok(Side::Parent { .. }) => clone::exit_now(0),
-        Err(errno) => {
-            let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
-            let part = crate::channel::Part::Source;
-            given.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
-            clone::exit_now(1)
-        }
-    }
 }
 
 /// Namespaces that this process enters on behalf of the child to come, and leaves again, so that a hook it runs later is

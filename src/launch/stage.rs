@@ -1,0 +1,85 @@
+//! The stage: a first child that joins what its maker must not be in, and makes the container's process from inside.
+//!
+//! Owns how the parent comes to know that process, which is the stage's sibling and so the parent's own child. What the process
+//! then does is the plan's.
+
+use super::{Cgroups, Child, born, explain, idmap};
+use crate::channel::{Channel, Message};
+use crate::init::{self, Given};
+use crate::plan::act::Act;
+use crate::plan::namespaces::{PID, TIME};
+use crate::plan::{Lent, Plan};
+use crate::sys::clone::{self, Sibling, Side};
+use crate::sys::{Errno, namespace, path, process};
+use anyhow::{Context, Result, bail};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
+/// Namespaces made there belong to that user namespace.
+pub(super) fn launch(
+    plan: &Plan,
+    given: Given,
+    cgroups: Cgroups<'_>,
+    own: Channel,
+    mount: Option<OwnedFd>,
+) -> Result<Child> {
+    let joins = plan.lent.contains(&Lent::Process);
+    let stage = match born(&plan.namespaces, 0, cgroups)? {
+        Side::Child => {
+            // What is the parent's alone, as in `super::launch`: what the stage makes inherits what it has.
+            drop((own, mount));
+            // Joining a process is a step of the plan: what comes before it is done by the stage itself.
+            if joins { init::perform(plan, given) } else { stage(plan, given) }
+        }
+        Side::Parent { pid, .. } => pid,
+    };
+    let (board, sibling) = (given.board.clone(), given.sibling);
+    drop(given);
+    // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
+    let status = clone::wait(stage).context("wait for the stage")?;
+    match sibling.and_then(Sibling::pid) {
+        Some(pid) => {
+            let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
+            let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
+            idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
+            child.go_on()?;
+            Ok(child)
+        }
+        None => match own.next()? {
+            Message::Failed(failure) => Err(explain::failure(plan, &failure)),
+            _ => bail!("the stage that joins the container's namespaces ended with status {status}"),
+        },
+    }
+}
+
+fn stage(plan: &Plan, given: Given) -> ! {
+    let made = || -> Result<Side, Errno> {
+        for wanted in [libc::CLONE_NEWUSER as u64, PID] {
+            for (lent, fd) in plan.lent.iter().zip(&given.lent) {
+                if matches!(lent, Lent::Namespace { kind, .. } if *kind == wanted) {
+                    namespace::setns(fd.as_fd(), wanted)?;
+                }
+            }
+        }
+        if let Some(offsets) = &plan.namespaces.time_offsets {
+            namespace::unshare(TIME)?;
+            let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
+            path::write(file.as_fd(), offsets.as_bytes())?;
+        }
+        given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
+    };
+    match made() {
+        Ok(Side::Child) => match given.channel.await_go() {
+            Ok(()) => init::perform(plan, given),
+            // The parent is gone.
+            Err(_) => clone::exit_now(1),
+        },
+        Ok(Side::Parent { .. }) => clone::exit_now(0),
+        Err(errno) => {
+            let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
+            let part = crate::channel::Part::Source;
+            given.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
+            clone::exit_now(1)
+        }
+    }
+}

@@ -38,6 +38,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_limit_without_a_cgroup_is_refused,
         root_of_an_outer_user_namespace,
         a_container_in_a_container,
+        without_a_hierarchy_in_sight,
         podmans_shape_in_an_outer_user_namespace,
         rootlesskits_shape,
     ]
@@ -383,6 +384,24 @@ fn root_of_an_outer_user_namespace() {
     });
     let said = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
     assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
+}
+
+/// Inside of an outer container there may be no hierarchy to be seen at all.
+fn without_a_hierarchy_in_sight() {
+    let run = |edit: fn(&mut Value)| {
+        let user = User::new("cat /proc/self/uid_map", |c| {
+            c["linux"]["uidMappings"][0]["hostID"] = json!(0);
+            c["linux"]["gidMappings"][0]["hostID"] = json!(0);
+            edit(c);
+        });
+        let script = format!("mount -t tmpfs none /sys/fs/cgroup && exec ./runtime run {}", user.id);
+        user.call(&["unshare", "-Urm", "sh", "-c", &script])
+    };
+    assert_eq!(run(|_| ()).ok().out.split_whitespace().collect::<Vec<_>>(), ["0", "0", "1"]);
+    run(|c| c["linux"]["resources"]["pids"] = json!({"limit": 5}))
+        .fails()
+        .says("/linux/resources/pids/limit")
+        .says("this host has no pids controller on cgroup v2");
 }
 
 /// The runtime as root of a container that an ordinary user runs, with a container of its own in it.

@@ -135,7 +135,7 @@ fn go_runc_lists_and_asks_for_stats() {
     assert_eq!((&found["pid"], &found["status"]), (&json!(pid), &json!("running")));
     // crun's takes no words for ps.
     if runtime_has("ps") && runtime_name() != "crun" {
-        let table = wire.plain("ps --format table {id} -o pid,args").ok().silent().out;
+        let table = wire.plain("ps --format table {id} -eo pid,args").ok().silent().out;
         assert!(table.lines().any(|line| line.split_whitespace().next() == Some(&pid.to_string())), "{table}");
     }
     if runtime_has("events") {

@@ -29,12 +29,19 @@ pub(crate) struct Layout {
 impl Layout {
     /// Finds the hierarchy. An error when this host has none mounted where engines and systemd expect it.
     pub(crate) fn probe() -> Result<Layout> {
-        for (mount_point, hybrid) in [(UNIFIED, false), (HYBRID, true)] {
-            if beneath::is_cgroup2(Path::new(mount_point)).unwrap_or(false) {
-                return Layout::at(Path::new(mount_point), hybrid);
-            }
+        match Layout::find()? {
+            Some(layout) => Ok(layout),
+            None => bail!(
+                "no cgroup v2 hierarchy is mounted on {UNIFIED} or {HYBRID}; mount one: mount -t cgroup2 none {UNIFIED}"
+            ),
         }
-        bail!("no cgroup v2 hierarchy is mounted on {UNIFIED} or {HYBRID}; mount one: mount -t cgroup2 none {UNIFIED}")
+    }
+
+    /// As [`Layout::probe`], for who can do without.
+    pub(crate) fn find() -> Result<Option<Layout>> {
+        let mounted = |at: &str| beneath::is_cgroup2(Path::new(at)).unwrap_or(false);
+        let found = [(UNIFIED, false), (HYBRID, true)].into_iter().find(|(mount_point, _)| mounted(mount_point));
+        found.map(|(mount_point, hybrid)| Layout::at(Path::new(mount_point), hybrid)).transpose()
     }
 
     /// The hierarchy whose root is the directory `mount_point`.

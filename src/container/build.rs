@@ -46,6 +46,8 @@ pub(super) struct Build {
     place: Option<Place>,
     layout: Option<Layout>,
     runs: bool,
+    /// The caller lacks the rights of root.
+    pub(super) unprivileged: bool,
     /// The directory of the container's notification socket, if it gets one.
     notify: Option<PathBuf>,
 }
@@ -69,7 +71,8 @@ impl Build {
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
         let file = bundle.join("config.json");
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-        let layout = if described.is_some() { None } else { cgroups::layout(&request)? };
+        let unprivileged = described.is_none() && is_unprivileged(&request);
+        let layout = if described.is_some() { None } else { cgroups::layout(&request, unprivileged)? };
         log.lap("look at the bundle and the cgroups");
         let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
@@ -110,7 +113,7 @@ impl Build {
         }
         let notify = state.and_then(|state| notify::wishes(&loaded.spec, state)).map(|((source, _), _)| source);
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, request, notify })
+        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, unprivileged, request, notify })
     }
 
     /// Whether the program gets a terminal.
@@ -121,15 +124,6 @@ impl Build {
     /// See [`console::check`].
     pub(super) fn check_console(&self, detached: bool) -> Result<()> {
         console::check(self.has_terminal(), self.request.console_socket.is_some(), detached)
-    }
-
-    /// Whether the caller lacks the rights of root.
-    pub(super) fn is_unprivileged(&self) -> bool {
-        match self.request.rootless {
-            Rootless::True => true,
-            Rootless::False => false,
-            Rootless::Auto => crate::sys::process::effective_uid() != 0 || host::in_user_namespace(),
-        }
     }
 
     fn record(&self) -> Result<Record> {
@@ -174,6 +168,15 @@ impl Build {
     }
 }
 
+/// Whether the caller lacks the rights of root.
+fn is_unprivileged(request: &CreateRequest) -> bool {
+    match request.rootless {
+        Rootless::True => true,
+        Rootless::False => false,
+        Rootless::Auto => crate::sys::process::effective_uid() != 0 || host::in_user_namespace(),
+    }
+}
+
 fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
     let listen_fds = files::listen_fds();
     let environment = files::listen_environment(listen_fds);
@@ -207,9 +210,9 @@ impl<'a> Building<'a> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let layout = build.layout.clone();
-        let mut driver = layout.as_ref().map(|at| cgroups::driver(at, &build.request, build.is_unprivileged()));
+        let mut driver = layout.as_ref().map(|at| cgroups::driver(at, &build.request, build.unprivileged));
         // A container of an ordinary user goes without where it may not have one.
-        let optional = || build.is_unprivileged();
+        let optional = || build.unprivileged;
         let resources = &build.plan.resources;
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional: &optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());

@@ -9,9 +9,11 @@ use crate::spec::problem::Problems;
 use anyhow::{Error, Result, anyhow};
 use oci_spec::runtime::Spec;
 
-/// The hierarchy, for a container that gets a cgroup.
-pub(super) fn layout(request: &CreateRequest) -> Result<Option<Layout>> {
+/// The hierarchy, for a container that gets a cgroup. Where an ordinary user sees none, as in a container without one, the
+/// container goes without; a limit is then a problem of the configuration's.
+pub(super) fn layout(request: &CreateRequest, rootless: bool) -> Result<Option<Layout>> {
     match request.cgroup_manager {
+        CgroupManager::Cgroupfs if rootless => Layout::find(),
         CgroupManager::Cgroupfs | CgroupManager::Systemd => Layout::probe().map(Some),
         CgroupManager::Disabled => Ok(None),
     }

@@ -41,7 +41,7 @@ impl Hosting<'_> {
         if !program.grants_all {
             match cgroup.attach_devices(&program.instructions) {
                 // Without privilege the kernel takes no such program; device nodes are then the host's to guard.
-                Err(error) if self.build.is_unprivileged() && crate::cgroup::Refusal::is_permission(&error) => (),
+                Err(error) if self.build.unprivileged && crate::cgroup::Refusal::is_permission(&error) => (),
                 other => other.context("/linux/resources/devices")?,
             }
         }
@@ -63,7 +63,7 @@ impl Hosting<'_> {
         // The host's root owns it already; a user without an id on the host is refused when the process becomes it.
         let Some(uid) = launch::host_uid(pid, process.user().uid())?.filter(|uid| *uid != 0) else { return Ok(()) };
         match cgroup.delegate(uid, None) {
-            Err(error) if self.build.is_unprivileged() && crate::cgroup::Refusal::is_permission(&error) => Ok(()),
+            Err(error) if self.build.unprivileged && crate::cgroup::Refusal::is_permission(&error) => Ok(()),
             other => other,
         }
     }

@@ -10,8 +10,8 @@ use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompFilterFlag
 /// Compiles the profile, or notes all its problems.
 pub(super) fn compile(profile: &LinuxSeccomp, notes: &mut Notes) -> Option<Filter> {
     let at = Pointer::of("/linux/seccomp");
-    let place = at.key("defaultErrnoRet");
-    let default = action(profile.default_action(), profile.default_errno_ret(), &place, notes)?;
+    let place = || at.key("defaultErrnoRet");
+    let default = action(profile.default_action(), profile.default_errno_ret(), place, notes)?;
     let mut architectures = Vec::new();
     for (index, arch) in profile.architectures().iter().flatten().enumerate() {
         match Arch::from_name(&arch.to_string()) {
@@ -21,12 +21,13 @@ pub(super) fn compile(profile: &LinuxSeccomp, notes: &mut Notes) -> Option<Filte
     }
     let mut rules = Vec::new();
     for (index, entry) in profile.syscalls().iter().flatten().enumerate() {
-        let place = at.key("syscalls").index(index);
-        let action = action(entry.action(), entry.errno_ret(), &place.key("errnoRet"), notes)?;
+        // There may be hundreds: a place is written down only where something is wrong.
+        let place = || at.key("syscalls").index(index);
+        let action = action(entry.action(), entry.errno_ret(), || place().key("errnoRet"), notes)?;
         let mut conditions = Vec::new();
         for (number, argument) in entry.args().iter().flatten().enumerate() {
             let Some(operator) = Operator::from_name(&argument.op().to_string()) else {
-                notes.problems.add(place.key("args").index(number).key("op"), "unknown operator");
+                notes.problems.add(place().key("args").index(number).key("op"), "unknown operator");
                 continue;
             };
             conditions.push(Condition {
@@ -53,11 +54,16 @@ pub(super) fn compile(profile: &LinuxSeccomp, notes: &mut Notes) -> Option<Filte
     }
 }
 
-fn action(action: LinuxSeccompAction, errno: Option<u32>, place: &Pointer, notes: &mut Notes) -> Option<Action> {
+fn action(
+    action: LinuxSeccompAction,
+    errno: Option<u32>,
+    place: impl FnOnce() -> Pointer,
+    notes: &mut Notes,
+) -> Option<Action> {
     match Action::from_name(&action.to_string(), errno) {
         Ok(action) => Some(action),
         Err(why) => {
-            notes.problems.add(place.clone(), why.to_string());
+            notes.problems.add(place(), why.to_string());
             None
         }
     }

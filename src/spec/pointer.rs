@@ -23,11 +23,11 @@ impl Pointer {
         let mut text = String::with_capacity(self.0.len() + name.len() + 1);
         text.push_str(&self.0);
         text.push('/');
-        for c in name.chars() {
-            match c {
-                '~' => text.push_str("~0"),
-                '/' => text.push_str("~1"),
-                c => text.push(c),
+        for part in name.split_inclusive(['~', '/']) {
+            match part.as_bytes().last() {
+                Some(b'~') => text.extend([part, "0"]),
+                Some(b'/') => text.extend([&part[..part.len() - 1], "~1"]),
+                _ => text.push_str(part),
             }
         }
         Pointer(Cow::Owned(text))

@@ -13,12 +13,11 @@ const MOST_DATA: u32 = 0xffff;
 
 pub(super) fn check(filter: &LinuxSeccomp, problems: &mut Problems) {
     let default = filter.default_action();
-    errno(default, filter.default_errno_ret(), &AT.key("defaultErrnoRet"), problems);
+    errno(default, filter.default_errno_ret(), || AT.key("defaultErrnoRet"), problems);
     let mut notified = false;
     for (index, rule) in filter.syscalls().iter().flatten().enumerate() {
-        let place = AT.key("syscalls").index(index);
         notified |= rule.action() == LinuxSeccompAction::ScmpActNotify;
-        check_rule(rule, &place, problems);
+        check_rule(rule, || AT.key("syscalls").index(index), problems);
     }
     let listener = filter.listener_path().as_ref().is_some_and(|path| !path.as_os_str().is_empty());
     if let Some(path) = filter.listener_path() {
@@ -32,39 +31,37 @@ pub(super) fn check(filter: &LinuxSeccomp, problems: &mut Problems) {
     }
 }
 
-fn check_rule(rule: &LinuxSyscall, place: &Pointer, problems: &mut Problems) {
+/// A profile has hundreds of names: their places are put together only where something is wrong.
+fn check_rule(rule: &LinuxSyscall, place: impl Fn() -> Pointer, problems: &mut Problems) {
     if rule.names().is_empty() {
-        problems.add(place.key("names"), "is empty; a rule is about at least one system call");
+        problems.add(place().key("names"), "is empty; a rule is about at least one system call");
     }
     for (number, name) in rule.names().iter().enumerate() {
-        let at = place.key("names").index(number);
         if name.is_empty() {
+            let at = place().key("names").index(number);
             problems.add(at, "is empty; expected the name of a system call");
         }
     }
-    errno(rule.action(), rule.errno_ret(), &place.key("errnoRet"), problems);
+    errno(rule.action(), rule.errno_ret(), || place().key("errnoRet"), problems);
     for (number, argument) in rule.args().iter().flatten().enumerate() {
         if argument.index() > 5 {
-            let at = place.key("args").index(number).key("index");
+            let at = place().key("args").index(number).key("index");
             problems.add(at, format!("{} is out of range; a system call has arguments 0 to 5", argument.index()));
         }
     }
 }
 
-fn errno(action: LinuxSeccompAction, value: Option<u32>, at: &Pointer, problems: &mut Problems) {
+fn errno(action: LinuxSeccompAction, value: Option<u32>, at: impl FnOnce() -> Pointer, problems: &mut Problems) {
     let Some(value) = value else { return };
     let most = match action {
         LinuxSeccompAction::ScmpActErrno => MOST_ERRNO,
         LinuxSeccompAction::ScmpActTrace => MOST_DATA,
         action => {
-            problems.add(
-                at.clone(),
-                format!("{action} returns no error number; only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do"),
-            );
+            problems.add(at(), format!("{action} returns no error number; only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do"));
             return;
         }
     };
     if value > most {
-        problems.add(at.clone(), format!("{value} is out of range; expected 0 to {most}"));
+        problems.add(at(), format!("{value} is out of range; expected 0 to {most}"));
     }
 }

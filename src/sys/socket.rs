@@ -161,12 +161,17 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
 }
 
 /// Receives one message without descriptors, allocating nothing; 0 at the end.
+///
+/// Who has sent it counts on its having arrived, and may be gone: a moment without memory in the kernel is no reason to
+/// give it up.
 pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
+    let mut attempts = 3;
     loop {
         // SAFETY: the pointer and the length describe one live buffer.
         let raw = unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         match Errno::result(raw) {
             Err(Errno::EINTR) => (),
+            Err(Errno::ENOMEM) if attempts > 1 => attempts -= 1,
             other => return other.map(|length| length as usize),
         }
     }

@@ -4,7 +4,9 @@
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{ControlMessageOwned, MsgFlags, recvmsg},
+    sys::socket::{
+        AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg, socket,
+    },
     sys::wait::{WaitPidFlag, WaitStatus, waitpid},
     unistd::Pid,
 };
@@ -12,6 +14,7 @@ use std::{
     io::IoSliceMut,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     os::unix::net::UnixStream,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -73,6 +76,20 @@ pub(crate) fn receive_fd(stream: &UnixStream) -> (Vec<u8>, Option<OwnedFd>) {
     };
     payload.truncate(length);
     (payload, fd)
+}
+
+/// Callers in the queue of the listener at `path` that nobody accepts, as many as it holds.
+pub(crate) fn fill_queue(path: &Path) -> Vec<OwnedFd> {
+    let mut queued = Vec::new();
+    loop {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let caller = socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+        match connect(caller.as_raw_fd(), &UnixAddr::new(path).unwrap()) {
+            Ok(()) => queued.push(caller),
+            Err(Errno::EAGAIN) => return queued,
+            Err(errno) => panic!("connect: {errno}"),
+        }
+    }
 }
 
 /// The window size of a terminal: (rows, columns).

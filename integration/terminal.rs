@@ -4,7 +4,7 @@ use crate::{
     bundle::Container,
     call::{LIMIT, runtime_name},
     kernel,
-    trial::{Test, tests},
+    trial::{Test, only_davit, tests},
 };
 use nix::pty::{Winsize, openpty};
 use serde_json::json;
@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Test> {
         detached_terminal_needs_a_socket,
         a_socket_without_terminal_is_refused,
         a_socket_that_does_not_answer,
+        a_socket_whose_queue_is_full,
         foreground_run_relays_the_terminal,
         foreground_run_takes_the_callers_size,
         foreground_run_passes_input,
@@ -142,6 +143,17 @@ fn a_socket_that_does_not_answer() {
     c.nothing_left();
     drop(UnixListener::bind(&path).unwrap());
     c.prepare("create", &words).run().fails();
+    c.nothing_left();
+}
+
+/// connect(2) waits for room in the queue of a listener that nobody serves.
+fn a_socket_whose_queue_is_full() {
+    only_davit("runc and crun wait for ever");
+    let c = with_terminal("exit 0");
+    let path = c.dir.join("console.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let _queued = kernel::fill_queue(&path);
+    c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run().fails().says("timed out");
     c.nothing_left();
 }
 

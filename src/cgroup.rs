@@ -41,7 +41,7 @@ pub(crate) struct Wanted<'a> {
     /// The limits: what controllers must be there for, and who asks for them.
     pub(crate) resources: &'a ResourcePlan,
     /// The container can do without: not being permitted to make the cgroup is no error as long as nothing is limited.
-    pub(crate) optional: &'a dyn Fn() -> bool,
+    pub(crate) optional: bool,
 }
 
 /// How a cgroup comes to be. There are two ways, and they differ in when: we can make a directory before there is a
@@ -95,7 +95,7 @@ impl Driver for Cgroupfs<'_> {
         let path = self.layout.resolve(wanted.place)?;
         match Cgroup::create(self.layout, &path, needs) {
             Ok(cgroup) => Ok(Some(cgroup)),
-            Err(error) if Refusal::is_permission(&error) && (wanted.optional)() => match needs.first() {
+            Err(error) if Refusal::is_permission(&error) && wanted.optional => match needs.first() {
                 None => Ok(None),
                 Some(need) => Err(error.context(format!(
                     "{}: a limit takes a cgroup, and none is delegated to this user here",

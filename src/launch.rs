@@ -147,9 +147,8 @@ impl Entered {
         }
         if let Some(offsets) = namespaces.time_offsets.as_ref().filter(|_| !namespaces.made_by_user()) {
             entered.0.push((TIME, open_own(c"/proc/self/ns/time")?));
-            namespace::unshare(TIME).context("/linux/timeOffsets: make a time namespace")?;
-            std::fs::write("/proc/self/timens_offsets", offsets)
-                .with_context(|| format!("/linux/timeOffsets: write {offsets:?} to timens_offsets"))?;
+            namespace::new_time_namespace_for_children(offsets.as_bytes())
+                .with_context(|| format!("/linux/timeOffsets: make a time namespace with offsets {offsets:?}"))?;
         }
         Ok(entered)
     }

@@ -191,8 +191,12 @@ impl<'a> Wire<'a> {
         let fill = |word: &str| {
             word.replace("{bundle}", bundle).replace("{id}", &self.c.id).replace("{state}", state.to_str().unwrap())
         };
-        // Engines that were told to use systemd say so to create alone.
-        let driver = if *BY_SYSTEMD && verb.starts_with("create") { "--systemd-cgroup" } else { "" };
+        // Engines that were told to use systemd say so to create alone, and Podman not where a container is to have no cgroup.
+        let driver = if *BY_SYSTEMD && verb.starts_with("create") && !global.contains("--cgroup-manager") {
+            "--systemd-cgroup"
+        } else {
+            ""
+        };
         words.extend(format!("{global} {driver} {verb}").split_whitespace().map(fill));
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         Call::new(&self.c.dir, &words).cwd(&self.c.dir)

@@ -220,13 +220,12 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
     let resources = ResourcePlan::default();
     // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
     for optional in [false, true] {
-        let wanted = Wanted { place: &place, resources: &resources, optional: &|| optional };
+        let wanted = Wanted { place: &place, resources: &resources, optional };
         driver.prepare(&wanted).expect_err("not a cgroup");
     }
     let (slice, unit, description) = (None, "p-n.scope".to_owned(), String::new());
     let scope = Place::Scope(Scope { slice, unit, description, properties: Vec::new() });
-    let error =
-        driver.prepare(&Wanted { place: &scope, resources: &resources, optional: &|| true }).expect_err("a scope");
+    let error = driver.prepare(&Wanted { place: &scope, resources: &resources, optional: true }).expect_err("a scope");
     assert!(error.to_string().contains("only the systemd driver can make"), "{error}");
     assert!(Refusal::is_permission(&Refusal::of("mkdir x", Errno::EACCES)));
     assert!(!Refusal::is_permission(&Refusal::of("mkdir x", Errno::ENOSPC)));

@@ -212,9 +212,8 @@ impl<'a> Building<'a> {
         let layout = build.layout.clone();
         let mut driver = layout.as_ref().map(|at| cgroups::driver(at, &build.request, build.unprivileged));
         // A container of an ordinary user goes without where it may not have one.
-        let optional = || build.unprivileged;
-        let resources = &build.plan.resources;
-        let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional: &optional });
+        let (resources, optional) = (&build.plan.resources, build.unprivileged);
+        let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
         record.cgroup = match making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose() {
             // The cgroup that is in the way is that container's.

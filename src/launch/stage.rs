@@ -7,10 +7,10 @@ use super::{Cgroups, Child, born, explain, idmap};
 use crate::channel::{Channel, Message};
 use crate::init::{self, Given};
 use crate::plan::act::Act;
-use crate::plan::namespaces::{PID, TIME};
+use crate::plan::namespaces::PID;
 use crate::plan::{Lent, Plan};
 use crate::sys::clone::{self, Sibling, Side};
-use crate::sys::{Errno, namespace, path, process};
+use crate::sys::{Errno, namespace, process};
 use anyhow::{Context, Result, bail};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -62,9 +62,7 @@ fn stage(plan: &Plan, given: Given) -> ! {
             }
         }
         if let Some(offsets) = &plan.namespaces.time_offsets {
-            namespace::unshare(TIME)?;
-            let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
-            path::write(file.as_fd(), offsets.as_bytes())?;
+            namespace::new_time_namespace_for_children(offsets.as_bytes())?;
         }
         given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
     };

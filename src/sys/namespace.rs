@@ -16,12 +16,17 @@ pub(crate) fn unshare(kinds: u64) -> Result<()> {
     done(unsafe { libc::unshare(kinds as i32) })
 }
 
-/// Makes a time namespace with these offsets (lines of `/proc/PID/timens_offsets`) and enters it. Not by the clone that made
-/// the user namespace, since offsets are written before anybody is inside.
-pub(crate) fn new_time_namespace(offsets: &CStr) -> Result<()> {
+/// Makes a time namespace for the children to come, with these offsets (lines of `/proc/PID/timens_offsets`).
+pub(crate) fn new_time_namespace_for_children(offsets: &[u8]) -> Result<()> {
     unshare(libc::CLONE_NEWTIME as u64)?;
     let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
-    path::write(file.as_fd(), offsets.to_bytes())?;
+    path::write(file.as_fd(), offsets)
+}
+
+/// Makes a time namespace with these offsets and enters it. Not by the clone that made the user namespace, since offsets are
+/// written before anybody is inside.
+pub(crate) fn new_time_namespace(offsets: &CStr) -> Result<()> {
+    new_time_namespace_for_children(offsets.to_bytes())?;
     let made = path::open_following_links(c"/proc/self/ns/time_for_children", libc::O_RDONLY)?;
     setns(made.as_fd(), libc::CLONE_NEWTIME as u64)
 }

@@ -63,12 +63,20 @@ pub(crate) fn either_ready(first: BorrowedFd<'_>, second: BorrowedFd<'_>) -> Res
 
 /// Connects to a listener made by `listen_at`.
 pub(crate) fn connect_to(path: &Path) -> Result<OwnedFd> {
-    connected(path, SockType::SeqPacket)
+    let stream = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(stream)
 }
 
-/// Connects to a stream listener, such as a console socket.
+/// How long a listener of the caller's has to take one more caller.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connects to a stream listener of the caller's, such as a console socket; one that takes nobody is ETIMEDOUT.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
-    connected(path, SockType::Stream)
+    connect_stream_within(path.as_os_str(), PATIENCE).map_err(|errno| match errno {
+        Errno::EAGAIN => Errno::ETIMEDOUT,
+        other => other,
+    })
 }
 
 /// Connects to a stream listener, a path or after an `@` an abstract name, which has `patience` to make room for one more
@@ -87,12 +95,6 @@ fn address(name: &OsStr) -> Result<UnixAddr> {
         Some(name) => UnixAddr::new_abstract(name),
         None => UnixAddr::new(name),
     }
-}
-
-fn connected(path: &Path, kind: SockType) -> Result<OwnedFd> {
-    let stream = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None)?;
-    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(stream)
 }
 
 /// Waits for the next connection.

@@ -19,6 +19,7 @@ const LISTED: &[(&str, &[&str])] = &[
             "mounts::idmapped_bind_shifts_owners",
             "mounts::tmpcopyup_copies_what_is_below",
             "real::config/docker-userns-remap",
+            "real::debian/users",
         ],
     ),
     (
@@ -83,6 +84,7 @@ const LISTED: &[(&str, &[&str])] = &[
             "real::config/podman-default",
             "real::config/podman-pod-member",
             "real::config/podman-rootful-limits",
+            "real::debian_system_with_dockers_configuration",
         ],
     ),
     (

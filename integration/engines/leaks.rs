@@ -15,7 +15,10 @@ use std::{
 
 /// The last check of every engine.
 pub(crate) const LAST: &[Check] = &[("health", "nothing is left after all of this", nothing)];
-pub(crate) const STORM: &[Check] = &[("health", "a storm of 100 execs leaks nothing", storm)];
+pub(crate) const CHECKS: &[Check] = &[("health", "a storm of 100 execs leaks nothing", storm)];
+
+/// How many processes a storm has.
+pub(crate) const STORM: usize = 100;
 
 /// The cgroups below which engines have their runtime make those of containers.
 const PARENTS: [&str; 6] = ["docker", "docker/buildkit", "default", "k8s.io", "libpod_parent", "libpod_parent/conmon"];
@@ -90,15 +93,20 @@ fn storm(e: &Engine) {
     storm_of(&|| e.prepare(&["exec", &up.name, "true"]));
 }
 
-/// A hundred calls, five at a time, and what they leave.
-pub(crate) fn storm_of(call: &dyn Fn() -> Call) {
-    call().spawn().finish_within(left()).ok();
-    let before = Census::take();
-    for _ in 0..20 {
+/// A storm of calls.
+pub(crate) fn five_at_a_time(call: &dyn Fn() -> Call) {
+    for _ in 0..STORM / 5 {
         for call in (0..5).map(|_| call().spawn()).collect::<Vec<_>>() {
             call.finish_within(left()).ok();
         }
     }
+}
+
+/// A storm of calls, and what they leave.
+pub(crate) fn storm_of(call: &dyn Fn() -> Call) {
+    call().spawn().finish_within(left()).ok();
+    let before = Census::take();
+    five_at_a_time(call);
     // Monitors outlive the call by a moment.
     before.until_again();
 }

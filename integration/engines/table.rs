@@ -42,7 +42,7 @@ fn checks(kind: Kind) -> Vec<Check> {
         networks::CHECKS,
         security::CHECKS,
         health::CHECKS,
-        leaks::STORM,
+        leaks::CHECKS,
     ];
     let own: &[&[Check]] = match kind {
         Kind::Docker => &[images::DOCKER, compose::CHECKS, security::DOCKER, health::DOCKER],

@@ -161,7 +161,8 @@ pub(crate) fn give_range(place: &Path) {
     if let Some(why) = no_ranges() {
         skip(why);
     }
-    let range = format!("{UID}:{}:{}\n", RANGE.0, RANGE.1);
+    // By name: RootlessKit 1 finds a range that is written for a number twice, and asks for it twice.
+    let range = format!("ordinary:{}:{}\n", RANGE.0, RANGE.1);
     let passwd = format!("root:x:0:0::/root:/bin/sh\nordinary:x:{UID}:{UID}::/tmp:/bin/sh\n");
     for (name, text) in [("subuid", &range), ("subgid", &range), ("passwd", &passwd)] {
         let (own, hosts) = (place.join(name), Path::new("/etc").join(name));

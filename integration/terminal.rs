@@ -7,6 +7,7 @@ use crate::{
     trial::{Test, only_davit, tests},
 };
 use nix::pty::{Winsize, openpty};
+use nix::sys::socket::{Backlog, listen};
 use serde_json::json;
 use std::{
     fs::File,
@@ -151,7 +152,9 @@ fn a_socket_whose_queue_is_full() {
     only_davit("runc and crun wait for ever");
     let c = with_terminal("exit 0");
     let path = c.dir.join("console.sock");
-    let _listener = UnixListener::bind(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    // The standard library asks for a queue of thousands.
+    listen(&listener, Backlog::new(0).unwrap()).unwrap();
     let _queued = kernel::fill_queue(&path);
     c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run().fails().says("timed out");
     c.nothing_left();

@@ -73,7 +73,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects to a stream listener of the caller's, such as a console socket; one that takes nobody is ETIMEDOUT.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
-    connect_stream_within(path.as_os_str(), PATIENCE).map_err(|errno| match errno {
+    stream_within(&UnixAddr::new(path)?, PATIENCE).map_err(|errno| match errno {
         Errno::EAGAIN => Errno::ETIMEDOUT,
         other => other,
     })
@@ -82,10 +82,14 @@ pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
 /// Connects to a stream listener, a path or after an `@` an abstract name, which has `patience` to make room for one more
 /// caller (EAGAIN when it does not).
 pub(crate) fn connect_stream_within(name: &OsStr, patience: Duration) -> Result<OwnedFd> {
+    stream_within(&address(name)?, patience)
+}
+
+fn stream_within(address: &UnixAddr, patience: Duration) -> Result<OwnedFd> {
     let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     let seconds = libc::time_t::try_from(patience.as_secs()).unwrap_or(libc::time_t::MAX);
     setsockopt(&stream, SendTimeout, &TimeVal::new(seconds, libc::suseconds_t::from(patience.subsec_micros())))?;
-    connect(stream.as_raw_fd(), &address(name)?)?;
+    connect(stream.as_raw_fd(), address)?;
     Ok(stream)
 }
 

@@ -2,7 +2,7 @@
 //! of its drivers for storage. What an engine does for root is the business of `engines.rs`.
 
 use crate::{
-    apart::{apart, host},
+    apart::{apart, host, mount_tmpfs},
     call::{Call, Output},
     rootless::{UID, User, give_range},
     trial::{Test, rows, skip, tests},
@@ -183,6 +183,8 @@ fn podman(row: &Row) {
     need("podman");
     need(program);
     apart(|| {
+        // Podman has its locks there, by the user's id: two at once on their first start are in each other's way.
+        mount_tmpfs(Path::new("/dev/shm"));
         let engine = Engine::new();
         need_device("/dev/fuse", "fuse", &engine.user.dir);
         if flags[1] != "none" {

@@ -13,11 +13,12 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=release.ld");
+    println!("cargo::rerun-if-changed=hot.ld");
     if env::var_os("PROFILE").is_none_or(|profile| profile != "release") {
         return;
     }
     let top = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    println!("cargo::rustc-link-arg-bins=-Wl,-T,{top}/release.ld");
+    println!("cargo::rustc-link-arg-bins=-Wl,-L,{top},-T,{top}/release.ld");
     // Without tables there is no index of them, and no stack to walk (`sys::entry`).
     println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr,--wrap=_Unwind_Backtrace");
     if relocates_packed() {

@@ -6,6 +6,7 @@
 mod docker;
 mod floor;
 mod growth;
+mod layout;
 mod runtime;
 mod spawn;
 mod table;
@@ -21,8 +22,7 @@ use runtime::Runtime;
 use spawn::Spawner;
 use table::Row;
 
-const USAGE: &str =
-    "usage: speed --floor FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] NAME=RUNTIME...";
+const USAGE: &str = "usage: speed --floor FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] [--layout MAP] NAME=RUNTIME...";
 
 /// What is timed, in the table's order. `create + start + delete` is the sum of three commands; the wait for the program's end,
 /// between the second and the third, is not in it.
@@ -50,11 +50,13 @@ struct Options {
     pairs: usize,
     markdown: bool,
     growth: bool,
+    /// The linker's map of the first runtime: measures nothing, and tells which of its functions lie together.
+    layout: Option<PathBuf>,
     runtimes: Vec<(String, String)>,
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
-    let (mut floor, mut busybox, mut work, mut pairs) = (None, None, None, 100);
+    let (mut floor, mut busybox, mut work, mut pairs, mut layout) = (None, None, None, 100, None);
     let (mut markdown, mut growth) = (false, false);
     let mut runtimes = Vec::new();
     while let Some(word) = words.next() {
@@ -66,6 +68,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             "-n" => pairs = value()?.parse().context("-n wants a number")?,
             "--report" => markdown = true,
             "--growth" => growth = true,
+            "--layout" => layout = Some(PathBuf::from(value()?)),
             // `cargo bench` adds this to what it starts.
             "--bench" => (),
             _ => match word.split_once('=') {
@@ -78,7 +81,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     if runtimes.is_empty() || pairs == 0 {
         bail!(USAGE);
     }
-    Ok(Options { floor, busybox, work, pairs, markdown, growth, runtimes })
+    Ok(Options { floor, busybox, work, pairs, markdown, growth, layout, runtimes })
 }
 
 fn peak(spawner: &Spawner, options: &Options, command: &[&str]) -> Result<f64> {
@@ -177,6 +180,9 @@ fn bench() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
     fs::create_dir_all(&options.work)?;
     nix::sys::prctl::set_child_subreaper(true)?;
+    if let Some(map) = &options.layout {
+        return Ok(std::io::stdout().write_all(layout::tell(&options, map)?.as_bytes())?);
+    }
     let (contestants, rows) = if options.growth { growth::measure(&options)? } else { measure(&options)? };
     let contestants: Vec<&str> = contestants.iter().map(String::as_str).collect();
     let draw = if options.markdown { table::markdown } else { table::text };

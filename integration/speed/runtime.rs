@@ -52,7 +52,7 @@ impl<'a> Runtime<'a> {
         docker::write_configuration(Path::new(&this.docker_bundle), &json!(["/bin/true"]))?;
         this.command(&["create", "--bundle", &this.waiting_bundle, &this.waiting])?;
         this.command(&["start", &this.waiting])?;
-        match this.exec() {
+        match this.command(&this.exec_words()) {
             Ok(_) => this.executes = true,
             Err(error) => writeln!(std::io::stderr(), "speed: {name} has no time for exec: {error:#}")?,
         }
@@ -73,7 +73,11 @@ impl<'a> Runtime<'a> {
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Result<Duration> {
-        self.spawner.run(&[&[self.path, "--root", &self.root], words].concat())
+        self.spawner.run(&self.words(words))
+    }
+
+    fn words<'w>(&'w self, words: &[&'w str]) -> Vec<&'w str> {
+        [&[self.path, "--root", &self.root], words].concat()
     }
 
     /// What the last command wrote to its standard error.
@@ -81,22 +85,31 @@ impl<'a> Runtime<'a> {
         Ok(fs::read_to_string(self.spawner.errors())?)
     }
 
-    fn exec(&self) -> Result<Duration> {
-        self.command(&["exec", &self.waiting, "/bin/true"])
+    fn exec_words(&self) -> [&str; 3] {
+        ["exec", &self.waiting, "/bin/true"]
     }
 
     /// One turn of every operation, in the order of [`OPERATIONS`]; nothing for what the runtime does not have.
     pub(crate) fn turn(&self) -> Result<[Option<Duration>; OPERATIONS.len()]> {
-        let run = self.command(&["run", "--bundle", &self.bundle, &self.id])?;
-        let docker = self.command(&["run", "--bundle", &self.docker_bundle, &self.id])?;
-        let create = self.command(&["create", "--bundle", &self.bundle, "--pid-file", &self.pid_file, &self.id])?;
-        let start = self.command(&["start", &self.id])?;
+        self.turn_by(&mut |words| self.spawner.run(words))
+    }
+
+    /// The same, where `perform` runs each of the commands.
+    pub(crate) fn turn_by(
+        &self,
+        perform: &mut dyn FnMut(&[&str]) -> Result<Duration>,
+    ) -> Result<[Option<Duration>; OPERATIONS.len()]> {
+        let mut command = |words: &[&str]| perform(&self.words(words));
+        let run = command(&["run", "--bundle", &self.bundle, &self.id])?;
+        let docker = command(&["run", "--bundle", &self.docker_bundle, &self.id])?;
+        let create = command(&["create", "--bundle", &self.bundle, "--pid-file", &self.pid_file, &self.id])?;
+        let start = command(&["start", &self.id])?;
         wait_for_container(&self.pid_file)?;
-        let delete = self.command(&["delete", &self.id])?;
-        let exec = if self.executes { Some(self.exec()?) } else { None };
-        let state = self.command(&["state", &self.waiting])?;
-        let list = self.command(&["list"])?;
-        let kill = self.command(&["kill", &self.waiting, "CONT"])?;
+        let delete = command(&["delete", &self.id])?;
+        let exec = if self.executes { Some(command(&self.exec_words())?) } else { None };
+        let state = command(&["state", &self.waiting])?;
+        let list = command(&["list"])?;
+        let kill = command(&["kill", &self.waiting, "CONT"])?;
         let lifecycle = create + start + delete;
         let [run, docker, lifecycle, create, start, delete] = [run, docker, lifecycle, create, start, delete].map(Some);
         Ok([run, docker, lifecycle, create, start, delete, exec, Some(state), Some(list), Some(kill)])

@@ -1,8 +1,9 @@
-// The kernel's price of a container: nothing but the system calls that one needs, with no runtime around them.
+// The kernel's price of a container: nothing but the system calls that the default configuration (davit spec) needs, known
+// beforehand, with no runtime around them.
 //
-//   floor run ROOTFS CGROUP PROGRAM [SOURCE COUNT]   a new cgroup; a process born in it and in new mount, uts, ipc, net, pid
-//                                      and cgroup namespaces; the six mounts of the default configuration, and COUNT binds of
-//                                      SOURCE on /m/N; pivot_root; execve; wait
+//   floor run ROOTFS CGROUP PROGRAM [SOURCE COUNT]   a new cgroup with a device program; a process born in it and in new mount,
+//                                      uts, ipc, net, pid and cgroup namespaces; the mounts, devices, masks and capabilities of
+//                                      the default configuration, and COUNT binds of SOURCE on /m/N; pivot_root; execve; wait
 //   floor create ROOTFS CGROUP PROGRAM FIFO PIDFILE   the same up to the execve, before which the process waits at FIFO
 //   floor start FIFO                   the word for it to go on
 //   floor delete CGROUP FIFO           removes both
@@ -10,23 +11,31 @@
 //                                      and one whose argument they look at
 //   floor rss OUT PROGRAM [ARG...]     run PROGRAM, write the peak resident set of its process tree, in KiB, into OUT
 //
-// It knows no configuration, keeps no state, protects nothing and must not run anything that is not trusted.
+// It reads no configuration, keeps no state, protects nothing of the host's from the image, and must not run anything that is not
+// trusted.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +48,74 @@ static void check(long result, const char *what) {
 
 static void attach(const char *type, const char *target, unsigned long flags, const char *data) {
 	check(mount(type, target, type, flags, data), target);
+}
+
+static const struct { const char *path; unsigned minor, major; } nodes[] = {
+	{"dev/null", 3, 1}, {"dev/zero", 5, 1}, {"dev/full", 7, 1}, {"dev/random", 8, 1}, {"dev/urandom", 9, 1}, {"dev/tty", 0, 5},
+};
+static const char *const links[][2] = {
+	{"/proc/self/fd", "dev/fd"}, {"/proc/self/fd/0", "dev/stdin"}, {"/proc/self/fd/1", "dev/stdout"},
+	{"/proc/self/fd/2", "dev/stderr"}, {"/proc/kcore", "dev/core"}, {"pts/ptmx", "dev/ptmx"},
+};
+static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+static const char *const masked[] = {
+	"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+	"/proc/sched_debug", "/sys/firmware", "/proc/scsi",
+};
+#define EACH(n, list) for (size_t n = 0; n < sizeof(list) / sizeof *(list); n++)
+
+// A program for devices that the cgroup gets before anybody is in it. The smallest there is.
+static void allow_devices(int cgroup) {
+	const struct bpf_insn insns[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1}, {.code = BPF_JMP | BPF_EXIT}};
+	union bpf_attr load = {0}, attach = {0};
+	load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	load.insn_cnt = sizeof insns / sizeof *insns;
+	load.insns = (uint64_t)insns;
+	load.license = (uint64_t)"Apache-2.0";
+	long program = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+	check(program, "bpf");
+	attach.attach_type = BPF_CGROUP_DEVICE;
+	attach.target_fd = (uint32_t)cgroup;
+	attach.attach_bpf_fd = (uint32_t)program;
+	check(syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach), "bpf");
+	close((int)program);
+}
+
+static void make_devices(void) {
+	EACH(n, nodes) check(mknod(nodes[n].path, S_IFCHR | 0666, makedev(nodes[n].major, nodes[n].minor)), nodes[n].path);
+	EACH(n, links) check(symlink(links[n][0], links[n][1]), links[n][1]);
+}
+
+static void loopback_up(void) {
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	check(fd, "socket");
+	check(ioctl(fd, SIOCSIFFLAGS, &request), "lo");
+	close(fd);
+}
+
+// What of /proc and /sys cannot be changed, and what cannot be seen. Paths that are not there need neither.
+static void cover(void) {
+	EACH(n, read_only) {
+		if (mount(read_only[n], read_only[n], NULL, MS_BIND, NULL) < 0) continue;
+		check(mount(NULL, read_only[n], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "ro");
+	}
+	EACH(n, masked) {
+		if (mount("/dev/null", masked[n], NULL, MS_BIND, NULL) == 0 || errno != ENOTDIR) continue;
+		check(mount("tmpfs", masked[n], "tmpfs", MS_RDONLY, NULL), masked[n]);
+	}
+}
+
+static void give_up(void) {
+	const uint32_t kept = 1u << CAP_AUDIT_WRITE | 1u << CAP_KILL | 1u << CAP_NET_BIND_SERVICE;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2] = {{.effective = kept, .permitted = kept}, {0}};
+	struct rlimit files = {1024, 1024};
+	check(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (!(kept >> (cap & 31) & (cap < 32))) check(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0), "bounding set");
+	check(syscall(SYS_capset, &header, sets), "capset");
 }
 
 static void bind_many(const char *source, int count) {
@@ -57,7 +134,11 @@ struct gate { int fifo, ready; };
 
 static void contain(const char *rootfs, char *program, const char *source, int count, struct gate *gate) {
 	const unsigned long inert = MS_NOSUID | MS_NOEXEC | MS_NODEV;
+	umask(0);
 	check(unshare(CLONE_NEWCGROUP), "unshare");
+	check(setsid(), "setsid");
+	check(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL), "keyctl");
+	loopback_up();
 	check(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "/");
 	check(mount(rootfs, rootfs, NULL, MS_BIND | MS_REC, NULL), rootfs);
 	check(chdir(rootfs), rootfs);
@@ -70,11 +151,15 @@ static void contain(const char *rootfs, char *program, const char *source, int c
 	check(mkdir("dev/mqueue", 0755), "dev/mqueue");
 	attach("mqueue", "dev/mqueue", inert, NULL);
 	attach("sysfs", "sys", inert | MS_RDONLY, NULL);
+	attach("cgroup2", "sys/fs/cgroup", inert | MS_RDONLY, NULL);
+	make_devices();
 	if (count) bind_many(source, count);
 	check(sethostname("floor", 5), "sethostname");
 	check(syscall(SYS_pivot_root, ".", "."), "pivot_root");
 	check(umount2(".", MNT_DETACH), "umount2");
 	check(chdir("/"), "chdir");
+	cover();
+	give_up();
 	char word = 1;
 	if (gate) {
 		check(write(gate->ready, &word, 1), "ready");
@@ -88,6 +173,7 @@ static pid_t born(const char *rootfs, const char *cgroup, char *program, const c
 	check(mkdir(cgroup, 0755), cgroup);
 	int fd = open(cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	check(fd, cgroup);
+	allow_devices(fd);
 	struct clone_args args = {
 		.flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID | CLONE_INTO_CGROUP,
 		.exit_signal = SIGCHLD,

@@ -57,9 +57,19 @@ fn untouched(c: &Container) {
 /// Whatever the answer is, the host is as before, while the container lives and after.
 #[track_caller]
 fn harmless(c: &Container) {
+    harmless_with(c, "placed", 0);
+}
+
+/// The same, and a container that was created has so many mounts whose lines contain the `word`: one that went to the host's
+/// directory, in the mount namespace of the container, is not seen on the host, but it is missing in the container.
+#[track_caller]
+fn harmless_with(c: &Container, word: &str, expected: usize) {
     let said = c.create();
     untouched(c);
     if said.code() == 0 {
+        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap();
+        let inside = mounts.lines().filter(|line| line.contains(word)).count();
+        assert_eq!(inside, expected, "a mount is not where the container's root is:\n{mounts}");
         c.start();
         untouched(c);
     } else {

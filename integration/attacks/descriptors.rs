@@ -32,8 +32,10 @@ const CWDS: &[(&str, &str)] = &[
     ("fd-8-dots", "/proc/self/fd/8/../../.."),
 ];
 
-/// A descriptor of the runtime's own may lead to a place inside the root; any other must not be entered.
-const INSIDE: &str = "test \"$(stat -c %d:%i .)\" = \"$(stat -c %d:%i \"$(readlink /proc/self/cwd)\")\" && echo inside";
+/// A descriptor of the runtime's own may lead to a place inside the root; any other must not be entered. The status is that
+/// of success either way, since a failure is what a runtime answers that does not enter it.
+const INSIDE: &str = "test \"$(stat -c %d:%i .)\" = \"$(stat -c %d:%i \"$(readlink /proc/self/cwd)\")\" && echo inside || \
+    echo outside";
 
 fn cwd(row: &(&str, &str)) {
     let c = Container::sh(INSIDE).edit(|c| c["process"]["cwd"] = json!(row.1));

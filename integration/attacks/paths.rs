@@ -1,6 +1,6 @@
 //! Paths of the image that lead out of it: mount targets, roots of kernel file systems, what is copied.
 
-use super::{harmless, outside, untouched};
+use super::{harmless_with, outside, untouched};
 use crate::{
     bundle::Container,
     trial::{Test, rows, tests},
@@ -39,9 +39,9 @@ fn target(row: &(&str, &str, &str, &str)) {
         let with_host = |text: &str| text.replace("HOST", host.to_str().unwrap());
         symlink(with_host(row.2), c.root(row.1)).unwrap();
         let destination = with_host(row.3);
-        let source = c.dir.join("source");
+        let source = c.dir.join("placed");
         let c = match kind {
-            "tmpfs" => c.mount(&destination, "tmpfs", "tmpfs", &[]),
+            "tmpfs" => c.mount(&destination, "tmpfs", "placed", &[]),
             "directory" => {
                 fs::create_dir(&source).unwrap();
                 c.mount(&destination, "bind", source.to_str().unwrap(), &["bind"])
@@ -51,7 +51,7 @@ fn target(row: &(&str, &str, &str, &str)) {
                 c.mount(&destination, "bind", source.to_str().unwrap(), &["bind"])
             }
         };
-        harmless(&c);
+        harmless_with(&c, "placed", 1);
     }
 }
 
@@ -86,7 +86,7 @@ fn cgroup_mount_through_a_link() {
     let c = Container::sleeper();
     let host = outside(&c);
     symlink(&host, c.root("cg")).unwrap();
-    harmless(&c.mount("/cg/sub", "cgroup", "cgroup", &["ro"]));
+    harmless_with(&c.mount("/cg/sub", "cgroup", "cgroup", &["ro"]), &format!("{} ", host.join("sub").display()), 1);
 }
 
 fn the_root_itself_is_a_link() {
@@ -99,12 +99,14 @@ fn the_root_itself_is_a_link() {
 }
 
 fn tmpcopyup_follows_no_link() {
-    let c = Container::sh("cat /m/file /m/sub/file 2>/dev/null | grep -c host; echo end");
+    let script =
+        "cat /m/file /m/sub/file 2>/dev/null | grep -c host; grep -c ' placed ' /proc/self/mountinfo; echo end";
+    let c = Container::sh(script);
     let host = outside(&c);
     symlink(&host, c.root("m")).unwrap();
-    let c = c.mount("/m", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    let c = c.mount("/m", "tmpfs", "placed", &["tmpcopyup"]);
     let said = c.run();
-    assert!(said.code() != 0 || said.out == "0\nend\n", "{said:?}");
+    assert!(said.code() != 0 || said.out == "0\n1\nend\n", "{said:?}");
     untouched(&c);
     let c = Container::sh("cat /m/sub/file 2>/dev/null | grep -c host; echo end");
     let host = outside(&c);
@@ -116,10 +118,15 @@ fn tmpcopyup_follows_no_link() {
 }
 
 fn nothing_of_the_host_is_reachable_from_the_root() {
-    let c = Container::sh(
-        "cd /; cd ../../../..; ls -d ../outside 2>/dev/null; ls -A | grep -c probe; ls -l /proc/1/fd | grep -c outside",
+    let c = Container::sh("");
+    let host = outside(&c);
+    // A shell that is told `cd ..` at the root need not ask the kernel, and what is mounted on the root is above it.
+    let script = format!(
+        "cd /; cd ../../../..; ls -d ../outside /..{0} /../../..{0} 2>/dev/null; ls -A | grep -c probe; ls -l /proc/1/fd | \
+        grep -c outside",
+        host.display()
     );
-    outside(&c);
+    let c = c.edit(|c| c["process"]["args"] = serde_json::json!(["/bin/sh", "-c", script]));
     let said = c.run();
     assert_eq!(said.out, "1\n0\n", "{said:?}");
 }

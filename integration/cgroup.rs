@@ -218,7 +218,7 @@ fn v1_only(row: &(&str, &str)) {
     let key = value.as_object().unwrap().keys().next().unwrap().clone();
     let c = Container::sleeper().edit(|c| c["linux"]["resources"][group] = value.clone());
     let said = c.refused("");
-    if crate::call::runtime_name() == "davit" {
+    if call::runtime_name() == "davit" {
         said.says(&key);
     }
 }

@@ -23,7 +23,7 @@ use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 /// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
@@ -224,6 +224,7 @@ impl<'a> Init<'a> {
             Act::SetRlimit { resource, soft, hard, .. } => limits::set_rlimit(0, *resource, *soft, *hard)?,
             Act::SetUmask(mask) => limits::set_umask(*mask),
             Act::CloseDescriptors => sys::program::close_on_exec_from(3)?,
+            Act::CloseHost => self.close_host()?,
             Act::PreserveDescriptors(fds) => fds.iter().try_for_each(|fd| sys::program::keep_on_exec(*fd))?,
             Act::AwaitStart(start) => self.await_start(*start).part(Part::Abandoned)?,
             Act::InstallFilter(filter) => self.install_filter(filter)?,
@@ -282,6 +283,29 @@ impl<'a> Init<'a> {
     fn disown_executable(&self) -> Result<(), Broken> {
         let Some(own) = &self.given.own_file else { return Err(Errno::EBADF.into()) };
         Ok(executable::disown(own.file.as_fd(), own.empty.as_fd())?)
+    }
+
+    /// Nothing stays open but the standard streams, what the caller wants the program to have, the ways to the parent and to
+    /// `start`, and mounts that lead nowhere: those of the masks, whose closing would wait for the kernel.
+    fn close_host(&mut self) -> sys::Result<()> {
+        self.given.lent.clear();
+        (self.given.proc, self.given.own_file, self.root, self.directory) = (None, None, None, None);
+        self.held.clear();
+        let listener = self.given.listener.as_ref().map(AsRawFd::as_raw_fd);
+        self.close_all_but(self.masks.fds().chain(listener))
+    }
+
+    /// Closes what nobody here owns any more, the caller's own descriptors among it; not those in `keep`, the channel's, and those
+    /// that the program is to have.
+    fn close_all_but(&self, keep: impl IntoIterator<Item = RawFd>) -> sys::Result<()> {
+        let preserved = self.plan.init.iter().filter_map(|step| match &step.act {
+            Act::PreserveDescriptors(fds) => Some(fds),
+            _ => None,
+        });
+        let mut keep: Vec<RawFd> = keep.into_iter().chain(preserved.flatten().copied()).collect();
+        keep.push(self.given.channel.as_fd().as_raw_fd());
+        keep.sort_unstable();
+        sys::program::close_from_except(3, &keep)
     }
 
     /// Writes to a file of the host's procfs, which the container cannot have put there (CVE-2025-52881).

@@ -4,7 +4,7 @@ use super::Attacker;
 use crate::{
     bundle::{Container, namespace, own_copy},
     call::{Call, Output, RUNTIME},
-    trial::{Test, rows},
+    trial::{Test, rows, tests},
 };
 use serde_json::json;
 use std::{
@@ -14,7 +14,8 @@ use std::{
 };
 
 pub(super) fn tests() -> Vec<Test> {
-    let mut all: Vec<Test> = rows!("cve_2019_5736_as_the_program", PROGRAMS, as_the_program).collect();
+    let mut all = tests![cve_2019_5736_as_the_program_by_a_descriptor];
+    all.extend(rows!("cve_2019_5736_as_the_program", PROGRAMS, as_the_program));
     all.extend(rows!("cve_2019_5736_a_neighbour", NEIGHBOURS, neighbour));
     all.extend(rows!("cve_2026_31431_a_neighbour_reads", NEIGHBOURS[..1], neighbour_reads));
     all
@@ -72,7 +73,6 @@ const PROGRAMS: &[Program] = &[
     ("direct", |_| (), &["/proc/self/exe", "--version"]),
     ("through-a-link", |c| symlink("/proc/self/exe", c.root("program")).unwrap(), &["/program", "--version"]),
     ("as-interpreter", |c| script(c, "#!/proc/self/exe\n"), &["/program"]),
-    ("by-a-descriptor", |_| (), &["/proc/self/fd/5", "--version"]),
     ("of-the-thread", |_| (), &["/proc/thread-self/exe", "--version"]),
 ];
 
@@ -97,4 +97,22 @@ fn as_the_program(row: &Program) {
         assert!(!same(&c), "the executable of the container's process is the host's own file");
     }
     assert!(fs::read(&binary).unwrap() == before, "the runtime was overwritten");
+}
+
+/// The image's program is whatever a descriptor leads to that is open when it is executed: the runtime's file, or a directory of
+/// the host's that has it below.
+fn cve_2019_5736_as_the_program_by_a_descriptor() {
+    let binary = own_copy("runtime", &RUNTIME);
+    let mut c = Container::new(&[]);
+    for number in 3..40 {
+        for below in [Path::new("").into(), binary.clone()] {
+            let program = format!("/proc/self/fd/{number}{}", below.display());
+            c = c.edit(|c| c["process"]["args"] = json!([program, "--version"]));
+            c.write();
+            let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
+            let words = [binary.to_str().unwrap(), "--root", state.to_str().unwrap(), "run", "--bundle", bundle, &c.id];
+            let said = Call::new(&c.dir, &words).run();
+            assert_ne!(said.code(), 0, "{program} was executed: {said:?}");
+        }
+    }
 }

@@ -2,11 +2,10 @@
 
 use super::{Broken, InPart, Init, identity};
 use crate::channel::Part;
-use crate::plan::act::Act;
 use crate::plan::namespaces::PID;
 use crate::sys::clone::{self, Side};
-use crate::sys::{Errno, namespace, program};
-use std::os::fd::{AsFd, AsRawFd};
+use crate::sys::{Errno, namespace};
+use std::os::fd::AsRawFd;
 
 impl Init<'_> {
     /// Closes what leads back to the host and joins the namespaces of the process in the slot, all at once: the kernel
@@ -16,7 +15,7 @@ impl Init<'_> {
     /// goes on with the plan, and this process ends. Whoever may trace in the container can seize the sibling, so most
     /// rights of the host's are given up before it is born (CVE-2016-9962).
     pub(super) fn join_process(&mut self, kinds: u64, slot: usize, staged: Option<u64>) -> Result<(), Broken> {
-        self.close_all_but(slot)?;
+        self.close_all_but_container(slot)?;
         let wanted = if staged.is_some() { kinds } else { kinds & !PID };
         if wanted != 0 {
             namespace::setns(self.lent(slot)?, wanted)?;
@@ -34,17 +33,11 @@ impl Init<'_> {
 
     /// Nothing stays open but the standard streams, what the caller wants the program to have, the way to the parent, the
     /// container's root where it is held, and the process to join.
-    fn close_all_but(&mut self, slot: usize) -> Result<(), Broken> {
+    fn close_all_but_container(&mut self, slot: usize) -> Result<(), Broken> {
         self.given.proc = None;
         self.given.own_file = None;
-        let mut keep = vec![self.given.channel.as_fd().as_raw_fd(), self.lent(slot)?.as_raw_fd()];
-        keep.extend(self.root.iter().map(AsRawFd::as_raw_fd));
-        for step in &self.plan.init {
-            if let Act::PreserveDescriptors(fds) = &step.act {
-                keep.extend(fds);
-            }
-        }
-        keep.sort_unstable();
-        Ok(program::close_from_except(3, &keep)?)
+        let process = self.lent(slot)?.as_raw_fd();
+        let root = self.root.as_ref().map(AsRawFd::as_raw_fd);
+        Ok(self.close_all_but(root.into_iter().chain([process]))?)
     }
 }

@@ -7,7 +7,7 @@ use crate::plan::act::{Act, InRoot};
 use crate::sys::mount::{self, Attributes};
 use crate::sys::{Errno, path};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What kind of thing a mount needs below it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,11 @@ pub(super) struct Masks {
 }
 
 impl Masks {
+    /// Their descriptors.
+    pub(super) fn fds(&self) -> impl Iterator<Item = RawFd> {
+        self.null.iter().chain(&self.empty).map(AsRawFd::as_raw_fd)
+    }
+
     /// Takes hold of the host's /dev/null while its path still leads there. The container's own is whatever the image
     /// says it is (CVE-2025-31133).
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), Broken> {

@@ -278,6 +278,8 @@ pub(crate) enum Act {
     SetCapabilities { sets: Sets, ambient: u64 },
     /// Mark every descriptor but the standard ones to be closed by execve.
     CloseDescriptors,
+    /// Closes what leads to the host, before anything is looked for by a path of the image's choosing: /proc/self/fd is one.
+    CloseHost,
     /// Let the program have these descriptors after all.
     PreserveDescriptors(Vec<i32>),
     /// Install a seccomp filter.
@@ -354,6 +356,7 @@ impl fmt::Display for Act {
             Act::StartContainerHook(n) => write!(f, "run startContainer hook #{n}"),
             Act::SetCapabilities { .. } => f.write_str("set capabilities"),
             Act::CloseDescriptors => f.write_str("mark descriptors close-on-exec"),
+            Act::CloseHost => f.write_str("close what leads to the host"),
             Act::PreserveDescriptors(_) => f.write_str("preserve descriptors"),
             Act::InstallFilter(filter) => write!(f, "install seccomp filter of {} instructions", filter.program.len()),
             Act::Execute => f.write_str("execute the program"),

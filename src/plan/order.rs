@@ -317,9 +317,10 @@ fn become_the_program(
     }
     order.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
     order.0.extend(process::memory_policy(linux));
-    // exec has written them before it joined the container.
+    // exec has done both before it joined the container.
     if !last.joins {
         order.0.extend(process::labels(process, host, at, notes));
+        order.then("", Act::CloseHost);
     }
     let user = process.user();
     order.at(at.key("user"), Act::OwnStandardStreams { uid: user.uid() });

@@ -65,6 +65,7 @@ pub(super) const COUNT: &[Count] = &[
     Count { acts: enters_root, create: ONCE, exec: PERHAPS, why: "the root is entered" },
     of_create(|a| *a == Act::Await(Gate::Cgroup), PERHAPS, "a process that is added finds its cgroup"),
     of_create(|a| *a == Act::Await(Gate::Host), ONCE, "the host's side is waited for"),
+    of_create(|a| *a == Act::CloseHost, ONCE, "nothing leads to the host when the image's paths are followed"),
     of_create(mounts, (0, usize::MAX), "a process that is added mounts nothing"),
     of_create(makes_nodes, (0, usize::MAX), "a process that is added makes no devices"),
     of_create(closes_paths, (0, usize::MAX), "a process that is added finds paths closed"),
@@ -80,6 +81,8 @@ const fn before(earlier: Acts, later: Acts, why: &'static str) -> Before {
 #[rustfmt::skip]
 pub(super) const BEFORE: &[Before] = &[
     before(|a| *a == Act::CloseDescriptors, runs_hook, "descriptors of the caller's must not reach a hook"),
+    before(|a| *a == Act::CloseHost, follows_paths_of_the_image, "a path of the image's may lead through /proc/self/fd (CVE-2024-21626)"),
+    before(needs_the_host, |a| *a == Act::CloseHost, "what is done by descriptors of the host's is done while they are open"),
     before(|a| *a == Act::CloseDescriptors, |a| matches!(a, Act::PreserveDescriptors(_)), "what is preserved would be closed again"),
     before(|a| *a == Act::Await(Gate::Cgroup), counts_in_a_cgroup, "what is done before the scope is there counts in the caller's cgroup"),
     before(|a| *a == Act::Await(Gate::IdMaps), needs_ids, "without id maps this process is nobody and may do nothing"),
@@ -155,6 +158,7 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
     matches!(
         act,
         Act::CloseDescriptors
+            | Act::CloseHost
             | Act::DisownExecutable
             | Act::JoinProcess { .. }
             | Act::BecomeRoot
@@ -268,6 +272,20 @@ fn needs_root(act: &Act) -> bool {
 
 fn can_be_seen(act: &Act) -> bool {
     joins(act) || runs_hook(act) || mounts(act) || enters_root(act) || matches!(act, Act::AwaitStart(_))
+}
+
+fn follows_paths_of_the_image(act: &Act) -> bool {
+    finds(act) || matches!(act, Act::ChangeDirectory(_) | Act::Execute)
+}
+
+fn needs_the_host(act: &Act) -> bool {
+    let by_procfs = matches!(act, Act::SetOomScore(_) | Act::SetLabel { .. } | Act::SetSysctl { .. });
+    by_procfs
+        || mounts(act)
+        || makes_nodes(act)
+        || closes_paths(act)
+        || enters_root(act)
+        || *act == Act::DisownExecutable
 }
 
 fn finds(act: &Act) -> bool {

@@ -190,16 +190,41 @@ pub(crate) fn version() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// From here on these system calls are answered with ENOSYS in this process and all that it becomes or starts. Needs
-/// CAP_SYS_ADMIN, so that no_new_privs stays as it is.
-pub(crate) fn answer_enosys(calls: &[i64]) -> Result<(), Errno> {
+/// A call that a kernel lacks, or answers with this errno where one of its arguments has one of these bits.
+pub(crate) struct Lacking {
+    pub(crate) call: i64,
+    pub(crate) bits: Option<(u32, u32)>,
+    pub(crate) errno: i32,
+}
+
+/// From here on these system calls are answered so in this process and all that it becomes or starts, and those whose number is
+/// `from` or above with ENOSYS. Needs CAP_SYS_ADMIN, so that no_new_privs stays as it is.
+pub(crate) fn lack(calls: &[Lacking], from: Option<u32>) -> Result<(), Errno> {
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const AT_LEAST: u16 = 0x35;
+    const ANY_BIT: u16 = 0x45;
     const RETURN: u16 = 0x06;
-    const ENOSYS: u32 = 0x0005_0000 | libc::ENOSYS as u32;
     let step = |code: u16, jt: u8, jf: u8, k: u32| libc::sock_filter { code, jt, jf, k };
+    let answer = |errno: i32| step(RETURN, 0, 0, 0x0005_0000 | errno as u32);
     // The call's number, compared with each.
-    let mut program = vec![step(0x20, 0, 0, 0)];
-    for call in calls {
-        program.extend([step(0x15, 0, 1, u32::try_from(*call).unwrap()), step(RETURN, 0, 0, ENOSYS)]);
+    let mut program = vec![step(LOAD, 0, 0, 0)];
+    if let Some(from) = from {
+        program.extend([step(AT_LEAST, 0, 1, from), answer(libc::ENOSYS)]);
+    }
+    for one in calls {
+        let number = u32::try_from(one.call).unwrap();
+        match one.bits {
+            None => program.extend([step(EQUAL, 0, 1, number), answer(one.errno)]),
+            // The low half of the argument; then the number again, for those that follow.
+            Some((argument, bits)) => program.extend([
+                step(EQUAL, 0, 4, number),
+                step(LOAD, 0, 0, 16 + 8 * argument),
+                step(ANY_BIT, 0, 1, bits),
+                answer(one.errno),
+                step(LOAD, 0, 0, 0),
+            ]),
+        }
     }
     program.push(step(RETURN, 0, 0, 0x7fff_0000));
     let length = libc::c_ushort::try_from(program.len()).unwrap();
@@ -207,4 +232,11 @@ pub(crate) fn answer_enosys(calls: &[i64]) -> Result<(), Errno> {
     // SAFETY: the kernel copies the program, whose length is passed along, before the call returns.
     let raw = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const whole) };
     Errno::result(raw).map(drop)
+}
+
+/// What `/proc/self/status` of this suite says of its own filters: the mode, and how many there are. Containers inherit them.
+pub(crate) fn own_filters() -> (u32, u32) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let number = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
+    (number("Seccomp:"), number("Seccomp_filters:"))
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![below_the_floor_is_refused];
+    let mut all = tests![below_the_floor_is_refused, an_old_kernel_lacks_what_is_newer];
     all.extend(rows!("without", CALLS, without));
     all
 }
@@ -44,6 +44,22 @@ fn below_the_floor_is_refused() {
     let c = c.up();
     let said = through(&c, &["probe", "uname26"], &["exec", &c.id, "true"]).fails();
     said.says("this kernel is Linux 2.6.");
+}
+
+/// The kernel that the whole suite is run on by `hack/test --old-kernel`: what a call and a flag say there.
+fn an_old_kernel_lacks_what_is_newer() {
+    only_davit("it is about the suite's own filter");
+    let c = Container::sleeper();
+    let suite = std::env::current_exe().unwrap();
+    // process_mrelease, which is the first newer call, and one far above; then memfd_create without a name, which is a bad
+    // address where the flags are known, as MFD_EXEC is not.
+    let memfd = libc::SYS_memfd_create;
+    let calls = ["448,0,0".into(), "100000".into(), format!("{memfd},0,1"), format!("{memfd},0,17")];
+    let mut words =
+        vec![suite.to_str().unwrap(), "without", "--old", "--", suite.to_str().unwrap(), "probe", "syscall"];
+    words.extend(calls.iter().map(String::as_str));
+    let said = Call::new(&c.dir, &words).run().ok();
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["ENOSYS", "ENOSYS", "EFAULT", "EINVAL"]);
 }
 
 /// What happens without a call.

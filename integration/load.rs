@@ -6,7 +6,7 @@
 use crate::{
     apart::{apart, mount_tmpfs},
     bundle::{Container, need_controller},
-    call::{Call, LIMIT, Output, RUNTIME, runtime_name},
+    call::{Call, LIMIT, Output, RUNTIME},
     kernel,
     trial::{self, only_davit, tests},
 };
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read,
+    io::{self, Read, Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::ExitCode,
@@ -53,9 +53,16 @@ fn size(small: usize, large: usize) -> usize {
     if std::env::var("DAVIT_LOAD").is_ok_and(|word| word == "full") { large } else { small }
 }
 
-/// What is measured goes to standard error, one line each.
-fn tell(text: &str) {
-    eprintln!("load: {}: {text}", runtime_name());
+/// What is measured goes to standard error, one line each: what it is about, the runtime with its version, the kernel, the text.
+fn tell(about: &str, text: &str) {
+    tell_of(&RUNTIME, about, text);
+}
+
+fn tell_of(runtime: &str, about: &str, text: &str) {
+    let said = Call::new(&std::env::temp_dir(), &[runtime, "--version"]).run().ok();
+    let version = said.out.lines().next().unwrap_or_default().replace(" version", "");
+    let (major, minor) = kernel::version();
+    eprintln!("load: {about}, {version}, Linux {major}.{minor}: {text}");
 }
 
 /// Does the work on every item, several at the same time.
@@ -138,7 +145,7 @@ fn many_are_alive_at_once() {
     });
     assert_eq!(listed(of).len(), staying.len());
     delete_all(of, &all);
-    tell(&format!("{} alive at once, made in {made:.1?}; one `list` of them {list:.1?}", all.len()));
+    tell("all alive", &format!("{} alive at once, made in {made:.1?}; one `list` of them {list:.1?}", all.len()));
 }
 
 fn many_creates_at_once() {
@@ -150,7 +157,7 @@ fn many_creates_at_once() {
     assert_eq!(now.len(), all.len());
     assert!(now.values().all(|status| status == "created"), "{now:?}");
     delete_all(of, &all);
-    tell("100 creates at the same moment, each a container");
+    tell("creates at once", "100 creates at the same moment, each a container");
 }
 
 /// Everybody does the same at the same moment; how many succeeded, and what the others said.
@@ -196,9 +203,10 @@ fn one_id_raced_for() {
         kernel::reap_all();
         c.nothing_left();
     }
-    tell(&format!(
-        "{rounds} races of {HANDS} for one id, and {rounds} of creates against deletes: one winner each time"
-    ));
+    tell(
+        "races",
+        &format!("{rounds} races of {HANDS} for one id, and {rounds} of creates against deletes: one winner each time"),
+    );
 }
 
 /// What a host has of that which containers use up.
@@ -208,6 +216,7 @@ struct Household {
     dying: u64,
     mounts: usize,
     state: usize,
+    run: usize,
     /// Memory of the kernel's that nobody can take back, in KiB.
     kernel: u64,
 }
@@ -221,8 +230,9 @@ impl Household {
         Self {
             cgroups: number_in(&stat, "nr_descendants"),
             dying: number_in(&stat, "nr_dying_descendants"),
-            mounts: fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count(),
-            state: fs::read_dir(c.state_dir()).unwrap().count() + fs::read_dir("/run").unwrap().count(),
+            mounts: fs::read_to_string("/proc/thread-self/mountinfo").unwrap().lines().count(),
+            state: entries(&c.state_dir()),
+            run: entries(Path::new("/run")),
             kernel: kernel.iter().map(|name| number_in(&memory, name)).sum(),
         }
     }
@@ -234,58 +244,91 @@ fn number_in(text: &str, name: &str) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// What the kernel complained of since it started, as far as it concerns everybody.
-fn complaints() -> usize {
-    let Ok(mut log) = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg") else { return 0 };
-    let (mut count, mut record) = (0, [0; 8192]);
-    loop {
-        match log.read(&mut record) {
-            Ok(length) => {
-                let text = String::from_utf8_lossy(&record[..length]);
-                count += usize::from(["WARNING:", "BUG:", "Oops", "possible"].iter().any(|word| text.contains(word)));
+/// The kernel's log, from now on.
+struct Log(fs::File);
+
+impl Log {
+    fn from_now() -> Self {
+        let mut file = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg").unwrap();
+        file.seek(SeekFrom::End(0)).unwrap();
+        Self(file)
+    }
+
+    /// What the kernel itself, not a program, has said since at the level of a warning or above.
+    fn complaints(mut self) -> Vec<String> {
+        let (mut all, mut record) = (Vec::new(), [0; 8192]);
+        loop {
+            match self.0.read(&mut record) {
+                Ok(length) => {
+                    let text = String::from_utf8_lossy(&record[..length]).into_owned();
+                    let level: u32 = text.split(',').next().and_then(|level| level.parse().ok()).unwrap();
+                    // Above the three bits of the level is who said it, which is 0 for the kernel.
+                    if level <= 4 {
+                        all.push(text);
+                    }
+                }
+                // A log so full that it was overwritten is a complaint too.
+                Err(error) if error.raw_os_error() == Some(libc::EPIPE) => all.push("records were lost".into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
+                Err(error) => panic!("/dev/kmsg: {error}"),
             }
-            // Overwritten before it was read.
-            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
-            Err(_) => return count,
         }
     }
 }
 
+/// Everything below a directory.
+fn entries(of: &Path) -> usize {
+    let below = |entry: fs::DirEntry| if entry.file_type().unwrap().is_dir() { entries(&entry.path()) } else { 0 };
+    fs::read_dir(of).unwrap().map(|entry| 1 + below(entry.unwrap())).sum()
+}
+
 fn many_runs_leave_nothing() {
-    let runs = size(300, 10_000);
-    let c = Container::new(&["/bin/true"]);
-    // The parent of the container's cgroup stays, and counts what is below it.
-    c.run().ok();
-    for _ in 0..20 {
+    // A /run in which nobody else makes anything.
+    apart(|| {
+        mount_tmpfs(Path::new("/run"));
+        let runs = size(300, 10_000);
+        let c = Container::new(&["/bin/true"]);
+        // The parent of the container's cgroup stays, and counts what is below it.
         c.run().ok();
-    }
-    let (before, complained, start) = (Household::of(&c), complaints(), Instant::now());
-    for _ in 0..runs {
-        c.run().ok();
-    }
-    let took = start.elapsed();
-    let mut after = Household::of(&c);
-    // The kernel frees what it has removed when it has the time.
-    let end = Instant::now() + LIMIT;
-    while (after.dying > before.dying + 16 || after.kernel > before.kernel + 65_536) && Instant::now() < end {
-        thread::yield_now();
-        after = Household::of(&c);
-    }
-    assert_eq!((after.cgroups, after.mounts, after.state), (before.cgroups, before.mounts, before.state));
-    assert!(after.dying <= before.dying + 16, "{before:?} became {after:?}");
-    assert!(after.kernel <= before.kernel + 65_536, "{before:?} became {after:?}");
-    assert_eq!(complaints(), complained, "the kernel has complained: see dmesg");
-    tell(&format!(
-        "{runs} runs in {took:.0?}: cgroups {} and {}, dying {} and {}, mounts {} and {}, kernel memory {} and {} KiB",
-        before.cgroups,
-        after.cgroups,
-        before.dying,
-        after.dying,
-        before.mounts,
-        after.mounts,
-        before.kernel,
-        after.kernel,
-    ));
+        for _ in 0..20 {
+            c.run().ok();
+        }
+        let (before, log, start) = (Household::of(&c), Log::from_now(), Instant::now());
+        for _ in 0..runs {
+            c.run().ok();
+        }
+        let took = start.elapsed();
+        let mut after = Household::of(&c);
+        // The kernel frees what it has removed when it has the time.
+        let end = Instant::now() + LIMIT;
+        while (after.dying > before.dying + 16 || after.kernel > before.kernel + 65_536) && Instant::now() < end {
+            thread::yield_now();
+            after = Household::of(&c);
+        }
+        assert_eq!((after.cgroups, after.mounts), (before.cgroups, before.mounts));
+        assert_eq!((after.state, after.run), (before.state, before.run));
+        assert!(after.dying <= before.dying + 16, "{before:?} became {after:?}");
+        assert!(after.kernel <= before.kernel + 65_536, "{before:?} became {after:?}");
+        let complaints = log.complaints();
+        assert!(complaints.is_empty(), "the kernel has complained: {complaints:#?}");
+        tell(
+            "in a row",
+            &format!(
+                "{runs} runs in {took:.0?}: cgroups {} and {}, dying {} and {}, mounts {} and {}, entries of /run {} and {}, \
+             kernel memory {} and {} KiB, no warning in the kernel's log",
+                before.cgroups,
+                after.cgroups,
+                before.dying,
+                after.dying,
+                before.mounts,
+                after.mounts,
+                before.run,
+                after.run,
+                before.kernel,
+                after.kernel,
+            ),
+        );
+    });
 }
 
 fn killed_creates_are_deleted() {
@@ -312,7 +355,10 @@ fn killed_creates_are_deleted() {
     }
     // Not killed, it works as ever.
     c.create().ok();
-    tell(&format!("{tries} creates killed, of which {made} were done before: nothing is left after delete --force"));
+    tell(
+        "killed creates",
+        &format!("{tries} creates killed, of which {made} were done before: nothing is left after delete --force"),
+    );
 }
 
 /// Every size of disk from none to enough: a create works or says what it could not write, and leaves nothing.
@@ -344,9 +390,12 @@ fn a_full_disk_under_the_state_root() {
             nix::mount::umount2(&state, nix::mount::MntFlags::MNT_DETACH).unwrap();
         }
         assert!(failed > 0, "no disk was too small");
-        tell(&format!(
-            "of 19 sizes of a disk {failed} were too small: told with what could not be written, nothing left"
-        ));
+        tell(
+            "full disk",
+            &format!(
+                "of 19 sizes of a disk {failed} were too small: told with what could not be written, nothing left"
+            ),
+        );
     });
 }
 
@@ -361,7 +410,7 @@ fn a_read_only_state_root() {
         assert!(listed(&c).is_empty());
         c.verb("state").fails();
         c.nothing_left();
-        tell("a read-only state root: create and run are refused, list and state work");
+        tell("read-only root", "create and run are refused, list and state work");
     });
 }
 
@@ -397,11 +446,10 @@ fn a_memory_limit_too_low() {
         works
     };
     let own = lowest(&RUNTIME);
-    tell(&format!("a memory limit of {own} KiB is enough for true"));
+    tell("memory limit", &format!("{own} KiB are enough for true"));
     for other in ["/usr/bin/crun", "/usr/sbin/runc"].iter().filter(|other| Path::new(other).exists()) {
         if Path::new(other) != Path::new(RUNTIME.as_str()) {
-            let name = other.rsplit('/').next().unwrap_or_default();
-            eprintln!("load: {name}: a memory limit of {} KiB is enough for true", lowest(other));
+            tell_of(other, "memory limit", &format!("{} KiB are enough for true", lowest(other)));
         }
     }
     only_davit("the others' words for too little memory are their own");

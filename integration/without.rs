@@ -1,7 +1,8 @@
 //! A kernel that lacks some system calls: a filter answers them with ENOSYS, for a command and all that it starts. Called as
-//! `integration without CALLS… -- COMMAND…`, which is what `hack/without-syscalls` does.
+//! `integration without CALLS… -- COMMAND…`, which is what `hack/without-syscalls` does; `--old` among the calls stands for all
+//! that the oldest supported kernel, Linux 5.14, lacks.
 
-use crate::kernel;
+use crate::kernel::{self, Lacking};
 use std::{os::unix::process::CommandExt, process::Command, process::ExitCode};
 
 /// Calls by name. From 424 on a call has the same number on every architecture.
@@ -49,22 +50,62 @@ const CALLS: &[(&str, i64)] = &[
     ("file_getattr", 468),
 ];
 
+/// The first number that Linux 5.14 does not know.
+const FIRST_NEWER: u32 = 448;
+
+/// Flags that Linux 5.14 refuses: the call, which argument, the bits.
+const NEWER_FLAGS: &[(i64, u32, u32)] = &[
+    // MFD_NOEXEC_SEAL and MFD_EXEC, 6.3.
+    (libc::SYS_memfd_create, 1, 0x18),
+    // MOVE_MOUNT_SET_GROUP, 5.15, and MOVE_MOUNT_BENEATH, 6.5.
+    (libc::SYS_move_mount, 4, 0x300),
+    // PIDFD_THREAD, 6.9.
+    (libc::SYS_pidfd_open, 1, 0x80),
+    // PIDFD_SIGNAL_THREAD and the two beside it, 6.9.
+    (libc::SYS_pidfd_send_signal, 3, 0x7),
+];
+
+/// What Linux 5.14 has, but davit never needs, so that it may as well be absent.
+const NEVER_NEEDED: &[&str] = &[
+    "copy_file_range",
+    "epoll_pwait2",
+    "faccessat2",
+    "fspick",
+    "keyctl",
+    "landlock_create_ruleset",
+    "memfd_secret",
+    "process_madvise",
+    "quotactl_fd",
+];
+
+fn absent(name: &str) -> Option<Lacking> {
+    let call = CALLS.iter().find(|(known, _)| *known == name)?.1;
+    Some(Lacking { call, bits: None, errno: libc::ENOSYS })
+}
+
 /// Runs the command that follows `--` without the calls before it.
 pub(crate) fn main(words: &[String]) -> ExitCode {
     let Some(end) = words.iter().position(|word| word == "--").filter(|end| end + 1 < words.len()) else {
-        eprintln!("usage: without CALL... -- COMMAND [ARGUMENT...]");
+        eprintln!("usage: without [--old] CALL... -- COMMAND [ARGUMENT...]");
         return ExitCode::from(2);
     };
-    let mut numbers = Vec::new();
+    let (mut lacking, mut from) = (Vec::new(), None);
     for name in &words[..end] {
-        let Some((_, number)) = CALLS.iter().find(|(known, _)| known == name) else {
+        if name == "--old" {
+            from = Some(FIRST_NEWER);
+            lacking.extend(NEVER_NEEDED.iter().map(|name| absent(name).unwrap()));
+            let refused = |&(call, argument, bits)| Lacking { call, bits: Some((argument, bits)), errno: libc::EINVAL };
+            lacking.extend(NEWER_FLAGS.iter().map(refused));
+            continue;
+        }
+        let Some(one) = absent(name) else {
             let known: Vec<_> = CALLS.iter().map(|(name, _)| *name).collect();
             eprintln!("without: {name}? known are {}", known.join(" "));
             return ExitCode::from(2);
         };
-        numbers.push(*number);
+        lacking.push(one);
     }
-    if let Err(errno) = kernel::answer_enosys(&numbers) {
+    if let Err(errno) = kernel::lack(&lacking, from) {
         eprintln!("without: install the filter: {errno}");
         return ExitCode::from(2);
     }

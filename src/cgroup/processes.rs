@@ -4,8 +4,6 @@ use super::{Cgroup, Refusal};
 use crate::sys::{beneath, change};
 use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -61,29 +59,10 @@ impl Cgroup {
     /// wait for their end.
     pub(crate) fn kill(&self) -> Result<()> {
         match beneath::write_file(self.fd(), "cgroup.kill", "1") {
-            // ENODEV: removed meanwhile.
-            Ok(()) | Err(Errno::ENODEV) => Ok(()),
-            Err(Errno::ENOENT | Errno::EOPNOTSUPP) => self.kill_each(),
+            // Removed meanwhile, before or after the file was opened.
+            Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => Ok(()),
             Err(errno) => Err(Refusal::of(format!("write \"1\" to {}", self.named("cgroup.kill")), errno)),
         }
-    }
-
-    /// For kernels before 5.14: frozen, so that no process is forked between the reading of the list and its end.
-    fn kill_each(&self) -> Result<()> {
-        // A cgroup removed meanwhile has nothing to kill.
-        if self.read_if_there("cgroup.freeze")?.is_none() {
-            return Ok(());
-        }
-        let frozen = self.freeze();
-        for pid in self.pids()? {
-            match kill(Pid::from_raw(pid), Signal::SIGKILL) {
-                Ok(()) | Err(Errno::ESRCH) => {}
-                Err(errno) => return Err(Refusal::of(format!("kill process {pid}"), errno)),
-            }
-        }
-        // A frozen process dies of SIGKILL on v2, but one that could not be frozen must not keep the others from going on.
-        self.write("cgroup.freeze", "0")?;
-        frozen
     }
 
     /// The processes of the cgroup, then those of the cgroups below it.

@@ -9,7 +9,6 @@ mod idmap;
 mod lend;
 mod stage;
 
-use crate::cgroup::Visit;
 use crate::channel::{Channel, Message};
 use crate::init::{self, ContainerHooks, Given};
 use crate::plan::act::{Act, Gate};
@@ -188,32 +187,14 @@ type Cgroups<'a> = (Option<BorrowedFd<'a>>, Option<OtherCgroup<'a>>);
 /// it was removed or lies outside of what the caller can see (ENODEV, ENOENT), or when the caller may not move processes
 /// from its own cgroup to that one (EACCES).
 fn born(namespaces: &Namespaces, flags: u64, (cgroup, other): Cgroups<'_>) -> Result<Side> {
-    let side = match (born_alive(flags, cgroup)?, other) {
+    let side = match (clone::clone3(flags, cgroup), other) {
         (Err(errno), Some(open)) if cgroup.is_some() && TAKES_NONE.contains(&errno) => {
             let other = open(errno)?;
-            born_alive(flags, other.as_ref().map(AsFd::as_fd))?
+            clone::clone3(flags, other.as_ref().map(AsFd::as_fd))
         }
         (side, _) => side,
     };
     side.map_err(|errno| clone_failure(errno, namespaces))
-}
-
-/// Makes the process in `cgroup`. The kernel counts how often each cgroup was killed as a whole (cgroup.kill), and since Linux 6.14
-/// it kills a process at its birth when the caller's cgroup and the child's were not killed equally often: it takes that for a race.
-/// Born from within there is nothing to compare.
-fn born_alive(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Result<Side, Errno>> {
-    let pid = match clone::clone3(flags, cgroup) {
-        Ok(Side::Parent { pid, .. }) if cgroup.is_some() && process::is_killed(pid) => pid,
-        side => return Ok(side),
-    };
-    clone::wait(pid).context("wait for the container's process")?;
-    let visit = cgroup.map(Visit::to).transpose().context("the container's process was killed at its birth")?;
-    let side = clone::clone3(flags, None);
-    match (&side, visit) {
-        (Ok(Side::Child), _) | (_, None) => (),
-        (_, Some(visit)) => visit.end()?,
-    }
-    Ok(side)
 }
 
 impl Child {

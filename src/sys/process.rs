@@ -2,9 +2,7 @@
 
 use super::{Errno, Result, answer};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 /// pidfd_open(2): a handle for whatever process has this pid now. ESRCH when there is none.
@@ -47,40 +45,6 @@ pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<b
     }
 }
 
-/// Whether a process that this one has just made is being killed, or was: SIGKILL is on its way to it, or it has ended by a signal.
-/// What /proc says is of help only because nobody else waits for that process.
-pub(crate) fn is_killed(pid: i32) -> bool {
-    let Ok(file) = File::open(format!("/proc/{pid}/stat")) else { return false };
-    let told = |wanted: fn(&Told) -> bool| {
-        let mut line = [0; 1024];
-        let length = file.read_at(&mut line, 0).unwrap_or(0);
-        Told::parse(&line[..length]).is_some_and(|told| wanted(&told))
-    };
-    // The signal is no longer pending once it is being obeyed, and only then is the mark there: asked for in this order, one is seen.
-    told(|told| told.pending >> (libc::SIGKILL - 1) & 1 != 0) || told(|told| told.flags & PF_SIGNALED != 0)
-}
-
-/// Of the flags of a task: it was killed by a signal (linux/sched.h).
-const PF_SIGNALED: u64 = 0x400;
-
-/// What /proc/PID/stat tells of the end of a process: fields 9 and 31 (proc(5)).
-#[derive(Debug, PartialEq)]
-struct Told {
-    flags: u64,
-    pending: u64,
-}
-
-impl Told {
-    /// The name, field 2, may hold spaces and parentheses: it ends at the last parenthesis.
-    fn parse(line: &[u8]) -> Option<Told> {
-        let end = line.iter().rposition(|&byte| byte == b')')?;
-        let mut fields = std::str::from_utf8(&line[end + 1..]).ok()?.split_ascii_whitespace();
-        let flags = fields.nth(6)?.parse().ok()?;
-        let pending = fields.nth(21)?.parse().ok()?;
-        Some(Told { flags, pending })
-    }
-}
-
 /// geteuid(2): whose rights this process has.
 pub(crate) fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
@@ -89,39 +53,4 @@ pub(crate) fn effective_uid() -> u32 {
 /// getegid(2): in whose group this process is.
 pub(crate) fn effective_gid() -> u32 {
     nix::unistd::getegid().as_raw()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Told, is_killed};
-    use crate::sys::clone::{Side, clone3, exit_now, wait};
-
-    #[test]
-    fn the_fields_are_those_of_proc() {
-        let line = b"7 (a) b) S 1 7 7 0 -1 1077936384 120 0 0 0 1 2 0 0 20 0 1 0 9 8 7 99 1 1 1 1 1 256 0 4096 0 1 0 0 17 0 0 0\n";
-        assert_eq!(Told::parse(line), Some(Told { flags: 1_077_936_384, pending: 256 }));
-        assert_eq!(Told::parse(b"7 (a) S 1"), None);
-    }
-
-    #[test]
-    fn who_was_killed_is_told_from_who_has_ended() {
-        for (signal, killed) in [(Some(nix::sys::signal::SIGKILL), true), (None, false)] {
-            let pid = match clone3(0, None).expect("a child") {
-                Side::Child => {
-                    let own = nix::unistd::getpid();
-                    _ = nix::sys::signal::kill(own, signal);
-                    exit_now(0)
-                }
-                Side::Parent { pid, pidfd } => {
-                    assert_eq!(
-                        super::ended_within(std::os::fd::AsFd::as_fd(&pidfd), std::time::Duration::from_secs(10)),
-                        Ok(true)
-                    );
-                    pid
-                }
-            };
-            assert_eq!(is_killed(pid), killed);
-            wait(pid).expect("its end");
-        }
-    }
 }

@@ -116,7 +116,11 @@ fn holes_among_the_preserved_stay_closed() {
     }
     let call = |c: &Container, words: &str| {
         let (state, dir) = (c.state_dir(), c.dir.to_str().unwrap());
-        let script = format!("exec 3<&- 5</usr; exec \"$0\" --root {} --log {dir}/log {words}", state.display());
+        // Another test of this process may have a terminal open at the moment, which is inherited.
+        let script = format!(
+            "exec 3<&- 4<&- 6<&- 7<&- 8<&- 5</usr; exec \"$0\" --root {} --log {dir}/log {words}",
+            state.display()
+        );
         Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok()
     };
     let c = with_environment();

@@ -280,8 +280,9 @@ impl<'a> Init<'a> {
         }
     }
 
-    fn disown_executable(&self) -> Result<(), Broken> {
-        let Some(own) = &self.given.own_file else { return Err(Errno::EBADF.into()) };
+    /// Nothing needs the file any more afterwards: what is mapped from it stays.
+    fn disown_executable(&mut self) -> Result<(), Broken> {
+        let own = self.given.own_file.take().ok_or(Errno::EBADF)?;
         Ok(executable::disown(own.file.as_fd(), own.empty.as_fd())?)
     }
 
@@ -289,7 +290,7 @@ impl<'a> Init<'a> {
     /// `start`, and mounts that lead nowhere: those of the masks, whose closing would wait for the kernel.
     fn close_host(&mut self) -> sys::Result<()> {
         self.given.lent.clear();
-        (self.given.proc, self.given.own_file, self.root, self.directory) = (None, None, None, None);
+        (self.given.proc, self.root, self.directory) = (None, None, None);
         self.held.clear();
         let listener = self.given.listener.as_ref().map(AsRawFd::as_raw_fd);
         self.close_all_but(self.masks.fds().chain(listener))

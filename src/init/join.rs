@@ -35,7 +35,6 @@ impl Init<'_> {
     /// container's root where it is held, and the process to join.
     fn close_all_but_container(&mut self, slot: usize) -> Result<(), Broken> {
         self.given.proc = None;
-        self.given.own_file = None;
         let process = self.lent(slot)?.as_raw_fd();
         let root = self.root.as_ref().map(AsRawFd::as_raw_fd);
         Ok(self.close_all_but(root.into_iter().chain([process]))?)

@@ -271,7 +271,7 @@ fn exec_in_a_paused_container_can_be_broken_off() {
     c.verb("resume").ok();
     assert_eq!(c.status(), "running");
     // Nobody waits for what was to be the program any more but who adopts orphans: this process.
-    kernel::wait_exit_all(&[joining], Duration::from_secs(30));
+    kernel::wait_exit_all(&[joining], LIMIT);
 }
 
 fn exec_has_the_home_of_its_user() {

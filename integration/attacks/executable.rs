@@ -21,11 +21,11 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// `create` by another file than the runtime under test.
-fn create_by(binary: &Path, c: &Container) -> Output {
+/// A command that makes a container, by another file than the runtime under test.
+fn by(binary: &Path, verb: &str, c: &Container) -> Output {
     c.write();
     let (binary, state, bundle) = (binary.to_str().unwrap(), c.state_dir(), c.dir.to_str().unwrap());
-    Call::new(&c.dir, &[binary, "--root", state.to_str().unwrap(), "create", "--bundle", bundle, &c.id]).run()
+    Call::new(&c.dir, &[binary, "--root", state.to_str().unwrap(), verb, "--bundle", bundle, &c.id]).run()
 }
 
 /// Who looks for the file, in the pid namespace of containers that are being made.
@@ -45,7 +45,7 @@ fn attacked(row: &Neighbour, binary: &Path) -> String {
     let path = format!("/proc/{}/ns/pid", attacker.0.pid());
     for _ in 0..6 {
         let victim = Container::sleeper().edit(|c| namespace(c, "pid")["path"] = json!(path));
-        create_by(binary, &victim).ok();
+        by(binary, "create", &victim).ok();
     }
     // Nothing executes the file any more: an attacker that holds it succeeds now, or never.
     attacker.end()
@@ -91,7 +91,7 @@ fn as_the_program(row: &Program) {
         let exe = fs::metadata(format!("/proc/{}/exe", c.pid())).ok();
         exe.is_some_and(|exe| (exe.dev(), exe.ino()) == (inode.dev(), inode.ino()))
     };
-    if create_by(&binary, &c).code() == 0 {
+    if by(&binary, "create", &c).code() == 0 {
         assert!(!same(&c), "the executable of the waiting init is the host's own file");
         c.start();
         assert!(!same(&c), "the executable of the container's process is the host's own file");
@@ -108,10 +108,7 @@ fn cve_2019_5736_as_the_program_by_a_descriptor() {
         for below in [Path::new("").into(), binary.clone()] {
             let program = format!("/proc/self/fd/{number}{}", below.display());
             c = c.edit(|c| c["process"]["args"] = json!([program, "--version"]));
-            c.write();
-            let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
-            let words = [binary.to_str().unwrap(), "--root", state.to_str().unwrap(), "run", "--bundle", bundle, &c.id];
-            let said = Call::new(&c.dir, &words).run();
+            let said = by(&binary, "run", &c);
             assert_ne!(said.code(), 0, "{program} was executed: {said:?}");
         }
     }

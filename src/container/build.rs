@@ -7,7 +7,7 @@ use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
-    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, Status, cgroups, dir, files, notify,
+    CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, Status, cgroups, files, notify,
     start_socket,
 };
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
@@ -23,7 +23,7 @@ use crate::resctrl;
 use crate::spec::load;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -215,21 +215,17 @@ impl<'a> Building<'a> {
         let (resources, optional) = (&build.plan.resources, build.unprivileged);
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
-        record.cgroup = match making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose() {
-            // The cgroup that is in the way is that container's.
-            Err(_) if root.of(&build.request.id).exists() => bail!(dir::TAKEN),
-            foreseen => foreseen?,
-        };
-        let make = || {
+        let (mut new, cgroup) = NewContainer::claim(root, &build.request.id, log, |locked| {
+            record.cgroup = making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose()?;
+            locked.write(&record)?;
             log.lap("claim the name");
             making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()
-        };
-        let (mut new, cgroup) = NewContainer::claim(root, &build.request.id, &record, log, make)?;
+        })?;
         let foreseen = record.cgroup.take();
         let mut cgroup = cgroup.flatten().map(Rc::new);
         if let Some(cgroup) = cgroup.clone() {
             record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
-            new.on_failure("remove the cgroup", move || cgroup.unmake());
+            new.unless_deleted("remove the cgroup", move || cgroup.unmake());
         }
         log.lap("make the cgroup");
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;

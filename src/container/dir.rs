@@ -25,7 +25,10 @@ const STATE_DRAFT: &str = ".state.json";
 const CONFIG: &str = "config.json";
 
 /// What is said of an id that is in use. Load-bearing: engines look for the words.
-pub(super) const TAKEN: &str = "container with given ID already exists";
+const TAKEN: &str = "container with given ID already exists";
+
+/// What is said to a creator whose directory has gone.
+pub(super) const DELETED: &str = "the container was deleted while it was being created";
 
 /// An open state directory.
 #[derive(Debug)]
@@ -106,6 +109,20 @@ impl Dir {
             Err(error) => Err(error).with_context(|| format!("lock the state directory {}", self.path.display())),
             Ok(held) => Ok(self.is_current()?.then_some(Locked { dir: self, _held: held })),
         }
+    }
+
+    /// Waits for the lock on a directory that was just made, in which there is no record yet. Between the making and the
+    /// opening it may have been deleted and made anew by somebody else, whose it is then.
+    pub(super) fn lock_new(&self) -> anyhow::Result<Locked<'_>> {
+        let locked = self.lock().inspect_err(|_| {
+            // As where it cannot be opened. Only an empty one goes, so nobody's container does.
+            let _ = fs::remove_dir(&self.path);
+        })?;
+        let locked = locked.context(DELETED)?;
+        if locked.read()?.is_some() {
+            bail!(TAKEN);
+        }
+        Ok(locked)
     }
 
     /// Whether the path still leads to this directory.

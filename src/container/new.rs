@@ -1,6 +1,6 @@
 //! A container that does not stand yet: what `create` has made so far, undone unless it is kept.
 
-use super::dir::{Dir, Locked};
+use super::dir::{self, Dir, Locked};
 use super::id::Id;
 use super::record::Record;
 use super::root::Root;
@@ -8,8 +8,13 @@ use crate::report::Log;
 use anyhow::Context;
 use std::path::Path;
 
-/// One thing to undo: what it is, and how.
-type Undo<'a> = (&'static str, Box<dyn FnOnce() -> anyhow::Result<()> + 'a>);
+/// One thing to undo.
+struct Undo<'a> {
+    what: &'static str,
+    /// A deletion takes it away too.
+    recorded: bool,
+    how: Box<dyn FnOnce() -> anyhow::Result<()> + 'a>,
+}
 
 /// A claim on an id. Dropping it without [`NewContainer::keep`] removes the state directory and everything that was
 /// registered with [`NewContainer::on_failure`], newest first; what cannot be removed is a warning in the log.
@@ -21,25 +26,22 @@ pub(crate) struct NewContainer<'a> {
 }
 
 impl<'a> NewContainer<'a> {
-    /// Makes the state directory, which only one caller can, and writes the first record, so that from now on `state` can
-    /// see the container and `delete --force` can clean up after a creator that was killed.
+    /// Makes the state directory, which only one caller can. `make` then writes the first record, so that from now on `state`
+    /// can see the container and `delete --force` can clean up after a creator that was killed, and makes what it foresees.
     ///
-    /// Then makes what the record foresees, still with the lock: a deletion finds either nothing of it or all, and until it has
-    /// taken that away nobody else can claim the id, and take what was made here for something that was there before.
+    /// All that with the lock: a deletion finds either nothing of it or all, and until it has taken that away nobody else can
+    /// claim the id, and take what was made here for something that was there before.
     pub(crate) fn claim<T>(
         root: &Root,
         id: &Id,
-        record: &Record,
         log: &'a Log,
-        make: impl FnOnce() -> anyhow::Result<T>,
+        make: impl FnOnce(&Locked<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<(Self, T)> {
-        let dir = Dir::make(root, id)?;
-        let new = NewContainer { dir, log, undo: Vec::new(), kept: false };
-        let made = {
-            let locked = new.lock()?;
-            locked.write(record)?;
-            make()?
-        };
+        let mut new = NewContainer { dir: Dir::make(root, id)?, log, undo: Vec::new(), kept: true };
+        let locked = new.dir.lock_new()?;
+        new.kept = false;
+        let made = make(&locked)?;
+        drop(locked);
         Ok((new, made))
     }
 
@@ -67,12 +69,18 @@ impl<'a> NewContainer<'a> {
     }
 
     fn lock(&self) -> anyhow::Result<Locked<'_>> {
-        self.dir.lock()?.context("the container was deleted while it was being created")
+        self.dir.lock()?.context(dir::DELETED)
     }
 
     /// Something else to undo if the creation fails, after everything that was registered later.
     pub(crate) fn on_failure(&mut self, what: &'static str, undo: impl FnOnce() -> anyhow::Result<()> + 'a) {
-        self.undo.push((what, Box::new(undo)));
+        self.undo.push(Undo { what, recorded: false, how: Box::new(undo) });
+    }
+
+    /// As [`NewContainer::on_failure`], of what the first record tells. A deletion has then done it, and what has the same name
+    /// since belongs to another container.
+    pub(crate) fn unless_deleted(&mut self, what: &'static str, undo: impl FnOnce() -> anyhow::Result<()> + 'a) {
+        self.undo.push(Undo { what, recorded: true, how: Box::new(undo) });
     }
 
     /// The container stands: nothing is undone.
@@ -90,8 +98,9 @@ impl<'a> NewContainer<'a> {
     /// may be another container of this name by now, whose directory stays.
     fn undo_all(&mut self) -> bool {
         let locked = self.dir.lock().context("cleaning up");
-        for (what, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
-            if let Err(error) = undo().with_context(|| format!("cleaning up: cannot {what}")) {
+        let deleted = matches!(locked, Ok(None));
+        for Undo { what, how, .. } in self.undo.drain(..).rev().filter(|undo| !(undo.recorded && deleted)) {
+            if let Err(error) = how().with_context(|| format!("cleaning up: cannot {what}")) {
                 self.log.warning_of(&error);
             }
         }

@@ -1,6 +1,7 @@
 //! Claims on an id: one winner, and nothing left of the losers.
 
 use super::NewContainer;
+use crate::container::dir::{Dir, Locked};
 use crate::container::record::VERSION;
 use crate::container::{Container, Id, Process, Record, Root, Status, delete, kill, list};
 use crate::report::Log;
@@ -32,7 +33,7 @@ fn record(id: &str) -> Record {
 
 /// A claim of the id that makes nothing.
 fn claimed<'a>(root: &Root, id: &Id, log: &'a Log) -> anyhow::Result<NewContainer<'a>> {
-    NewContainer::claim(root, id, &record(id.as_str()), log, || Ok(())).map(|(new, ())| new)
+    NewContainer::claim(root, id, log, |locked| locked.write(&record(id.as_str()))).map(|(new, ())| new)
 }
 
 /// Whether somebody has the lock.
@@ -115,14 +116,54 @@ fn nobody_deletes_while_what_the_record_foresees_is_being_made() {
     let (scratch, root) = Scratch::new("make-locked");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     let directory = scratch.0.join("web");
-    let make = || Ok((directory.join("state.json").exists(), is_locked(&directory)));
-    let (new, seen) = NewContainer::claim(&root, &id, &record("web"), &log, make).expect("a claim");
-    assert_eq!(seen, (true, true));
+    let (new, locked) = NewContainer::claim(&root, &id, &log, |_| Ok(is_locked(&directory))).expect("a claim");
+    assert!(locked);
     assert!(!is_locked(new.path()));
-    let fails = || -> anyhow::Result<()> { anyhow::bail!("no room") };
     drop(new);
-    assert!(NewContainer::claim(&root, &id, &record("web"), &log, fails).is_err());
+    let fails = |locked: &Locked<'_>| -> anyhow::Result<()> {
+        locked.write(&record("web"))?;
+        anyhow::bail!("no room")
+    };
+    assert!(NewContainer::claim(&root, &id, &log, fails).is_err());
     assert!(!directory.exists());
+}
+
+#[test]
+fn a_directory_that_is_anothers_by_now_is_not_claimed() {
+    let (_scratch, root) = Scratch::new("anothers");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    let other = claimed(&root, &id, &log).expect("a claim");
+    let ours = Dir::open(&root, &id).expect("opens").expect("is there");
+    let taken = ours.lock_new().expect_err("is not ours").to_string();
+    assert_eq!(taken, "container with given ID already exists");
+    other.write(&record("web")).expect("it stands");
+    delete(&root, &id, true, &log).expect("force");
+    let gone = ours.lock_new().expect_err("is gone").to_string();
+    assert_eq!(gone, "the container was deleted while it was being created");
+}
+
+#[test]
+fn what_a_deletion_has_taken_away_is_not_undone_again() {
+    let (_scratch, root) = Scratch::new("deleted");
+    let (id, log) = (Id::new("web").expect("an id"), Log::default());
+    for (deleted, undone) in [(false, vec!["recorded", "unknown to it"]), (true, vec!["unknown to it"])] {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let mut claim = claimed(&root, &id, &log).expect("a claim");
+        let push = |name| {
+            let order = order.clone();
+            move || {
+                order.borrow_mut().push(name);
+                Ok(())
+            }
+        };
+        claim.on_failure("forget", push("unknown to it"));
+        claim.unless_deleted("remove", push("recorded"));
+        if deleted {
+            delete(&root, &id, true, &log).expect("force");
+        }
+        assert_eq!(claim.undo(), !deleted);
+        assert_eq!(*order.borrow(), undone);
+    }
 }
 
 #[test]

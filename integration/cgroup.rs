@@ -2,6 +2,7 @@
 
 use crate::{
     bundle::{Container, cgroup_mount, need_controller, need_file, only_cgroupfs},
+    call::{self, Call, RUNTIME},
     trial::{Test, rows, skip, tests},
 };
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ pub(crate) fn tests() -> Vec<Test> {
         no_resources_touch_no_limits,
         a_populated_cgroup_is_refused,
         a_frozen_cgroup_is_refused,
+        a_cgroup_that_was_killed_before,
+        a_caller_whose_cgroup_was_killed_before,
         limits_are_set_before_the_hooks,
         memory_limit_kills,
         pids_limit_holds,
@@ -215,7 +218,7 @@ fn v1_only(row: &(&str, &str)) {
     let key = value.as_object().unwrap().keys().next().unwrap().clone();
     let c = Container::sleeper().edit(|c| c["linux"]["resources"][group] = value.clone());
     let said = c.refused("");
-    if crate::call::runtime_name() == "davit" {
+    if call::runtime_name() == "davit" {
         said.says(&key);
     }
 }
@@ -252,6 +255,53 @@ fn a_frozen_cgroup_is_refused() {
     create.finish().fails().says("frozen");
     // A cgroup that create did not make is not for it to remove.
     fs::remove_dir(c.cgroup()).ok();
+}
+
+/// Linux counts how often a cgroup was killed, and since 6.14 kills what is born across a difference.
+fn born_across_a_difference(why: &str) {
+    only_cgroupfs(why);
+    if call::runtime_name() == "crun" {
+        skip("crun has no other way than to be born into the cgroup, so it depends on the kernel");
+    }
+}
+
+fn a_cgroup_that_was_killed_before() {
+    born_across_a_difference("systemd makes the cgroup");
+    let c = Container::sh("grep ^0:: /proc/self/cgroup");
+    fs::create_dir_all(c.cgroup()).unwrap();
+    fs::write(c.cgroup().join("cgroup.kill"), "1").unwrap();
+    assert_eq!(c.run().ok().line(), "0::/", "it sees its cgroup as the root of all");
+    fs::remove_dir(c.cgroup()).ok();
+}
+
+/// As with the container's own, whoever calls, and it is back where it was before anything else happens.
+fn a_caller_whose_cgroup_was_killed_before() {
+    born_across_a_difference("the caller's cgroup is systemd's");
+    let hooks = Container::sleeper();
+    let seen = hooks.root("out/seen");
+    let script = format!("cat /proc/$PPID/cgroup >{}", seen.display());
+    let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+    let c = hooks.edit(|c| c["hooks"] = json!({"createRuntime": hook}));
+    c.write();
+    let callers = c.cgroup().with_extension("callers");
+    fs::create_dir_all(&callers).unwrap();
+    fs::write(callers.join("cgroup.kill"), "1").unwrap();
+    let script = format!("echo $$ >{}/cgroup.procs; exec \"$@\"", callers.display());
+    let within = |words: &[&str]| {
+        let state = c.state_dir();
+        let fixed = ["sh", "-c", &script, "sh", RUNTIME.as_str(), "--root", state.to_str().unwrap()];
+        Call::new(&c.dir, &[&fixed[..], words].concat()).run()
+    };
+    within(&["create", "--bundle", c.dir.to_str().unwrap(), &c.id]).ok();
+    assert_eq!(place(c.pid()), c.cgroup_path());
+    if call::runtime_name() == "davit" {
+        let own = fs::read_to_string(seen).unwrap();
+        assert!(own.lines().any(|line| line.starts_with("0::") && line.ends_with(".callers")), "{own}");
+    }
+    c.start().ok();
+    within(&["exec", &c.id, "sh", "-c", "exit 7"]).exits(7);
+    within(&["delete", "--force", &c.id]).ok();
+    fs::remove_dir(&callers).unwrap();
 }
 
 fn limits_are_set_before_the_hooks() {

@@ -420,6 +420,11 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "badinput::duplicate_names_are_refused",
         ],
     ),
+    (
+        "runc",
+        "does not kill again what comes into the cgroup while it is being killed",
+        &["lifecycle::delete_force_ends_processes_that_keep_coming"],
+    ),
     ("runc", "takes a pids limit of 0 for none (before 1.4)", &["cgroup::limit/pids-zero"]),
     (
         "runc",

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
@@ -37,6 +37,7 @@ pub(crate) fn tests() -> Vec<Test> {
         delete_of_a_running_container_changes_nothing,
         delete_removes_cgroups_made_inside,
         delete_force_ends_a_running_container,
+        delete_force_ends_processes_that_keep_coming,
         delete_force_of_nothing_is_silent_success,
         delete_of_a_directory_without_state_removes_it,
         delete_keeps_the_bundle,
@@ -356,6 +357,24 @@ fn delete_force_ends_a_running_container() {
     let pid = c.pid();
     c.call(&["delete", "--force", &c.id]).run().ok().silent();
     kernel::wait_exit(pid, LIMIT);
+    c.nothing_left();
+}
+
+/// Whoever may put processes into the cgroup may do so while it is being killed.
+fn delete_force_ends_processes_that_keep_coming() {
+    let c = Container::sleeper().up();
+    let script = "n=0; while [ $n -lt 500 ] && [ -d $1 ]; do n=$((n + 1)); \
+        sh -c 'echo 0 >$1/cgroup.procs && exec sleep 1000' sh $1 2>/dev/null & echo >$2; done; wait";
+    let (cgroup, coming) = (c.cgroup(), c.root("out/coming"));
+    let mut movers = Command::new("/bin/sh");
+    let mut movers = movers.args(["-c", script, "sh"]).args([&cgroup, &coming]).spawn().unwrap();
+    c.wait_out("coming");
+    let deleted = c.call(&["delete", "--force", &c.id]).run();
+    // Where a runtime has left some, they are not for this test to leave too.
+    while movers.try_wait().unwrap().is_none() {
+        fs::write(cgroup.join("cgroup.kill"), "1").ok();
+    }
+    deleted.ok().silent();
     c.nothing_left();
 }
 

@@ -4,6 +4,7 @@
 //! a parent can enter for it, id maps. Knows no state directory and no verb; who launches says what is to be done at the
 //! host's gate.
 
+mod birth;
 mod explain;
 mod idmap;
 mod lend;
@@ -15,28 +16,29 @@ use crate::plan::act::{Act, Gate};
 use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{Lent, Plan, Step};
 use crate::report::ProcessStep;
-use crate::sys::clone::{self, Sibling, Side};
+use crate::sys::clone::{self, Sibling};
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
 use crate::sys::{Errno, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow};
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use birth::Newborn;
+
+pub(crate) use birth::Birthplace;
 pub(crate) use explain::{after_start, errno_words, not_born, printed, steps_after_start};
 pub(crate) use idmap::host_uid;
 
 /// What the child gets beside the plan.
 #[derive(Default)]
 pub(crate) struct Kit<'a> {
-    /// The cgroup the child is born in.
-    pub(crate) cgroup: Option<BorrowedFd<'a>>,
-    /// Where that is on the host.
+    /// Where the child is born.
+    pub(crate) birthplace: Birthplace<'a>,
+    /// Where its cgroup is on the host.
     pub(crate) cgroup_path: Option<CString>,
-    /// Opens the cgroup it is born in instead, when the kernel refuses that one; none is the caller's own.
-    pub(crate) other_cgroup: Option<OtherCgroup<'a>>,
     /// The socket at which it waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The hooks it runs.
@@ -46,9 +48,6 @@ pub(crate) struct Kit<'a> {
     /// Somebody wants to know how long each step takes.
     pub(crate) timed: bool,
 }
-
-/// Why the kernel took no process into a cgroup, to the one that is to be tried instead.
-pub(crate) type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
 
 /// What is done on the host's side while the child works.
 pub(crate) trait HostSide {
@@ -69,6 +68,8 @@ pub(crate) struct Child {
     pub(crate) pid: i32,
     /// A handle on it.
     pub(crate) pidfd: OwnedFd,
+    /// See [`Stat::start_time`]: 0, which is nobody's, of one that is being killed.
+    pub(crate) start_time: u64,
     channel: Channel,
     reaped: bool,
     board: Option<Rc<Board>>,
@@ -107,19 +108,18 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     let namespaces = &plan.namespaces;
     if namespaces.staged {
-        return stage::launch(plan, given, (kit.cgroup, kit.other_cgroup), own, mount);
+        return stage::launch(plan, given, kit.birthplace, own, mount);
     }
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
-    let (pid, pidfd) = match born(namespaces, namespaces.clone_flags(), (kit.cgroup, kit.other_cgroup))? {
-        Side::Child => {
-            // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
-            // still open there: who closes it last is who waits.
-            drop((own, mount));
-            init::perform(plan, given)
-        }
-        Side::Parent { pid, pidfd } => (pid, pidfd),
+    let Some(Newborn { pid, pidfd, start_time }) = birth::born(namespaces, namespaces.clone_flags(), kit.birthplace)?
+    else {
+        // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
+        // still open there: who closes it last is who waits.
+        drop((own, mount));
+        init::perform(plan, given)
     };
-    let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
+    let start_time = start_time.unwrap_or_default();
+    let child = Child { pid, pidfd, start_time, channel: own, reaped: false, board, mount };
     drop(given);
     entered.leave()?;
     Ok(child)
@@ -163,38 +163,6 @@ impl Entered {
 
 fn open_own(path: &std::ffi::CStr) -> Result<OwnedFd> {
     path::open_following_links(path, libc::O_RDONLY).with_context(|| format!("open {}", path.to_string_lossy()))
-}
-
-fn clone_failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
-    let kinds: Vec<_> = crate::plan::namespaces::KINDS
-        .iter()
-        .filter(|(bit, _)| namespaces.clone_flags() & bit != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    match kinds.is_empty() {
-        true => anyhow!("clone: {}", errno_words(errno)),
-        false => anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno)),
-    }
-}
-
-/// What clone3 says of a cgroup that takes no process.
-const TAKES_NONE: [Errno; 5] = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV, Errno::EACCES];
-
-/// Where a process is to be born, and where instead.
-type Cgroups<'a> = (Option<BorrowedFd<'a>>, Option<OtherCgroup<'a>>);
-
-/// Makes the process. A cgroup takes none when it has given its controllers to those below it (EBUSY, EOPNOTSUPP), when
-/// it was removed or lies outside of what the caller can see (ENODEV, ENOENT), or when the caller may not move processes
-/// from its own cgroup to that one (EACCES).
-fn born(namespaces: &Namespaces, flags: u64, (cgroup, other): Cgroups<'_>) -> Result<Side> {
-    let side = match (clone::clone3(flags, cgroup), other) {
-        (Err(errno), Some(open)) if cgroup.is_some() && TAKES_NONE.contains(&errno) => {
-            let other = open(errno)?;
-            clone::clone3(flags, other.as_ref().map(AsFd::as_fd))
-        }
-        (side, _) => side,
-    };
-    side.map_err(|errno| clone_failure(errno, namespaces))
 }
 
 impl Child {

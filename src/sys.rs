@@ -25,6 +25,7 @@ pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod seccomp;
 pub(crate) mod socket;
+pub(crate) mod stat;
 pub(crate) mod stopwatch;
 pub(crate) mod terminal;
 

@@ -1,10 +1,10 @@
 //! The cgroup a process is born in that joins a container: the container's own, one below it, or the one its first
-//! process has moved to.
+//! process has moved to; and this process's own way into one.
 
 use super::{Cgroup, Layout, Refusal};
 use crate::sys::beneath;
 use anyhow::{Context, Result, bail};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 impl Cgroup {
@@ -39,4 +39,29 @@ impl Cgroup {
         let path = text.lines().find_map(|line| line.strip_prefix("0::/"));
         Ok(path.with_context(|| format!("{file} has no line for cgroup v2"))?.into())
     }
+}
+
+/// This process's stay in a cgroup that is not its own, until [`Visit::end`].
+#[must_use]
+pub(crate) struct Visit {
+    own: OwnedFd,
+}
+
+impl Visit {
+    /// Moves this process into `cgroup`.
+    pub(crate) fn to(cgroup: BorrowedFd<'_>) -> Result<Visit> {
+        let own = Cgroup::open_of_process(&Layout::probe()?, std::process::id() as i32)?;
+        enter(cgroup).map(|()| Visit { own })
+    }
+
+    /// Moves it back to where it was.
+    pub(crate) fn end(self) -> Result<()> {
+        enter(self.own.as_fd())
+    }
+}
+
+/// Moves this process: 0 is whoever writes (cgroups(7)).
+fn enter(cgroup: BorrowedFd<'_>) -> Result<()> {
+    beneath::write_file(cgroup, "cgroup.procs", "0")
+        .map_err(|errno| Refusal::of("move this process between cgroups", errno))
 }

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How long processes that were killed may take to be gone.
 const LEAVING: Duration = Duration::from_secs(10);
 
+/// After what time those that still live are killed again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// How often a cgroup that is busy again is emptied again: something outside keeps putting processes or cgroups into it.
 const ROUNDS: usize = 16;
 
@@ -28,12 +31,9 @@ impl Cgroup {
                 Err(Errno::EBUSY) => {}
                 Err(errno) => return Err(refused(errno)),
             }
-            if self.is_populated()? {
-                self.kill()?;
-                if !self.wait_empty(deadline.saturating_duration_since(Instant::now()))? {
-                    let count = self.pids()?.len();
-                    bail!("rmdir {}: {count} process(es) are still in it", self.path().display());
-                }
+            if self.is_populated()? && !self.kill_until_empty(deadline)? {
+                let count = self.pids()?.len();
+                bail!("rmdir {}: {count} process(es) are still in it", self.path().display());
             }
             remove_below(self.fd()).map_err(refused)?;
         }
@@ -54,10 +54,22 @@ impl Cgroup {
 
     /// Kills what is inside, and waits for its end.
     pub(crate) fn empty(&self) -> Result<()> {
-        self.kill()?;
-        match self.wait_empty(LEAVING)? {
+        match self.kill_until_empty(Instant::now() + LEAVING)? {
             true => Ok(()),
             false => bail!("cgroup {} is not empty after {} seconds", self.path().display(), LEAVING.as_secs()),
+        }
+    }
+
+    /// Kills what is inside again and again, because others may come: before Linux 6.14 one that is being born escapes. Whether
+    /// the cgroup is empty now.
+    fn kill_until_empty(&self, deadline: Instant) -> Result<bool> {
+        loop {
+            self.kill()?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.wait_empty(left.min(AGAIN))? {
+                false if !left.is_zero() => {}
+                empty => return Ok(empty),
+            }
         }
     }
 }

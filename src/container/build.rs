@@ -14,7 +14,7 @@ use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
 use crate::host;
 use crate::init::ContainerHooks;
-use crate::launch::{self, Child, Kit};
+use crate::launch::{self, Birthplace, Child, Kit};
 use crate::plan::namespaces::PID;
 use crate::plan::placement::Place;
 use crate::plan::{self, Host, Plan, Request, hooks_of};
@@ -23,12 +23,12 @@ use crate::resctrl;
 use crate::spec::load;
 use crate::spec::problem::Problems;
 use crate::sys::pipe::Meanwhile;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use oci_spec::runtime::Spec;
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -232,14 +232,18 @@ impl<'a> Building<'a> {
         let listener = (!build.runs).then(|| start_socket::listen(new.path())).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
         let refused = |errno| Err(launch::not_born(&path, errno));
+        let again = || may_be_made_again(&new, cgroup.as_deref());
         let kit = Kit {
-            cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+            birthplace: Birthplace {
+                cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+                other: Some(&refused),
+                again: Some(&again),
+            },
             cgroup_path: record
                 .cgroup
                 .as_ref()
                 .or(foreseen.as_ref().filter(|foreseen| foreseen.unit.is_some()))
                 .and_then(|cgroup| CString::new(cgroup.path.clone().into_os_string().into_vec()).ok()),
-            other_cgroup: Some(&refused),
             listener,
             hooks: build.container_hooks(&record)?,
             timed: log.is_timed(),
@@ -260,7 +264,7 @@ impl<'a> Building<'a> {
         if cgroup.is_none() && record.shared_pid_namespace {
             log.warning(SCATTERED);
         }
-        record.init = Some(Process::now(child.pid)?);
+        record.init = Some(Process { pid: child.pid, start_time: child.start_time });
         if record.cgroup.is_none() {
             // A creator that is killed now leaves a process that only its pid leads to.
             new.write(&record)?;
@@ -356,6 +360,15 @@ impl<'a> Building<'a> {
         self.child.release();
         Ok(())
     }
+}
+
+/// Whether the process may be made again that was killed at its birth: not while the container is deleted, which this holds
+/// off, nor where memory may have been why.
+fn may_be_made_again(new: &NewContainer<'_>, cgroup: Option<&Cgroup>) -> Result<Option<OwnedFd>> {
+    if let Some(1..) = cgroup.map_or(Ok(None), Cgroup::oom_kills)? {
+        bail!("the memory limit of its cgroup may be too low");
+    }
+    new.hold().map(Some)
 }
 
 /// Where is written down what the host gives the container at its gate, to be taken back if the creation fails.

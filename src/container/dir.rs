@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use oci_spec::runtime::Spec;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ pub(crate) struct Dir {
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     dir: &'a Dir,
-    _held: File,
+    held: File,
 }
 
 impl Dir {
@@ -107,7 +108,7 @@ impl Dir {
         match locked() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("lock the state directory {}", self.path.display())),
-            Ok(held) => Ok(self.is_current()?.then_some(Locked { dir: self, _held: held })),
+            Ok(held) => Ok(self.is_current()?.then_some(Locked { dir: self, held })),
         }
     }
 
@@ -162,6 +163,11 @@ impl Locked<'_> {
     /// Keeps the bytes of the configuration the container is made from.
     pub(crate) fn write_config(&self, config: &[u8]) -> anyhow::Result<()> {
         write_private(&self.dir.path.join(CONFIG), config)
+    }
+
+    /// The lock alone, which lasts as long as this or a copy of it is open.
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        self.held.into()
     }
 
     /// The record; `None` if it has not been written.

@@ -12,7 +12,7 @@ use super::process::Handle;
 use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files};
 use crate::cgroup::{Cgroup, Layout};
 use crate::host;
-use crate::launch::{self, Child, HostSide, Kit};
+use crate::launch::{self, Birthplace, Child, HostSide, Kit};
 use crate::plan::act::Act;
 use crate::plan::namespaces::{KINDS, MOUNT};
 use crate::plan::{self, Plan};
@@ -158,9 +158,9 @@ impl Joining<'_> {
         let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
         let other = |errno| self.other_cgroup(errno, &attach);
+        let again = || self.may_be_made_again().map(|()| None);
         let kit = Kit {
-            cgroup: into,
-            other_cgroup: Some(&other),
+            birthplace: Birthplace { cgroup: into, other: Some(&other), again: Some(&again) },
             process: Some(self.init.try_clone()?),
             timed: self.log.is_timed(),
             ..Kit::default()
@@ -209,6 +209,20 @@ impl Joining<'_> {
         Cgroup::open_of_process(&Layout::probe()?, self.container.pid()).map(Some)
     }
 
+    /// A process that was killed at its birth is made again from within the container's cgroup: not where that is being killed,
+    /// where this process would be stopped with the rest, or where memory may have been why.
+    fn may_be_made_again(&self) -> Result<()> {
+        if !self.init.is_alive() || self.container.status == Status::Paused || self.has_oom_kills() {
+            bail!("killed by signal {}", libc::SIGKILL);
+        }
+        Ok(())
+    }
+
+    fn has_oom_kills(&self) -> bool {
+        let kills = || self.container.record.open_cgroup().ok()??.oom_kills().ok()?;
+        kills().is_some_and(|kills| kills > 0)
+    }
+
     /// Has systemd put the process where this user may not: into the scope, or where in it is asked for.
     fn attach(&self, pid: i32) -> Result<()> {
         let Some(record) = &self.container.record.cgroup else { return Ok(()) };
@@ -229,9 +243,8 @@ impl Joining<'_> {
             return error.context("container not running");
         }
         let killed = format!("signal {}", libc::SIGKILL);
-        let kills = || self.container.record.open_cgroup().ok()??.oom_kills().ok()?;
-        match error.to_string().ends_with(&killed) && kills().is_some_and(|kills| kills > 0) {
-            true => anyhow!("{error} (possibly OOM-killed)"),
+        match format!("{error:#}").ends_with(&killed) && self.has_oom_kills() {
+            true => anyhow!("{error:#} (possibly OOM-killed)"),
             false => error,
         }
     }

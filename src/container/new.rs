@@ -6,6 +6,7 @@ use super::record::Record;
 use super::root::Root;
 use crate::report::Log;
 use anyhow::Context;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// One thing to undo.
@@ -66,6 +67,11 @@ impl<'a> NewContainer<'a> {
     /// The container is created: its record is the one prepared.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         self.lock()?.settle()
+    }
+
+    /// Nobody deletes the container while what this gives is open.
+    pub(crate) fn hold(&self) -> anyhow::Result<OwnedFd> {
+        self.lock().map(Locked::into_descriptor)
     }
 
     fn lock(&self) -> anyhow::Result<Locked<'_>> {

@@ -3,13 +3,15 @@
 //! Owns how the parent comes to know that process, which is the stage's sibling and so the parent's own child. What the process
 //! then does is the plan's.
 
-use super::{Cgroups, Child, born, explain, idmap};
+use super::birth::{self, Birthplace, Newborn};
+use super::{Child, explain, idmap};
 use crate::channel::{Channel, Message};
 use crate::init::{self, Given};
 use crate::plan::act::Act;
 use crate::plan::namespaces::PID;
 use crate::plan::{Lent, Plan};
 use crate::sys::clone::{self, Sibling, Side};
+use crate::sys::stat::Stat;
 use crate::sys::{Errno, namespace, process};
 use anyhow::{Context, Result, bail};
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,19 +21,16 @@ use std::os::fd::{AsFd, OwnedFd};
 pub(super) fn launch(
     plan: &Plan,
     given: Given,
-    cgroups: Cgroups<'_>,
+    birthplace: Birthplace<'_>,
     own: Channel,
     mount: Option<OwnedFd>,
 ) -> Result<Child> {
     let joins = plan.lent.contains(&Lent::Process);
-    let stage = match born(&plan.namespaces, 0, cgroups)? {
-        Side::Child => {
-            // What is the parent's alone, as in `super::launch`: what the stage makes inherits what it has.
-            drop((own, mount));
-            // Joining a process is a step of the plan: what comes before it is done by the stage itself.
-            if joins { init::perform(plan, given) } else { stage(plan, given) }
-        }
-        Side::Parent { pid, .. } => pid,
+    let Some(Newborn { pid: stage, .. }) = birth::born(&plan.namespaces, 0, birthplace)? else {
+        // What is the parent's alone, as in `super::launch`: what the stage makes inherits what it has.
+        drop((own, mount));
+        // Joining a process is a step of the plan: what comes before it is done by the stage itself.
+        if joins { init::perform(plan, given) } else { make_sibling(plan, given) }
     };
     let (board, sibling) = (given.board.clone(), given.sibling);
     drop(given);
@@ -40,7 +39,9 @@ pub(super) fn launch(
     match sibling.and_then(Sibling::pid) {
         Some(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            let child = Child { pid, pidfd, channel: own, reaped: false, board, mount };
+            let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
+            let start_time = stat.map_or(0, |stat| stat.start_time);
+            let child = Child { pid, pidfd, start_time, channel: own, reaped: false, board, mount };
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)
@@ -52,7 +53,7 @@ pub(super) fn launch(
     }
 }
 
-fn stage(plan: &Plan, given: Given) -> ! {
+fn make_sibling(plan: &Plan, given: Given) -> ! {
     let made = || -> Result<Side, Errno> {
         for wanted in [libc::CLONE_NEWUSER as u64, PID] {
             for (lent, fd) in plan.lent.iter().zip(&given.lent) {

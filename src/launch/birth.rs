@@ -1,0 +1,112 @@
+//! The birth of a process in its cgroup: one clone3, and what the kernel may have against it.
+//!
+//! Does not know whose the cgroup is or what is written down about it: who launches says what else may be done.
+
+use super::errno_words;
+use crate::cgroup::Visit;
+use crate::plan::namespaces::{KINDS, Namespaces};
+use crate::sys::clone::{self, Side};
+use crate::sys::stat::Stat;
+use crate::sys::{Errno, process};
+use anyhow::{Context, Result, anyhow};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Where a process is to be born.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Birthplace<'a> {
+    /// The cgroup; none is the caller's own.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Opens the cgroup it is born in instead, when the kernel refuses that one.
+    pub(crate) other: Option<OtherCgroup<'a>>,
+    /// Whether there is to be another when the first was killed at its birth.
+    pub(crate) again: Option<Again<'a>>,
+}
+
+/// Why the kernel took no process into a cgroup, to the one that is to be tried instead.
+pub(crate) type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
+
+/// An error if whoever killed the process meant it; else what is to be held until there is another.
+pub(crate) type Again<'a> = &'a dyn Fn() -> Result<Option<OwnedFd>>;
+
+/// What clone3 says of a cgroup that takes no process.
+const TAKES_NONE: [Errno; 5] = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV, Errno::EACCES];
+
+/// A process just made, for its parent.
+pub(super) struct Newborn {
+    pub(super) pid: libc::pid_t,
+    pub(super) pidfd: OwnedFd,
+    /// See [`Stat::start_time`]. None of one that was killed at its birth.
+    pub(super) start_time: Option<u64>,
+}
+
+impl Newborn {
+    fn of(side: Result<Side, Errno>, namespaces: &Namespaces) -> Result<Option<Newborn>> {
+        match side.map_err(|errno| failure(errno, namespaces))? {
+            Side::Child => Ok(None),
+            Side::Parent { pid, pidfd } => {
+                let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
+                Ok(Some(Newborn { pid, pidfd, start_time: stat.map(|stat| stat.start_time) }))
+            }
+        }
+    }
+}
+
+/// Makes a process with the CLONE_NEW* `flags`; `None` in the process itself. A cgroup takes none when it has given its
+/// controllers to those below it (EBUSY, EOPNOTSUPP), when it was removed or lies outside of what the caller can see
+/// (ENODEV, ENOENT), or when the caller may not move processes from its own cgroup to that one (EACCES).
+pub(super) fn born(namespaces: &Namespaces, flags: u64, place: Birthplace<'_>) -> Result<Option<Newborn>> {
+    let (mut cgroup, instead);
+    cgroup = place.cgroup;
+    let mut side = clone::clone3(flags, cgroup);
+    if let (Err(errno), Some(_), Some(open)) = (&side, cgroup, place.other)
+        && TAKES_NONE.contains(errno)
+    {
+        instead = open(*errno)?;
+        cgroup = instead.as_ref().map(AsFd::as_fd);
+        side = clone::clone3(flags, cgroup);
+    }
+    match (Newborn::of(side, namespaces)?, cgroup, place.again) {
+        (Some(Newborn { start_time: None, pid, .. }), Some(cgroup), Some(again)) => {
+            clone::wait(pid).context("wait for the process")?;
+            let held = again().context(KILLED)?;
+            born_within(cgroup, namespaces, flags, held).context(KILLED)
+        }
+        (newborn, ..) => Ok(newborn),
+    }
+}
+
+const KILLED: &str = "the container's process was killed at its birth";
+
+/// The kernel counts how often each cgroup was killed as a whole (cgroup.kill), and since Linux 6.14 kills a process at its
+/// birth where the caller's cgroup and the child's were not killed equally often: it takes that for a race. To one that is
+/// born from within it compares nothing.
+fn born_within(
+    cgroup: BorrowedFd<'_>,
+    namespaces: &Namespaces,
+    flags: u64,
+    held: Option<OwnedFd>,
+) -> Result<Option<Newborn>> {
+    let visit = Visit::to(cgroup)?;
+    let side = clone::clone3(flags, None);
+    if let Ok(Side::Child) = side {
+        drop((held, visit));
+        return Ok(None);
+    }
+    let left = visit.end();
+    let newborn = Newborn::of(side, namespaces)?;
+    if let (Err(_), Some(Newborn { pid, pidfd, .. })) = (&left, &newborn) {
+        // Why is the error to be told; that it may have ended by itself is no other one.
+        _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
+        clone::wait(*pid).context("wait for the process")?;
+    }
+    left.map(|()| newborn)
+}
+
+fn failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
+    let made = |(bit, _): &&(u64, &str)| namespaces.clone_flags() & bit != 0;
+    let kinds: Vec<_> = KINDS.iter().filter(made).map(|(_, name)| *name).collect();
+    match kinds.is_empty() {
+        true => anyhow!("clone: {}", errno_words(errno)),
+        false => anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno)),
+    }
+}

@@ -1,0 +1,106 @@
+//! What /proc/PID/stat tells of a process (proc(5)).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// A process as it was when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Field 3. `Z` has ended and was not waited for; `X` and `x` are on their way out.
+    pub(crate) state: u8,
+    /// Field 9: the flags of the task.
+    flags: u64,
+    /// Field 22: when it started, in clock ticks since boot.
+    pub(crate) start_time: u64,
+    /// Field 31: the signals on their way to it, below the real-time ones.
+    pending: u64,
+}
+
+/// Of the flags of a task: a signal has ended it (linux/sched.h).
+const PF_SIGNALED: u64 = 0x400;
+
+impl Stat {
+    /// Looks at the process `pid` of the procfs at `proc`; `None` if there is no such process.
+    pub(crate) fn read(proc: &Path, pid: i32) -> io::Result<Option<Stat>> {
+        match File::open(proc.join(format!("{pid}/stat"))) {
+            Ok(file) => Stat::of(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at a child that was just made; `None` if it is being killed, or was.
+    pub(crate) fn of_child(pid: i32) -> io::Result<Option<Stat>> {
+        let file = File::open(format!("/proc/{pid}/stat"))?;
+        let now = Stat::of(&file)?.filter(|now| now.pending & (1 << (libc::SIGKILL - 1)) == 0);
+        // SIGKILL is no longer on its way once it is obeyed, and only then is the mark there: looked for in this order, one is
+        // seen.
+        let is_marked =
+            |_: &Stat| Ok::<_, io::Error>(Stat::of(&file)?.is_none_or(|then| then.flags & PF_SIGNALED != 0));
+        match &now {
+            Some(stat) if is_marked(stat)? => Ok(None),
+            _ => Ok(now),
+        }
+    }
+
+    fn of(file: &File) -> io::Result<Option<Stat>> {
+        // The line is at most about 400 bytes: 52 numbers and a name of 16.
+        let mut line = [0; 1024];
+        let length = loop {
+            match file.read_at(&mut line, 0) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+                read => break read?,
+            }
+        };
+        Stat::parse(&line[..length]).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The name, field 2, is chosen by the process and may hold spaces and parentheses: it ends at the last parenthesis.
+    fn parse(line: &[u8]) -> Option<Stat> {
+        let end = line.iter().rposition(|&byte| byte == b')')?;
+        let mut fields = std::str::from_utf8(&line[end + 1..]).ok()?.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let flags = fields.nth(5)?.parse().ok()?;
+        let start_time = fields.nth(12)?.parse().ok()?;
+        let pending = fields.nth(8)?.parse().ok()?;
+        Some(Stat { state, flags, start_time, pending })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stat;
+    use crate::sys::clone::{Side, clone3, exit_now, wait};
+    use crate::sys::process;
+    use nix::sys::signal::{Signal, kill};
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    #[test]
+    fn the_fields_are_those_of_proc_and_a_name_cannot_forge_them() {
+        let rest =
+            "S 1 7 7 0 -1 1077936384 120 0 0 0 1 2 0 0 20 0 1 0 777 8192 7 99 1 1 1 1 1 256 0 4096 0 1 0 0 17 0 0 0";
+        for name in ["sh", "a) b", "x) Z 1 1 1 ("] {
+            let stat = Stat { state: b'S', flags: 1_077_936_384, start_time: 777, pending: 256 };
+            assert_eq!(Stat::parse(format!("42 ({name}) {rest}\n").as_bytes()), Some(stat), "{name}");
+        }
+        assert_eq!(Stat::parse(b"42 (short) S 1 2 3"), None);
+        assert_eq!(Stat::parse(b""), None);
+    }
+
+    #[test]
+    fn a_child_that_was_killed_is_told_from_one_that_has_ended() {
+        for (signal, lives_on) in [(Some(Signal::SIGKILL), false), (None, true)] {
+            let Side::Parent { pid, pidfd } = clone3(0, None).expect("a child") else {
+                _ = kill(nix::unistd::getpid(), signal);
+                exit_now(0)
+            };
+            assert_eq!(process::ended_within(pidfd.as_fd(), Duration::from_secs(10)), Ok(true));
+            assert_eq!(Stat::of_child(pid).expect("is a zombie").is_some(), lives_on);
+            wait(pid).expect("its end");
+        }
+    }
+}

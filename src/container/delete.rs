@@ -1,6 +1,6 @@
 //! `delete`: the end of a container's name. What is left of it is killed and removed.
 
-use super::dir::{self, Dir, Locked};
+use super::dir::{Dir, Locked};
 use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks};
 use crate::report::Log;
 use anyhow::{Context, anyhow, bail};
@@ -36,7 +36,7 @@ impl std::error::Error for NotStopped {}
 fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
     let missing = || if force { Ok(()) } else { Err(anyhow!(NO_CONTAINER)) };
     let Some(dir) = Dir::open(root, id)? else { return missing() };
-    if force && let Ok(Some(record)) = dir::read_record(dir.path()) {
+    if force && let Ok(Some(record)) = dir.peek() {
         // Before the lock, which a `start` that hangs would hold for as long as the first process lives.
         end(&record)?;
     }

@@ -99,6 +99,11 @@ impl Dir {
         &self.path
     }
 
+    /// The record in this very directory, whatever the path leads to by now, without the lock.
+    pub(super) fn peek(&self) -> anyhow::Result<Option<Record>> {
+        read_record(&files::by_descriptor(&self.file, "."))
+    }
+
     /// Waits for the lock. `None` if the directory has gone meanwhile.
     pub(crate) fn lock(&self) -> anyhow::Result<Option<Locked<'_>>> {
         let locked = || -> io::Result<File> {

@@ -140,6 +140,8 @@ fn a_directory_that_is_anothers_by_now_is_not_claimed() {
     delete(&root, &id, true, &log).expect("force");
     let gone = ours.lock_new().expect_err("is gone").to_string();
     assert_eq!(gone, "the container was deleted while it was being created");
+    let _successor = claimed(&root, &id, &log).expect("the id is free");
+    assert_eq!(ours.peek().expect("is readable"), None);
 }
 
 #[test]

@@ -38,7 +38,6 @@ mod root;
 mod run;
 pub(crate) mod signal;
 mod start;
-mod start_socket;
 mod stats;
 mod status;
 mod update;

@@ -7,7 +7,7 @@ use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
-use crate::sys::{Errno, executable, mount, namespace, path, process};
+use crate::sys::{Errno, beneath, executable, mount, namespace, path, process};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Process, Spec};
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ fn cannot_return() -> Result<bool> {
 
 /// Whether setgroups(2) is denied in the user namespace of the process `pid`.
 pub(crate) fn denies_setgroups(pid: i32) -> bool {
-    starts_with(&format!("/proc/{pid}/setgroups"), b"deny")
+    starts_with(&format!("/proc/{pid}/setgroups"), "deny")
 }
 
 fn caller(process: Option<&Process>) -> Result<Host> {
@@ -81,11 +81,11 @@ fn caller(process: Option<&Process>) -> Result<Host> {
         cannot_return: false,
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
         ids: (process::effective_uid(), process::effective_gid()),
-        setgroups_denied: starts_with("/proc/self/setgroups", b"deny"),
+        setgroups_denied: starts_with("/proc/self/setgroups", "deny"),
         last_capability: LAST_CAPABILITY,
         permitted: sets.permitted,
         can_disown: executable::can_disown(),
-        apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", b"Y"),
+        apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: selinux && has_selinux(),
         root: None,
         namespaces: BTreeMap::new(),
@@ -110,11 +110,12 @@ fn check_kernel() -> Result<()> {
 
 /// Whether the caller's uid map is not the first user namespace's, which maps every id to itself.
 pub(crate) fn in_user_namespace() -> bool {
-    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+    let map = beneath::read_pseudo_file("/proc/self/uid_map");
+    map.is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
-fn starts_with(file: &str, text: &[u8]) -> bool {
-    std::fs::read(file).is_ok_and(|content| content.starts_with(text))
+fn starts_with(file: &str, text: &str) -> bool {
+    beneath::read_pseudo_file(file).is_ok_and(|content| content.starts_with(text))
 }
 
 fn is_directory(path: &Path) -> Result<(), String> {

@@ -52,6 +52,15 @@ pub(crate) struct Given {
     pub(crate) board: Option<Rc<Board>>,
 }
 
+impl Given {
+    /// The parent's part: closes the descriptors. The memory stays as it is, because until either process writes to a page of it
+    /// they share that, and to free is to write.
+    pub(crate) fn close(self) {
+        let Given { arguments, environment, hooks, cgroup, .. } = self;
+        std::mem::forget((arguments, environment, hooks, cgroup));
+    }
+}
+
 /// What `DisownExecutable` needs.
 pub(crate) struct OwnFile {
     /// This program's file through a mount of its own, or a copy of it.

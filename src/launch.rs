@@ -51,9 +51,10 @@ pub(crate) struct Kit<'a> {
 
 /// What is done on the host's side while the child works.
 pub(crate) trait HostSide {
-    /// The child's mounts stand and it waits: limits, devices, hooks of the runtime namespace.
+    /// The child's mounts stand and it waits, or, where the plan has no such gate, it waits for its start: limits, devices, hooks of
+    /// the runtime namespace.
     fn at_host_gate(&mut self, pid: i32) -> Result<()>;
-    /// The gate is open and the child busy again: time for what would otherwise be done while it waits to be started.
+    /// The child is busy, after that gate where there is one: time for what would otherwise be done while it waits to be started.
     fn while_it_works(&mut self) -> Result<()>;
     /// The outer side of the child's terminal.
     fn terminal(&mut self, master: OwnedFd) -> Result<()>;
@@ -120,7 +121,7 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     let start_time = start_time.unwrap_or_default();
     let child = Child { pid, pidfd, start_time, channel: own, reaped: false, board, mount };
-    drop(given);
+    given.close();
     entered.leave()?;
     Ok(child)
 }
@@ -169,6 +170,10 @@ impl Child {
     /// Serves the child until it is prepared and waits for the word to start.
     pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
         drop(self.mount.take());
+        let gate = plan.init.iter().any(|step| step.act == Act::Await(Gate::Host));
+        if !gate && plan.namespaces.maps.is_none() {
+            host.while_it_works()?;
+        }
         loop {
             match self.next()? {
                 // Whoever launched it has seen to that by now.
@@ -176,6 +181,9 @@ impl Child {
                 Message::Reached(Gate::IdMaps) => {
                     idmap::write(self.pid, plan.namespaces.maps.as_ref())?;
                     self.open(Gate::IdMaps)?;
+                    if !gate {
+                        host.while_it_works()?;
+                    }
                 }
                 Message::Reached(Gate::Host) => {
                     host.at_host_gate(self.pid)?;
@@ -194,7 +202,7 @@ impl Child {
                         self.channel.go()?;
                     }
                 }
-                Message::Ready => return Ok(()),
+                Message::Ready => return if gate { Ok(()) } else { host.at_host_gate(self.pid) },
                 other => return Err(self.unexpected(plan, other)),
             }
         }

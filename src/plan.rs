@@ -9,6 +9,7 @@ mod check;
 mod closed_paths;
 mod devices;
 mod filter;
+mod hooks;
 mod identity;
 mod mounts;
 pub(crate) mod namespaces;
@@ -28,10 +29,12 @@ mod validate;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use act::Act;
-use oci_spec::runtime::{Hook, Process, Spec};
+use oci_spec::runtime::{Process, Spec};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
+
+pub(crate) use hooks::hooks_of;
 
 /// What will happen.
 #[derive(Debug, Default)]
@@ -274,11 +277,6 @@ impl Host {
 pub(crate) struct Notes {
     pub(crate) problems: Problems,
     pub(crate) warnings: Vec<String>,
-}
-
-/// The hooks of one kind.
-pub(crate) fn hooks_of(list: Option<&Vec<Hook>>) -> &[Hook] {
-    list.map_or(&[], Vec::as_slice)
 }
 
 /// A string as the kernel takes it; a NUL inside is a problem at `at`.

@@ -92,10 +92,7 @@ impl Layout {
             return Ok(known);
         }
         let path = "/proc/self/cgroup";
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
-            Refusal::of(format!("read {path}"), errno)
-        })?;
+        let text = beneath::read_pseudo_file(path).map_err(|errno| Refusal::of(format!("read {path}"), errno))?;
         Ok(self.own.get_or_init(|| text))
     }
 

@@ -43,12 +43,17 @@ impl Cgroup {
     /// Takes back a creation: kills what is inside and removes every directory that was made for it, parents too as far
     /// as nobody else has come to use them. A cgroup that was there before is emptied and stays.
     pub(crate) fn unmake(&self) -> Result<()> {
-        if self.is_own() {
-            self.remove()?;
-        } else {
-            self.empty()?;
-        }
-        remove_made(&self.layout, &self.made);
+        let parents = match self.made.split_last() {
+            Some((own, parents)) if *own == self.below => {
+                self.remove()?;
+                parents
+            }
+            _ => {
+                self.empty()?;
+                &self.made
+            }
+        };
+        remove_made(&self.layout, parents);
         Ok(())
     }
 

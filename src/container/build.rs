@@ -8,7 +8,6 @@ use super::host_side::Hosting;
 use super::net_devices::HandedOver;
 use super::{
     CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, Status, cgroups, files, notify,
-    start_socket,
 };
 use crate::cgroup::{self, Cgroup, Layout, Wanted};
 use crate::hook::Prepared;
@@ -54,7 +53,7 @@ pub(super) struct Build {
 
 impl Build {
     /// Reads the bundle, looks at the host, decides. All problems are told at once.
-    pub(super) fn plan(root: &Root, request: CreateRequest, runs: bool, log: &Log) -> Result<Build> {
+    pub(super) fn plan(root: &Root, request: CreateRequest, runs: bool, log: &Log) -> Result<Box<Build>> {
         let state = root.of(&request.id);
         Build::plan_for(None, Some(&state), request, runs, log)
     }
@@ -66,7 +65,7 @@ impl Build {
         request: CreateRequest,
         runs: bool,
         log: &Log,
-    ) -> Result<Build> {
+    ) -> Result<Box<Build>> {
         let given = &request.bundle;
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
         let file = bundle.join("config.json");
@@ -113,7 +112,8 @@ impl Build {
         }
         let notify = state.and_then(|state| notify::wishes(&loaded.spec, state)).map(|((source, _), _)| source);
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
-        Ok(Build { spec: loaded.spec, plan, snapshot, bundle, place, layout, runs, unprivileged, request, notify })
+        let spec = loaded.spec;
+        Ok(Box::new(Build { spec, plan, snapshot, bundle, place, layout, runs, unprivileged, request, notify }))
     }
 
     /// Whether the program gets a terminal.
@@ -195,7 +195,8 @@ fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
 
 /// A container in the making.
 pub(super) struct Building<'a> {
-    pub(super) build: Build,
+    /// On the heap, where it need not be moved.
+    pub(super) build: Box<Build>,
     pub(super) record: Record,
     pub(super) child: Child,
     pub(super) console: Console,
@@ -206,7 +207,7 @@ pub(super) struct Building<'a> {
 
 impl<'a> Building<'a> {
     /// Claims the id, makes the cgroup, launches the process and serves it until it waits for its start.
-    pub(super) fn begin(build: Build, root: &Root, log: &'a Log) -> Result<Building<'a>> {
+    pub(super) fn begin(build: Box<Build>, root: &Root, log: &'a Log) -> Result<Building<'a>> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let layout = build.layout.clone();
@@ -229,7 +230,7 @@ impl<'a> Building<'a> {
         }
         log.lap("make the cgroup");
         build.notify.as_deref().map_or(Ok(()), notify::make_directory)?;
-        let listener = (!build.runs).then(|| start_socket::listen(new.path())).transpose()?;
+        let listener = (!build.runs).then(|| new.listen_for_start()).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
         let refused = |errno| Err(launch::not_born(&path, errno));
         let again = || may_be_made_again(&new, cgroup.as_deref());
@@ -323,13 +324,14 @@ impl<'a> Building<'a> {
         }
         self.child.release();
         self.new.keep();
+        // As in `Given::close`: the child has its memory from before.
+        std::mem::forget(self.build);
         self.log.lap("write the state");
         Ok(())
     }
 
     fn hand_over(&mut self) -> Result<()> {
         self.announce()?;
-        start_socket::publish(self.new.path())?;
         self.record.creator = None;
         self.new.settle()?;
         self.child.go_on()
@@ -340,7 +342,8 @@ impl<'a> Building<'a> {
         if let Err(error) = self.release(foreground) {
             return Err(self.fail(error));
         }
-        let Building { record, child, console, new, .. } = self;
+        let Building { build, record, child, console, new, .. } = self;
+        std::mem::forget(build);
         new.keep();
         Ok(Running { record, child, console })
     }

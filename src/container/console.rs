@@ -1,9 +1,9 @@
 //! Where the outer side of a container's terminal goes: to a console socket, or to whoever relays it.
 
+use crate::sys::path;
 use crate::sys::socket;
 use crate::sys::terminal::standard;
 use anyhow::{Context, Result, bail};
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -13,8 +13,9 @@ use std::path::Path;
 pub(super) fn check(terminal: bool, socket: bool, detached: bool) -> Result<()> {
     if !terminal {
         for (stream, name) in standard().into_iter().zip(["input", "output", "error"]) {
-            let file = File::from(stream.try_clone_to_owned().with_context(|| format!("standard {name}"))?);
-            if file.metadata().with_context(|| format!("stat standard {name}"))?.is_dir() {
+            let status =
+                path::status(stream).map_err(io::Error::from).with_context(|| format!("stat standard {name}"))?;
+            if status.st_mode & libc::S_IFMT == libc::S_IFDIR {
                 bail!("standard {name} is a directory of the host, which would lead out of the container");
             }
         }

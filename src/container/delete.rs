@@ -60,13 +60,22 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
         _ if force => {}
         status => return Err(NotStopped(id.clone(), status).into()),
     }
-    destroy(&container.record, locked, log)
+    // Only of a creation that was broken off there may be a process yet.
+    match container.status {
+        Status::Stopped if container.record.creator.is_none() => clear(&container.record, locked, log),
+        _ => destroy(&container.record, locked, log),
+    }
 }
 
 /// Kills and removes everything there is of a container whose lock is held.
 pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     end(record)?;
     log.lap("end the processes");
+    clear(record, locked, log)
+}
+
+/// As [`destroy`], where the first process has ended.
+fn clear(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     let cgroup = record.open_cgroup()?;
     let stopped = record.cgroup.as_ref().map_or(Ok(()), |made| made.stop_unit(cgroup.as_ref()));
     if let Err(error) = stopped {

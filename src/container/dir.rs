@@ -99,15 +99,20 @@ impl Dir {
         &self.path
     }
 
+    /// The way to a file in this very directory, which is short: a socket's has 108 bytes at most.
+    pub(super) fn short_path(&self, name: &str) -> PathBuf {
+        files::by_descriptor(&self.file, name)
+    }
+
     /// The record in this very directory, whatever the path leads to by now, without the lock.
     pub(super) fn peek(&self) -> anyhow::Result<Option<Record>> {
-        read_record(&files::by_descriptor(&self.file, "."))
+        read_record(&self.short_path("."))
     }
 
     /// Waits for the lock. `None` if the directory has gone meanwhile.
     pub(crate) fn lock(&self) -> anyhow::Result<Option<Locked<'_>>> {
         let locked = || -> io::Result<File> {
-            let held = File::open(files::by_descriptor(&self.file, "."))?;
+            let held = File::open(self.short_path("."))?;
             held.lock().map(|()| held)
         };
         match locked() {

@@ -4,7 +4,9 @@ use super::dir::{self, Dir, Locked};
 use super::id::Id;
 use super::record::Record;
 use super::root::Root;
+use super::status::START;
 use crate::report::Log;
+use crate::sys::socket;
 use anyhow::Context;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -49,6 +51,12 @@ impl<'a> NewContainer<'a> {
     /// The state directory.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Makes the socket at which the container's process waits for its start.
+    pub(crate) fn listen_for_start(&self) -> anyhow::Result<OwnedFd> {
+        let listening = socket::listen_at(&self.dir.short_path(START)).map_err(std::io::Error::from);
+        listening.with_context(|| format!("listen in {}", self.path().display()))
     }
 
     /// Writes the record. An error if `delete --force` has been here meanwhile: then the creation is over.

@@ -2,7 +2,7 @@
 
 use super::dir::Dir;
 use super::notify::Notices;
-use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, files, hooks};
+use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, hooks};
 use crate::channel::{Channel, Message};
 use crate::launch::after_start;
 use crate::report::Log;
@@ -40,8 +40,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         Some(_) => container.record.init.map(Process::open).transpose()?.flatten(),
         None => None,
     };
-    let held = fs::File::open(dir.path()).with_context(|| format!("open {}", dir.path().display()))?;
-    let socket = socket::connect_to(&files::by_descriptor(&held, START)).map_err(|errno| match errno {
+    let socket = socket::connect_to(&dir.short_path(START)).map_err(|errno| match errno {
         Errno::ECONNREFUSED => anyhow!("cannot start a container that has stopped"),
         errno => anyhow!(std::io::Error::from(errno)).context("connect to the container's process"),
     })?;

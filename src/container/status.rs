@@ -4,7 +4,7 @@ use super::record::Record;
 use crate::spec::state::Status;
 use std::path::Path;
 
-/// The file in a state directory that is there from the end of `create` until `start`: the socket init waits at.
+/// The file in a state directory that is there until `start`: the socket init waits at. `run` makes none.
 pub(crate) const START: &str = "start";
 
 /// What the status is. The cgroup is asked only where it matters, so that `state` stays cheap.

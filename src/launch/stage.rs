@@ -33,7 +33,7 @@ pub(super) fn launch(
         if joins { init::perform(plan, given) } else { make_sibling(plan, given) }
     };
     let (board, sibling) = (given.board.clone(), given.sibling);
-    drop(given);
+    given.close();
     // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
     let status = clone::wait(stage).context("wait for the stage")?;
     match sibling.and_then(Sibling::pid) {

@@ -121,6 +121,10 @@ fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
         has(found, |act| *act == Act::LoopbackUp) == new(NETWORK),
         "lo is brought up in a new network namespace",
     );
+    let runs_hooks = has(found, |act| matches!(act, Act::CreateContainerHook(_)));
+    let host_acts = !plan.net_devices.is_empty() || plan.resctrl.is_some() || !plan.resources.writes_inside.is_empty();
+    let waits = has(found, |act| *act == Act::Await(Gate::Host));
+    found.demand(waits || !(runs_hooks || host_acts), "what the host has to do in between is waited for");
     let propagates = has(found, |act| matches!(act, Act::SetPropagation(_)));
     found.demand(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
     let mounts = has(found, rules::mounts);

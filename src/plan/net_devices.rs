@@ -1,11 +1,12 @@
 //! `linux.netDevices`: which interfaces of the host the container gets, and under which names.
 
-use super::NetDevice;
+use super::{Host, NetDevice};
 use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
 use oci_spec::runtime::Linux;
 
-/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing.
-pub(super) fn compile(linux: Option<&Linux>) -> Vec<NetDevice> {
+/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing. None is to be had without privilege.
+pub(super) fn compile(linux: Option<&Linux>, host: &Host, problems: &mut Problems) -> Vec<NetDevice> {
     let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
     let mut devices: Vec<_> = listed
         .map(|(name, device)| {
@@ -15,5 +16,8 @@ pub(super) fn compile(linux: Option<&Linux>) -> Vec<NetDevice> {
         })
         .collect();
     devices.sort_by(|one, other| one.name.cmp(&other.name));
+    if !host.privileged && !devices.is_empty() {
+        problems.add(Pointer::of("/linux/netDevices"), "network devices cannot be moved into a rootless container");
+    }
     devices
 }

@@ -8,7 +8,7 @@ use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::propagation::Propagation;
 use super::{
-    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks_of, mounts, process,
+    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks, hooks_of, mounts, process,
 };
 use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
@@ -58,8 +58,13 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     }
     own_score(&mut order, process, &namespaces, &at, &mut notes);
     let mounts = build_root(&mut order, spec, host, request, &namespaces, &mut lent, &mut notes);
-    // The host's hooks see the container's mounts while the host's paths are still there (config.md, "createRuntime").
-    order.then("/hooks", Act::Await(Gate::Host));
+    let net_devices = net_devices::compile(linux, host, &mut notes.problems);
+    let resctrl = resctrl::compile(linux, &request.id);
+    let host_acts = !net_devices.is_empty() || resctrl.is_some() || !resources.writes_inside.is_empty();
+    if host_acts || hooks.is_some_and(hooks::come_before_start) {
+        // The host's hooks see the container's mounts while the host's paths are still there (config.md, "createRuntime").
+        order.then("/hooks", Act::Await(Gate::Host));
+    }
     for number in 0..hooks_of(hooks.and_then(|h| h.create_container().as_ref())).len() {
         order.at(Pointer::of("/hooks/createContainer").index(number), Act::CreateContainerHook(number));
     }
@@ -74,15 +79,10 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
-    let (init, net_devices, resctrl) = (order.0, net_devices::compile(linux), resctrl::compile(linux, &request.id));
-    if !host.privileged && !net_devices.is_empty() {
-        let what = "network devices cannot be moved into a rootless container";
-        notes.problems.add(Pointer::of("/linux/netDevices"), what);
-    }
     let plan = Plan {
         namespaces,
         lent,
-        init,
+        init: order.0,
         program,
         disown_before_clone,
         parent_rlimits,

@@ -66,6 +66,12 @@ pub(crate) fn read_file(base: BorrowedFd<'_>, name: &str) -> Result<String, Errn
     read_to_end(file.as_fd())
 }
 
+/// The content of the file at `path`, of a pseudo file system whose files have no size.
+pub(crate) fn read_pseudo_file(path: &str) -> Result<String, Errno> {
+    let file = nix::fcntl::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    read_to_end(file.as_fd())
+}
+
 /// Reads from the present offset to the end.
 pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<String, Errno> {
     let mut content = Vec::new();

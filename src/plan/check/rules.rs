@@ -64,7 +64,7 @@ pub(super) const COUNT: &[Count] = &[
     Count { acts: takes_root, create: ONCE, exec: PERHAPS, why: "a root is held" },
     Count { acts: enters_root, create: ONCE, exec: PERHAPS, why: "the root is entered" },
     of_create(|a| *a == Act::Await(Gate::Cgroup), PERHAPS, "a process that is added finds its cgroup"),
-    of_create(|a| *a == Act::Await(Gate::Host), ONCE, "the host's side is waited for"),
+    of_create(|a| *a == Act::Await(Gate::Host), PERHAPS, "the host's side is waited for once"),
     of_create(|a| *a == Act::CloseHost, ONCE, "nothing leads to the host when the image's paths are followed"),
     of_create(mounts, (0, usize::MAX), "a process that is added mounts nothing"),
     of_create(makes_nodes, (0, usize::MAX), "a process that is added makes no devices"),

@@ -269,6 +269,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
         ("has its root", changed("joined", |p| remove(p, |a| *a == Act::BecomeRoot))),
         ("inside the cgroup", changed("everything", |p| remove(p, |a| *a == Act::NewCgroupNamespace))),
         ("lo is brought up", changed("everything", |p| remove(p, |a| *a == Act::LoopbackUp))),
+        ("in between is waited for", changed("everything", |p| remove(p, |a| *a == Act::Await(Gate::Host)))),
         ("propagation of a new", changed("minimal", |p| remove(p, |a| matches!(a, Act::SetPropagation(_))))),
         ("in the caller's mount", changed("everything", |p| p.namespaces.new &= !namespaces::MOUNT)),
         ("set by the parent", changed("user-namespace", |p| p.parent_rlimits.clear())),

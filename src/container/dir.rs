@@ -125,15 +125,13 @@ impl Dir {
     /// Waits for the lock on a directory that was just made, in which there is no record yet. Between the making and the
     /// opening it may have been deleted and made anew by somebody else, whose it is then.
     pub(super) fn lock_new(&self) -> anyhow::Result<Locked<'_>> {
-        let locked = self.lock().inspect_err(|_| {
-            // As where it cannot be opened. Only an empty one goes, so nobody's container does.
-            let _ = fs::remove_dir(&self.path);
-        })?;
-        let locked = locked.context(DELETED)?;
-        if locked.read()?.is_some() {
-            bail!(TAKEN);
+        // As where it cannot be opened. Only an empty one goes, so nobody's container does.
+        let abandon = |_: &anyhow::Error| drop(fs::remove_dir(&self.path));
+        let locked = self.lock().inspect_err(abandon)?.context(DELETED)?;
+        match locked.read().inspect_err(abandon)? {
+            Some(_) => bail!(TAKEN),
+            None => Ok(locked),
         }
-        Ok(locked)
     }
 
     /// Whether the path still leads to this directory.

@@ -43,12 +43,21 @@ impl Newborn {
     fn of(side: Result<Side, Errno>, namespaces: &Namespaces) -> Result<Option<Newborn>> {
         match side.map_err(|errno| failure(errno, namespaces))? {
             Side::Child => Ok(None),
-            Side::Parent { pid, pidfd } => {
-                let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
-                Ok(Some(Newborn { pid, pidfd, start_time: stat.map(|stat| stat.start_time) }))
-            }
+            Side::Parent { pid, pidfd } => match Stat::of_child(pid) {
+                Ok(stat) => Ok(Some(Newborn { pid, pidfd, start_time: stat.map(|stat| stat.start_time) })),
+                Err(error) => {
+                    end(pid, pidfd.as_fd())?;
+                    Err(error).with_context(|| format!("read /proc/{pid}/stat"))
+                }
+            },
         }
     }
+}
+
+/// Kills a child; one that has ended by itself is fine.
+fn end(pid: libc::pid_t, pidfd: BorrowedFd<'_>) -> Result<()> {
+    _ = process::signal(pidfd, libc::SIGKILL);
+    clone::wait(pid).map(drop).context("wait for the process")
 }
 
 /// Makes a process with the CLONE_NEW* `flags`; `None` in the process itself. A cgroup takes none when it has given its
@@ -95,9 +104,7 @@ fn born_within(
     let left = visit.end();
     let newborn = Newborn::of(side, namespaces)?;
     if let (Err(_), Some(Newborn { pid, pidfd, .. })) = (&left, &newborn) {
-        // Why is the error to be told; that it may have ended by itself is no other one.
-        _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
-        clone::wait(*pid).context("wait for the process")?;
+        end(*pid, pidfd.as_fd())?;
     }
     left.map(|()| newborn)
 }

@@ -39,9 +39,9 @@ pub(super) fn launch(
     match sibling.and_then(Sibling::pid) {
         Some(pid) => {
             let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
+            let mut child = Child { pid, pidfd, start_time: 0, channel: own, reaped: false, board, mount };
             let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
-            let start_time = stat.map_or(0, |stat| stat.start_time);
-            let child = Child { pid, pidfd, start_time, channel: own, reaped: false, board, mount };
+            child.start_time = stat.map_or(0, |stat| stat.start_time);
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)

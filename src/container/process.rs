@@ -20,16 +20,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The process that has this pid now; the caller knows that it is the one meant, usually as its parent.
-    pub(crate) fn now(pid: i32) -> anyhow::Result<Self> {
+    /// This very process.
+    pub(crate) fn this() -> anyhow::Result<Self> {
+        let pid = std::process::id() as i32;
         let stat = Stat::read(Path::new("/proc"), pid).with_context(|| format!("read /proc/{pid}/stat"))?;
         let stat = stat.with_context(|| format!("process {pid} has ended"))?;
         Ok(Process { pid, start_time: stat.start_time })
-    }
-
-    /// This very process.
-    pub(crate) fn this() -> anyhow::Result<Self> {
-        Process::now(std::process::id() as i32)
     }
 
     /// Whether the process still runs. One that has ended and was not yet waited for (a zombie) does not.

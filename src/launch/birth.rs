@@ -64,8 +64,8 @@ fn end(pid: libc::pid_t, pidfd: BorrowedFd<'_>) -> Result<()> {
 /// controllers to those below it (EBUSY, EOPNOTSUPP), when it was removed or lies outside of what the caller can see
 /// (ENODEV, ENOENT), or when the caller may not move processes from its own cgroup to that one (EACCES).
 pub(super) fn born(namespaces: &Namespaces, flags: u64, place: Birthplace<'_>) -> Result<Option<Newborn>> {
-    let (mut cgroup, instead);
-    cgroup = place.cgroup;
+    let instead;
+    let mut cgroup = place.cgroup;
     let mut side = clone::clone3(flags, cgroup);
     if let (Err(errno), Some(_), Some(open)) = (&side, cgroup, place.other)
         && TAKES_NONE.contains(errno)

@@ -19,6 +19,7 @@ pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     count(&mut found, plan);
     before(&mut found);
     after(&mut found);
+    waits_for_the_host(&mut found, plan);
     in_agreement_with_namespaces(&mut found, plan);
     descriptors_are_used_once(&mut found, plan);
     hooks_are_numbered(&mut found);
@@ -121,10 +122,6 @@ fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
         has(found, |act| *act == Act::LoopbackUp) == new(NETWORK),
         "lo is brought up in a new network namespace",
     );
-    let runs_hooks = has(found, |act| matches!(act, Act::CreateContainerHook(_)));
-    let host_acts = !plan.net_devices.is_empty() || plan.resctrl.is_some() || !plan.resources.writes_inside.is_empty();
-    let waits = has(found, |act| *act == Act::Await(Gate::Host));
-    found.demand(waits || !(runs_hooks || host_acts), "what the host has to do in between is waited for");
     let propagates = has(found, |act| matches!(act, Act::SetPropagation(_)));
     found.demand(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
     let mounts = has(found, rules::mounts);
@@ -135,6 +132,14 @@ fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
     found.demand(waits == by_parent, "resource limits set by the parent are waited for, and only those");
     let sets = has(found, |act| matches!(act, Act::SetRlimit { .. }));
     found.demand(!(sets && namespaces.own(USER)), "in a user namespace the parent sets resource limits");
+}
+
+/// The host's hooks are not in the plan; where there are some, `Order` alone knows.
+fn waits_for_the_host(found: &mut Found<'_>, plan: &Plan) {
+    let runs_hooks = found.count(|act| matches!(act, Act::CreateContainerHook(_))) > 0;
+    let host_acts = !plan.net_devices.is_empty() || plan.resctrl.is_some() || !plan.resources.writes_inside.is_empty();
+    let waits = found.count(|act| *act == Act::Await(Gate::Host)) > 0;
+    found.demand(waits || !(runs_hooks || host_acts), "what the host has to do in between is waited for");
 }
 
 /// A descriptor that the parent opened for the child is used by exactly one step, which is of the right kind.

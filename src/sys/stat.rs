@@ -35,14 +35,11 @@ impl Stat {
     pub(crate) fn of_child(pid: i32) -> io::Result<Option<Stat>> {
         let file = File::open(format!("/proc/{pid}/stat"))?;
         let now = Stat::of(&file)?.filter(|now| now.pending & (1 << (libc::SIGKILL - 1)) == 0);
+        let Some(now) = now else { return Ok(None) };
         // SIGKILL is no longer on its way once it is obeyed, and only then is the mark there: looked for in this order, one is
         // seen.
-        let is_marked =
-            |_: &Stat| Ok::<_, io::Error>(Stat::of(&file)?.is_none_or(|then| then.flags & PF_SIGNALED != 0));
-        match &now {
-            Some(stat) if is_marked(stat)? => Ok(None),
-            _ => Ok(now),
-        }
+        let then = Stat::of(&file)?;
+        Ok(then.is_some_and(|then| then.flags & PF_SIGNALED == 0).then_some(now))
     }
 
     fn of(file: &File) -> io::Result<Option<Stat>> {

@@ -35,6 +35,8 @@ impl Sibling {
     pub(crate) fn bear(self, flags: u64) -> Result<Side> {
         // The page has to be there: of a process that is being killed the kernel fetches none.
         self.0.store(0, Ordering::Relaxed);
+        // A process of the container may write to the sibling's memory. It must not choose the pid that the parent reads here.
+        mapping::hide_from_children(self.0)?;
         let flags = flags | (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
         clone3_noting(flags, None, self.0.as_ptr())
     }
@@ -84,6 +86,17 @@ fn clone3_noting(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pi
         0 => Ok(Side::Child),
         // SAFETY: the kernel has just stored a descriptor of ours in `pidfd` because CLONE_PIDFD was asked for.
         pid => Ok(Side::Parent { pid: pid as libc::pid_t, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
+    }
+}
+
+/// Whether the process behind `pidfd` is a child of this one that nobody has waited for yet.
+pub(crate) fn is_own_child(pidfd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    match waitid(Id::PIDFd(pidfd), flags) {
+        Ok(_) => Ok(true),
+        Err(Errno::ECHILD) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 

@@ -10,6 +10,14 @@ pub(crate) trait Number {}
 impl Number for AtomicI32 {}
 impl Number for AtomicU64 {}
 
+/// Keeps a mapping of [`shared_zeros`] from every child made from now on (MADV_DONTFORK): a child has nothing at that address.
+pub(crate) fn hide_from_children<T: Number>(numbers: &'static T) -> Result<()> {
+    let start = std::ptr::from_ref(numbers).cast_mut().cast();
+    // SAFETY: the address is the start of a mapping that is never unmapped, because `shared_zeros` made it; the advice changes
+    // nothing in this process.
+    super::done(unsafe { libc::madvise(start, size_of::<T>(), libc::MADV_DONTFORK) })
+}
+
 /// `count` zeros, shared with every child made from now on. They live as long as the process, so this is for what is made once.
 pub(crate) fn shared_zeros<T: Number>(count: usize) -> Result<&'static [T]> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);

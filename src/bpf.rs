@@ -5,7 +5,6 @@
 //! whoever performs the plan loads what they return.
 
 pub(crate) mod device;
-#[cfg(any(test, fuzzing))]
 mod interpreter;
 pub(crate) mod seccomp;
 mod syscalls;

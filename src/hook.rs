@@ -88,7 +88,7 @@ pub(crate) fn run(
     let input = pipe::file_with(state)?;
     let (output, writer) = pipe::pair()?;
     let (status, report) = pipe::pair()?;
-    let (pid, pidfd) = match clone::clone3(0, None)? {
+    let (pid, pidfd) = match clone::spawn()? {
         Side::Child => become_hook(hook, &input, &writer, &report, sets),
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };

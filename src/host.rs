@@ -52,7 +52,6 @@ pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
     let mut host = caller(Some(process))?;
     // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
     host.can_disown &= host.privileged;
-    host.cannot_return = host.privileged && cannot_return()?;
     Ok(host)
 }
 

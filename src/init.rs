@@ -32,7 +32,7 @@ pub(crate) struct Given {
     pub(crate) lent: Vec<OwnedFd>,
     /// The child's end of the channel.
     pub(crate) channel: Channel,
-    /// Where the process is written down that a stage makes in its own place, where there is one.
+    /// Where the kernel writes the pid of the process that is made in this one's place, if one is.
     pub(crate) sibling: Option<Sibling>,
     /// The socket at which a created container waits for its start.
     pub(crate) listener: Option<OwnedFd>,
@@ -205,7 +205,9 @@ impl<'a> Init<'a> {
             Act::DisownExecutable => self.disown_executable()?,
             Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
             Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
-            Act::JoinProcess { kinds, slot, staged } => self.join_process(*kinds, *slot, *staged)?,
+            Act::JoinProcess { kinds, slot, user } => self.join_process(*kinds, *slot, *user)?,
+            Act::EnterPidNamespace { terminal } => self.enter_pid_namespace(*terminal)?,
+            Act::LeaveGroups => identity::leave_groups()?,
             Act::BecomeRoot => identity::become_root(self.plan.namespaces.made_by_user())?,
             Act::NewTimeNamespace(offsets) => namespace::new_time_namespace(offsets)?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
@@ -264,7 +266,9 @@ impl<'a> Init<'a> {
 
     fn act_on_root(&mut self, act: &'a Act) -> Result<(), Broken> {
         match act {
-            Act::SetPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
+            Act::SetPropagation(flags) | Act::SetRootPropagation(flags) => {
+                Ok(sys::mount::set_propagation_of_root(*flags)?)
+            }
             Act::BindRoot { path, detach, lent } => self.bind_root(path, *detach, *lent),
             Act::OpenRoot(path) => self.open_root(path),
             Act::Mount(mount) => self.mount(mount),
@@ -277,8 +281,7 @@ impl<'a> Init<'a> {
             Act::PivotRoot => self.pivot_root(),
             Act::MoveRoot => self.move_root(),
             Act::ChangeRoot => self.change_root(),
-            Act::SetRootPropagation(flags) => Ok(sys::mount::set_propagation_of_root(*flags)?),
-            Act::OpenTerminal { size, console } => self.open_terminal(*size, *console),
+            Act::OpenTerminal { size, console, controlling } => self.open_terminal(*size, *console, *controlling),
             Act::ReadonlyPath(path) => self.readonly_path(path),
             Act::MaskPath(path) => self.mask_path(path),
             Act::MakeReadonly(path) => self.make_readonly(path),

@@ -45,6 +45,8 @@ pub(crate) struct Kit<'a> {
     pub(crate) hooks: ContainerHooks,
     /// The process whose namespaces it joins.
     pub(crate) process: Option<OwnedFd>,
+    /// The user namespace it joins, where that process has moved on to another.
+    pub(crate) user_namespace: Option<OwnedFd>,
     /// Somebody wants to know how long each step takes.
     pub(crate) timed: bool,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Child {
     /// See [`Stat::start_time`]: 0, which is nobody's, of one that is being killed.
     pub(crate) start_time: u64,
     channel: Channel,
+    /// Where the kernel writes the pid of the process that takes this one's place, if one will.
+    successor: Option<Sibling>,
     reaped: bool,
     board: Option<Rc<Board>>,
     /// To be closed while the child is busy: see [`lend::own_file`].
@@ -91,14 +95,15 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     // Where a container's processes see the child from its birth, there must be nothing of the mount for them to find.
     let mount = mount.filter(|_| plan.namespaces.born_unseen());
-    let lent = lend::all(plan, kit.process.as_ref())?;
+    let lent = lend::all(plan, kit.process.as_ref(), kit.user_namespace.as_ref())?;
+    let enters = plan.init.iter().any(|step| matches!(step.act, Act::EnterPidNamespace { .. }));
     let board = kit.timed.then(|| Board::new(plan.init.len() + 1)).transpose().context("share memory")?;
     let board = board.map(Rc::new);
     let given = Given {
         board: board.clone(),
         lent,
         channel: childs,
-        sibling: plan.namespaces.staged.then(Sibling::unborn).transpose().context("share memory")?,
+        sibling: (plan.namespaces.staged || enters).then(Sibling::unborn).transpose().context("share memory")?,
         listener: kit.listener,
         proc,
         cgroup: kit.cgroup_path,
@@ -120,7 +125,8 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
         init::perform(plan, given)
     };
     let start_time = start_time.unwrap_or_default();
-    let child = Child { pid, pidfd, start_time, channel: own, reaped: false, board, mount };
+    let successor = given.sibling.filter(|_| enters);
+    let child = Child { pid, pidfd, start_time, channel: own, successor, reaped: false, board, mount };
     given.close();
     entered.leave()?;
     Ok(child)
@@ -135,13 +141,7 @@ impl Entered {
     fn enter(namespaces: &Namespaces, plan: &Plan, lent: &[OwnedFd]) -> Result<Entered> {
         let mut entered = Entered(Vec::new());
         for (wish, fd) in plan.lent.iter().zip(lent) {
-            let joined = match wish {
-                Lent::Namespace { kind: PID, .. } => true,
-                // A process joins all namespaces at once in the child; its PID namespace has to be entered here.
-                Lent::Process => namespaces.joined & PID != 0,
-                _ => false,
-            };
-            if joined {
+            if matches!(wish, Lent::Namespace { kind: PID, .. }) {
                 entered.0.push((PID, open_own(c"/proc/self/ns/pid")?));
                 namespace::setns(fd.as_fd(), PID).context("join the pid namespace")?;
             }
@@ -195,17 +195,46 @@ impl Child {
                     self.open(Gate::Limits)?;
                 }
                 Message::Terminal(master) => host.terminal(master)?,
-                Message::Listener(number) => {
-                    // Without one the process has more to say: why the filter could not be installed.
-                    if let Some(listener) = self.take_listener(number)? {
-                        host.listener(listener, self.pid)?;
-                        self.channel.go()?;
-                    }
+                Message::Listener(number) => self.pass_listener(plan, number, host)?,
+                Message::Ready => {
+                    self.follow()?;
+                    return if gate { Ok(()) } else { host.at_host_gate(self.pid) };
                 }
-                Message::Ready => return if gate { Ok(()) } else { host.at_host_gate(self.pid) },
                 other => return Err(self.unexpected(plan, other)),
             }
         }
+    }
+
+    /// Passes the seccomp listener on. Where the process is about to enter a pid namespace, it goes on before that, because only
+    /// its successor's pid means something to the agent.
+    fn pass_listener(&mut self, plan: &Plan, number: i32, host: &mut dyn HostSide) -> Result<()> {
+        let position = |is: fn(&Act) -> bool| plan.init.iter().position(|step| is(&step.act));
+        let enters = position(|act| matches!(act, Act::EnterPidNamespace { .. }));
+        let enters_later = enters > position(|act| matches!(act, Act::InstallFilter(_)));
+        if !enters_later {
+            self.follow()?;
+        }
+        // Without one the process has more to say: why the filter could not be installed.
+        let Some(listener) = self.take_listener(number)? else { return Ok(()) };
+        if enters_later {
+            self.channel.go()?;
+            self.follow()?;
+            return host.listener(listener, self.pid);
+        }
+        host.listener(listener, self.pid)?;
+        self.channel.go().context("speak to the container's process")
+    }
+
+    /// Waits until the process has entered the pid namespace, which ends it, and goes on with its successor.
+    fn follow(&mut self) -> Result<()> {
+        let Some(successor) = self.successor else { return Ok(()) };
+        let status = clone::wait(self.pid).context("wait for the process that enters the pid namespace")?;
+        self.successor = None;
+        self.reaped = true;
+        let pid = successor.pid().with_context(|| format!("enter the pid namespace: ended with status {status}"))?;
+        (self.pidfd, self.start_time) = stage::adopt(pid)?;
+        (self.pid, self.reaped) = (pid, false);
+        Ok(())
     }
 
     /// The seccomp listener, which becomes descriptor `number` of the child a moment after it said so. It cannot say when:
@@ -296,6 +325,9 @@ impl Child {
     }
 
     fn reap(&mut self) -> Result<i32> {
+        if self.successor.and_then(Sibling::pid).is_some() {
+            self.follow()?;
+        }
         self.reaped = true;
         clone::wait(self.pid).context("wait for the container's process")
     }
@@ -306,7 +338,12 @@ impl Drop for Child {
         if !self.reaped {
             // ESRCH: it is dead already. There is no other way for either call to fail for a child of ours.
             let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
-            let _ = self.reap();
+            if self.successor.is_some() && self.follow().is_ok() {
+                let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
+            }
+            if !self.reaped {
+                let _ = self.reap();
+            }
         }
     }
 }

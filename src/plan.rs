@@ -11,6 +11,7 @@ mod devices;
 mod filter;
 mod hooks;
 mod identity;
+mod last_steps;
 mod mounts;
 pub(crate) mod namespaces;
 mod net_devices;
@@ -116,6 +117,8 @@ pub(crate) enum Lent {
     Tree { origin: Pointer, source: PathBuf, recursive: bool, id_map: Option<IdMap> },
     /// The pidfd of the process whose namespaces are joined.
     Process,
+    /// The user namespace that the container was created with.
+    UserNamespace,
 }
 
 /// Which ids an idmapped mount shows.
@@ -222,16 +225,6 @@ fn checked(plan: &Plan) {
     debug_assert_eq!(check::breaches(plan), Vec::<String>::new(), "the plan breaks rules of its own");
 }
 
-/// Whether a process has to join by way of another: one that is born in the container's pid namespace is seen there
-/// before it has left the host's root and parted from the host's descriptors, and CAP_SYS_PTRACE outside of a user namespace
-/// overrides its being undumpable. Whether anybody in there has it cannot be known: an earlier `exec` may have given it.
-/// A caller without privilege can enter the pid namespace from inside the user namespace only, and root of an outer one
-/// could not leave it again.
-pub(crate) fn joins_unseen(host: &Host, kinds: u64) -> bool {
-    let user = kinds & namespaces::USER != 0;
-    if user { !host.privileged || host.cannot_return } else { kinds & namespaces::PID != 0 }
-}
-
 /// The resctrl group of a container with this configuration, if it has one.
 pub(crate) fn resctrl_group(spec: &Spec, id: &str) -> Option<Resctrl> {
     resctrl::compile(spec.linux().as_ref(), id)
@@ -253,8 +246,8 @@ pub(crate) struct Exec {
     pub(crate) namespaces: u64,
     /// The container's root, where it has no mount namespace that leads there.
     pub(crate) root: Option<PathBuf>,
-    /// Join by way of a process that the container cannot see; see [`joins_unseen`].
-    pub(crate) staged: bool,
+    /// The container's process has moved on to another user namespace than the container was created with.
+    pub(crate) user_namespace_changed: bool,
     /// Stay in the caller's session keyring.
     pub(crate) no_new_keyring: bool,
     /// Entries added to the environment: socket activation.

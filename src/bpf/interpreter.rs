@@ -1,4 +1,4 @@
-//! A classic BPF interpreter for tests: what the kernel would answer to a call.
+//! A classic BPF interpreter: what the kernel would answer to a call.
 //!
 //! Written from the kernel's documentation of classic BPF and independent of the assembler: it decodes instructions by
 //! their bits, so that a wrong constant in the one is not repeated in the other.
@@ -30,6 +30,7 @@ impl Data {
     }
 }
 
+#[cfg(any(test, fuzzing))]
 /// The checks that the kernel makes before it takes a seccomp filter.
 pub(super) fn check(program: &[sock_filter]) -> Result<(), String> {
     if program.is_empty() || program.len() > 4096 {

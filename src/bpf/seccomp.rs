@@ -4,6 +4,7 @@
 //! It deliberately does not know the documents it comes from, `seccomp(2)`'s flags, or how the program is installed.
 //! Sources: runtime-spec config-linux "Seccomp", seccomp(2), libseccomp and runc where the specification is silent.
 
+mod answer;
 mod arch;
 mod assembler;
 mod emit;
@@ -14,6 +15,7 @@ mod resolve;
 #[cfg(any(test, fuzzing))]
 mod tests;
 
+pub(crate) use answer::{Answer, answer};
 pub(crate) use arch::Arch;
 use libc::sock_filter;
 pub(crate) use problem::ProfileError;

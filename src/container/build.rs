@@ -6,6 +6,7 @@ use super::console::{self, Console};
 use super::foreground::Foreground;
 use super::host_side::Hosting;
 use super::net_devices::HandedOver;
+use super::process::user_namespace;
 use super::{
     CgroupManager, CreateRequest, NewContainer, Process, Record, Root, Rootless, Status, cgroups, files, notify,
 };
@@ -14,7 +15,7 @@ use crate::hook::Prepared;
 use crate::host;
 use crate::init::ContainerHooks;
 use crate::launch::{self, Birthplace, Child, Kit};
-use crate::plan::namespaces::PID;
+use crate::plan::namespaces::{PID, USER};
 use crate::plan::placement::Place;
 use crate::plan::{self, Host, Plan, Request, hooks_of};
 use crate::report::{Log, Several, time};
@@ -140,6 +141,7 @@ impl Build {
             owner: crate::sys::process::effective_uid(),
             annotations: self.spec.annotations().clone().unwrap_or_default().into_iter().collect(),
             shared_pid_namespace: self.plan.namespaces.new & PID == 0,
+            user_namespace: None,
             no_new_keyring: self.request.no_new_keyring,
             poststart: hooks_of(hooks.and_then(|h| h.poststart().as_ref())).to_vec(),
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
@@ -266,6 +268,7 @@ impl<'a> Building<'a> {
             log.warning(SCATTERED);
         }
         record.init = Some(Process { pid: child.pid, start_time: child.start_time });
+        record.user_namespace = build.plan.namespaces.own(USER).then(|| user_namespace(child.pid)).flatten();
         if record.cgroup.is_none() {
             // A creator that is killed now leaves a process that only its pid leads to.
             new.write(&record)?;

@@ -14,12 +14,12 @@ use crate::cgroup::{Cgroup, Layout};
 use crate::host;
 use crate::launch::{self, Birthplace, Child, HostSide, Kit};
 use crate::plan::act::Act;
-use crate::plan::namespaces::{KINDS, MOUNT};
+use crate::plan::namespaces::{KINDS, MOUNT, USER};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
-use crate::sys::{Errno, credentials, limits};
+use crate::sys::{Errno, credentials, limits, namespace};
 use anyhow::{Context, Result, anyhow, bail};
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use std::cell::Cell;
 use std::fs;
 use std::io;
@@ -50,9 +50,10 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     log.lap("read its configuration");
     let terminal = process.terminal().unwrap_or(false);
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
-    let plan = compile(&spec, &process, &container, request, log)?;
+    let user_namespace = if has_user_namespace(&spec) { original_user_namespace(&container)? } else { None };
+    let plan = compile(&spec, &process, &container, request, user_namespace.is_some(), log)?;
     log.lap("look at the host and decide");
-    let mut joining = Joining { spec: &spec, container: &container, request, init, console: None, log };
+    let mut joining = Joining { spec: &spec, container: &container, request, init, user_namespace, console: None, log };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
     let status = foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log);
@@ -79,10 +80,21 @@ fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<
     Ok((spec, process))
 }
 
-fn compile(spec: &Spec, process: &Process, container: &Container, request: &ExecRequest, log: &Log) -> Result<Plan> {
+fn compile(
+    spec: &Spec,
+    process: &Process,
+    container: &Container,
+    request: &ExecRequest,
+    user_namespace_changed: bool,
+    log: &Log,
+) -> Result<Plan> {
     let mut host = host::probe_for_exec(process)?;
     let pid = container.pid();
-    let kinds = foreign_namespaces(pid)?;
+    let mut kinds = foreign_namespaces(pid)?;
+    if !has_user_namespace(spec) {
+        // One that the container's process made for itself later is not the container's.
+        kinds &= !USER;
+    }
     // What counts is the user namespace to come (user_namespaces(7)).
     host.setgroups_denied = host::denies_setgroups(pid);
     let listen_fds = files::listen_fds();
@@ -90,7 +102,7 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
         id: request.id.as_str().to_owned(),
         namespaces: kinds,
         root: (kinds & MOUNT == 0).then(|| PathBuf::from(format!("/proc/{pid}/root"))),
-        staged: plan::joins_unseen(&host, kinds),
+        user_namespace_changed,
         no_new_keyring: container.record.no_new_keyring,
         environment: files::listen_environment(listen_fds),
         preserve_fds: files::inherited_from_three(listen_fds.saturating_add(request.preserve_fds)),
@@ -99,6 +111,27 @@ fn compile(spec: &Spec, process: &Process, container: &Container, request: &Exec
     let plan = plan.map_err(|problems| problems.of("the process"))?;
     plan.warnings.iter().for_each(|warning| log.warning(warning));
     Ok(plan)
+}
+
+fn has_user_namespace(spec: &Spec) -> bool {
+    let listed = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    listed.iter().any(|entry| entry.typ() == LinuxNamespaceType::User)
+}
+
+/// The user namespace that the container was created with, if its first process is in another by now. It can only have moved
+/// down, so the one that is searched is an ancestor.
+fn original_user_namespace(container: &Container) -> Result<Option<OwnedFd>> {
+    let Some(recorded) = container.record.user_namespace else { return Ok(None) };
+    let path = format!("/proc/{}/ns/user", container.pid());
+    let mut at = OwnedFd::from(fs::File::open(&path).with_context(|| format!("open {path}"))?);
+    let mut moved = false;
+    while namespace::number(at.as_fd()).map_err(io::Error::from)? != recorded {
+        at = namespace::parent(at.as_fd())
+            .map_err(io::Error::from)
+            .context("the container's process has left the user namespace it was created with")?;
+        moved = true;
+    }
+    Ok(moved.then_some(at))
 }
 
 /// The kinds in which the namespaces of `pid` are not this process's own. That the pid still means the container's process
@@ -131,6 +164,7 @@ struct Joining<'a> {
     container: &'a Container,
     request: &'a ExecRequest,
     init: Handle,
+    user_namespace: Option<OwnedFd>,
     console: Option<Console>,
     log: &'a Log,
 }
@@ -162,6 +196,7 @@ impl Joining<'_> {
         let kit = Kit {
             birthplace: Birthplace { cgroup: into, other: Some(&other), again: Some(&again) },
             process: Some(self.init.try_clone()?),
+            user_namespace: self.user_namespace.as_ref().map(OwnedFd::try_clone).transpose()?,
             timed: self.log.is_timed(),
             ..Kit::default()
         };

@@ -56,6 +56,12 @@ impl Process {
     }
 }
 
+/// The inode number of a process's user namespace; `None` if the process is hidden from an ordinary user's own runtime.
+pub(super) fn user_namespace(pid: i32) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{pid}/ns/user")).map(|file| file.ino()).ok()
+}
+
 /// A process held by a pidfd.
 #[derive(Debug)]
 pub(crate) struct Handle(OwnedFd);

@@ -47,6 +47,10 @@ pub(crate) struct Record {
     pub(crate) resctrl: resctrl::Record,
     /// Whether init shares a pid namespace with others, so that its death does not end the other processes.
     pub(crate) shared_pid_namespace: bool,
+    /// The inode number of the user namespace it was created with, if it has one of its own. Its first process can move on to
+    /// another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_namespace: Option<u64>,
     /// The container has stayed in its creator's session keyring, so processes added to it stay in theirs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) no_new_keyring: bool,

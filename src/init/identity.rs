@@ -44,13 +44,12 @@ pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Gives up every other capability, for good.
-pub(super) fn limit_capabilities(keep: u64) -> Result<(), Broken> {
-    // While CAP_SETPCAP, which it takes, is still there.
-    limit_bounding(keep)?;
-    let Sets { effective, permitted, inheritable } = credentials::capabilities()?;
-    let sets = Sets { effective: effective & keep, permitted: permitted & keep, inheritable: inheritable & keep };
-    Ok(credentials::set_capabilities(sets)?)
+/// Gives up the caller's supplementary groups. A caller that may not set groups keeps its own.
+pub(super) fn leave_groups() -> Result<(), Broken> {
+    match credentials::set_groups(&[]) {
+        Err(Errno::EPERM) | Ok(()) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Groups before ids, since a user may not set groups; permitted capabilities are kept for `SetCapabilities`.

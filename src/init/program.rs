@@ -41,8 +41,7 @@ impl Init<'_> {
     /// Engines leave HOME to the runtime. What the image says is only believed as far as it is an ordinary file of a
     /// reasonable size with a line for this very number; otherwise HOME is "/".
     pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
-        let file = path::open_following_links(c"/etc/passwd", libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
-        let text = match file.and_then(|file| read_ordinary(file.as_fd())) {
+        let text = match ordinary_file(c"/etc/passwd").and_then(|file| read(file.as_fd())) {
             // The image has none, or none that this user may read, or something else in its place.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::ENXIO | Errno::EINVAL) => {
                 Vec::new()
@@ -162,10 +161,28 @@ fn join(directory: &CStr, name: &CStr) -> CString {
 /// The most of a passwd file that is read, in bytes.
 const PASSWD: usize = 1 << 20;
 
-fn read_ordinary(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
-    if path::status(file)?.st_mode & libc::S_IFMT != libc::S_IFREG {
-        return Err(Errno::EINVAL);
+/// Opens a regular file that is not the kernel's. What a path of the image leads to is examined before it is opened for reading:
+/// to open a device or a file of procfs can have an effect.
+fn ordinary_file(path: &CStr) -> Result<OwnedFd, Errno> {
+    let is_ordinary = |file: &OwnedFd| -> Result<bool, Errno> {
+        /// SYSFS_MAGIC of linux/magic.h.
+        const SYSFS: u64 = 0x6265_6572;
+        let kernels = [libc::PROC_SUPER_MAGIC as u64, SYSFS];
+        let regular = path::status(file.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG;
+        Ok(regular && !kernels.contains(&path::file_system(file.as_fd())?))
+    };
+    for flags in [libc::O_PATH, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY] {
+        let file = path::open_following_links(path, flags)?;
+        match is_ordinary(&file)? {
+            false => return Err(Errno::EINVAL),
+            true if flags != libc::O_PATH => return Ok(file),
+            true => (),
+        }
     }
+    Err(Errno::EINVAL)
+}
+
+fn read(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     let mut part = [0; 4096];
     while text.len() < PASSWD {

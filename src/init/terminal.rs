@@ -8,7 +8,12 @@ use std::os::fd::AsFd;
 impl Init<'_> {
     /// Opens a pty of the container's own devpts, puts its inner side on /dev/console and in place of the standard
     /// streams, and gives its outer side to the parent.
-    pub(super) fn open_terminal(&mut self, size: Option<(u16, u16)>, console: bool) -> Result<(), Broken> {
+    pub(super) fn open_terminal(
+        &mut self,
+        size: Option<(u16, u16)>,
+        console: bool,
+        controlling: bool,
+    ) -> Result<(), Broken> {
         let root = match &self.root {
             Some(root) => root.try_clone().map_err(|_| Errno::EMFILE)?,
             // A process that joined the container has the container's root as its own.
@@ -31,7 +36,10 @@ impl Init<'_> {
             let slave = mount::clone_tree_of(pty.slave.as_fd(), false).part(Part::Attach)?;
             mount::attach(slave.as_fd(), target.as_fd()).part(Part::Attach)?;
         }
-        terminal::take_over(pty.slave.as_fd())?;
+        if controlling {
+            terminal::control(pty.slave.as_fd())?;
+        }
+        terminal::become_standard(pty.slave.as_fd())?;
         Ok(self.given.channel.give_terminal(&pty.master)?)
     }
 }

@@ -12,11 +12,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// All of `Plan::lent`, by slot.
-pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
-    plan.lent.iter().map(|wish| one(wish, plan, process)).collect()
+pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
+    plan.lent.iter().map(|wish| one(wish, plan, process, user)).collect()
 }
 
-fn one(wish: &Lent, plan: &Plan, process: Option<&OwnedFd>) -> Result<OwnedFd> {
+fn one(wish: &Lent, plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<OwnedFd> {
     match wish {
         Lent::Namespace { origin, kind, path } => {
             let place = || format!("{origin}/path: {}", path.display());
@@ -54,6 +54,7 @@ fn one(wish: &Lent, plan: &Plan, process: Option<&OwnedFd>) -> Result<OwnedFd> {
             let process = process.context("no process to join")?;
             Ok(process.try_clone()?)
         }
+        Lent::UserNamespace => Ok(user.context("no user namespace to join")?.try_clone()?),
     }
 }
 

@@ -10,9 +10,9 @@ use crate::init::{self, Given};
 use crate::plan::act::Act;
 use crate::plan::namespaces::PID;
 use crate::plan::{Lent, Plan};
-use crate::sys::clone::{self, Sibling, Side};
+use crate::sys::clone::{self, Made, Sibling};
 use crate::sys::stat::Stat;
-use crate::sys::{Errno, namespace, process};
+use crate::sys::{Errno, credentials, namespace, process};
 use anyhow::{Context, Result, bail};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -25,12 +25,10 @@ pub(super) fn launch(
     own: Channel,
     mount: Option<OwnedFd>,
 ) -> Result<Child> {
-    let joins = plan.lent.contains(&Lent::Process);
     let Some(Newborn { pid: stage, .. }) = birth::born(&plan.namespaces, 0, birthplace)? else {
         // What is the parent's alone, as in `super::launch`: what the stage makes inherits what it has.
         drop((own, mount));
-        // Joining a process is a step of the plan: what comes before it is done by the stage itself.
-        if joins { init::perform(plan, given) } else { make_sibling(plan, given) }
+        make_sibling(plan, given)
     };
     let (board, sibling) = (given.board.clone(), given.sibling);
     given.close();
@@ -38,10 +36,8 @@ pub(super) fn launch(
     let status = clone::wait(stage).context("wait for the stage")?;
     match sibling.and_then(Sibling::pid) {
         Some(pid) => {
-            let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-            let mut child = Child { pid, pidfd, start_time: 0, channel: own, reaped: false, board, mount };
-            let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
-            child.start_time = stat.map_or(0, |stat| stat.start_time);
+            let (pidfd, start_time) = adopt(pid)?;
+            let child = Child { pid, pidfd, start_time, channel: own, successor: None, reaped: false, board, mount };
             idmap::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)
@@ -53,8 +49,22 @@ pub(super) fn launch(
     }
 }
 
+/// A handle on a child that another child made, and its start time (see [`Stat::start_time`]; 0 if it is being killed).
+pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
+    let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
+    if !clone::is_own_child(pidfd.as_fd()).with_context(|| format!("examine process {pid}"))? {
+        bail!("process {pid} is no child of this one");
+    }
+    let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
+    Ok((pidfd, stat.map_or(0, |stat| stat.start_time)))
+}
+
 fn make_sibling(plan: &Plan, given: Given) -> ! {
-    let made = || -> Result<Side, Errno> {
+    let made = || -> Result<Made, Errno> {
+        // What is made here is visible in a joined pid namespace, where the user namespace's root may trace (CVE-2016-9962).
+        credentials::set_dumpable(false)?;
+        // The user namespace may deny setgroups(2). A caller that may not set groups keeps its own.
+        _ = credentials::set_groups(&[]);
         for wanted in [libc::CLONE_NEWUSER as u64, PID] {
             for (lent, fd) in plan.lent.iter().zip(&given.lent) {
                 if matches!(lent, Lent::Namespace { kind, .. } if *kind == wanted) {
@@ -68,12 +78,12 @@ fn make_sibling(plan: &Plan, given: Given) -> ! {
         given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
     };
     match made() {
-        Ok(Side::Child) => match given.channel.await_go() {
+        Ok(Made::Child) => match given.channel.await_go() {
             Ok(()) => init::perform(plan, given),
             // The parent is gone.
             Err(_) => clone::exit_now(1),
         },
-        Ok(Side::Parent { .. }) => clone::exit_now(0),
+        Ok(Made::Maker) => clone::exit_now(0),
         Err(errno) => {
             let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
             let part = crate::channel::Part::Source;

@@ -169,10 +169,14 @@ pub(crate) enum Act {
     Await(Gate),
     /// Join the namespace in the slot: CLONE_NEW* kind, and its path for people.
     JoinNamespace { kind: u64, slot: Slot, path: CString },
-    /// Join namespaces of the process whose pidfd is in the slot, and close whatever leads back to the host. The parent
-    /// has entered the pid namespace on behalf of this process, unless it is staged: then it joins here, and its sibling,
-    /// born inside with at most these capabilities, goes on.
-    JoinProcess { kinds: u64, slot: Slot, staged: Option<u64> },
+    /// Give up the caller's supplementary groups, where the user namespace to come may deny setgroups(2).
+    LeaveGroups,
+    /// Close whatever leads back to the host, and join namespaces of the process whose pidfd is in the slot. Its user namespace
+    /// is the one in the other slot where the process has moved on to another. A pid namespace is joined for the next child only.
+    JoinProcess { kinds: u64, slot: Slot, user: Option<Slot> },
+    /// Enter the pid namespace that was joined: clone a sibling there, which leads a session and goes on with the plan, while
+    /// this process ends. With `terminal`, standard input becomes the controlling terminal of that session.
+    EnterPidNamespace { terminal: bool },
     /// Become uid 0 and gid 0 of the user namespace.
     BecomeRoot,
     /// A time namespace with these lines of offsets, entered at once.
@@ -222,8 +226,9 @@ pub(crate) enum Act {
     ChangeRoot,
     /// Propagation (MS_*) of the container's root.
     SetRootPropagation(u64),
-    /// A pty as standard input, output and error, of this size (rows, columns); on /dev/console too for create.
-    OpenTerminal { size: Option<(u16, u16)>, console: bool },
+    /// A pty as standard input, output and error, of this size (rows, columns); on /dev/console too for create. It becomes the
+    /// controlling terminal here unless `EnterPidNamespace` does that.
+    OpenTerminal { size: Option<(u16, u16)>, console: bool, controlling: bool },
     /// Give the inherited standard descriptors to the user.
     OwnStandardStreams { uid: u32 },
     /// Set the host name.
@@ -299,6 +304,8 @@ impl fmt::Display for Act {
             Act::Await(Gate::Cgroup) => f.write_str("wait for the scope"),
             Act::JoinNamespace { path, .. } => write!(f, "join namespace {}", text(path)),
             Act::JoinProcess { .. } => f.write_str("join the container's namespaces"),
+            Act::LeaveGroups => f.write_str("give up the caller's supplementary groups"),
+            Act::EnterPidNamespace { .. } => f.write_str("enter the pid namespace"),
             Act::BecomeRoot => f.write_str("become root of the user namespace"),
             Act::NewTimeNamespace(_) => f.write_str("make a time namespace"),
             Act::NewCgroupNamespace => f.write_str("make a cgroup namespace"),

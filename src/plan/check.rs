@@ -3,6 +3,7 @@
 //! Knows the acts and nothing of how a configuration becomes a plan. Runs on every plan of a debug build, and in tests on
 //! recorded and on garbled configurations. A breach is a mistake in this program, never in a configuration.
 
+mod exposure;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     filter_may_be_installed(&mut found);
     rights_only_shrink(&mut found);
     directory_stays(&mut found);
+    exposure::check(&mut found, plan);
     if plan.disown_before_clone && plan.init.iter().any(|step| step.act == Act::DisownExecutable) {
         found.add(None, "the executable is parted from once, by the parent or by the child");
     }
@@ -168,7 +170,11 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     for (slot, lent) in plan.lent.iter().enumerate() {
         // These two are entered before the child exists.
         let by_parent = matches!(lent, Lent::Namespace { kind: PID | USER, .. });
-        let uses = found.count(|act| slot_of(act) == Some(slot));
+        let as_user = |act: &Act| matches!(act, Act::JoinProcess { user: Some(user), .. } if *user == slot);
+        let uses = match lent {
+            Lent::UserNamespace => found.count(as_user),
+            _ => found.count(|act| slot_of(act) == Some(slot)),
+        };
         found.demand(uses == usize::from(!by_parent), &format!("slot {slot} is used once ({uses} times in this plan)"));
     }
 }

@@ -2,9 +2,10 @@
 //! read and its flags chosen.
 
 use super::Notes;
-use super::act::Filter;
-use crate::bpf::seccomp::{self, Action, Arch, Condition, Operator, Profile, Rule};
+use super::act::{Filter, Start};
+use crate::bpf::seccomp::{self, Action, Answer, Arch, Condition, Operator, Profile, Rule};
 use crate::spec::pointer::Pointer;
+use crate::sys::clone;
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompFilterFlag};
 
 /// Compiles the profile, or notes all its problems.
@@ -91,4 +92,60 @@ fn flags(profile: &LinuxSeccomp, notifies: bool) -> u64 {
         flags |= libc::SECCOMP_FILTER_FLAG_TSYNC;
     }
     flags
+}
+
+/// What the process still does after the filter is installed early.
+pub(super) struct Remaining {
+    pub(super) drops_capabilities: bool,
+    pub(super) enters: bool,
+    pub(super) terminal: bool,
+    pub(super) start: Start,
+    pub(super) hooks: bool,
+    pub(super) preserves: bool,
+    pub(super) finds_home: bool,
+}
+
+/// Running a hook takes these calls, before the hook's own.
+const HOOK: &[libc::c_long] = &[
+    libc::SYS_memfd_create,
+    libc::SYS_write,
+    libc::SYS_lseek,
+    libc::SYS_pipe2,
+    libc::SYS_dup3,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_umask,
+    libc::SYS_close_range,
+    libc::SYS_capset,
+    libc::SYS_prctl,
+    libc::SYS_getppid,
+    libc::SYS_ppoll,
+    libc::SYS_read,
+    libc::SYS_wait4,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_exit_group,
+];
+
+impl Remaining {
+    /// Whether the filter permits all of it. A listener answers only what comes after it was handed over.
+    pub(super) fn is_permitted_by(&self, filter: &Filter) -> bool {
+        let answer = |number, first| seccomp::answer(&filter.program, number, first);
+        let permits = |number, first| answer(number, first) == Answer::Permitted;
+        let allows = |number, first| match answer(number, first) {
+            Answer::Permitted => true,
+            Answer::Notified => filter.notifies,
+            Answer::Refused => false,
+        };
+        let unseen = (!self.drops_capabilities || permits(libc::SYS_capset, [0; 2]))
+            && (!self.enters || permits(libc::SYS_clone, [clone::SIBLING_FLAGS, 0]));
+        let any = |calls: &[libc::c_long]| calls.iter().all(|number| allows(*number, [0; 2]));
+        unseen
+            && any(&[libc::SYS_sendmsg, libc::SYS_recvfrom, libc::SYS_execve])
+            && (!self.enters || any(&[libc::SYS_setsid]))
+            && (!(self.enters && self.terminal) || allows(libc::SYS_ioctl, [0, libc::TIOCSCTTY]))
+            && (self.start != Start::Listener || any(&[libc::SYS_accept4, libc::SYS_close]))
+            && (!self.preserves || allows(libc::SYS_fcntl, [3, libc::F_SETFD as u64]))
+            && (!self.finds_home || any(&[libc::SYS_openat, libc::SYS_fstatfs, libc::SYS_read, libc::SYS_close]))
+            && (!self.hooks || any(HOOK) && allows(libc::SYS_clone, [(libc::CLONE_PIDFD | libc::SIGCHLD) as u64, 0]))
+    }
 }

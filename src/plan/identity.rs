@@ -1,11 +1,10 @@
 //! Who the program is: user, groups and the five capability sets.
 
-use super::namespaces::USER;
-use super::{Exec, Host, Notes};
+use super::{Host, Notes};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use crate::sys::credentials::Sets;
-use oci_spec::runtime::{Capabilities, Linux, LinuxCapabilities, LinuxIdMapping, Process, Spec, User};
+use oci_spec::runtime::{Capabilities, Linux, LinuxCapabilities, LinuxIdMapping, User};
 use std::collections::BTreeSet;
 
 /// The five sets of capabilities(7), as masks.
@@ -59,25 +58,6 @@ pub(super) fn capabilities(
         notes.warnings.push("ignoring ambient capabilities that are not permitted and inheritable".to_owned());
     }
     Capability { bounding, sets, ambient }
-}
-
-/// What a process that joins a container may at most, from the moment the container can see it until it has its own
-/// rights: those, and what the steps in between take. It never has more of a user namespace that is not the host's.
-pub(super) fn rights_on_the_way(spec: &Spec, process: &Process, exec: &Exec, host: &Host) -> u64 {
-    let Some(listed) = process.capabilities().as_ref().filter(|_| exec.namespaces & USER == 0) else { return u64::MAX };
-    let own = capabilities(listed, host, false, &mut Notes::default());
-    let filters = spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
-    let steps: [(bool, &[&str]); 5] = [
-        // The user, the sets themselves, the owner of the streams, a directory that only root may enter.
-        (true, &["SETUID", "SETGID", "SETPCAP", "CHOWN", "DAC_OVERRIDE"]),
-        (exec.root.is_some(), &["SYS_CHROOT"]),
-        (process.rlimits().is_some(), &["SYS_RESOURCE"]),
-        (process.scheduler().is_some() || process.io_priority().is_some(), &["SYS_NICE"]),
-        (filters && !process.no_new_privileges().unwrap_or(false), &["SYS_ADMIN"]),
-    ];
-    let taken = steps.iter().filter(|(done, _)| *done).flat_map(|(_, names)| names.iter());
-    let mask = taken.filter_map(|name| number(name)).fold(0, |mask, bit| mask | 1 << bit);
-    mask | own.bounding | own.sets.permitted | own.sets.inheritable
 }
 
 /// The number of a capability from its name with or without `CAP_`.

@@ -3,7 +3,8 @@
 //! Read `create` from top to bottom. What each step is gets decided elsewhere in `plan`; here it gets its place.
 
 use super::act::{Act, Gate, InRoot, Start};
-use super::identity::{self, Capability};
+use super::identity;
+use super::last_steps::{self, Last};
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::propagation::Propagation;
@@ -13,19 +14,18 @@ use super::{
 use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
-use crate::sys::credentials::SYS_ADMIN;
-use oci_spec::runtime::{LinuxSeccomp, Process, Spec};
+use oci_spec::runtime::{Process, Spec};
 
 /// Steps in the making.
 #[derive(Default)]
-struct Order(Vec<Step>);
+pub(super) struct Order(pub(super) Vec<Step>);
 
 impl Order {
-    fn then(&mut self, origin: &'static str, act: Act) {
+    pub(super) fn then(&mut self, origin: &'static str, act: Act) {
         self.0.push(Step { origin: Pointer::of(origin), act });
     }
 
-    fn at(&mut self, origin: Pointer, act: Act) {
+    pub(super) fn at(&mut self, origin: Pointer, act: Act) {
         self.0.push(Step { origin, act });
     }
 }
@@ -74,7 +74,16 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
     let start = if request.run { Start::Parent } else { Start::Listener };
     let seccomp = linux.and_then(|l| l.seccomp().as_ref());
-    let last = Last { process, seccomp, at: &at, start, start_hooks, preserve: &request.preserve_fds, joins: false };
+    let last = Last {
+        process,
+        seccomp,
+        at: &at,
+        start,
+        start_hooks,
+        preserve: &request.preserve_fds,
+        joins: false,
+        enters: false,
+    };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
@@ -99,8 +108,12 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let mut notes = Notes::default();
     let at = Pointer::of("");
     validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
-    let lent = vec![Lent::Process];
-    let namespaces = Namespaces { joined: exec.namespaces, staged: exec.staged, ..Namespaces::default() };
+    let mut lent = vec![Lent::Process];
+    let user = exec.user_namespace_changed.then(|| {
+        lent.push(Lent::UserNamespace);
+        lent.len() - 1
+    });
+    let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
     if host.disown(false).1 {
@@ -114,10 +127,12 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     if let Some(root) = &exec.root {
         order.then("", Act::OpenRoot(c_path(root, &at, &mut notes.problems)));
     }
-    // Everything of the host's is closed in this step: from here on the process is one of the container's
-    // (CVE-2016-9962, CVE-2024-21626).
-    let rights = || identity::rights_on_the_way(spec, process, exec, host);
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, staged: exec.staged.then(rights) });
+    if exec.namespaces & USER != 0 {
+        order.then("", Act::LeaveGroups);
+    }
+    // Everything of the host's is closed in this step (CVE-2024-21626). The container does not see this process yet: it
+    // enters the pid namespace when it holds no more than the program will (CVE-2016-9962).
+    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, user });
     if exec.root.is_some() {
         order.then("", Act::ChangeRoot);
     }
@@ -130,7 +145,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         order.then("", Act::NewSessionKeyring(c_string(format!("_ses.{}", exec.id), &at, &mut notes.problems)));
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/terminal", process::terminal(process, false));
+        order.then("/terminal", process::terminal(process, false, exec.namespaces & namespaces::PID == 0));
     }
     let last = Last {
         process,
@@ -140,6 +155,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         start_hooks: 0,
         preserve: &exec.preserve_fds,
         joins: true,
+        enters: exec.namespaces & namespaces::PID != 0,
     };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &exec.environment, &at, &mut notes);
@@ -271,7 +287,7 @@ fn finish_root(
         order.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT)));
+        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT), true));
     }
     let names: [(_, _, fn(_) -> _); 2] =
         [("/hostname", spec.hostname(), Act::SetHostname), ("/domainname", spec.domainname(), Act::SetDomainname)];
@@ -286,18 +302,6 @@ fn finish_root(
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         order.then("/root/readonly", Act::ReadonlyRoot);
     }
-}
-
-/// What the last stretch needs to know.
-struct Last<'a> {
-    process: &'a Process,
-    seccomp: Option<&'a LinuxSeccomp>,
-    at: &'a Pointer,
-    start: Start,
-    start_hooks: usize,
-    preserve: &'a [i32],
-    /// It joins a container that is there already.
-    joins: bool,
 }
 
 /// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
@@ -349,51 +353,6 @@ fn become_the_program(
     order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     order.at(at.key("cwd"), Act::CheckDirectory(cwd));
     let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
-    let has_home = |entry: &String| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty());
-    if !process.env().iter().flatten().any(has_home) {
-        order.at(at.key("env"), Act::FindHome { uid: user.uid() });
-    }
-    secure(order, last, filter, capabilities, no_new_privileges);
+    last_steps::secure(order, last, filter, capabilities, no_new_privileges);
     by_parent
-}
-
-/// Capabilities, the wait for start, and the filter as late as it can be: everything after it must be allowed by it.
-fn secure(
-    order: &mut Order,
-    last: &Last<'_>,
-    filter: Option<super::act::Filter>,
-    capabilities: Option<Capability>,
-    no_new_privileges: bool,
-) {
-    let at = last.at;
-    let place = at.key("capabilities");
-    // Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, which must then outlive the other rights.
-    let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };
-    if let Some(mut capabilities) = capabilities {
-        capabilities.sets.effective |= admin;
-        capabilities.sets.permitted |= admin;
-        let ambient = if admin == 0 { capabilities.ambient } else { 0 };
-        order.at(place.clone(), Act::SetCapabilities { sets: capabilities.sets, ambient });
-    }
-    // With the program's own rights, so that what cannot be executed is said now and not at start.
-    order.at(at.key("args").index(0), Act::FindProgram);
-    let seccomp = Pointer::of("/linux/seccomp");
-    let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
-    let mut filter = filter.map(|filter| Step { origin: seccomp, act: Act::InstallFilter(filter) });
-    if notifies {
-        // The parent hands the listener on, and only create's parent is still there to do it.
-        order.0.extend(filter.take());
-    }
-    order.at(at.clone(), Act::AwaitStart(last.start));
-    for number in 0..last.start_hooks {
-        order.at(Pointer::of("/hooks/startContainer").index(number), Act::StartContainerHook(number));
-    }
-    if !last.preserve.is_empty() {
-        order.at(at.clone(), Act::PreserveDescriptors(last.preserve.to_vec()));
-    }
-    order.0.extend(filter);
-    if let Some(capabilities) = capabilities.filter(|_| admin != 0) {
-        order.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
-    }
-    order.at(at.key("args").index(0), Act::Execute);
 }

@@ -107,7 +107,7 @@ fn joined(lent: &Lent) -> Option<Joined> {
         Lent::Namespace { origin, path, .. } => {
             Some(Joined { origin: origin.to_string(), path: path.display().to_string() })
         }
-        Lent::Tree { .. } | Lent::Process => None,
+        Lent::Tree { .. } | Lent::Process | Lent::UserNamespace => None,
     }
 }
 

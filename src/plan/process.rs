@@ -15,9 +15,9 @@ use std::ffi::CString;
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The program's terminal; on /dev/console too for a container's first process.
-pub(super) fn terminal(process: &Process, console: bool) -> Act {
+pub(super) fn terminal(process: &Process, console: bool, controlling: bool) -> Act {
     let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
-    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console }
+    Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console, controlling }
 }
 
 /// Arguments, environment and search path.

@@ -2,7 +2,7 @@
 
 use super::{Result, answer, done, path};
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Joins the namespaces behind `fd`: one namespace file, or a pidfd with several CLONE_NEW* `kinds` (Linux 5.8).
 pub(crate) fn setns(fd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
@@ -36,6 +36,19 @@ pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> Result<u64> {
     // SAFETY: the request takes no argument and returns an int.
     let raw = unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_NSTYPE) };
     nix::errno::Errno::result(raw).map(|kind| kind as u64)
+}
+
+/// The inode number of a namespace file, which no other namespace has while that one lives.
+pub(crate) fn number(fd: BorrowedFd<'_>) -> Result<u64> {
+    path::status(fd).map(|status| status.st_ino)
+}
+
+/// The parent of a user or pid namespace (ioctl_ns(2), NS_GET_PARENT). EPERM if it is outside of the caller's own.
+pub(crate) fn parent(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: the request takes no argument and returns a descriptor.
+    let raw = nix::errno::Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_PARENT) })?;
+    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
 /// Sets the host name of this UTS namespace; at most 64 bytes.

@@ -54,14 +54,15 @@ pub(crate) fn size(terminal: BorrowedFd<'_>) -> Result<(u16, u16)> {
     Ok((size.ws_row, size.ws_col))
 }
 
-/// Makes `terminal` the controlling terminal of this session and its standard input, output and error.
-pub(crate) fn take_over(terminal: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: TIOCSCTTY takes an int; 0 steals no terminal.
-    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })?;
-    for standard in 0..=2 {
-        duplicate_onto(terminal, standard)?;
-    }
-    Ok(())
+/// Makes `terminal` the controlling terminal of this session, which this process leads.
+pub(crate) fn control(terminal: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: TIOCSCTTY takes a number; 0 does not steal the terminal of another session.
+    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })
+}
+
+/// Makes `terminal` standard input, output and error.
+pub(crate) fn become_standard(terminal: BorrowedFd<'_>) -> Result<()> {
+    (0..=2).try_for_each(|standard| duplicate_onto(terminal, standard))
 }
 
 /// Makes the descriptor `number` mean what `fd` means; it survives execve.

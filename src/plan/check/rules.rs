@@ -63,6 +63,8 @@ pub(super) const COUNT: &[Count] = &[
     both(|a| matches!(a, Act::OpenTerminal { .. }), PERHAPS, "there is one terminal"),
     Count { acts: takes_root, create: ONCE, exec: PERHAPS, why: "a root is held" },
     Count { acts: enters_root, create: ONCE, exec: PERHAPS, why: "the root is entered" },
+    Count { acts: |a| *a == Act::LeaveGroups, create: NEVER, exec: PERHAPS, why: "groups are given up once" },
+    Count { acts: |a| matches!(a, Act::EnterPidNamespace { .. }), create: NEVER, exec: PERHAPS, why: "a pid namespace is entered once" },
     of_create(|a| *a == Act::Await(Gate::Cgroup), PERHAPS, "a process that is added finds its cgroup"),
     of_create(|a| *a == Act::Await(Gate::Host), PERHAPS, "the host's side is waited for once"),
     of_create(|a| *a == Act::CloseHost, ONCE, "nothing leads to the host when the image's paths are followed"),
@@ -117,7 +119,11 @@ pub(super) const BEFORE: &[Before] = &[
     before(|a| matches!(a, Act::SetUser { .. }), |a| matches!(a, Act::CheckDirectory(_)), "a directory that root may not enter is entered by the user"),
     before(|a| matches!(a, Act::ChangeDirectory(_)), |a| *a == Act::FindProgram, "a relative program is found from the working directory"),
     before(|a| *a == Act::FindProgram, |a| matches!(a, Act::AwaitStart(_)), "a program that cannot be executed is told before start"),
-    before(|a| matches!(a, Act::FindHome { .. }), |a| matches!(a, Act::AwaitStart(_)), "the image is not read after start"),
+    before(|a| matches!(a, Act::AwaitStart(_)), |a| matches!(a, Act::FindHome { .. }), "the image is read behind the device program, which is attached by then"),
+    before(|a| matches!(a, Act::LeaveGroups), joins_process, "the user namespace to come may deny setgroups"),
+    before(joins_process, |a| matches!(a, Act::EnterPidNamespace { .. }), "a pid namespace is entered after it was joined"),
+    before(|a| matches!(a, Act::FindProgram), |a| matches!(a, Act::EnterPidNamespace { .. }), "only what cannot be done before is done in sight of the container"),
+    before(|a| matches!(a, Act::EnterPidNamespace { .. }), |a| matches!(a, Act::AwaitStart(_)), "who waits for the start is the program's process"),
     before(|a| matches!(a, Act::AwaitStart(_)), start_hook, "startContainer hooks belong to start"),
     before(start_hook, |a| matches!(a, Act::PreserveDescriptors(_)), "descriptors for the program must not reach a hook"),
 ];
@@ -140,12 +146,7 @@ pub(super) const AFTER: &[After] = &[
         why: "all that can be prepared is done before the wait for start",
     },
     After {
-        once: |a| matches!(a, Act::InstallFilter(filter) if !filter.notifies),
-        only: |a| matches!(a, Act::SetCapabilities { .. } | Act::Execute),
-        why: "whatever follows the filter must be allowed by it",
-    },
-    After {
-        once: |a| matches!(a, Act::InstallFilter(filter) if filter.notifies),
+        once: |a| matches!(a, Act::InstallFilter(_)),
         only: is_last_word,
         why: "whatever follows the filter must be allowed by it",
     },
@@ -159,6 +160,8 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
         act,
         Act::CloseDescriptors
             | Act::CloseHost
+            | Act::LeaveGroups
+            | Act::EnterPidNamespace { .. }
             | Act::DisownExecutable
             | Act::JoinProcess { .. }
             | Act::BecomeRoot
@@ -262,7 +265,8 @@ fn needs_ids(act: &Act) -> bool {
 
 fn needs_root(act: &Act) -> bool {
     // Before a process joins a container, it does what takes the host's procfs.
-    let before_joining = matches!(act, Act::SetOomScore(_) | Act::SetLabel { .. } | Act::OpenRoot(_));
+    let before_joining =
+        matches!(act, Act::SetOomScore(_) | Act::SetLabel { .. } | Act::OpenRoot(_) | Act::LeaveGroups);
     needs_ids(act)
         && *act != Act::ChangeRoot
         && !before_joining
@@ -296,5 +300,13 @@ fn finds(act: &Act) -> bool {
 fn is_last_word(act: &Act) -> bool {
     start_hook(act)
         || matches!(act, Act::AwaitStart(_) | Act::PreserveDescriptors(_) | Act::InstallFilter(_))
-        || matches!(act, Act::SetCapabilities { .. } | Act::Execute)
+        || matches!(
+            act,
+            Act::SetCapabilities { .. } | Act::EnterPidNamespace { .. } | Act::FindHome { .. } | Act::Execute
+        )
+}
+
+/// Acts that an ordinary program could not perform. Those of the last words are judged by what they leave.
+pub(super) fn takes_rights(act: &Act) -> bool {
+    !is_last_word(act) && *act != Act::FindProgram
 }

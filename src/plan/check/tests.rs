@@ -7,7 +7,7 @@ use super::rules::{AFTER, BEFORE, COUNT};
 use crate::plan::act::{Act, Gate, InRoot};
 use crate::plan::namespaces::{self, USER};
 use crate::plan::resources::CgroupFacts;
-use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec, joins_unseen};
+use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec};
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::Sets;
@@ -32,23 +32,14 @@ fn host() -> Host {
 }
 
 /// A process that joins a container which differs from its caller in those kinds.
-fn joining(host: &Host, kinds: u64) -> Exec {
+fn joining(kinds: u64) -> Exec {
     Exec {
         id: "box".to_owned(),
         namespaces: kinds,
         root: (kinds & namespaces::MOUNT == 0).then(|| "/proc/1/root".into()),
-        staged: joins_unseen(host, kinds),
         preserve_fds: vec![5],
         ..Exec::default()
     }
-}
-
-/// Whatever the container's own capabilities are: `exec --cap CAP_SYS_PTRACE` may have been there before.
-#[test]
-fn nobody_joins_a_pid_namespace_in_sight_of_who_is_inside() {
-    assert!(joins_unseen(&host(), namespaces::PID | namespaces::MOUNT));
-    assert!(!joins_unseen(&host(), namespaces::MOUNT), "without one of its own there is no inside");
-    assert!(!joins_unseen(&host(), namespaces::PID | USER), "its capabilities end with its user namespace");
 }
 
 fn request() -> Request {
@@ -83,7 +74,7 @@ fn plans() -> Vec<(String, Plan)> {
         }
         let process = spec.process().as_ref().expect("a process");
         for kinds in [0, namespaces::MOUNT, USER | namespaces::MOUNT | namespaces::PID] {
-            let exec = joining(&host(), kinds);
+            let exec = joining(kinds);
             if let Ok(plan) = compile_exec(&spec, process, &host(), &exec) {
                 plans.push((format!("{name}, exec into {kinds:x}"), plan));
             }
@@ -126,7 +117,7 @@ fn garbled_configurations_keep_every_rule() {
         let mut plans = vec![compile(&loaded.spec, &facts, &wishes)];
         if let Some(process) = loaded.spec.process() {
             let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT, USER | namespaces::PID];
-            let exec = joining(&facts, *dice.pick(&kinds));
+            let exec = joining(*dice.pick(&kinds));
             plans.push(compile_exec(&loaded.spec, process, &facts, &exec));
         }
         for plan in plans {

@@ -1,0 +1,95 @@
+//! The last steps of every plan, create and exec alike: capabilities, the filter, the pid namespace, the wait for the start, execve.
+//!
+//! Leaves to `order` what comes before. Invariant: from the moment others can see the process it holds no more than its program.
+
+use super::act::{Act, Filter, Start};
+use super::filter;
+use super::identity::Capability;
+use super::order::Order;
+use crate::spec::pointer::Pointer;
+use crate::sys::credentials::SYS_ADMIN;
+use oci_spec::runtime::{LinuxSeccomp, Process};
+
+/// What the last steps depend on.
+pub(super) struct Last<'a> {
+    pub(super) process: &'a Process,
+    pub(super) seccomp: Option<&'a LinuxSeccomp>,
+    pub(super) at: &'a Pointer,
+    pub(super) start: Start,
+    pub(super) start_hooks: usize,
+    pub(super) preserve: &'a [i32],
+    /// It joins a container that is there already.
+    pub(super) joins: bool,
+    /// It enters a pid namespace when it holds no more than the program will.
+    pub(super) enters: bool,
+}
+
+/// Capabilities, the filter, the pid namespace, the wait for start. A process that others can see holds no more than the program
+/// will, so the filter is installed before anybody sees it or a hook runs, if it permits what is still to be done. Otherwise it is
+/// installed last (docs/decisions/filter-order.md).
+pub(super) fn secure(
+    order: &mut Order,
+    last: &Last<'_>,
+    filter: Option<Filter>,
+    capabilities: Option<Capability>,
+    no_new_privileges: bool,
+) {
+    let at = last.at;
+    let place = at.key("capabilities");
+    let process = last.process;
+    let has_home = |entry: &String| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty());
+    let finds_home = !process.env().iter().flatten().any(has_home);
+    let terminal = process.terminal().unwrap_or(false);
+    // Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, which must then outlive the other rights.
+    let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };
+    let remaining = filter::Remaining {
+        drops_capabilities: admin != 0 && capabilities.is_some(),
+        enters: last.enters,
+        terminal,
+        start: last.start,
+        hooks: last.start_hooks != 0,
+        preserves: !last.preserve.is_empty(),
+        finds_home,
+    };
+    let early = filter.as_ref().is_some_and(|filter| remaining.is_permitted_by(filter));
+    if let Some(mut capabilities) = capabilities {
+        capabilities.sets.effective |= admin;
+        capabilities.sets.permitted |= admin;
+        let ambient = if admin == 0 { capabilities.ambient } else { 0 };
+        order.at(place.clone(), Act::SetCapabilities { sets: capabilities.sets, ambient });
+    }
+    // With the program's own rights, so that what cannot be executed is reported now and not at start.
+    order.at(at.key("args").index(0), Act::FindProgram);
+    let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
+    let mut install = Order::default();
+    if let Some(filter) = filter {
+        install.then("/linux/seccomp", Act::InstallFilter(filter));
+        if let Some(capabilities) = capabilities.filter(|_| admin != 0) {
+            install.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
+        }
+    }
+    let mut install = install.0;
+    if early {
+        order.0.append(&mut install);
+    }
+    if last.enters {
+        order.at(at.clone(), Act::EnterPidNamespace { terminal });
+    }
+    if notifies {
+        // The parent hands the listener on, and only create's parent is still there to do it.
+        order.0.append(&mut install);
+    }
+    order.at(at.clone(), Act::AwaitStart(last.start));
+    for number in 0..last.start_hooks {
+        order.at(Pointer::of("/hooks/startContainer").index(number), Act::StartContainerHook(number));
+    }
+    if !last.preserve.is_empty() {
+        order.at(at.clone(), Act::PreserveDescriptors(last.preserve.to_vec()));
+    }
+    if finds_home {
+        // The image's file is read with the program's rights, and when the device program is sure to be attached.
+        order.at(at.key("env"), Act::FindHome { uid: process.user().uid() });
+    }
+    order.0.append(&mut install);
+    order.at(at.key("args").index(0), Act::Execute);
+}

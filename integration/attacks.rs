@@ -13,6 +13,7 @@ mod paths;
 mod procfs;
 mod races;
 mod streams;
+mod visible;
 
 use crate::{
     bundle::{Container, wait_in},
@@ -32,6 +33,7 @@ pub(crate) fn tests() -> Vec<Test> {
         procfs::tests,
         races::tests,
         streams::tests,
+        visible::tests,
     ];
     parts.into_iter().flat_map(|part| part()).collect()
 }

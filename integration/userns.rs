@@ -45,7 +45,7 @@ const JOINED: &[(&str, &[(&str, &str)])] = &[
     ("all", &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts")]),
 ];
 
-fn mapped(config: &mut Value) {
+pub(crate) fn mapped(config: &mut Value) {
     push(&mut config["linux"]["namespaces"], json!({"type": "user"}));
     let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
     config["linux"]["uidMappings"] = map.clone();

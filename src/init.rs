@@ -5,6 +5,7 @@
 //! keeps it safe: everything is resolved inside the held root and used by descriptor.
 
 mod devices;
+mod hooks;
 mod identity;
 mod join;
 mod mounts;
@@ -13,12 +14,12 @@ mod program;
 mod root;
 mod terminal;
 
+pub(crate) use hooks::{ContainerHooks, StateDocument};
+
 use crate::channel::{Channel, Failure, Part};
-use crate::hook::{self, Prepared};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
 use crate::sys::clone::Sibling;
-use crate::sys::pipe::Meanwhile;
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
@@ -67,26 +68,6 @@ pub(crate) struct OwnFile {
     pub(crate) file: OwnedFd,
     /// The file to be known by.
     pub(crate) empty: OwnedFd,
-}
-
-/// Hooks that the child runs.
-#[derive(Default)]
-pub(crate) struct ContainerHooks {
-    /// `hooks.createContainer`.
-    pub(crate) create_container: Vec<Prepared>,
-    /// `hooks.startContainer`.
-    pub(crate) start_container: Vec<Prepared>,
-    /// The state document for both: status `creating` and `created`, with ten blanks where the pid goes.
-    pub(crate) states: [StateDocument; 2],
-}
-
-/// A state document whose pid is filled in by the process that knows it.
-#[derive(Default, Clone)]
-pub(crate) struct StateDocument {
-    /// The JSON text.
-    pub(crate) text: Vec<u8>,
-    /// Where ten blanks wait for the pid.
-    pub(crate) pid_at: usize,
 }
 
 /// Why a step failed.
@@ -337,18 +318,6 @@ impl<'a> Init<'a> {
         Ok(path::write(opened.as_fd(), label.to_bytes())?)
     }
 
-    fn create_container_hook(&mut self, number: usize) -> Result<(), Broken> {
-        let hooks = &self.given.hooks;
-        // nvidia's hooks and others find the root file system by their working directory.
-        path::change_directory(self.root()?)?;
-        run_hook(hooks.create_container.get(number), &hooks.states[0], None, &self.given.channel)
-    }
-
-    fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
-        let hooks = &self.given.hooks;
-        run_hook(hooks.start_container.get(number), &hooks.states[1], self.sets, &self.given.channel)
-    }
-
     fn await_start(&mut self, start: Start) -> sys::Result<()> {
         self.given.channel.ready()?;
         if start == Start::Listener {
@@ -373,30 +342,4 @@ impl<'a> Init<'a> {
         drop(listener);
         word.part(Part::Abandoned)
     }
-}
-
-/// Breaks off when the other side of the channel is gone, since nobody is left to speak to until the hook has ended.
-fn run_hook(
-    hook: Option<&Prepared>,
-    state: &StateDocument,
-    sets: Option<credentials::Sets>,
-    channel: &Channel,
-) -> Result<(), Broken> {
-    let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
-    let mut text = state.text.clone();
-    let mut pid = std::process::id();
-    // Right-aligned into the blanks; JSON allows white space before a number.
-    for place in (state.pid_at..state.pid_at + 10).rev() {
-        text[place] = b'0' + (pid % 10) as u8;
-        pid /= 10;
-        if pid == 0 {
-            break;
-        }
-    }
-    let meanwhile = Meanwhile { ended: Some(channel.as_fd()), signals: None };
-    hook::run(hook, &text, sets, meanwhile).map_err(|failure| Broken {
-        part: failure.part,
-        errno: failure.number,
-        output: failure.output,
-    })
 }

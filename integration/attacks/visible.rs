@@ -1,0 +1,161 @@
+//! CVE-2016-9962 and its kind: what a process holds while processes of a container can see it.
+
+use super::Attacker;
+use crate::{
+    bundle::{Container, namespace, push},
+    process::wrapped,
+    trial::{Test, tests},
+    userns::mapped,
+};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt};
+
+pub(super) fn tests() -> Vec<Test> {
+    tests![
+        cve_2016_9962_exec_with_a_filter_holds_nothing_more,
+        cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace,
+        cve_2016_9962_create_in_a_joined_user_and_pid_namespace,
+        exec_enters_after_the_first_process_has_unshared_namespaces,
+        a_start_hook_is_filtered_and_sees_no_rights,
+        exec_before_start_sees_no_rights,
+        home_does_not_open_a_device_of_the_image,
+        groups_of_the_caller_stay_outside,
+    ]
+}
+
+/// A filter that permits everything but one call, without no_new_privs: installing it takes CAP_SYS_ADMIN.
+fn with_filter(config: &mut Value) {
+    config["process"]["noNewPrivileges"] = json!(false);
+    config["linux"]["seccomp"] = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}],
+    });
+}
+
+/// A container whose process seizes whatever appears in its pid namespace. It reports what it could trace or reach.
+fn tracer(edit: impl FnOnce(&mut Value)) -> Attacker {
+    let c = Container::sleeper().edit(|c| {
+        c["process"]["args"] = json!(["/probe", "probe", "reach", "/etc/hostname"]);
+        c["process"].as_object_mut().unwrap().remove("rlimits");
+        edit(c);
+    });
+    // Root of a user namespace reports there too.
+    fs::set_permissions(c.root("out"), fs::Permissions::from_mode(0o777)).unwrap();
+    Attacker::new(c.caps(&["CAP_SYS_PTRACE"]))
+}
+
+#[track_caller]
+fn caught_nothing(attacker: &Attacker) {
+    let told = attacker.end();
+    let seen = told.lines().find_map(|line| line.strip_prefix("saw ")).map(|number| number.parse::<u32>().unwrap());
+    assert!(seen.is_some_and(|seen| seen >= 100), "the attacker saw too little: {told}");
+    assert!(!told.contains("traced"), "a process with more rights than the container's was seized: {told}");
+    assert!(!told.contains("reached"), "the host is within reach: {told}");
+}
+
+fn cve_2016_9962_exec_with_a_filter_holds_nothing_more() {
+    let attacker = tracer(with_filter);
+    for _ in 0..200 {
+        attacker.0.call(&["exec", &attacker.0.id, "/bin/true"]).run().ok();
+    }
+    caught_nothing(&attacker);
+}
+
+/// `unshare` executes its command in the same process, so the first process is in a user namespace of its own making.
+fn cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace() {
+    let attacker = tracer(|c| {
+        let script = "/probe probe reach /etc/hostname & exec /bin/busybox unshare -U sleep 1000";
+        c["process"]["args"] = json!(["/bin/sh", "-c", script]);
+    });
+    for _ in 0..200 {
+        attacker.0.call(&["exec", &attacker.0.id, "/bin/true"]).run().ok();
+    }
+    caught_nothing(&attacker);
+}
+
+/// The shape of a pod with a user namespace and one pid namespace for all its containers.
+fn cve_2016_9962_create_in_a_joined_user_and_pid_namespace() {
+    let attacker = tracer(mapped);
+    let pid = attacker.0.pid();
+    for _ in 0..200 {
+        let victim = Container::new(&["/bin/true"]).edit(|c| {
+            mapped(c);
+            for kind in ["user", "pid"] {
+                namespace(c, kind)["path"] = json!(format!("/proc/{pid}/ns/{kind}"));
+            }
+            c["process"].as_object_mut().unwrap().remove("rlimits");
+        });
+        victim.caps(&[]).run().ok();
+    }
+    caught_nothing(&attacker);
+}
+
+fn exec_enters_after_the_first_process_has_unshared_namespaces() {
+    for flags in [&["-U"][..], &["-m"], &["-u"], &["-U", "-m"]] {
+        let words = [&["/bin/busybox", "unshare"], flags, &["sleep", "1000"]].concat();
+        let c = Container::new(&words).caps(&["CAP_SYS_ADMIN"]).up();
+        for _ in 0..2 {
+            assert_eq!(c.call(&["exec", &c.id, "/bin/echo", "inside"]).run().ok().out, "inside\n", "{flags:?}");
+        }
+    }
+}
+
+const RIGHTS: &str = "grep -hE '^(CapPrm|CapEff|Seccomp):' /proc/1/status /proc/self/status";
+
+/// Both processes have CAP_SYS_PTRACE (bit 19) alone, and are filtered.
+#[track_caller]
+fn without_rights(report: &str) {
+    let lines: Vec<_> = report.lines().map(|line| line.split_once(":\t").unwrap()).collect();
+    assert_eq!(lines.len(), 6, "{report}");
+    for (name, value) in lines {
+        match name {
+            "Seccomp" => assert_eq!(value, "2", "a process without the filter is visible: {report}"),
+            _ => assert_eq!(u64::from_str_radix(value, 16).unwrap(), 1 << 19, "{report}"),
+        }
+    }
+}
+
+fn a_start_hook_is_filtered_and_sees_no_rights() {
+    let c = Container::new(&["/bin/true"]).caps(&["CAP_SYS_PTRACE"]).edit(|c| {
+        with_filter(c);
+        let script = format!("{RIGHTS} > /report");
+        let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin"]});
+        c["hooks"] = json!({"startContainer": [hook]});
+    });
+    c.run().ok();
+    without_rights(&fs::read_to_string(c.root("report")).unwrap());
+}
+
+fn exec_before_start_sees_no_rights() {
+    let c = Container::sleeper().caps(&["CAP_SYS_PTRACE"]).edit(with_filter);
+    c.create().ok();
+    without_rights(&c.call(&["exec", &c.id, "/bin/sh", "-c", RIGHTS]).run().ok().out);
+}
+
+/// HOME is looked up in the image's /etc/passwd. What is opened there is a regular file or nothing.
+fn home_does_not_open_a_device_of_the_image() {
+    let c = Container::new(&["/bin/env"]);
+    let node = c.root("etc/passwd");
+    _ = fs::remove_file(&node);
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o666);
+    nix::sys::stat::mknod(&node, nix::sys::stat::SFlag::S_IFCHR, mode, libc::makedev(1, 5)).unwrap();
+    let watch = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    watch.add_watch(&node, AddWatchFlags::IN_OPEN).unwrap();
+    assert!(c.run().ok().out.contains("HOME=/\n"));
+    assert!(watch.read_events().is_err(), "the image's device was opened");
+}
+
+/// setgroups(2) is denied in a user namespace that an ordinary user has mapped.
+fn groups_of_the_caller_stay_outside() {
+    let script = "unshare --user --map-root-user sleep 1000 & pid=$!
+        until grep -q deny /proc/$pid/setgroups && grep -q 0 /proc/$pid/gid_map; do :; done
+        sed -i s,PID,$pid, \"$6/config.json\"; setpriv --groups 6,42 \"$@\"; status=$?; kill $pid; exit $status";
+    let c = Container::sh("grep Groups /proc/self/status").edit(|c| {
+        push(&mut c["linux"]["namespaces"], json!({"type": "user", "path": "/proc/PID/ns/user"}));
+        c["process"].as_object_mut().unwrap().remove("rlimits");
+        c["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] == "proc");
+    });
+    let said = wrapped(&c, script, "run").run().ok();
+    assert_eq!(said.out.trim(), "Groups:", "{said:?}");
+}

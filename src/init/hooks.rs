@@ -1,0 +1,68 @@
+//! Hooks that the container's process runs: createContainer and startContainer. How one hook runs is the business of `hook`.
+
+use super::{Broken, Init};
+use crate::channel::Channel;
+use crate::hook::{self, Prepared};
+use crate::sys::pipe::Meanwhile;
+use crate::sys::{Errno, credentials, path};
+use std::os::fd::AsFd;
+
+/// Hooks that the child runs.
+#[derive(Default)]
+pub(crate) struct ContainerHooks {
+    /// `hooks.createContainer`.
+    pub(crate) create_container: Vec<Prepared>,
+    /// `hooks.startContainer`.
+    pub(crate) start_container: Vec<Prepared>,
+    /// The state document for both: status `creating` and `created`, with ten blanks where the pid goes.
+    pub(crate) states: [StateDocument; 2],
+}
+
+/// A state document whose pid is filled in by the process that knows it.
+#[derive(Default, Clone)]
+pub(crate) struct StateDocument {
+    /// The JSON text.
+    pub(crate) text: Vec<u8>,
+    /// Where ten blanks wait for the pid.
+    pub(crate) pid_at: usize,
+}
+
+impl Init<'_> {
+    pub(super) fn create_container_hook(&mut self, number: usize) -> Result<(), Broken> {
+        let hooks = &self.given.hooks;
+        // nvidia's hooks and others find the root file system by their working directory.
+        path::change_directory(self.root()?)?;
+        run_hook(hooks.create_container.get(number), &hooks.states[0], None, &self.given.channel)
+    }
+
+    pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
+        let hooks = &self.given.hooks;
+        run_hook(hooks.start_container.get(number), &hooks.states[1], self.sets, &self.given.channel)
+    }
+}
+
+/// Breaks off when the other side of the channel is gone, since nobody is left to speak to until the hook has ended.
+fn run_hook(
+    hook: Option<&Prepared>,
+    state: &StateDocument,
+    sets: Option<credentials::Sets>,
+    channel: &Channel,
+) -> Result<(), Broken> {
+    let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
+    let mut text = state.text.clone();
+    let mut pid = std::process::id();
+    // Right-aligned into the blanks; JSON allows white space before a number.
+    for place in (state.pid_at..state.pid_at + 10).rev() {
+        text[place] = b'0' + (pid % 10) as u8;
+        pid /= 10;
+        if pid == 0 {
+            break;
+        }
+    }
+    let meanwhile = Meanwhile { ended: Some(channel.as_fd()), signals: None };
+    hook::run(hook, &text, sets, meanwhile).map_err(|failure| Broken {
+        part: failure.part,
+        errno: failure.number,
+        output: failure.output,
+    })
+}

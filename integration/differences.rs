@@ -98,9 +98,40 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "crun",
         "a process that joins can be seized with all of the host's capabilities",
-        &["attacks::cve_2016_9962_exec/tracer"],
+        &["attacks::cve_2016_9962_exec/tracer", "attacks::cve_2016_9962_exec_with_a_filter_holds_nothing_more"],
     ),
-    ("runc", "as crun: a joining process has all capabilities", &["attacks::cve_2016_9962_exec/tracer"]),
+    (
+        "runc",
+        "as crun: a joining process has all capabilities",
+        &[
+            "attacks::cve_2016_9962_exec/tracer",
+            "attacks::cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace",
+            "attacks::cve_2016_9962_exec_with_a_filter_holds_nothing_more",
+        ],
+    ),
+    (
+        "crun",
+        "joins whatever user namespace the first process has made for itself, and fails there",
+        &[
+            "attacks::cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace",
+            "attacks::exec_enters_after_the_first_process_has_unshared_namespaces",
+        ],
+    ),
+    (
+        "crun",
+        "is visible and traceable in a joined pid namespace before it has the ids of the joined user namespace",
+        &["attacks::cve_2016_9962_create_in_a_joined_user_and_pid_namespace"],
+    ),
+    (
+        "crun",
+        "opens whatever the image has as /etc/passwd, and keeps the caller's groups where setgroups is denied",
+        &["attacks::groups_of_the_caller_stay_outside", "attacks::home_does_not_open_a_device_of_the_image"],
+    ),
+    (
+        "runc",
+        "as crun: /etc/passwd of the image, and the caller's groups",
+        &["attacks::groups_of_the_caller_stay_outside", "attacks::home_does_not_open_a_device_of_the_image"],
+    ),
     (
         "crun",
         "mounts anything over all of /proc",

@@ -19,7 +19,7 @@ use crate::report::ProcessStep;
 use crate::sys::clone::{self, Sibling};
 use crate::sys::program::Strings;
 use crate::sys::stopwatch::Board;
-use crate::sys::{Errno, limits, namespace, path, process, socket};
+use crate::sys::{Errno, credentials, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -115,6 +115,10 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     let namespaces = &plan.namespaces;
     if namespaces.staged {
         return stage::launch(plan, given, kit.birthplace, own, mount);
+    }
+    if namespaces.new & PID == 0 && process::effective_uid() == 0 {
+        // The process is visible from its clone on, and inherits this (CVE-2016-9962).
+        credentials::set_dumpable(false).context("become undumpable")?;
     }
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
     let Some(Newborn { pid, pidfd, start_time }) = birth::born(namespaces, namespaces.clone_flags(), kit.birthplace)?

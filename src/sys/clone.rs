@@ -166,6 +166,23 @@ mod tests {
     use super::{Made, Sibling, Side, clone3, exit_now, wait};
 
     #[test]
+    fn a_sibling_cannot_write_where_its_pid_is_read() {
+        let sibling = Sibling::unborn().expect("memory");
+        let maker = match clone3(0, None).expect("a child") {
+            Side::Child => match sibling.bear(0) {
+                Ok(Made::Child) => {
+                    sibling.0.store(1, std::sync::atomic::Ordering::Relaxed);
+                    exit_now(0)
+                }
+                _ => exit_now(0),
+            },
+            Side::Parent { pid, .. } => pid,
+        };
+        assert_eq!(wait(maker), Ok(0));
+        assert_eq!(wait(sibling.pid().expect("it is written down")), Ok(128 + libc::SIGSEGV));
+    }
+
+    #[test]
     fn a_sibling_is_known_although_its_maker_was_killed() {
         let sibling = Sibling::unborn().expect("memory");
         assert_eq!(sibling.pid(), None);

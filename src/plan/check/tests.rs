@@ -291,6 +291,42 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
     }
 }
 
+/// The two ways to let others see too much: entering the pid namespace too early, and installing the filter too late.
+#[test]
+fn a_visible_process_that_holds_more_is_noticed() {
+    let (mut early, mut late) = (0, 0);
+    let position = |steps: &[Step], is: fn(&Act) -> bool| steps.iter().position(|step| is(&step.act));
+    let installs: fn(&Act) -> bool = |act| matches!(act, Act::InstallFilter(filter) if !filter.notifies);
+    for (name, plan) in plans() {
+        let (joins, enters) = (
+            position(&plan.init, |act| matches!(act, Act::JoinProcess { .. })),
+            position(&plan.init, |act| matches!(act, Act::EnterPidNamespace { .. })),
+        );
+        if let (Some(joins), Some(enters)) = (joins, enters) {
+            let moved = rearranged(&plan, |steps| {
+                let step = steps.remove(enters);
+                steps.insert(joins + 1, step);
+            });
+            assert!(breaks(&moved, "has the ids and groups of its program"), "{name}");
+            assert!(breaks(&moved, "is done before others can see"), "{name}");
+            early += 1;
+        }
+        let waits = position(&plan.init, |act| matches!(act, Act::AwaitStart(_)));
+        let seen = enters.or(waits.filter(|_| plan.namespaces.new & namespaces::PID != 0));
+        if let (Some(seen), Some(installs)) = (seen, position(&plan.init, installs))
+            && installs < seen
+        {
+            let moved = rearranged(&plan, |steps| {
+                let step = steps.remove(installs);
+                steps.insert(steps.len() - 1, step);
+            });
+            assert!(breaks(&moved, "a filter that permits what is left"), "{name}");
+            late += 1;
+        }
+    }
+    assert!(early > 5 && late > 5, "{early} plans enter a pid namespace, {late} install a filter early");
+}
+
 #[test]
 fn a_configuration_with_more_steps_than_can_be_told_apart_is_refused() {
     let (_, bytes) = configurations().into_iter().find(|(name, _)| name.contains("/minimal/")).expect("a plan");

@@ -78,7 +78,7 @@ const CALLS: &[(&str, Without)] = &[
     ("memfd_create", Without::Refused("create", "make an empty executable in memory: ENOSYS")),
     ("renameat2", Without::Works),
     ("sched_setattr", Without::Works),
-    ("seccomp", Without::Refused("start", "install seccomp filter")),
+    ("seccomp", Without::Refused("create", "install seccomp filter")),
     ("set_mempolicy", Without::Works),
     ("statx", Without::Refused("create", "mount proc on /proc")),
     ("pidfd_send_signal", Without::Refused("kill", "send signal 9: Function not implemented")),

@@ -2,11 +2,12 @@
 //! its time limited. Knows nothing of containers; who runs it decides in which namespaces it runs.
 
 use crate::channel::{OUTPUT, Part};
+use crate::plan::act::Filter;
 use crate::sys::clone::Side;
 use crate::sys::credentials::{self, Sets};
 use crate::sys::pipe::{Meanwhile, Outcome};
 use crate::sys::program::{Strings, execute};
-use crate::sys::{Errno, Result, clone, limits, pipe, process, terminal};
+use crate::sys::{Errno, Result, clone, limits, pipe, process, seccomp, terminal};
 use oci_spec::runtime::Hook;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -75,13 +76,22 @@ impl Prepared {
     }
 }
 
-/// Runs the hook and waits for its end. With `sets`, it runs with those capabilities. It is killed when something happens
+/// What a hook may do, where that is less than its runner may.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Rights<'a> {
+    /// Its capabilities.
+    pub(crate) sets: Option<Sets>,
+    /// Its filter.
+    pub(crate) filter: Option<&'a Filter>,
+}
+
+/// Runs the hook and waits for its end. It is killed when something happens
 /// `meanwhile` that breaks it off ([`Part::Abandoned`]; the number is the signal, if it was one), and when this process
 /// ends: nobody else would know of it.
 pub(crate) fn run(
     hook: &Prepared,
     state: &[u8],
-    sets: Option<Sets>,
+    rights: Rights<'_>,
     meanwhile: Meanwhile<'_>,
 ) -> std::result::Result<(), HookFailure> {
     // A file rather than a pipe: a hook that does not read its input cannot block or fail us.
@@ -89,7 +99,7 @@ pub(crate) fn run(
     let (output, writer) = pipe::pair()?;
     let (status, report) = pipe::pair()?;
     let (pid, pidfd) = match clone::spawn()? {
-        Side::Child => become_hook(hook, &input, &writer, &report, sets),
+        Side::Child => become_hook(hook, &input, &writer, &report, rights),
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };
     drop((writer, report));
@@ -119,7 +129,7 @@ pub(crate) fn run(
 }
 
 /// The child: standard streams, signals, rights, execve.
-fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &OwnedFd, sets: Option<Sets>) -> ! {
+fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &OwnedFd, rights: Rights<'_>) -> ! {
     let parent = nix::unistd::getppid();
     let prepare = || -> Result<()> {
         terminal::duplicate_onto(input.as_fd(), 0)?;
@@ -129,8 +139,9 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         limits::set_umask(0o022);
         // The caller's own leaks are not for hooks either.
         crate::sys::program::close_on_exec_from(3)?;
-        sets.map_or(Ok(()), credentials::set_capabilities)?;
-        credentials::die_with(parent)
+        rights.sets.map_or(Ok(()), credentials::set_capabilities)?;
+        credentials::die_with(parent)?;
+        rights.filter.map_or(Ok(()), |filter| seccomp::install(&filter.program, filter.flags).map(drop))
     };
     let errno = match prepare() {
         Ok(()) => execute(&hook.path, &hook.arguments, &hook.environment),

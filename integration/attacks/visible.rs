@@ -18,6 +18,7 @@ pub(super) fn tests() -> Vec<Test> {
         cve_2016_9962_create_in_a_joined_user_and_pid_namespace,
         exec_enters_after_the_first_process_has_unshared_namespaces,
         a_start_hook_is_filtered_and_sees_no_rights,
+        a_start_hook_is_filtered_although_its_runner_is_not,
         exec_before_start_sees_no_rights,
         home_does_not_open_a_device_of_the_image,
         groups_of_the_caller_stay_outside,
@@ -158,4 +159,16 @@ fn groups_of_the_caller_stay_outside() {
     });
     let said = wrapped(&c, script, "run").run().ok();
     assert_eq!(said.out.trim(), "Groups:", "{said:?}");
+}
+
+/// The hook's runner needs memfd_create(2), so this filter comes after the hooks; each gets it for itself.
+fn a_start_hook_is_filtered_although_its_runner_is_not() {
+    let c = Container::new(&["/bin/true"]).edit(|c| {
+        with_filter(c);
+        c["linux"]["seccomp"]["syscalls"][0]["names"] = json!(["memfd_create"]);
+        let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", "grep Seccomp: /proc/self/status > /report"], "env": ["PATH=/bin"]});
+        c["hooks"] = json!({"startContainer": [hook]});
+    });
+    c.run().ok();
+    assert_eq!(fs::read_to_string(c.root("report")).unwrap(), "Seccomp:\t2\n");
 }

@@ -2,7 +2,7 @@
 
 use super::{Process, Record, Status, files, state_for_hooks};
 use crate::channel::Part;
-use crate::hook::{self, Prepared};
+use crate::hook::{self, Prepared, Rights};
 use crate::init::StateDocument;
 use crate::launch::{errno_words, printed};
 use crate::plan::hooks_of;
@@ -68,7 +68,7 @@ fn run_one(
     let path = list[number].path().display();
     let state = state_for_hooks(record, status)?;
     let prepared = Prepared::new(&list[number], &files::environment());
-    hook::run(&prepared, &state, None, meanwhile)
+    hook::run(&prepared, &state, Rights::default(), meanwhile)
         .map_err(|failure| {
             let output = printed(&failure.output);
             match failure.part {

@@ -2,9 +2,10 @@
 
 use super::{Broken, Init};
 use crate::channel::Channel;
-use crate::hook::{self, Prepared};
+use crate::hook::{self, Prepared, Rights};
+use crate::plan::act::Act;
 use crate::sys::pipe::Meanwhile;
-use crate::sys::{Errno, credentials, path};
+use crate::sys::{Errno, path};
 use std::os::fd::AsFd;
 
 /// Hooks that the child runs.
@@ -32,12 +33,20 @@ impl Init<'_> {
         let hooks = &self.given.hooks;
         // nvidia's hooks and others find the root file system by their working directory.
         path::change_directory(self.root()?)?;
-        run_hook(hooks.create_container.get(number), &hooks.states[0], None, &self.given.channel)
+        run_hook(hooks.create_container.get(number), &hooks.states[0], Rights::default(), &self.given.channel)
     }
 
     pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
         let hooks = &self.given.hooks;
-        run_hook(hooks.start_container.get(number), &hooks.states[1], self.sets, &self.given.channel)
+        let position = |is: fn(&Act) -> bool| self.plan.init.iter().position(|step| is(&step.act));
+        let first = position(|act| matches!(act, Act::StartContainerHook(_)));
+        // A filter that permits too little is installed after the hooks. They get it one by one, being files of the image.
+        let filter = self.plan.init.iter().skip(first.unwrap_or(0)).find_map(|step| match &step.act {
+            Act::InstallFilter(filter) => Some(filter),
+            _ => None,
+        });
+        let rights = Rights { sets: self.sets, filter };
+        run_hook(hooks.start_container.get(number), &hooks.states[1], rights, &self.given.channel)
     }
 }
 
@@ -45,7 +54,7 @@ impl Init<'_> {
 fn run_hook(
     hook: Option<&Prepared>,
     state: &StateDocument,
-    sets: Option<credentials::Sets>,
+    rights: Rights<'_>,
     channel: &Channel,
 ) -> Result<(), Broken> {
     let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
@@ -60,7 +69,7 @@ fn run_hook(
         }
     }
     let meanwhile = Meanwhile { ended: Some(channel.as_fd()), signals: None };
-    hook::run(hook, &text, sets, meanwhile).map_err(|failure| Broken {
+    hook::run(hook, &text, rights, meanwhile).map_err(|failure| Broken {
         part: failure.part,
         errno: failure.number,
         output: failure.output,

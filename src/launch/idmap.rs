@@ -1,7 +1,7 @@
 //! Writing a user namespace's maps from its parent, and user namespaces that exist only to carry maps.
 
 use crate::channel::Part;
-use crate::hook::{self, Prepared};
+use crate::hook::{self, Prepared, Rights};
 use crate::plan::namespaces::{Maps, Writer};
 use crate::sys::clone::{self, Side};
 use crate::sys::pipe::Meanwhile;
@@ -46,7 +46,7 @@ fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
     let mut arguments = vec![name.to_owned(), pid.to_string()];
     arguments.extend(map.split_ascii_whitespace().map(str::to_owned));
     let prepared = Prepared::program(&program, &arguments, TIME_FOR_MAPS)?;
-    hook::run(&prepared, b"", None, Meanwhile::default()).map_err(|failure| {
+    hook::run(&prepared, b"", Rights::default(), Meanwhile::default()).map_err(|failure| {
         let printed = super::printed(&failure.output);
         match failure.part {
             Part::HookTimeout => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),

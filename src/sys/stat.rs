@@ -26,7 +26,8 @@ impl Stat {
     pub(crate) fn read(proc: &Path, pid: i32) -> io::Result<Option<Stat>> {
         match File::open(proc.join(format!("{pid}/stat"))) {
             Ok(file) => Stat::of(&file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // ESRCH if the process is reaped while the path is resolved.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -3,14 +3,23 @@
 use super::{devices::without_dev, harmless, outside};
 use crate::{
     bundle::Container,
+    process::wrapped,
     trial::{Test, rows, tests},
 };
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use serde_json::json;
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+};
 
 pub(super) fn tests() -> Vec<Test> {
-    let mut all = tests![a_masked_link_stays_inside, readonly_path_through_a_link_stays_inside];
+    let mut all = tests![
+        the_hosts_null_keeps_its_mode_behind_a_mask,
+        the_hosts_null_keeps_its_mode_where_it_is_bound,
+        a_masked_link_stays_inside,
+        readonly_path_through_a_link_stays_inside
+    ];
     all.extend(rows!("cve_2025_31133_null", NULLS, null));
     all
 }
@@ -59,4 +68,47 @@ fn readonly_path_through_a_link_stays_inside() {
     let c = c.edit(|c| c["linux"]["readonlyPaths"] = json!(["/m", "/m/file"]));
     harmless(&c);
     fs::write(host.join("file"), "host\n").unwrap();
+}
+
+/// The mode and owner of the host's /dev/null, put back when the test ends.
+struct HostNull(fs::Metadata);
+
+impl HostNull {
+    fn now() -> Self {
+        Self(fs::metadata("/dev/null").unwrap())
+    }
+
+    #[track_caller]
+    fn is_unchanged(&self) {
+        let now = fs::metadata("/dev/null").unwrap();
+        let seen = |file: &fs::Metadata| (file.mode(), file.uid(), file.gid());
+        assert_eq!(seen(&now), seen(&self.0), "the host's /dev/null was changed");
+    }
+}
+
+impl Drop for HostNull {
+    fn drop(&mut self) {
+        fs::set_permissions("/dev/null", self.0.permissions()).unwrap();
+        std::os::unix::fs::chown("/dev/null", Some(self.0.uid()), Some(self.0.gid())).unwrap();
+    }
+}
+
+const CHANGES: &str = "chmod 600 $0; /bin/busybox chown 1:1 $0; echo x >$0 && echo written";
+
+fn the_hosts_null_keeps_its_mode_behind_a_mask() {
+    let host = HostNull::now();
+    let c = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {
+        c["linux"]["maskedPaths"] = json!(["/proc/keys"]);
+    });
+    assert_eq!(c.caps(&["CAP_CHOWN"]).run().ok().out, "written\n");
+    host.is_unchanged();
+}
+
+/// Without CAP_MKNOD the host's node is bound.
+fn the_hosts_null_keeps_its_mode_where_it_is_bound() {
+    let host = HostNull::now();
+    let c = Container::new(&["/bin/sh", "-c", CHANGES, "/dev/null"]).caps(&["CAP_CHOWN"]);
+    let said = wrapped(&c, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
+    assert_eq!(said.out, "written\n");
+    host.is_unchanged();
 }

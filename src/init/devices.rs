@@ -62,7 +62,8 @@ impl<'a> Init<'a> {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
         let tree = mount::clone_tree_of(source.as_fd(), false).part(Part::Source)?;
-        let set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        // Read-only, because the inode is the host's: its mode and owner must not change. The device can be written to all the same.
+        let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
         mount::set_attributes(tree.as_fd(), false, Attributes { set, ..Attributes::default() })
             .part(Part::Attributes)?;
         self.in_directory(&device.directory, |_, directory| {

@@ -119,7 +119,13 @@ impl Masks {
         if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != libc::makedev(1, 3) {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
-        self.null = Some(mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?);
+        let null = mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?;
+        // The inode is the host's: on a writable mount chmod(2) in the container would change the host's /dev/null. A device can be
+        // written to all the same.
+        let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        mount::set_attributes(null.as_fd(), false, Attributes { set, ..Attributes::default() })
+            .part(Part::Attributes)?;
+        self.null = Some(null);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The processes of a cgroup as one: count, freeze, kill, and wait for the end of them.
 
 use super::{Cgroup, Refusal};
-use crate::sys::{beneath, change};
+use crate::sys::{beneath, change, process};
 use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,6 +13,9 @@ const FREEZING: Duration = Duration::from_secs(10);
 /// How long to rely on being told of a change. The kernel puts a word off that comes within 10 ms of the last one, and when
 /// the cgroup is removed meanwhile, by an engine or by systemd, takes it back; of the removal itself it tells nobody.
 const TOLD: Duration = Duration::from_millis(100);
+
+/// How many processes to hold by pidfd at a time. The soft limit of open files is often 1024.
+const HELD: usize = 64;
 
 impl Cgroup {
     /// Stops every process of the cgroup and of those below it, and waits until they have stopped. When they do not in
@@ -56,13 +59,42 @@ impl Cgroup {
     }
 
     /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does not
-    /// wait for their end.
+    /// wait for their end. Misses processes whose main thread has exited while others go on: see [`Cgroup::kill_each`].
     pub(crate) fn kill(&self) -> Result<()> {
         match beneath::write_file(self.fd(), "cgroup.kill", "1") {
             // Removed meanwhile, before or after the file was opened.
             Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => Ok(()),
             Err(errno) => Err(Refusal::of(format!("write \"1\" to {}", self.named("cgroup.kill")), errno)),
         }
+    }
+
+    /// Kills every process, as [`Cgroup::kill`] does, and those that it misses.
+    pub(crate) fn kill_all(&self) -> Result<()> {
+        self.kill()?;
+        if self.is_populated()? && self.kill_each()? {
+            // What a missed process forked before it was signalled.
+            self.kill()?;
+        }
+        Ok(())
+    }
+
+    /// Sends SIGKILL to each process that is listed. Whether any was.
+    ///
+    /// Needed because cgroup.kill signals the main thread only, and the kernel drops a signal to one that has exited. A
+    /// signal by pidfd reaches the other threads.
+    pub(super) fn kill_each(&self) -> Result<bool> {
+        let listed: Vec<_> = self.pids()?.into_iter().filter(|pid| *pid > 0).collect();
+        for pids in listed.chunks(HELD) {
+            let open = |pid: &i32| process::open(*pid).ok().map(|pidfd| (*pid, pidfd));
+            let held: Vec<_> = pids.iter().filter_map(open).collect();
+            // Listed again after the pidfds were opened: a pid that was reused outside of the cgroup is not signalled.
+            let still = self.pids()?;
+            for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
+                // It may have ended meanwhile. One that may not be signalled mostly needs no signal: cgroup.kill has no such check.
+                _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
+            }
+        }
+        Ok(!listed.is_empty())
     }
 
     /// The processes of the cgroup, then those of the cgroups below it.

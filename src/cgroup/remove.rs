@@ -65,16 +65,16 @@ impl Cgroup {
         }
     }
 
-    /// Kills what is inside again and again, because others may come: before Linux 6.14 one that is being born escapes. Whether
-    /// the cgroup is empty now.
+    /// Kills what is inside again and again, because others may come: before Linux 6.14 one that is being born escapes. Those
+    /// that survive the first time are also signalled one by one. Whether the cgroup is empty now.
     fn kill_until_empty(&self, deadline: Instant) -> Result<bool> {
         loop {
             self.kill()?;
             let left = deadline.saturating_duration_since(Instant::now());
             match self.wait_empty(left.min(AGAIN))? {
-                false if !left.is_zero() => {}
+                false if !left.is_zero() => self.kill_each()?,
                 empty => return Ok(empty),
-            }
+            };
         }
     }
 }

@@ -27,7 +27,7 @@ fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
         && (all || record.shared_pid_namespace)
         && let Some(cgroup) = record.open_cgroup()?
     {
-        cgroup.kill()?;
+        cgroup.kill_all()?;
     }
     // After cgroup.kill too: a first process that was moved out of the cgroup is still this one.
     match &init {

@@ -28,15 +28,20 @@ impl Process {
         Ok(Process { pid, start_time: stat.start_time })
     }
 
-    /// Whether the process still runs. One that has ended and was not yet waited for (a zombie) does not.
+    /// Whether the process still runs. A zombie does not, unless threads of it go on after its main thread has exited.
     pub(crate) fn is_alive(self) -> anyhow::Result<bool> {
-        self.is_alive_in(Path::new("/proc"))
+        Ok(match self.stat()? {
+            None => false,
+            // The letter is that of the main thread. Only a pidfd shows the end of all threads.
+            Some(stat) if stat.main_thread_has_ended() => self.open()?.is_some(),
+            Some(_) => true,
+        })
     }
 
-    /// As [`Process::is_alive`], with the place of procfs given.
-    fn is_alive_in(self, proc: &Path) -> anyhow::Result<bool> {
-        let stat = Stat::read(proc, self.pid).with_context(|| format!("read {}/{}/stat", proc.display(), self.pid))?;
-        Ok(stat.is_some_and(|stat| stat.start_time == self.start_time && !matches!(stat.state, b'Z' | b'X' | b'x')))
+    /// Reads /proc/PID/stat; `None` if the process is gone or its pid was reused.
+    fn stat(self) -> anyhow::Result<Option<Stat>> {
+        let stat = Stat::read(Path::new("/proc"), self.pid).with_context(|| format!("read /proc/{}/stat", self.pid))?;
+        Ok(stat.filter(|stat| stat.start_time == self.start_time))
     }
 
     /// A handle on the process, or `None` if it has ended.
@@ -52,7 +57,8 @@ impl Process {
                 return Err(anyhow::Error::new(io::Error::from(errno)).context(format!("pidfd_open {}", self.pid)));
             }
         };
-        Ok(self.is_alive()?.then_some(Handle(fd)))
+        let handle = Handle(fd);
+        Ok((self.stat()?.is_some() && handle.is_alive()).then_some(handle))
     }
 }
 
@@ -81,7 +87,7 @@ impl Handle {
         self.0.try_clone()
     }
 
-    /// Whether the process has not ended yet.
+    /// Whether any thread of the process still runs.
     pub(crate) fn is_alive(&self) -> bool {
         !self.ended_within(Duration::ZERO).unwrap_or(false)
     }
@@ -101,19 +107,13 @@ impl AsFd for Handle {
 #[cfg(test)]
 mod tests {
     use super::Process;
-    use std::path::PathBuf;
-
-    /// A procfs of one process, in a directory of this test's own.
-    fn proc_with(test: &str, pid: i32, line: &str) -> PathBuf {
-        let proc = std::env::temp_dir().join(format!("davit-proc-{test}-{}", std::process::id()));
-        std::fs::create_dir_all(proc.join(pid.to_string())).expect("a directory");
-        std::fs::write(proc.join(format!("{pid}/stat")), line).expect("a file");
-        proc
-    }
-
-    fn line(state: char, name: &str, start: u64) -> String {
-        format!("42 ({name}) {state} 1 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 {start} 8192 7 99 1 1 1 1 1 0 0\n")
-    }
+    use crate::sys::clone::{Side, clone3, wait};
+    use crate::sys::process;
+    use crate::sys::stat::Stat;
+    use nix::sys::signal::{Signal, raise};
+    use std::os::fd::AsFd;
+    use std::path::Path;
+    use std::time::Duration;
 
     #[test]
     fn this_process_is_alive_and_a_reused_pid_is_not() {
@@ -133,20 +133,19 @@ mod tests {
     }
 
     #[test]
-    fn a_process_lives_while_its_start_time_holds_and_it_is_no_zombie() {
-        for (test, text, alive) in [
-            ("sleeping", line('S', "sh", 777), true),
-            ("stopped", line('T', "sh", 777), true),
-            ("zombie", line('Z', "sh", 777), false),
-            ("dead", line('X', "sh", 777), false),
-            ("reused", line('R', "sh", 778), false),
-        ] {
-            let proc = proc_with(test, 42, &text);
-            let process = Process { pid: 42, start_time: 777 };
-            assert_eq!(process.is_alive_in(&proc).expect("readable"), alive, "{test}");
-            let absent = Process { pid: 43, start_time: 777 };
-            assert!(!absent.is_alive_in(&proc).expect("readable"), "{test}");
-            std::fs::remove_dir_all(proc).expect("removable");
-        }
+    fn a_zombie_is_not_alive() {
+        let Side::Parent { pid, pidfd } = clone3(0, None).expect("a child") else {
+            _ = raise(Signal::SIGSTOP);
+            crate::sys::clone::exit_now(0)
+        };
+        let stat = Stat::read(Path::new("/proc"), pid).expect("proc is readable").expect("the child");
+        let child = Process { pid, start_time: stat.start_time };
+        assert!(child.is_alive().expect("proc is readable"));
+        process::signal(pidfd.as_fd(), libc::SIGKILL).expect("a signal");
+        assert_eq!(process::ended_within(pidfd.as_fd(), Duration::from_secs(10)), Ok(true));
+        assert!(!child.is_alive().expect("proc is readable"));
+        assert!(child.open().expect("pidfd_open").is_none());
+        wait(pid).expect("its end");
+        assert!(!child.is_alive().expect("proc is readable"));
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn take_descriptor(process: BorrowedFd<'_>, number: i32) -> Result<Ow
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// Waits until the process has ended (a zombie has), at most `limit`. Whether it has.
+/// Waits until all threads of the process have ended (those of a zombie mostly have), at most `limit`. Whether they have.
 pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<bool> {
     let deadline = Instant::now() + limit;
     loop {

@@ -8,8 +8,8 @@ use std::path::Path;
 /// A process as it was when it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// Field 3. `Z` has ended and was not waited for; `X` and `x` are on their way out.
-    pub(crate) state: u8,
+    /// Field 3: the state of the main thread.
+    state: u8,
     /// Field 9: the flags of the task.
     flags: u64,
     /// Field 22: when it started, in clock ticks since boot.
@@ -41,6 +41,11 @@ impl Stat {
         // seen.
         let then = Stat::of(&file)?;
         Ok(then.is_some_and(|then| then.flags & PF_SIGNALED == 0).then_some(now))
+    }
+
+    /// Whether the main thread has ended: `Z` was not waited for, `X` and `x` are being released. Other threads may go on.
+    pub(crate) fn main_thread_has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
     }
 
     fn of(file: &File) -> io::Result<Option<Stat>> {

@@ -44,6 +44,8 @@ pub(crate) fn tests() -> Vec<Test> {
         kill_ends_all_of_a_shared_pid_namespace,
         delete_ends_what_a_shared_pid_namespace_left,
         kill_all_ends_leftovers_silently,
+        a_process_without_main_thread_is_running_and_gets_signals,
+        kill_all_ends_processes_without_main_thread,
         success_says_nothing,
         run_leaves_nothing,
         run_keep_leaves_state_and_cgroup,
@@ -65,6 +67,7 @@ pub(crate) fn tests() -> Vec<Test> {
     all.extend(rows!("odd-id", ODD_IDS, accepts_id));
     all.extend(rows!("signal", SIGNALS, delivers));
     all.extend(rows!("verb", VERBS, answers));
+    all.extend(rows!("leaderless", LEADERLESS, ends_without_main_thread));
     all.extend(rows!("exit", EXITS, run_exits));
     all
 }
@@ -442,6 +445,64 @@ fn kill_all_ends_leftovers_silently() {
     c.call(&["kill", "--all", &c.id, "9"]).run().ok().silent();
     for pid in left {
         kernel::wait_exit(pid, LIMIT);
+    }
+}
+
+/// A container whose first process has ended its main thread while another thread goes on.
+fn leaderless(shared: bool) -> Container {
+    let c = Container::probe(&["leaderless"]);
+    let c = if shared { c.edit(|c| without_namespace(c, "pid")) } else { c }.up();
+    c.wait_out("ready");
+    c
+}
+
+fn a_process_without_main_thread_is_running_and_gets_signals() {
+    let c = leaderless(true);
+    let pid = c.pid();
+    assert_eq!((c.status().as_str(), pid > 0), ("running", true));
+    c.delete().fails();
+    c.kill("TERM").ok();
+    kernel::wait_exit(pid, LIMIT);
+    assert_eq!(c.status(), "stopped");
+    c.delete().ok();
+    c.nothing_left();
+}
+
+/// (name, whether the pid namespace is the host's, the words before the id, those after it)
+type Leaderless = (&'static str, bool, &'static [&'static str], &'static [&'static str]);
+const LEADERLESS: &[Leaderless] = &[
+    ("kill", false, &["kill"], &["KILL"]),
+    ("kill-shared", true, &["kill"], &["KILL"]),
+    ("kill-all", false, &["kill", "--all"], &["KILL"]),
+    ("kill-all-shared", true, &["kill", "--all"], &["KILL"]),
+    ("delete", false, &["delete", "--force"], &[]),
+    ("delete-shared", true, &["delete", "--force"], &[]),
+];
+
+fn ends_without_main_thread(row: &Leaderless) {
+    let c = leaderless(row.1);
+    let members = members(&c);
+    assert_eq!(c.status(), "running");
+    c.call(&[row.2, &[&c.id], row.3].concat()).run().ok();
+    for pid in members {
+        kernel::wait_exit(pid, LIMIT);
+    }
+    c.call(&["delete", "--force", &c.id]).run().ok();
+    c.nothing_left();
+}
+
+/// As in a pod: not the first process, and the kernel ends none of them with it.
+fn kill_all_ends_processes_without_main_thread() {
+    for words in [&["kill", "--all"][..], &["delete", "--force"]] {
+        let c = shared_pid("/probe probe leaderless & exec sleep 1000").up();
+        c.wait_out("ready");
+        let all = members(&c);
+        assert_eq!(all.len(), 2);
+        let signal: &[&str] = if words[0] == "kill" { &["KILL"] } else { &[] };
+        c.call(&[words, &[&c.id], signal].concat()).run().ok();
+        for pid in all {
+            kernel::wait_exit(pid, LIMIT);
+        }
     }
 }
 

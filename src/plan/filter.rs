@@ -105,6 +105,10 @@ pub(super) struct Remaining {
     pub(super) finds_home: bool,
 }
 
+/// Looking up HOME takes these calls.
+const HOME: &[libc::c_long] =
+    &[libc::SYS_openat, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_fstatfs, libc::SYS_read, libc::SYS_close];
+
 /// Running a hook takes these calls, before the hook's own.
 const HOOK: &[libc::c_long] = &[
     libc::SYS_memfd_create,
@@ -145,7 +149,7 @@ impl Remaining {
             && (!(self.enters && self.terminal) || allows(libc::SYS_ioctl, [0, libc::TIOCSCTTY]))
             && (self.start != Start::Listener || any(&[libc::SYS_accept4, libc::SYS_close]))
             && (!self.preserves || allows(libc::SYS_fcntl, [3, libc::F_SETFD as u64]))
-            && (!self.finds_home || any(&[libc::SYS_openat, libc::SYS_fstatfs, libc::SYS_read, libc::SYS_close]))
+            && (!self.finds_home || any(HOME))
             && (!self.hooks || any(HOOK) && allows(libc::SYS_clone, [(libc::CLONE_PIDFD | libc::SIGCHLD) as u64, 0]))
     }
 }

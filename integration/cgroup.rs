@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_populated_cgroup_is_refused,
         a_frozen_cgroup_is_refused,
         a_cgroup_that_was_killed_before,
+        the_runtime_stays_out_of_a_cgroup_that_was_killed_before,
         a_caller_whose_cgroup_was_killed_before,
         limits_are_set_before_the_hooks,
         memory_limit_kills,
@@ -272,6 +273,25 @@ fn a_cgroup_that_was_killed_before() {
     fs::write(c.cgroup().join("cgroup.kill"), "1").unwrap();
     assert_eq!(c.run().ok().line(), "0::/", "it sees its cgroup as the root of all");
     fs::remove_dir(c.cgroup()).ok();
+}
+
+/// A container that controls its cgroup could freeze the runtime there.
+fn the_runtime_stays_out_of_a_cgroup_that_was_killed_before() {
+    born_across_a_difference("systemd makes the cgroup");
+    for _ in 0..20 {
+        let c = Container::new(&["/bin/true"]);
+        c.write();
+        fs::create_dir_all(c.cgroup()).unwrap();
+        fs::write(c.cgroup().join("cgroup.kill"), "1").unwrap();
+        let runtime = c.prepare("run", &[]).spawn();
+        let own = runtime.pid().to_string();
+        while !runtime.ends_within(Duration::ZERO) {
+            let inside = fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap_or_default();
+            assert!(!inside.lines().any(|pid| pid == own), "the runtime is in the container's cgroup");
+        }
+        runtime.finish().ok();
+        fs::remove_dir(c.cgroup()).ok();
+    }
 }
 
 /// As with the container's own, whoever calls, and it is back where it was before anything else happens.

@@ -27,7 +27,7 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-pub(crate) use join::Visit;
+pub(crate) use join::move_process;
 pub(crate) use layout::Layout;
 #[cfg(any(test, fuzzing))]
 pub(crate) use layout::garbled;

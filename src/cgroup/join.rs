@@ -1,10 +1,10 @@
 //! The cgroup a process is born in that joins a container: the container's own, one below it, or the one its first
-//! process has moved to; and this process's own way into one.
+//! process has moved to; and the move of a process into one.
 
 use super::{Cgroup, Layout, Refusal};
 use crate::sys::beneath;
 use anyhow::{Context, Result, bail};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 impl Cgroup {
@@ -41,27 +41,8 @@ impl Cgroup {
     }
 }
 
-/// This process's stay in a cgroup that is not its own, until [`Visit::end`].
-#[must_use]
-pub(crate) struct Visit {
-    own: OwnedFd,
-}
-
-impl Visit {
-    /// Moves this process into `cgroup`.
-    pub(crate) fn to(cgroup: BorrowedFd<'_>) -> Result<Visit> {
-        let own = Cgroup::open_of_process(&Layout::probe()?, std::process::id() as i32)?;
-        enter(cgroup).map(|()| Visit { own })
-    }
-
-    /// Moves it back to where it was.
-    pub(crate) fn end(self) -> Result<()> {
-        enter(self.own.as_fd())
-    }
-}
-
-/// Moves this process: 0 is whoever writes (cgroups(7)).
-fn enter(cgroup: BorrowedFd<'_>) -> Result<()> {
-    beneath::write_file(cgroup, "cgroup.procs", "0")
-        .map_err(|errno| Refusal::of("move this process between cgroups", errno))
+/// Moves a process.
+pub(crate) fn move_process(cgroup: BorrowedFd<'_>, pid: i32) -> Result<()> {
+    beneath::write_file(cgroup, "cgroup.procs", &pid.to_string())
+        .map_err(|errno| Refusal::of(format!("move process {pid} to the container's cgroup"), errno))
 }

@@ -3,11 +3,11 @@
 //! Does not know whose the cgroup is or what is written down about it: who launches says what else may be done.
 
 use super::errno_words;
-use crate::cgroup::Visit;
+use crate::cgroup;
 use crate::plan::namespaces::{KINDS, Namespaces};
 use crate::sys::clone::{self, Side};
 use crate::sys::stat::Stat;
-use crate::sys::{Errno, process};
+use crate::sys::{Errno, path, pipe, process};
 use anyhow::{Context, Result, anyhow};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -78,7 +78,7 @@ pub(super) fn born(namespaces: &Namespaces, flags: u64, place: Birthplace<'_>) -
         (Some(Newborn { start_time: None, pid, .. }), Some(cgroup), Some(again)) => {
             clone::wait(pid).context("wait for the process")?;
             let held = again().context(KILLED)?;
-            born_within(cgroup, namespaces, flags, held).context(KILLED)
+            move_in(cgroup, namespaces, flags, held).context(KILLED)
         }
         (newborn, ..) => Ok(newborn),
     }
@@ -86,27 +86,34 @@ pub(super) fn born(namespaces: &Namespaces, flags: u64, place: Birthplace<'_>) -
 
 const KILLED: &str = "the container's process was killed at its birth";
 
-/// The kernel counts how often each cgroup was killed as a whole (cgroup.kill), and since Linux 6.14 kills a process at its
-/// birth where the caller's cgroup and the child's were not killed equally often: it takes that for a race. To one that is
-/// born from within it compares nothing.
-fn born_within(
+/// The kernel counts how often each cgroup was killed as a whole (cgroup.kill), and since Linux 6.14 kills a new process if the
+/// caller's cgroup and the child's were not killed equally often: it takes that for a race. A move compares nothing. So the process
+/// is made in the caller's cgroup and waits there until the parent has moved it. The parent itself never enters a cgroup that a
+/// container may control: it could be frozen there.
+fn move_in(
     cgroup: BorrowedFd<'_>,
     namespaces: &Namespaces,
     flags: u64,
     held: Option<OwnedFd>,
 ) -> Result<Option<Newborn>> {
-    let visit = Visit::to(cgroup)?;
+    let (waits, word) = pipe::pair().context("make a pipe")?;
     let side = clone::clone3(flags, None);
     if let Ok(Side::Child) = side {
-        drop((held, visit));
-        return Ok(None);
+        drop((held, word));
+        // Without a word the parent is gone.
+        return match pipe::read(waits.as_fd(), &mut [0]) {
+            Ok(1) => Ok(None),
+            _ => clone::exit_now(1),
+        };
     }
-    let left = visit.end();
-    let newborn = Newborn::of(side, namespaces)?;
-    if let (Err(_), Some(Newborn { pid, pidfd, .. })) = (&left, &newborn) {
-        end(*pid, pidfd.as_fd())?;
+    let Some(newborn) = Newborn::of(side, namespaces)? else { return Ok(None) };
+    let moved = cgroup::move_process(cgroup, newborn.pid);
+    drop(held);
+    let moved = moved.and_then(|()| path::write(word.as_fd(), b"1").context("speak to the process"));
+    if moved.is_err() {
+        end(newborn.pid, newborn.pidfd.as_fd())?;
     }
-    left.map(|()| newborn)
+    moved.map(|()| Some(newborn))
 }
 
 fn failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {

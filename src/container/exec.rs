@@ -203,10 +203,11 @@ impl Joining<'_> {
         let mut child = launch::launch(plan, kit)?;
         self.log.lap("make the process");
         score.map_or(Ok(()), score::Lent::give_back)?;
+        child.wait_until_ready(plan, self)?;
         if attach.get() {
+            // Only now: the process that entered the pid namespace is another one than was made.
             self.attach(child.pid)?;
         }
-        child.wait_until_ready(plan, self)?;
         // Signals are held back from here on, when they have somebody to go to. Before, they end this process, and the
         // child then sees that it is alone: in a paused container it may be waiting for long.
         let terminal = process.terminal().unwrap_or(false);

@@ -93,10 +93,10 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
         true => (None, lend::disown_before_clone()?),
         false => disowns.then(lend::own_file).transpose()?.map_or((None, None), |(file, mount)| (Some(file), mount)),
     };
-    // Where a container's processes see the child from its birth, there must be nothing of the mount for them to find.
-    let mount = mount.filter(|_| plan.namespaces.born_unseen());
-    let lent = lend::all(plan, kit.process.as_ref(), kit.user_namespace.as_ref())?;
     let enters = plan.init.iter().any(|step| matches!(step.act, Act::EnterPidNamespace { .. }));
+    // Where a container's processes see the child from its clone on, there must be nothing of the mount for them to find.
+    let mount = mount.filter(|_| enters || plan.namespaces.starts_unseen());
+    let lent = lend::all(plan, kit.process.as_ref(), kit.user_namespace.as_ref())?;
     let board = kit.timed.then(|| Board::new(plan.init.len() + 1)).transpose().context("share memory")?;
     let board = board.map(Rc::new);
     let given = Given {

@@ -97,9 +97,9 @@ pub(crate) enum Writer {
 }
 
 impl Namespaces {
-    /// Whether the process comes to life where no process of a container sees it: alone in a new pid namespace, or outside of
-    /// the one it will join.
-    pub(crate) fn born_unseen(&self) -> bool {
+    /// Whether no process of a container sees the process that is cloned first: it is alone in a new pid namespace, or outside of
+    /// the one that its successor joins.
+    pub(crate) fn starts_unseen(&self) -> bool {
         self.new & PID != 0 || self.staged
     }
 

@@ -111,6 +111,40 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
+        "takes a process whose main thread has exited for dead",
+        &[
+            "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
+            "lifecycle::kill_all_ends_processes_without_main_thread",
+            "lifecycle::leaderless/delete",
+            "lifecycle::leaderless/delete-shared",
+            "lifecycle::leaderless/kill",
+            "lifecycle::leaderless/kill-all",
+            "lifecycle::leaderless/kill-all-shared",
+            "lifecycle::leaderless/kill-shared",
+        ],
+    ),
+    (
+        "runc",
+        "takes a process whose main thread has exited for dead",
+        &[
+            "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
+            "lifecycle::kill_all_ends_processes_without_main_thread",
+            "lifecycle::leaderless/delete",
+            "lifecycle::leaderless/delete-shared",
+            "lifecycle::leaderless/kill",
+            "lifecycle::leaderless/kill-all",
+            "lifecycle::leaderless/kill-all-shared",
+            "lifecycle::leaderless/kill-shared",
+        ],
+    ),
+    ("crun", "has no device where it may not make one", &["attacks::the_hosts_null_keeps_its_mode"]),
+    (
+        "runc",
+        "binds the host's device on a writable mount where it may not make one",
+        &["attacks::the_hosts_null_keeps_its_mode"],
+    ),
+    (
+        "crun",
         "joins whatever user namespace the first process has made for itself, and fails there",
         &[
             "attacks::cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace",

@@ -12,6 +12,9 @@ const LISTED: &[(&str, &[&str])] = &[
             "attacks::cve_2025_52565_ptmx/device",
             "attacks::cve_2025_52565_ptmx/null",
             "attacks::cve_2025_52565_ptmx/tty",
+            "attacks::groups_of_the_caller_stay_outside",
+            "attacks::home_does_not_open_a_device_of_the_image",
+            "attacks::the_hosts_null_keeps_its_mode",
             "devices::a_device_that_is_there_and_right",
             "devices::bound_dev_is_left_alone",
             "devices::occupied/other-number",
@@ -39,6 +42,7 @@ const LISTED: &[(&str, &[&str])] = &[
     (
         "makes a user namespace by itself, with ids that this user has not",
         &[
+            "attacks::cve_2016_9962_create_in_a_joined_user_and_pid_namespace",
             "joining::groups_in_a_user_namespace",
             "joining::the_user_namespace_is_joined",
             "namespaces::user_namespace_maps_ids",
@@ -90,10 +94,15 @@ const LISTED: &[(&str, &[&str])] = &[
     (
         "a new procfs takes a pid namespace of the container's own",
         &[
+            "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
             "lifecycle::delete_ends_what_a_shared_pid_namespace_left",
             "lifecycle::exit/killed",
+            "lifecycle::kill_all_ends_processes_without_main_thread",
             "lifecycle::kill_all_ends_leftovers_silently",
             "lifecycle::kill_ends_all_of_a_shared_pid_namespace",
+            "lifecycle::leaderless/delete-shared",
+            "lifecycle::leaderless/kill-all-shared",
+            "lifecycle::leaderless/kill-shared",
             "lifecycle::run_waits_for_init_not_for_the_pipe",
             "namespaces::inherited/pid",
         ],

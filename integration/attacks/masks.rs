@@ -14,12 +14,8 @@ use std::{
 };
 
 pub(super) fn tests() -> Vec<Test> {
-    let mut all = tests![
-        the_hosts_null_keeps_its_mode_behind_a_mask,
-        the_hosts_null_keeps_its_mode_where_it_is_bound,
-        a_masked_link_stays_inside,
-        readonly_path_through_a_link_stays_inside
-    ];
+    let mut all =
+        tests![the_hosts_null_keeps_its_mode, a_masked_link_stays_inside, readonly_path_through_a_link_stays_inside];
     all.extend(rows!("cve_2025_31133_null", NULLS, null));
     all
 }
@@ -93,22 +89,18 @@ impl Drop for HostNull {
     }
 }
 
-const CHANGES: &str = "chmod 600 $0; /bin/busybox chown 1:1 $0; echo x >$0 && echo written";
+const CHANGES: &str = "echo x >$0 && echo written; chmod 600 $0; /bin/busybox chown 1:1 $0; true";
 
-fn the_hosts_null_keeps_its_mode_behind_a_mask() {
+/// Behind a mask, and where the node is bound because CAP_MKNOD lacks. One test, because there is one host.
+fn the_hosts_null_keeps_its_mode() {
     let host = HostNull::now();
-    let c = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {
+    let masked = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {
         c["linux"]["maskedPaths"] = json!(["/proc/keys"]);
     });
-    assert_eq!(c.caps(&["CAP_CHOWN"]).run().ok().out, "written\n");
+    assert_eq!(masked.caps(&["CAP_CHOWN"]).run().ok().out, "written\n");
     host.is_unchanged();
-}
-
-/// Without CAP_MKNOD the host's node is bound.
-fn the_hosts_null_keeps_its_mode_where_it_is_bound() {
-    let host = HostNull::now();
-    let c = Container::new(&["/bin/sh", "-c", CHANGES, "/dev/null"]).caps(&["CAP_CHOWN"]);
-    let said = wrapped(&c, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
+    let bound = Container::new(&["/bin/sh", "-c", CHANGES, "/dev/null"]).caps(&["CAP_CHOWN"]);
+    let said = wrapped(&bound, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
     assert_eq!(said.out, "written\n");
     host.is_unchanged();
 }

@@ -1,7 +1,7 @@
 //! The child: performs a plan's steps in order and becomes the program. Never returns.
 //!
-//! Runs between clone3 and execve, in a copy of the parent's memory. It parses, decides and formats nothing; where a step
-//! fails it says which, and the parent finds the words. Where a step touches the container's tree, this is the place that
+//! Runs between clone3 and execve, in a copy of the parent's memory. It parses no configuration and decides nothing. A
+//! failing step reports its number, and the parent writes the error text. Where a step touches the container's tree, this is the place that
 //! keeps it safe: everything is resolved inside the held root and used by descriptor.
 
 mod devices;

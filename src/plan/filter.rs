@@ -115,7 +115,9 @@ const HOOK: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_lseek,
     libc::SYS_pipe2,
-    libc::SYS_dup3,
+    libc::SYS_close,
+    libc::SYS_getpid,
+    DUPLICATE,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_umask,
@@ -123,12 +125,22 @@ const HOOK: &[libc::c_long] = &[
     libc::SYS_capset,
     libc::SYS_prctl,
     libc::SYS_getppid,
-    libc::SYS_ppoll,
+    POLL,
     libc::SYS_read,
     libc::SYS_wait4,
     libc::SYS_pidfd_send_signal,
     libc::SYS_exit_group,
 ];
+
+/// What dup2(3) and poll(3) of the C library call: architectures that came to Linux late lack the older calls.
+#[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
+const DUPLICATE: libc::c_long = libc::SYS_dup2;
+#[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
+const POLL: libc::c_long = libc::SYS_poll;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64"))]
+const DUPLICATE: libc::c_long = libc::SYS_dup3;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64"))]
+const POLL: libc::c_long = libc::SYS_ppoll;
 
 impl Remaining {
     /// Whether the filter permits all of it. A listener answers only what comes after it was handed over.

@@ -1,8 +1,8 @@
 //! The child: performs a plan's steps in order and becomes the program. Never returns.
 //!
-//! Runs between clone3 and execve, in a copy of the parent's memory. It parses no configuration and decides nothing. A
-//! failing step reports its number, and the parent writes the error text. Where a step touches the container's tree, this is the place that
-//! keeps it safe: everything is resolved inside the held root and used by descriptor.
+//! Runs between clone3 and execve, in a copy of the parent's memory. It parses no configuration and decides nothing. A failing
+//! step reports its number, and the parent writes the error text. Where a step touches the container's tree, this is the place
+//! that keeps it safe: everything is resolved inside the held root and used by descriptor.
 
 mod devices;
 mod hooks;
@@ -188,7 +188,7 @@ impl<'a> Init<'a> {
             Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
             Act::JoinProcess { kinds, slot, user } => self.join_process(*kinds, *slot, *user)?,
             Act::EnterPidNamespace { terminal } => self.enter_pid_namespace(*terminal)?,
-            Act::LeaveGroups => identity::leave_groups()?,
+            Act::LeaveGroups => credentials::leave_groups()?,
             Act::BecomeRoot => identity::become_root(self.plan.namespaces.made_by_user())?,
             Act::NewTimeNamespace(offsets) => namespace::new_time_namespace(offsets)?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,

@@ -30,8 +30,8 @@ impl Data {
     }
 }
 
-#[cfg(any(test, fuzzing))]
 /// The checks that the kernel makes before it takes a seccomp filter.
+#[cfg(any(test, fuzzing))]
 pub(super) fn check(program: &[sock_filter]) -> Result<(), String> {
     if program.is_empty() || program.len() > 4096 {
         return Err(format!("{} instructions", program.len()));

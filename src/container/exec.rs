@@ -50,7 +50,7 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     log.lap("read its configuration");
     let terminal = process.terminal().unwrap_or(false);
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
-    let user_namespace = if has_user_namespace(&spec) { original_user_namespace(&container)? } else { None };
+    let user_namespace = original_user_namespace(&container)?;
     let plan = compile(&spec, &process, &container, request, user_namespace.is_some(), log)?;
     log.lap("look at the host and decide");
     let mut joining = Joining { spec: &spec, container: &container, request, init, user_namespace, console: None, log };

@@ -7,7 +7,7 @@ use crate::plan::act::{Device, InRoot, Link};
 use crate::sys::mount::Attributes;
 use crate::sys::{Errno, mount, path};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 impl<'a> Init<'a> {
     /// The directory, opened in the root and remembered for the next device in it. Nothing is made by path: /dev itself
@@ -61,11 +61,7 @@ impl<'a> Init<'a> {
         if status.st_mode & libc::S_IFMT != device.kind || status.st_rdev != device.number {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
-        let tree = mount::clone_tree_of(source.as_fd(), false).part(Part::Source)?;
-        // Read-only, because the inode is the host's: its mode and owner must not change. The device can be written to all the same.
-        let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-        mount::set_attributes(tree.as_fd(), false, Attributes { set, ..Attributes::default() })
-            .part(Part::Attributes)?;
+        let tree = mount_of_node(source.as_fd())?;
         self.in_directory(&device.directory, |_, directory| {
             match path::make_file(directory, &device.name, 0o666) {
                 Ok(_) | Err(Errno::EEXIST) => (),
@@ -111,6 +107,15 @@ impl<'a> Init<'a> {
             }
         })
     }
+}
+
+/// A mount of a device node of the host's. It is read-only, because the inode is the host's: on a writable mount chmod(2) in the
+/// container would change it there. A device can be written to all the same.
+pub(super) fn mount_of_node(node: BorrowedFd<'_>) -> Result<OwnedFd, Broken> {
+    let mount = mount::clone_tree_of(node, false).part(Part::Source)?;
+    let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+    mount::set_attributes(mount.as_fd(), false, Attributes { set, ..Attributes::default() }).part(Part::Attributes)?;
+    Ok(mount)
 }
 
 fn is_same(directory: BorrowedFd<'_>, name: &CStr, device: &Device) -> Result<bool, Broken> {

@@ -38,10 +38,9 @@ impl Init<'_> {
 
     pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
         let hooks = &self.given.hooks;
-        let position = |is: fn(&Act) -> bool| self.plan.init.iter().position(|step| is(&step.act));
-        let first = position(|act| matches!(act, Act::StartContainerHook(_)));
         // A filter that permits too little is installed after the hooks. They get it one by one, being files of the image.
-        let filter = self.plan.init.iter().skip(first.unwrap_or(0)).find_map(|step| match &step.act {
+        let mut from_hooks = self.plan.init.iter().skip_while(|step| !matches!(step.act, Act::StartContainerHook(_)));
+        let filter = from_hooks.find_map(|step| match &step.act {
             Act::InstallFilter(filter) => Some(filter),
             _ => None,
         });

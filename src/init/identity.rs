@@ -44,14 +44,6 @@ pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Gives up the caller's supplementary groups. A caller that may not set groups keeps its own.
-pub(super) fn leave_groups() -> Result<(), Broken> {
-    match credentials::set_groups(&[]) {
-        Err(Errno::EPERM) | Ok(()) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
 /// Groups before ids, since a user may not set groups; permitted capabilities are kept for `SetCapabilities`.
 ///
 /// In a user namespace that an ordinary user has mapped setgroups(2) is denied to everybody (user_namespaces(7)). Who joins

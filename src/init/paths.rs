@@ -1,5 +1,6 @@
 //! Finding and making places inside the root, and closing them: masked and read-only paths.
 
+use super::devices::mount_of_node;
 use super::{Broken, InPart, Init, broken};
 use crate::channel::Part;
 use crate::plan::Plan;
@@ -119,13 +120,7 @@ impl Masks {
         if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != libc::makedev(1, 3) {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
-        let null = mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?;
-        // The inode is the host's: on a writable mount chmod(2) in the container would change the host's /dev/null. A device can be
-        // written to all the same.
-        let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-        mount::set_attributes(null.as_fd(), false, Attributes { set, ..Attributes::default() })
-            .part(Part::Attributes)?;
-        self.null = Some(null);
+        self.null = Some(mount_of_node(null.as_fd())?);
         Ok(())
     }
 

@@ -164,22 +164,16 @@ const PASSWD: usize = 1 << 20;
 /// Opens a regular file that is not the kernel's. What a path of the image leads to is examined before it is opened for reading:
 /// to open a device or a file of procfs can have an effect.
 fn ordinary_file(path: &CStr) -> Result<OwnedFd, Errno> {
-    let is_ordinary = |file: &OwnedFd| -> Result<bool, Errno> {
+    let open = |flags| -> Result<OwnedFd, Errno> {
         /// SYSFS_MAGIC of linux/magic.h.
         const SYSFS: u64 = 0x6265_6572;
-        let kernels = [libc::PROC_SUPER_MAGIC as u64, SYSFS];
-        let regular = path::status(file.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG;
-        Ok(regular && !kernels.contains(&path::file_system(file.as_fd())?))
-    };
-    for flags in [libc::O_PATH, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY] {
         let file = path::open_following_links(path, flags)?;
-        match is_ordinary(&file)? {
-            false => return Err(Errno::EINVAL),
-            true if flags != libc::O_PATH => return Ok(file),
-            true => (),
-        }
-    }
-    Err(Errno::EINVAL)
+        let regular = path::status(file.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG;
+        let of_the_kernel = [libc::PROC_SUPER_MAGIC as u64, SYSFS].contains(&path::file_system(file.as_fd())?);
+        if regular && !of_the_kernel { Ok(file) } else { Err(Errno::EINVAL) }
+    };
+    drop(open(libc::O_PATH)?);
+    open(libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
 }
 
 fn read(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {

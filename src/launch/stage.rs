@@ -63,8 +63,8 @@ fn make_sibling(plan: &Plan, given: Given) -> ! {
     let made = || -> Result<Made, Errno> {
         // What is made here is visible in a joined pid namespace, where the user namespace's root may trace (CVE-2016-9962).
         credentials::set_dumpable(false)?;
-        // The user namespace may deny setgroups(2). A caller that may not set groups keeps its own.
-        _ = credentials::set_groups(&[]);
+        // The user namespace may deny setgroups(2).
+        credentials::leave_groups()?;
         for wanted in [libc::CLONE_NEWUSER as u64, PID] {
             for (lent, fd) in plan.lent.iter().zip(&given.lent) {
                 if matches!(lent, Lent::Namespace { kind, .. } if *kind == wanted) {

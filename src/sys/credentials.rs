@@ -126,6 +126,14 @@ pub(crate) fn set_group(gid: u32) -> Result<()> {
     answer(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
 }
 
+/// Gives up the supplementary groups. A caller that may not set groups keeps its own.
+pub(crate) fn leave_groups() -> Result<()> {
+    match set_groups(&[]) {
+        Err(Errno::EPERM) => Ok(()),
+        other => other,
+    }
+}
+
 /// Sets the supplementary groups to exactly `groups`.
 pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
     // SAFETY: the length and the pointer describe one live slice.

@@ -123,6 +123,16 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     ("crun", "takes a process whose main thread has exited for dead", WITHOUT_MAIN_THREAD),
     ("runc", "takes a process whose main thread has exited for dead", WITHOUT_MAIN_THREAD),
+    (
+        "crun",
+        "runs hooks behind a filter that refuses its own calls",
+        &["attacks::a_start_hook_is_filtered_without/pipe"],
+    ),
+    (
+        "runc",
+        "runs hooks behind a filter that refuses its own calls",
+        &["attacks::a_start_hook_is_filtered_without/pipe"],
+    ),
     ("crun", "has no device where it may not make one", &["attacks::the_hosts_null_keeps_its_mode"]),
     (
         "runc",

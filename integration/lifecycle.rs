@@ -425,7 +425,10 @@ fn kill_ends_all_of_a_shared_pid_namespace() {
 
 fn delete_ends_what_a_shared_pid_namespace_left() {
     let c = shared_pid("sleep 1000 & echo >/out/ready").up();
+    let pid = c.pid();
     c.wait_out("ready");
+    // A process leaves cgroup.procs before it is a zombie, so the list alone does not prove that it ended.
+    kernel::wait_exit(pid, LIMIT);
     wait_in(&c.cgroup(), "the end of init", || members(&c).len() == 1);
     let left = members(&c);
     assert_eq!(c.status(), "stopped");

@@ -75,7 +75,7 @@ complete -c davit -n "__fish_davit_using_subcommand exec" -l console-socket -d '
 complete -c davit -n "__fish_davit_using_subcommand exec" -l pidfd-socket -d 'AF_UNIX socket that gets a pidfd of the process' -r -F
 complete -c davit -n "__fish_davit_using_subcommand exec" -l cwd -d 'Working directory in the container' -r -F
 complete -c davit -n "__fish_davit_using_subcommand exec" -s e -l env -d 'Add NAME=value to the environment; may be repeated' -r
-complete -c davit -n "__fish_davit_using_subcommand exec" -s u -l user -d 'Numbers of the user and group: UID[:GID]' -r
+complete -c davit -n "__fish_davit_using_subcommand exec" -s u -l user -d 'Numeric user, and group if given' -r
 complete -c davit -n "__fish_davit_using_subcommand exec" -s g -l additional-gids -d 'Number of an additional group; may be repeated' -r
 complete -c davit -n "__fish_davit_using_subcommand exec" -s p -l process -d 'Read the whole process from FILE' -r -F
 complete -c davit -n "__fish_davit_using_subcommand exec" -l pid-file -d 'File that gets the pid of the process' -r -F

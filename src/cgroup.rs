@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use join::move_process;
 pub(crate) use layout::Layout;
 #[cfg(any(test, fuzzing))]
-pub(crate) use layout::garbled;
+pub(crate) use layout::fuzz;
 pub(crate) use refusal::Refusal;
 pub(crate) use systemd::{Systemd, Unit};
 

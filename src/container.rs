@@ -17,8 +17,6 @@ mod exec;
 mod executable;
 mod files;
 mod foreground;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod garbled;
 mod hooks;
 mod host_side;
 mod id;
@@ -31,7 +29,7 @@ mod pause;
 mod plan;
 mod process;
 mod ps;
-pub(crate) mod record;
+mod record;
 mod request;
 mod resume;
 mod root;

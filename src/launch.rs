@@ -71,7 +71,7 @@ pub(crate) struct Child {
     pub(crate) pid: i32,
     /// A handle on it.
     pub(crate) pidfd: OwnedFd,
-    /// See [`Stat::start_time`]: 0, which is nobody's, of one that is being killed.
+    /// Start time in clock ticks since boot (`sys::stat::Stat`). 0 if the process is already being killed.
     pub(crate) start_time: u64,
     channel: Channel,
     /// Where the kernel writes the pid of the process that takes this one's place, if one will.

@@ -205,9 +205,9 @@ fn mount_point(mounts: &str) -> Option<PathBuf> {
     })
 }
 
-/// Any text as the files that are read (`container::garbled`).
+/// Any text as the files that are read (`crate::fuzz`).
 #[cfg(any(test, fuzzing))]
-pub(crate) fn garbled(text: &str) {
+pub(crate) fn fuzz(text: &str) {
     mount_point(text);
     let (line, there) = text.split_once('\n').unwrap_or_default();
     let _ = schemata::agrees(line, there);

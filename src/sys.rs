@@ -10,7 +10,6 @@ pub(crate) mod change;
 pub(crate) mod clone;
 pub(crate) mod copy;
 pub(crate) mod credentials;
-#[cfg(not(test))]
 pub(crate) mod entry;
 pub(crate) mod executable;
 pub(crate) mod limits;

@@ -57,7 +57,7 @@ pub(super) fn check(program: &[sock_filter]) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a program that [`check`] takes; returns what it returns.
+/// Runs a program. Returns its return value.
 pub(super) fn run(program: &[sock_filter], data: &Data) -> u32 {
     count(program, data).0
 }

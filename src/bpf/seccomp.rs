@@ -20,7 +20,7 @@ pub(crate) use arch::Arch;
 use libc::sock_filter;
 pub(crate) use problem::ProfileError;
 #[cfg(any(test, fuzzing))]
-pub(crate) use tests::garbled;
+pub(crate) use tests::fuzz;
 
 /// What a filter tells the kernel to do with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,9 +126,9 @@ pub(super) fn words(line: &str) -> Vec<String> {
     line.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// Any text as each of the files that are read (`container::garbled`).
+/// Any text as each of the files that are read (`crate::fuzz`).
 #[cfg(any(test, fuzzing))]
-pub(crate) fn garbled(text: &str) {
+pub(crate) fn fuzz(text: &str) {
     use super::{measure, processes};
     measure::counters(text);
     measure::by_device(text);

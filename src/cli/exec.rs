@@ -46,8 +46,8 @@ struct Words {
     /// Give the process a terminal
     #[arg(long, short)]
     tty: bool,
-    /// Numbers of the user and group: UID[:GID]
-    #[arg(long, short, value_name = "UID")]
+    /// Numeric user, and group if given
+    #[arg(long, short, value_name = "UID[:GID]")]
     user: Option<String>,
     /// Number of an additional group; may be repeated
     #[arg(long, short = 'g', value_name = "GID")]

@@ -67,7 +67,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Reads the document. The error says what is wrong and where, by line and column.
-    pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let record: Record = serde_json::from_str(std::str::from_utf8(bytes)?)?;
         match record.version {
             1..=VERSION => Ok(record),
@@ -85,7 +85,7 @@ impl Record {
     }
 
     /// Writes the document.
-    pub(super) fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
         Ok(serde_json::to_vec(self)?)
     }
 }

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const HEAD: usize = 256;
 
 impl Init<'_> {
-    /// Resolves args[0] as execvp(3) does, with the program's own PATH and rights. The reasons are told apart, because
+    /// Resolves `args[0]` as execvp(3) does, with the program's own PATH and rights. The reasons are told apart, because
     /// engines turn them into the exit codes 126 and 127.
     pub(super) fn find_program(&mut self) -> Result<(), Broken> {
         let name = self.plan.program.arguments.first().map_or(c"", CString::as_c_str);

@@ -1,7 +1,7 @@
 //! What must hold of any plan, whoever built it: the second opinion on `order`, stated as rules with their reasons.
 //!
 //! Knows the acts and nothing of how a configuration becomes a plan. Runs on every plan of a debug build, and in tests on
-//! recorded and on garbled configurations. A breach is a mistake in this program, never in a configuration.
+//! recorded and on mutated configurations. A breach is a mistake in this program, never in a configuration.
 
 mod exposure;
 mod rules;

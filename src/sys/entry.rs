@@ -1,25 +1,11 @@
-//! The C entry point of the program, in place of the one the standard library would put there.
+//! Prepares the process at its C entry point (`src/main.rs`), in place of the standard library's start code.
 //!
-//! The library's own sets up a second stack, so that a stack overflow can be told in words, and for it reads
-//! `/proc/self/maps`: at every command a dozen system calls, and in the file a good part of a C library (sscanf, and
-//! through it floating point of every width). Here is only what a runtime needs: the standard streams are open, and a
-//! reader that has gone away is an error rather than the end. Knows nothing of what the program then does.
+//! The standard library sets up a second stack to report a stack overflow, and reads `/proc/self/maps` for it: a dozen
+//! system calls for every command, and in the file a good part of a C library (sscanf, and with it floating point of
+//! every width). This module does only what a runtime needs: it opens the standard streams and ignores SIGPIPE. It does
+//! not know what the program does next.
 
 use super::{Errno, Result};
-
-/// Makes `$main`, a function without arguments that returns the exit status, the program.
-macro_rules! entry {
-    ($main:path) => {
-        /// What the C library calls. The standard library has the arguments from the C library's start already.
-        #[expect(unsafe_code, reason = "the name is the C library's own; no other function here is called so")]
-        #[unsafe(no_mangle)]
-        extern "C" fn main() -> std::ffi::c_int {
-            $crate::sys::entry::prepare();
-            std::ffi::c_int::from($main())
-        }
-    };
-}
-pub(crate) use entry;
 
 /// Makes sure of the standard streams and of writing without dying. Where even that fails nothing could be told either.
 pub(crate) fn prepare() {

@@ -6,7 +6,7 @@ mod meaning;
 mod random;
 mod reference;
 
-pub(crate) use random::garbled;
+pub(crate) use random::fuzz;
 
 use super::*;
 use crate::bpf::interpreter::{Data, check, run};

@@ -1,6 +1,6 @@
-//! The rules on recorded configurations, on garbled ones, and on plans that were put out of order on purpose.
+//! The rules on recorded configurations, on mutated ones, and on plans that were put out of order on purpose.
 
-mod garble;
+mod mutate;
 
 use super::breaches;
 use super::rules::{AFTER, BEFORE, COUNT};
@@ -11,7 +11,7 @@ use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec};
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::Sets;
-use garble::{Dice, garble};
+use mutate::{Dice, mutate};
 use oci_spec::runtime::Spec;
 use std::collections::BTreeSet;
 
@@ -100,8 +100,8 @@ fn garbled_configurations_keep_every_rule() {
     for seed in 0..2000 {
         let mut dice = Dice::new(seed);
         let mut document = dice.pick(&sources).clone();
-        garble(&mut document, &mut dice);
-        let facts = garble::host(host(), &mut dice);
+        mutate(&mut document, &mut dice);
+        let facts = mutate::host(host(), &mut dice);
         let wishes = Request {
             run: dice.chance(2),
             no_pivot: dice.chance(4),

@@ -119,8 +119,8 @@ fn profiles_mean_what_the_reference_says() {
     }
 }
 
-/// The profile that the bytes choose, and the calls: see `container::garbled`.
-pub(crate) fn garbled(bytes: &[u8]) {
+/// The profile that the bytes choose, and the calls: see `crate::fuzz`.
+pub(crate) fn fuzz(bytes: &[u8]) {
     means_what_the_reference_says(&mut Random(0x9e37_79b9_7f4a_7c15, bytes));
 }
 

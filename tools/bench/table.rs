@@ -38,7 +38,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// The header and the cells of every row: the medians of all contestants, then the ratio of the first runtime to each other.
-/// `runtimes` says from which contestant on they are runtimes; those before are the floor.
+/// `runtimes` says from which contestant on they are runtimes; those before are the minimum.
 fn cells(contestants: &[&str], runtimes: usize, rows: &[Row]) -> Vec<Vec<String>> {
     let others: Vec<usize> = (0..contestants.len()).filter(|&other| other != runtimes).collect();
     let mut header = vec![String::new()];

@@ -1,15 +1,15 @@
 // The kernel's price of a container: nothing but the system calls that the default configuration (davit spec) needs, known
 // beforehand, with no runtime around them.
 //
-//   floor run ROOTFS CGROUP PROGRAM [SOURCE COUNT]   a new cgroup with a device program; a process born in it and in new mount,
+//   minimum run ROOTFS CGROUP PROGRAM [SOURCE COUNT]   a new cgroup with a device program; a process born in it and in new mount,
 //                                      uts, ipc, net, pid and cgroup namespaces; the mounts, devices, masks and capabilities of
 //                                      the default configuration, and COUNT binds of SOURCE on /m/N; pivot_root; execve; wait
-//   floor create ROOTFS CGROUP PROGRAM FIFO PIDFILE   the same up to the execve, before which the process waits at FIFO
-//   floor start FIFO                   the word for it to go on
-//   floor delete CGROUP FIFO           removes both
-//   floor calls                        what a system call costs the caller in ns: one of which filters look at the number alone,
+//   minimum create ROOTFS CGROUP PROGRAM FIFO PIDFILE   the same up to the execve, before which the process waits at FIFO
+//   minimum start FIFO                   the word for it to go on
+//   minimum delete CGROUP FIFO           removes both
+//   minimum calls                        what a system call costs the caller in ns: one of which filters look at the number alone,
 //                                      and one whose argument they look at
-//   floor rss OUT PROGRAM [ARG...]     run PROGRAM, write the peak resident set of its process tree, in KiB, into OUT
+//   minimum rss OUT PROGRAM [ARG...]     run PROGRAM, write the peak resident set of its process tree, in KiB, into OUT
 //
 // It reads no configuration, keeps no state, protects nothing of the host's from the image, and must not run anything that is not
 // trusted.
@@ -42,7 +42,7 @@
 
 static void check(long result, const char *what) {
 	if (result >= 0) return;
-	dprintf(2, "floor: %s: %s\n", what, strerror(errno));
+	dprintf(2, "minimum: %s: %s\n", what, strerror(errno));
 	_exit(125);
 }
 
@@ -154,7 +154,7 @@ static void contain(const char *rootfs, char *program, const char *source, int c
 	attach("cgroup2", "sys/fs/cgroup", inert | MS_RDONLY, NULL);
 	make_devices();
 	if (count) bind_many(source, count);
-	check(sethostname("floor", 5), "sethostname");
+	check(sethostname("minimum", 5), "sethostname");
 	check(syscall(SYS_pivot_root, ".", "."), "pivot_root");
 	check(umount2(".", MNT_DETACH), "umount2");
 	check(chdir("/"), "chdir");
@@ -266,6 +266,6 @@ int main(int argc, char **argv) {
 	if (argc == 4 && !strcmp(argv[1], "delete")) return delete(argv[2], argv[3]);
 	if (argc == 2 && !strcmp(argv[1], "calls")) return calls();
 	if (argc > 3 && !strcmp(argv[1], "rss")) return rss(argv[2], argv + 3);
-	dprintf(2, "usage: floor run|create|start|delete|calls|rss ..., as the head of floor.c says\n");
+	dprintf(2, "usage: minimum run|create|start|delete|calls|rss ..., as the head of kernel_minimum.c says\n");
 	return 2;
 }

@@ -1,4 +1,4 @@
-//! The kernel's floor as a contestant: floor.c does what a container needs and nothing else, command by command.
+//! The kernel's minimum as a contestant: kernel_minimum.c does what a container needs and nothing else, command by command.
 
 use super::runtime::wait_for_container;
 use super::spawn::Spawner;
@@ -6,8 +6,8 @@ use super::{OPERATIONS, Options};
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-/// The file system that a runtime's own bundle runs in is the floor's as well.
-pub(crate) struct Floor<'a> {
+/// The file system that a runtime's own bundle runs in is the minimum's as well.
+pub(crate) struct Minimum<'a> {
     spawner: &'a Spawner,
     program: &'a str,
     rootfs: String,
@@ -15,18 +15,18 @@ pub(crate) struct Floor<'a> {
     pid_file: String,
 }
 
-const CGROUP: &str = "/sys/fs/cgroup/speed-floor";
+const CGROUP: &str = "/sys/fs/cgroup/speed-minimum";
 
-impl<'a> Floor<'a> {
+impl<'a> Minimum<'a> {
     pub(crate) fn new(spawner: &'a Spawner, options: &'a Options, bundle: &str) -> Result<Self> {
         let file =
             |name| options.work.join(name).into_os_string().into_string().ok().context("a path that is not UTF-8");
         Ok(Self {
             spawner,
-            program: &options.floor,
+            program: &options.minimum,
             rootfs: format!("{bundle}/rootfs"),
-            fifo: file("floor-fifo")?,
-            pid_file: file("floor-pid")?,
+            fifo: file("minimum-fifo")?,
+            pid_file: file("minimum-pid")?,
         })
     }
 
@@ -35,7 +35,7 @@ impl<'a> Floor<'a> {
         [self.program, "run", &self.rootfs, CGROUP, "/bin/true"]
     }
 
-    /// One turn of what there is a floor of.
+    /// One turn of what there is a minimum of.
     pub(crate) fn turn(&self) -> Result<[Option<Duration>; OPERATIONS.len()]> {
         let run = self.spawner.run(&self.run_words())?;
         let [create, start, delete] = self.lifecycle()?;

@@ -2,9 +2,9 @@
 //!
 //! Each row has its own bundle; the times are those of whole commands, turn and turn about as in the main table.
 
-use super::floor::Floor;
+use super::kernel_minimum::Minimum;
 use super::table::Row;
-use super::{FLOORS, Options, Runtime, Spawner, able};
+use super::{MINIMUMS, Options, Runtime, Spawner, able};
 use anyhow::{Context, Result};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const NEIGHBOURS: usize = 1000;
 /// How many are made at once.
 const AT_ONCE: usize = 100;
 
-/// So many bind mounts, of which the kernel has a floor.
+/// So many bind mounts, of which the kernel has a minimum.
 const MOUNTS: [(&str, usize); 4] = [
     ("run with 1 bind mount", 1),
     ("run with 10 bind mounts", 10),
@@ -57,7 +57,7 @@ fn mounts(config: &mut Value, bundle: &str, count: usize) {
 pub(crate) fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     let spawner = Spawner::new(&options.work);
     let (names, runtimes) = able(options, &spawner)?;
-    let floor = Floor::new(&spawner, options, &runtimes[0].bundle)?;
+    let minimum = Minimum::new(&spawner, options, &runtimes[0].bundle)?;
     let mut rows = Vec::new();
     let bundles = |change: &dyn Fn(&mut Value, &str)| -> Result<Vec<String>> {
         runtimes.iter().map(|runtime| changed_bundle(options, runtime, change)).collect()
@@ -68,7 +68,7 @@ pub(crate) fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     for (name, count) in MOUNTS {
         let bundles = bundles(&|config, bundle| mounts(config, bundle, count))?;
         let turn = |at: Option<usize>| match at {
-            None => floor.with_binds(&bundles[0], count).map(Some),
+            None => minimum.with_binds(&bundles[0], count).map(Some),
             Some(at) => runs(&bundles, at),
         };
         rows.push(in_turns(name, runtimes.len(), options.pairs, &turn)?);
@@ -83,7 +83,7 @@ pub(crate) fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     }
     let at_once = |at: Option<usize>| at.map(|at| at_once(&spawner, &runtimes[at])).transpose();
     rows.push(in_turns("100 creates at once", runtimes.len(), options.pairs.min(5), &at_once)?);
-    rows.extend(beside_many(options, &floor, &runtimes)?);
+    rows.extend(beside_many(options, &minimum, &runtimes)?);
     Ok((names, rows))
 }
 
@@ -112,24 +112,24 @@ fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row
         step["nanoseconds"].as_f64().map(|ns| ns / 1e3).context("no time")
     };
     let samples = (0..looks).map(|_| Ok(decided(bundle)? - decided(&runtimes[0].bundle)?)).collect::<Result<_>>()?;
-    let mut all = vec![Vec::new(); runtimes.len() + FLOORS];
-    all[FLOORS] = samples;
+    let mut all = vec![Vec::new(); runtimes.len() + MINIMUMS];
+    all[MINIMUMS] = samples;
     Ok(Row { name: "of that, compiling the filter", unit: "us", digits: 0, samples: all })
 }
 
-/// The samples of each contestant, of which the floor is `None`. The first turn of each warms the caches and is not counted.
+/// The samples of each contestant, of which the minimum is `None`. The first turn of each warms the caches and is not counted.
 fn in_turns(
     name: &'static str,
     runtimes: usize,
     pairs: usize,
     turn: &dyn Fn(Option<usize>) -> Result<Option<Duration>>,
 ) -> Result<Row> {
-    let contestants = runtimes + FLOORS;
+    let contestants = runtimes + MINIMUMS;
     let mut times = vec![Vec::new(); contestants];
     for pair in 0..=pairs {
         for place in 0..contestants {
             let contestant = (place + pair) % contestants;
-            let time = turn(contestant.checked_sub(FLOORS)).context(name)?;
+            let time = turn(contestant.checked_sub(MINIMUMS)).context(name)?;
             if pair > 0 {
                 times[contestant].extend(time);
             }
@@ -159,19 +159,19 @@ fn delete_all(runtime: &Runtime<'_>, ids: &[String]) -> Result<()> {
     deleted
 }
 
-/// Commands for one container while a thousand others live. The floor is that beside those of the first runtime.
-fn beside_many(options: &Options, floor: &Floor<'_>, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
+/// Commands for one container while a thousand others live. The minimum is that beside those of the first runtime.
+fn beside_many(options: &Options, minimum: &Minimum<'_>, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
     const OPERATIONS: [&str; 3] = ["create beside 1,000", "state beside 1,000", "kill beside 1,000"];
-    let mut times = vec![vec![Vec::new(); runtimes.len() + FLOORS]; OPERATIONS.len()];
-    for (at, runtime) in (FLOORS..).zip(runtimes) {
+    let mut times = vec![vec![Vec::new(); runtimes.len() + MINIMUMS]; OPERATIONS.len()];
+    for (at, runtime) in (MINIMUMS..).zip(runtimes) {
         let ids = names(runtime, NEIGHBOURS);
         let mut measure = || -> Result<()> {
             for id in &ids {
                 runtime.command(&["create", "--bundle", &runtime.bundle, id])?;
             }
             for _ in 0..options.pairs {
-                if at == FLOORS {
-                    times[0][0].push(floor.lifecycle()?[0]);
+                if at == MINIMUMS {
+                    times[0][0].push(minimum.lifecycle()?[0]);
                 }
                 times[0][at].push(runtime.command(&["create", "--bundle", &runtime.bundle, &runtime.id])?);
                 times[1][at].push(runtime.command(&["state", &runtime.waiting])?);

@@ -1,10 +1,10 @@
 //! The stopwatch of `hack/bench`: runs the same operations with several runtimes, turn and turn about, and tells the medians.
 //!
-//! It knows runtimes only as programs with the usual command line, and takes from each its own `spec`. The floor (floor.c) is a
+//! It knows runtimes only as programs with the usual command line, and takes from each its own `spec`. The minimum (kernel_minimum.c) is a
 //! contestant where the kernel has a price. It must have cgroup v2 at /sys/fs/cgroup and be root; `hack/bench` sees to both.
 
 mod docker;
-mod floor;
+mod kernel_minimum;
 mod growth;
 mod layout;
 mod runtime;
@@ -17,12 +17,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use floor::Floor;
+use kernel_minimum::Minimum;
 use runtime::Runtime;
 use spawn::Spawner;
 use table::Row;
 
-const USAGE: &str = "usage: speed --floor FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] [--layout MAP] NAME=RUNTIME...";
+const USAGE: &str = "usage: bench --kernel-minimum FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] [--layout MAP] NAME=RUNTIME...";
 
 /// What is timed, in the table's order. `create + start + delete` is the sum of three commands; the wait for the program's end,
 /// between the second and the third, is not in it.
@@ -39,12 +39,12 @@ const OPERATIONS: [&str; 10] = [
     "kill",
 ];
 /// How many contestants come before the runtimes.
-const FLOORS: usize = 1;
+const MINIMUMS: usize = 1;
 /// How often a quantity that hardly varies is looked at.
 const LOOKS: usize = 5;
 
 struct Options {
-    floor: String,
+    minimum: String,
     busybox: PathBuf,
     work: PathBuf,
     pairs: usize,
@@ -56,13 +56,13 @@ struct Options {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
-    let (mut floor, mut busybox, mut work, mut pairs, mut layout) = (None, None, None, 100, None);
+    let (mut minimum, mut busybox, mut work, mut pairs, mut layout) = (None, None, None, 100, None);
     let (mut markdown, mut growth) = (false, false);
     let mut runtimes = Vec::new();
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} wants a value\n{USAGE}"));
         match word.as_str() {
-            "--floor" => floor = Some(value()?),
+            "--kernel-minimum" => minimum = Some(value()?),
             "--busybox" => busybox = Some(PathBuf::from(value()?)),
             "--work" => work = Some(PathBuf::from(value()?)),
             "-n" => pairs = value()?.parse().context("-n wants a number")?,
@@ -77,24 +77,24 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             },
         }
     }
-    let (Some(floor), Some(busybox), Some(work)) = (floor, busybox, work) else { bail!(USAGE) };
+    let (Some(minimum), Some(busybox), Some(work)) = (minimum, busybox, work) else { bail!(USAGE) };
     if runtimes.is_empty() || pairs == 0 {
         bail!(USAGE);
     }
-    Ok(Options { floor, busybox, work, pairs, markdown, growth, layout, runtimes })
+    Ok(Options { minimum, busybox, work, pairs, markdown, growth, layout, runtimes })
 }
 
 fn peak(spawner: &Spawner, options: &Options, command: &[&str]) -> Result<f64> {
     let file = options.work.join("rss");
     let out = file.to_str().context("a path that is not UTF-8")?;
-    spawner.run(&[&[options.floor.as_str(), "rss", out], command].concat())?;
+    spawner.run(&[&[options.minimum.as_str(), "rss", out], command].concat())?;
     let kib: f64 = fs::read_to_string(&file)?.trim().parse()?;
     Ok(kib / 1024.0)
 }
 
 /// Those of the runtimes that work on this host, and the names of all contestants.
 fn able<'a>(options: &'a Options, spawner: &'a Spawner) -> Result<(Vec<String>, Vec<Runtime<'a>>)> {
-    let (mut runtimes, mut names) = (Vec::new(), vec!["floor".to_owned()]);
+    let (mut runtimes, mut names) = (Vec::new(), vec!["minimum".to_owned()]);
     for (name, path) in &options.runtimes {
         match Runtime::new(spawner, options, name, path) {
             Ok(runtime) => {
@@ -109,20 +109,20 @@ fn able<'a>(options: &'a Options, spawner: &'a Spawner) -> Result<(Vec<String>, 
     Ok((names, runtimes))
 }
 
-/// The names of the contestants, the floor first, and the rows of the table.
+/// The names of the contestants, the minimum first, and the rows of the table.
 fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     let spawner = Spawner::new(&options.work);
     let (names, runtimes) = able(options, &spawner)?;
-    let floor = Floor::new(&spawner, options, &runtimes[0].bundle)?;
+    let minimum = Minimum::new(&spawner, options, &runtimes[0].bundle)?;
 
-    let contestants = runtimes.len() + FLOORS;
+    let contestants = runtimes.len() + MINIMUMS;
     let mut times = vec![vec![Vec::new(); contestants]; OPERATIONS.len()];
     // The first turn of each warms the caches and is not counted; the order turns by one with every pair.
     for pair in 0..=options.pairs {
         for place in 0..contestants {
             let contestant = (place + pair) % contestants;
             let turn = match contestant {
-                0 => floor.turn()?,
+                0 => minimum.turn()?,
                 _ => runtimes[contestant - 1].turn()?,
             };
             for (operation, time) in turn.into_iter().enumerate().filter(|_| pair > 0) {
@@ -134,7 +134,7 @@ fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
         OPERATIONS.into_iter().zip(times).map(|(name, times)| Row::of_times(name, times)).collect();
 
     let repeat = |look: &dyn Fn() -> Result<f64>| (0..LOOKS).map(|_| look()).collect::<Result<Vec<_>>>();
-    let mut peaks = vec![repeat(&|| peak(&spawner, options, &floor.run_words()))?];
+    let mut peaks = vec![repeat(&|| peak(&spawner, options, &minimum.run_words()))?];
     let mut sizes = vec![Vec::new()];
     let mut calls = [vec![Vec::new()], vec![Vec::new()]];
     for runtime in &runtimes {
@@ -155,7 +155,7 @@ fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     Ok((names, rows))
 }
 
-/// What system calls cost in a container with Docker's filter; the floor has none.
+/// What system calls cost in a container with Docker's filter; the minimum has none.
 fn call_costs(options: &Options, spawner: &Spawner, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
     let names = ["a call that filters know by its number", "a call whose argument they look at"];
     let mut samples = [(); 2].map(|()| vec![Vec::new(); runtimes.len() + 1]);
@@ -163,7 +163,7 @@ fn call_costs(options: &Options, spawner: &Spawner, runtimes: &[Runtime<'_>]) ->
         for contestant in 0..=runtimes.len() {
             let costs = match contestant {
                 0 => {
-                    spawner.run(&[&options.floor, "calls"])?;
+                    spawner.run(&[&options.minimum, "calls"])?;
                     runtime::call_cost(&fs::read_to_string(spawner.output())?)?
                 }
                 _ => runtimes[contestant - 1].call_cost(options)?,
@@ -186,7 +186,7 @@ fn bench() -> Result<()> {
     let (contestants, rows) = if options.growth { growth::measure(&options)? } else { measure(&options)? };
     let contestants: Vec<&str> = contestants.iter().map(String::as_str).collect();
     let draw = if options.markdown { table::markdown } else { table::text };
-    std::io::stdout().write_all(draw(&contestants, FLOORS, &rows).as_bytes())?;
+    std::io::stdout().write_all(draw(&contestants, MINIMUMS, &rows).as_bytes())?;
     Ok(())
 }
 

@@ -148,11 +148,11 @@ impl<'a> Runtime<'a> {
         state.is_ok_and(|text| serde_json::from_slice(&text).is_ok_and(|state: Value| state["status"] == "created"))
     }
 
-    /// What one system call costs in the container of Docker's configuration, in ns: see `floor calls`.
+    /// What one system call costs in the container of Docker's configuration, in ns: see `minimum calls`.
     pub(crate) fn call_cost(&self, options: &Options) -> Result<[f64; 2]> {
         let bundle = Path::new(&self.docker_bundle);
-        fs::copy(&options.floor, bundle.join("rootfs/bin/floor")).context("copying the floor")?;
-        docker::write_configuration(bundle, &json!(["/bin/floor", "calls"]))?;
+        fs::copy(&options.minimum, bundle.join("rootfs/bin/minimum")).context("copying the minimum")?;
+        docker::write_configuration(bundle, &json!(["/bin/minimum", "calls"]))?;
         self.command(&["run", "--bundle", &self.docker_bundle, &self.id])?;
         call_cost(&fs::read_to_string(self.spawner.output())?)
     }
@@ -173,10 +173,10 @@ impl Drop for Runtime<'_> {
     }
 }
 
-/// What `floor calls` has printed.
+/// What `minimum calls` has printed.
 pub(crate) fn call_cost(printed: &str) -> Result<[f64; 2]> {
     let numbers: Vec<f64> = printed.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    numbers.try_into().ok().context("`floor calls` did not print two numbers")
+    numbers.try_into().ok().context("`minimum calls` did not print two numbers")
 }
 
 /// The number of calls that strace has counted.

@@ -1,8 +1,8 @@
 //! Any bytes where davit reads a document or a file: it must answer with something sound or with an error, never by a
 //! panic, a hang or memory without end. `hack/fuzz` drives these targets for as long as one likes; the test below does
-//! for a moment, from the same small corpora (`integration/fuzz/corpus`).
+//! for a moment, from the same small corpora (`tools/fuzz/corpus`).
 
-use super::record::Record;
+use crate::container::Record;
 use crate::plan::resources::{self, CgroupFacts};
 use crate::plan::{self, Exec, Host, Request};
 use crate::spec::load;
@@ -15,12 +15,18 @@ use std::sync::LazyLock;
 /// A name, and what takes bytes under it.
 type Target = (&'static str, fn(&[u8]));
 
+/// Runs the target of this name on any bytes. Panics if there is none, or if the target finds a defect.
+pub fn run(target: &str, bytes: &[u8]) {
+    let (_, function) = TARGETS.iter().find(|(name, _)| *name == target).expect("a known target");
+    function(bytes);
+}
+
 /// Every target by name.
-pub(crate) const TARGETS: &[Target] = &[
+const TARGETS: &[Target] = &[
     ("config", config),
     ("process", process),
     ("resources", resources),
-    ("seccomp", bpf::seccomp::garbled),
+    ("seccomp", bpf::seccomp::fuzz),
     ("kernel_files", kernel_files),
     ("state", state),
 ];
@@ -45,7 +51,7 @@ fn config(bytes: &[u8]) {
 
 /// The container that processes are added to. It has no filter: compiling one takes longer than all else.
 static MINIMAL: LazyLock<Spec> = LazyLock::new(|| {
-    load::reload(include_bytes!("../../tests/plans/minimal/config.json")).expect("a recorded configuration")
+    load::reload(include_bytes!("../tests/plans/minimal/config.json")).expect("a recorded configuration")
 });
 
 /// The document of `exec --process`.
@@ -76,8 +82,8 @@ fn resources(bytes: &[u8]) {
 /// Files of cgroups and of /proc.
 fn kernel_files(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    cgroup::garbled(&text);
-    resctrl::garbled(&text);
+    cgroup::fuzz(&text);
+    resctrl::fuzz(&text);
 }
 
 /// `state.json`: what can be read can be written and read again.
@@ -123,7 +129,7 @@ mod tests {
         "\u{fffd}",
     ];
 
-    fn garble(bytes: &mut Vec<u8>, dice: &mut Dice) {
+    fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
         for _ in 0..=dice.below(3) {
             let (at, other) = (dice.below(bytes.len() + 1), dice.below(bytes.len() + 1));
             let (from, to) = (at.min(other), at.max(other).min(at.min(other) + 24));
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn no_bytes_are_too_much() {
-        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/fuzz/corpus");
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/fuzz/corpus");
         let mut dice = Dice(7);
         for (name, target) in TARGETS {
             let files = fs::read_dir(corpora.join(name)).expect("each target has a corpus");
@@ -151,7 +157,7 @@ mod tests {
                 target(&bytes);
                 for _ in 0..100 {
                     let mut bytes = bytes.clone();
-                    garble(&mut bytes, &mut dice);
+                    mutate(&mut bytes, &mut dice);
                     target(&bytes);
                 }
             }

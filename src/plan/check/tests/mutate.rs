@@ -34,7 +34,7 @@ impl Dice {
 }
 
 /// Changes one to eight things: mostly to other good values, now and then to rubbish.
-pub(super) fn garble(document: &mut Value, dice: &mut Dice) {
+pub(super) fn mutate(document: &mut Value, dice: &mut Dice) {
     let options = options();
     for _ in 0..=dice.below(8) {
         match dice.below(12) {

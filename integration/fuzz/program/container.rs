@@ -1,1 +1,0 @@
-../../../src/container.rs

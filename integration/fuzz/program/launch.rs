@@ -1,1 +1,0 @@
-../../../src/launch.rs

@@ -1,1 +1,0 @@
-../../../src/resctrl.rs

@@ -9,12 +9,12 @@ mod apply;
 mod create;
 mod join;
 mod layout;
-pub(crate) mod measure;
+pub(crate) mod counters;
 mod processes;
-mod refusal;
+mod error;
 mod remove;
 mod systemd;
-mod undo;
+mod rollback;
 mod watch;
 #[cfg(test)]
 mod tests;
@@ -27,11 +27,11 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+pub(crate) use error::Refusal;
 pub(crate) use join::move_process;
 pub(crate) use layout::Layout;
 #[cfg(any(test, fuzzing))]
 pub(crate) use layout::fuzz;
-pub(crate) use refusal::Refusal;
 pub(crate) use systemd::{Systemd, Unit};
 
 /// What a container wants of its cgroup before there is one.

@@ -4,68 +4,53 @@
 //! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
 //! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
 
-mod agent;
-mod build;
-mod cgroups;
-mod console;
+mod caller;
 mod create;
 mod delete;
-pub(crate) mod dir;
-mod document;
 mod events;
 mod exec;
-mod executable;
-mod files;
-mod foreground;
 mod hooks;
-mod host_side;
-mod id;
 mod kill;
 mod list;
-mod net_devices;
-mod new;
-mod notify;
+mod own_executable;
 mod pause;
 mod plan;
-mod process;
 mod ps;
-mod record;
 mod request;
 mod resume;
-mod root;
 mod run;
 pub(crate) mod signal;
 mod start;
+mod state;
 mod stats;
-mod status;
 mod update;
 
 pub(crate) use crate::spec::state::Status;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
-pub(crate) use document::state_for_hooks;
 pub(crate) use events::{events, statistics};
 pub(crate) use exec::{exec, failed as exec_failed};
-pub(crate) use id::Id;
 pub(crate) use kill::kill;
 pub(crate) use list::list;
-pub(crate) use new::NewContainer;
 pub(crate) use pause::pause;
 pub(crate) use plan::plan;
-pub(crate) use process::Process;
 pub(crate) use ps::{pids, ps};
-pub(crate) use record::Record;
 pub(crate) use request::{CgroupManager, CreateRequest, ExecRequest, ExecWords, Program, Rootless, RunRequest};
 pub(crate) use resume::resume;
-pub(crate) use root::Root;
 pub(crate) use run::run;
 pub(crate) use start::start;
+pub(crate) use state::document::state_for_hooks;
+pub(crate) use state::id::Id;
+pub(crate) use state::process::Process;
+pub(crate) use state::record::Record;
+pub(crate) use state::root::Root;
+pub(crate) use state::status::START;
 pub(crate) use stats::{Samples, Usage};
-pub(crate) use status::START;
 pub(crate) use update::{Change, update};
 
 use crate::sys;
 use anyhow::Context;
+use state::{dir, status};
 use std::path::PathBuf;
 
 /// What is said of a container that there is none of. Load-bearing: containerd, Docker and Podman look for the words.

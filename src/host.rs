@@ -1,7 +1,7 @@
 //! Probing the kernel and the caller into `plan::Host`. Finds out, never decides; looks only at what the configuration at
 //! hand makes a question of.
 
-mod described;
+mod description;
 
 use crate::cgroup::Layout;
 use crate::plan::Host;
@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub(crate) use described::described;
+pub(crate) use description::described;
 
 /// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
 const OLDEST: (u32, u32) = (5, 14);

@@ -21,14 +21,14 @@ use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
 use crate::sys::clone::Sibling;
 use crate::sys::program::Strings;
-use crate::sys::stopwatch::Board;
+use crate::sys::timestamps::StepTimings;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 /// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
-pub(crate) struct Given {
+pub(crate) struct ChildInputs {
     /// The descriptors of `Plan::lent`, by slot.
     pub(crate) lent: Vec<OwnedFd>,
     /// The child's end of the channel.
@@ -50,14 +50,14 @@ pub(crate) struct Given {
     /// The environment of the program.
     pub(crate) environment: Strings,
     /// Where to write down when each step was done, if somebody wants to know: slot 0 is the beginning.
-    pub(crate) board: Option<Rc<Board>>,
+    pub(crate) board: Option<Rc<StepTimings>>,
 }
 
-impl Given {
+impl ChildInputs {
     /// The parent's part: closes the descriptors. The memory stays as it is, because until either process writes to a page of it
     /// they share that, and to free is to write.
     pub(crate) fn close(self) {
-        let Given { arguments, environment, hooks, cgroup, .. } = self;
+        let ChildInputs { arguments, environment, hooks, cgroup, .. } = self;
         std::mem::forget((arguments, environment, hooks, cgroup));
     }
 }
@@ -101,7 +101,7 @@ fn broken(part: Part, errno: Errno) -> Broken {
 /// The child's possessions while it works.
 struct Init<'a> {
     plan: &'a Plan,
-    given: &'a mut Given,
+    given: &'a mut ChildInputs,
     /// The container's root directory.
     root: Option<OwnedFd>,
     /// Device and inode of the root directory.
@@ -125,7 +125,7 @@ struct Init<'a> {
 }
 
 /// Performs the plan and executes the program; on failure says why and exits with 1.
-pub(crate) fn perform(plan: &Plan, mut given: Given) -> ! {
+pub(crate) fn perform(plan: &Plan, mut given: ChildInputs) -> ! {
     // A process of the container must not be able to look into this one (CVE-2016-9962).
     let visible = plan.namespaces.made_by_user();
     let hidden = credentials::set_dumpable(visible);

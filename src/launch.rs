@@ -4,21 +4,21 @@
 //! a parent can enter for it, id maps. Knows no state directory and no verb; who launches says what is to be done at the
 //! host's gate.
 
-mod birth;
+mod spawn;
 mod explain;
-mod idmap;
-mod lend;
-mod stage;
+mod id_maps;
+mod passed_fds;
+mod intermediate;
 
 use crate::channel::{Channel, Message};
-use crate::init::{self, ContainerHooks, Given};
+use crate::init::{self, ChildInputs, ContainerHooks};
 use crate::plan::act::{Act, Gate};
 use crate::plan::namespaces::{Namespaces, PID, TIME};
-use crate::plan::{Lent, Plan, Step};
+use crate::plan::{PassedFd, Plan, Step};
 use crate::report::ProcessStep;
 use crate::sys::clone::{self, Sibling};
 use crate::sys::program::Strings;
-use crate::sys::stopwatch::Board;
+use crate::sys::timestamps::StepTimings;
 use crate::sys::{Errno, credentials, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow};
 use std::ffi::CString;
@@ -26,17 +26,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use birth::Newborn;
+use spawn::Spawned;
 
-pub(crate) use birth::Birthplace;
 pub(crate) use explain::{after_start, errno_words, not_born, printed, steps_after_start};
-pub(crate) use idmap::host_uid;
+pub(crate) use id_maps::host_uid;
+pub(crate) use spawn::CgroupPlacement;
 
 /// What the child gets beside the plan.
 #[derive(Default)]
-pub(crate) struct Kit<'a> {
+pub(crate) struct LaunchInputs<'a> {
     /// Where the child is born.
-    pub(crate) birthplace: Birthplace<'a>,
+    pub(crate) birthplace: CgroupPlacement<'a>,
     /// Where its cgroup is on the host.
     pub(crate) cgroup_path: Option<CString>,
     /// The socket at which it waits for its start.
@@ -77,29 +77,31 @@ pub(crate) struct Child {
     /// Where the kernel writes the pid of the process that takes this one's place, if one will.
     successor: Option<Sibling>,
     reaped: bool,
-    board: Option<Rc<Board>>,
-    /// To be closed while the child is busy: see [`lend::own_file`].
+    board: Option<Rc<StepTimings>>,
+    /// To be closed while the child is busy: see [`passed_fds::own_file`].
     mount: Option<OwnedFd>,
 }
 
 /// Makes the process. It works until its first gate while the caller goes on.
-pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
+pub(crate) fn launch(plan: &Plan, kit: LaunchInputs<'_>) -> Result<Child> {
     let (own, childs) = Channel::pair().context("make a socket pair")?;
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
-    let proc = plan.init.iter().any(needs_proc).then(lend::host_proc).transpose()?;
+    let proc = plan.init.iter().any(needs_proc).then(passed_fds::host_proc).transpose()?;
     let disowns = plan.init.iter().any(|step| step.act == Act::DisownExecutable);
     let (own_file, mount) = match plan.disown_before_clone {
-        true => (None, lend::disown_before_clone()?),
-        false => disowns.then(lend::own_file).transpose()?.map_or((None, None), |(file, mount)| (Some(file), mount)),
+        true => (None, passed_fds::disown_before_clone()?),
+        false => {
+            disowns.then(passed_fds::own_file).transpose()?.map_or((None, None), |(file, mount)| (Some(file), mount))
+        }
     };
     let enters = plan.init.iter().any(|step| matches!(step.act, Act::EnterPidNamespace { .. }));
     // Where a container's processes see the child from its clone on, there must be nothing of the mount for them to find.
     let mount = mount.filter(|_| enters || plan.namespaces.starts_unseen());
-    let lent = lend::all(plan, kit.process.as_ref(), kit.user_namespace.as_ref())?;
-    let board = kit.timed.then(|| Board::new(plan.init.len() + 1)).transpose().context("share memory")?;
+    let lent = passed_fds::all(plan, kit.process.as_ref(), kit.user_namespace.as_ref())?;
+    let board = kit.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("share memory")?;
     let board = board.map(Rc::new);
-    let given = Given {
+    let given = ChildInputs {
         board: board.clone(),
         lent,
         channel: childs,
@@ -114,14 +116,14 @@ pub(crate) fn launch(plan: &Plan, kit: Kit<'_>) -> Result<Child> {
     };
     let namespaces = &plan.namespaces;
     if namespaces.staged {
-        return stage::launch(plan, given, kit.birthplace, own, mount);
+        return intermediate::launch(plan, given, kit.birthplace, own, mount);
     }
     if namespaces.new & PID == 0 && process::effective_uid() == 0 {
         // The process is visible from its clone on, and inherits this (CVE-2016-9962).
         credentials::set_dumpable(false).context("become undumpable")?;
     }
     let entered = Entered::enter(namespaces, plan, &given.lent)?;
-    let Some(Newborn { pid, pidfd, start_time }) = birth::born(namespaces, namespaces.clone_flags(), kit.birthplace)?
+    let Some(Spawned { pid, pidfd, start_time }) = spawn::born(namespaces, namespaces.clone_flags(), kit.birthplace)?
     else {
         // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
         // still open there: who closes it last is who waits.
@@ -145,7 +147,7 @@ impl Entered {
     fn enter(namespaces: &Namespaces, plan: &Plan, lent: &[OwnedFd]) -> Result<Entered> {
         let mut entered = Entered(Vec::new());
         for (wish, fd) in plan.lent.iter().zip(lent) {
-            if matches!(wish, Lent::Namespace { kind: PID, .. }) {
+            if matches!(wish, PassedFd::Namespace { kind: PID, .. }) {
                 entered.0.push((PID, open_own(c"/proc/self/ns/pid")?));
                 namespace::setns(fd.as_fd(), PID).context("join the pid namespace")?;
             }
@@ -183,7 +185,7 @@ impl Child {
                 // Whoever launched it has seen to that by now.
                 Message::Reached(Gate::Cgroup) => self.open(Gate::Cgroup)?,
                 Message::Reached(Gate::IdMaps) => {
-                    idmap::write(self.pid, plan.namespaces.maps.as_ref())?;
+                    id_maps::write(self.pid, plan.namespaces.maps.as_ref())?;
                     self.open(Gate::IdMaps)?;
                     if !gate {
                         host.while_it_works()?;
@@ -236,7 +238,7 @@ impl Child {
         self.successor = None;
         self.reaped = true;
         let pid = successor.pid().with_context(|| format!("enter the pid namespace: ended with status {status}"))?;
-        (self.pidfd, self.start_time) = stage::adopt(pid)?;
+        (self.pidfd, self.start_time) = intermediate::adopt(pid)?;
         (self.pid, self.reaped) = (pid, false);
         Ok(())
     }

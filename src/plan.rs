@@ -6,7 +6,7 @@
 
 pub(crate) mod act;
 mod check;
-mod closed_paths;
+mod masked_paths;
 mod devices;
 mod filter;
 mod hooks;
@@ -23,7 +23,7 @@ mod process;
 mod propagation;
 mod resctrl;
 pub(crate) mod resources;
-pub(crate) mod scope;
+pub(crate) mod systemd_scope;
 mod sysctls;
 mod validate;
 
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     /// Which namespaces clone3 makes and which are joined.
     pub(crate) namespaces: namespaces::Namespaces,
     /// Descriptors the parent opens for the child before the clone, in the order of their slots.
-    pub(crate) lent: Vec<Lent>,
+    pub(crate) lent: Vec<PassedFd>,
     /// What the child does, first breath to execve.
     pub(crate) init: Vec<Step>,
     /// The program and its surroundings.
@@ -110,7 +110,7 @@ pub(crate) struct Program {
 
 /// Something the parent opens for the child.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Lent {
+pub(crate) enum PassedFd {
     /// A namespace file: its kind as CLONE_NEW*, its path.
     Namespace { origin: Pointer, kind: u64, path: PathBuf },
     /// A detached mount.
@@ -199,7 +199,7 @@ impl Host {
 pub(crate) fn compile(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
     let mut plan = order::create(spec, host, request).and_then(countable)?;
     if request.scope {
-        scope::round_quota(&mut plan.resources);
+        systemd_scope::round_quota(&mut plan.resources);
     }
     checked(&plan);
     Ok(plan)

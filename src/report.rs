@@ -51,22 +51,22 @@ impl Error for Coded {
 
 /// Several problems of one document: what it is and how many, then where and what, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Several {
+pub(crate) struct ProblemReport {
     document: String,
     rows: Vec<(String, String)>,
     /// How many more there are that nobody wrote down.
     more: usize,
 }
 
-impl Several {
+impl ProblemReport {
     /// The problems found in `document` (such as `config.json`) as rows of place and problem, in the order to tell them.
     pub(crate) fn new(document: impl Into<String>, rows: impl IntoIterator<Item = (String, String)>) -> Self {
-        Several { document: document.into(), rows: rows.into_iter().collect(), more: 0 }
+        ProblemReport { document: document.into(), rows: rows.into_iter().collect(), more: 0 }
     }
 
     /// The same, and so many more that are only counted.
     pub(crate) fn and_more(self, more: usize) -> Self {
-        Several { more, ..self }
+        ProblemReport { more, ..self }
     }
 
     /// Whether one line can tell it all.
@@ -117,13 +117,13 @@ impl Several {
     }
 }
 
-impl fmt::Display for Several {
+impl fmt::Display for ProblemReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line())
     }
 }
 
-impl Error for Several {}
+impl Error for ProblemReport {}
 
 /// The exit code that an error asks for.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
@@ -132,25 +132,25 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// The error on one line: what the log gets, and what an engine shows.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    shorten(told(error, Several::line))
+    shorten(told(error, ProblemReport::line))
 }
 
 /// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document has
 /// several problems.
 pub(crate) fn for_people(error: &anyhow::Error) -> String {
-    let table = |several: &Several| if several.is_one() { several.line() } else { several.table(LIMIT - 500) };
+    let table = |several: &ProblemReport| if several.is_one() { several.line() } else { several.table(LIMIT - 500) };
     shorten(told(error, table))
 }
 
 /// The chain joined by `: `, with `several` for the words of a list of problems.
-fn told(error: &anyhow::Error, several: impl Fn(&Several) -> String) -> String {
+fn told(error: &anyhow::Error, several: impl Fn(&ProblemReport) -> String) -> String {
     let mut text = String::new();
     for link in error.chain() {
         let mut link: &(dyn Error + 'static) = link;
         while let Some(coded) = link.downcast_ref::<Coded>() {
             link = coded.error.as_ref();
         }
-        let words = match link.downcast_ref::<Several>() {
+        let words = match link.downcast_ref::<ProblemReport>() {
             Some(list) => several(list),
             None => visible(&without_os_error(link)),
         };

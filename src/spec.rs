@@ -5,8 +5,8 @@
 
 pub(crate) mod features;
 pub(crate) mod load;
-mod look;
-mod mend;
+mod scan;
+mod compat;
 pub(crate) mod pointer;
 pub(crate) mod problem;
 pub(crate) mod shape;

@@ -6,14 +6,14 @@
 
 pub(crate) mod beneath;
 pub(crate) mod bpf;
-pub(crate) mod change;
+pub(crate) mod file_events;
 pub(crate) mod clone;
-pub(crate) mod copy;
+pub(crate) mod copy_tree;
 pub(crate) mod credentials;
 pub(crate) mod entry;
 pub(crate) mod executable;
 pub(crate) mod limits;
-pub(crate) mod mapping;
+pub(crate) mod shared_memory;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
@@ -25,7 +25,7 @@ pub(crate) mod relay;
 pub(crate) mod seccomp;
 pub(crate) mod socket;
 pub(crate) mod stat;
-pub(crate) mod stopwatch;
+pub(crate) mod timestamps;
 pub(crate) mod terminal;
 
 pub(crate) use nix::errno::Errno;

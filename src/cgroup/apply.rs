@@ -1,7 +1,7 @@
 //! Putting a plan's limits, device rules and owner on a cgroup.
 
 use super::Cgroup;
-use super::refusal::Refusal;
+use crate::cgroup::error::Refusal;
 use crate::plan::resources::{MemoryGuard, Refused, Write};
 use crate::sys::{beneath, bpf};
 use anyhow::{Context, Result, bail};

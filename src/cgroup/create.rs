@@ -2,8 +2,8 @@
 
 use super::layout::{Layout, words};
 use super::processes::is_set;
-use super::refusal::Refusal;
 use super::{Cgroup, shown};
+use crate::cgroup::error::Refusal;
 use crate::plan::resources::Need;
 use crate::sys::beneath;
 use anyhow::{Error, Result, anyhow, bail};

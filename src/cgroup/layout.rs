@@ -1,6 +1,6 @@
 //! Where this host keeps its cgroup v2 hierarchy, and what is in it. Asks only when something depends on the answer.
 
-use super::refusal::Refusal;
+use crate::cgroup::error::Refusal;
 use crate::plan::placement::Place;
 use crate::plan::resources::CgroupFacts;
 use crate::sys::beneath;
@@ -129,10 +129,10 @@ pub(super) fn words(line: &str) -> Vec<String> {
 /// Any text as each of the files that are read (`crate::fuzz`).
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(text: &str) {
-    use super::{measure, processes};
-    measure::counters(text);
-    measure::by_device(text);
-    measure::pressure(text);
+    use super::{counters, processes};
+    counters::counters(text);
+    counters::by_device(text);
+    counters::pressure(text);
     processes::is_set(text, "frozen");
     words(text);
     v1_controllers(text);

@@ -1,7 +1,7 @@
 //! The processes of a cgroup as one: count, freeze, kill, and wait for the end of them.
 
 use super::{Cgroup, Refusal};
-use crate::sys::{beneath, change, process};
+use crate::sys::{beneath, file_events, process};
 use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -116,7 +116,7 @@ impl Cgroup {
         };
         loop {
             let over = Instant::now() >= deadline;
-            match change::reread(file.as_fd()) {
+            match file_events::reread(file.as_fd()) {
                 Ok(events) if is_set(&events, key) == wanted => return Ok(true),
                 Ok(_) => {}
                 Err(Errno::ENODEV) => return Ok(!wanted),
@@ -125,7 +125,7 @@ impl Cgroup {
             if over {
                 return Ok(false);
             }
-            change::wait(file.as_fd(), deadline.min(Instant::now() + TOLD)).map_err(refused)?;
+            file_events::wait(file.as_fd(), deadline.min(Instant::now() + TOLD)).map_err(refused)?;
         }
     }
 }

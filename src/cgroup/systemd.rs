@@ -8,7 +8,7 @@ mod unit;
 
 use super::{Cgroup, Driver, DriverKind, Layout, Record, Wanted};
 use crate::plan::placement::{Place, Scope};
-use crate::plan::scope;
+use crate::plan::systemd_scope;
 use anyhow::{Context, Result, anyhow, bail};
 use std::cell::Cell;
 
@@ -66,7 +66,8 @@ fn scope_of<'a>(wanted: &Wanted<'a>) -> Result<&'a Scope> {
 impl Driver for Systemd<'_> {
     fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record> {
         let scope = scope_of(wanted)?;
-        let slice = scope::directory(self.slice(scope)).map_err(|what| anyhow!("/linux/cgroupsPath: {what}"))?;
+        let slice =
+            systemd_scope::directory(self.slice(scope)).map_err(|what| anyhow!("/linux/cgroupsPath: {what}"))?;
         let unit = Unit { name: scope.unit.clone(), bus: unit::address(self.user)? };
         let mut manager = Manager::reach(&unit.bus)?;
         manager.means_our_pids()?;
@@ -89,7 +90,7 @@ impl Driver for Systemd<'_> {
     fn place(&mut self, wanted: &Wanted<'_>, foreseen: &Record, pid: i32) -> Result<Option<Cgroup>> {
         let (Some(unit), Some(mut manager)) = (&foreseen.unit, self.manager.take()) else { return Ok(None) };
         let scope = scope_of(wanted)?;
-        let mut properties = scope::of_limits(wanted.resources);
+        let mut properties = systemd_scope::of_limits(wanted.resources);
         properties.extend(scope.properties.iter().cloned());
         // One that systemd refuses to start is not ours to stop: it may be the unit of somebody else.
         let job = manager.start(&unit.name, self.slice(scope), &scope.description, pid, properties)?;

@@ -1,8 +1,8 @@
 //! The file system logic over a directory that stands in for the hierarchy. What only a kernel does (files that appear
 //! with a directory, polls that end) is tested on a real one, in the integration suite.
 
-use super::measure::{by_device, counters, pressure};
 use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Record, Refusal, Wanted};
+use crate::cgroup::counters::{by_device, counters, pressure};
 use crate::plan::placement::{Place, Scope};
 use crate::plan::resources::{MemoryGuard, Need, Refused, ResourcePlan, Write};
 use crate::spec::pointer::Pointer;

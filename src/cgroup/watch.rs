@@ -1,8 +1,8 @@
 //! What happens to a cgroup, told by the kernel in the moment it happens: memory events and stalls.
 
-use super::measure::{Counters, counters};
 use super::{Cgroup, Refusal};
-use crate::sys::{beneath, change};
+use crate::cgroup::counters::{Counters, counters};
+use crate::sys::{beneath, file_events};
 use anyhow::Result;
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -61,7 +61,7 @@ impl Watch {
         let files = self.memory.iter().chain(self.stalls.iter().map(|(_, file)| file));
         let files: Vec<BorrowedFd<'_>> = files.map(AsFd::as_fd).collect();
         let changed =
-            change::wait_any(&files, ended, deadline).map_err(|errno| Refusal::of("wait for events", errno))?;
+            file_events::wait_any(&files, ended, deadline).map_err(|errno| Refusal::of("wait for events", errno))?;
         let mut happened = Happened { ended: changed.ended, ..Happened::default() };
         let offset = usize::from(self.memory.is_some());
         let stalled = self.stalls.iter().enumerate().filter(|(index, _)| changed.files.contains(&(index + offset)));
@@ -80,7 +80,7 @@ impl Watch {
     }
 
     fn read_memory(&self) -> Result<Option<Counters>> {
-        match self.memory.as_ref().map(|file| change::reread(file.as_fd())) {
+        match self.memory.as_ref().map(|file| file_events::reread(file.as_fd())) {
             Some(Ok(text)) => Ok(Some(counters(&text))),
             // ENODEV: the cgroup is gone, and with it whoever could do anything.
             None | Some(Err(Errno::ENODEV)) => Ok(None),

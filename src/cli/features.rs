@@ -3,7 +3,7 @@
 use super::{Scene, Takes, Verb, output};
 use crate::plan::options;
 use crate::spec::features::{Cgroup, IntelRdt, MemoryPolicy, Seccomp, Supported, document};
-use crate::spec::shape::words;
+use crate::spec::shape::enums;
 use clap::ArgMatches;
 
 pub(super) const VERB: Verb = Verb {
@@ -33,21 +33,21 @@ fn perform(_: &ArgMatches, _: &Scene<'_>) -> anyhow::Result<u8> {
 fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
     Supported {
         mount_options,
-        namespaces: &words::NAMESPACES,
-        capabilities: &words::CAPABILITIES,
+        namespaces: &enums::NAMESPACES,
+        capabilities: &enums::CAPABILITIES,
         cgroup: Cgroup { v1: false, v2: true, systemd: true, systemd_user: true, rdma: true },
         seccomp: Seccomp {
             enabled: true,
-            actions: &words::SECCOMP_ACTIONS,
-            operators: &words::SECCOMP_OPERATORS,
-            archs: &words::SECCOMP_ARCHITECTURES,
-            known_flags: &words::SECCOMP_FLAGS,
-            supported_flags: &words::SECCOMP_FLAGS,
+            actions: &enums::SECCOMP_ACTIONS,
+            operators: &enums::SECCOMP_OPERATORS,
+            archs: &enums::SECCOMP_ARCHITECTURES,
+            known_flags: &enums::SECCOMP_FLAGS,
+            supported_flags: &enums::SECCOMP_FLAGS,
         },
         apparmor: true,
         selinux: true,
         intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
-        memory_policy: MemoryPolicy { modes: &words::MEMORY_MODES, flags: &words::MEMORY_FLAGS },
+        memory_policy: MemoryPolicy { modes: &enums::MEMORY_MODES, flags: &enums::MEMORY_FLAGS },
         idmap: true,
         net_devices: true,
         checkpoint: false,

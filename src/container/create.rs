@@ -1,20 +1,33 @@
-//! `create`: a container up to the moment before its program starts.
+//! `create`: makes a container, up to the moment before its program starts.
+//!
+//! The parts in the order of their work: `prepare` decides, `pending` makes, `host_setup` does what the host must do for the
+//! container's process, `rollback` removes what a failed creation has made.
 
-use super::build::{Build, Building};
-use super::{CreateRequest, Root, executable};
+mod cgroups;
+mod host_setup;
+mod net_devices;
+pub(super) mod pending;
+pub(super) mod prepare;
+mod rollback;
+
+use super::{CreateRequest, Root};
+use pending::PendingContainer;
+use prepare::Build;
+
+use crate::container::own_executable;
 use crate::report::Log;
 use anyhow::Context;
 
 /// Creates a container.
 pub(crate) fn create(root: &Root, request: CreateRequest, log: &Log) -> anyhow::Result<()> {
     let id = request.id.clone();
-    let begun = executable::protect(false).and_then(|()| attempt(root, request, log));
+    let begun = own_executable::protect(false).and_then(|()| attempt(root, request, log));
     begun.with_context(|| format!("cannot create {id}"))
 }
 
 fn attempt(root: &Root, request: CreateRequest, log: &Log) -> anyhow::Result<()> {
     let build = Build::plan(root, request, false, log)?;
     build.check_console(true)?;
-    let building = Building::begin(build, root, log)?;
+    let building = PendingContainer::begin(build, root, log)?;
     building.finish_created()
 }

@@ -1,7 +1,7 @@
 //! `delete`: the end of a container's name. What is left of it is killed and removed.
 
-use super::dir::{Dir, Locked};
 use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks};
+use crate::container::state::dir::{Dir, Locked};
 use crate::report::Log;
 use anyhow::{Context, anyhow, bail};
 use std::time::Duration;

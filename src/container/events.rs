@@ -2,9 +2,9 @@
 
 mod schema;
 
-use super::process::Handle;
 use super::{Container, Id, Root, Status, pause};
-use crate::cgroup::measure::{Counters, Pressure, Stats};
+use crate::cgroup::counters::{Counters, Pressure, Stats};
+use crate::container::state::process::Handle;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::os::fd::AsFd;

@@ -4,15 +4,18 @@
 //! otherwise; a `process.json` says all of it, and what it leaves out that protects or limits is taken from there too.
 
 mod process;
-mod score;
+mod oom_score;
 
-use super::console::{self, Console};
-use super::foreground::{self, Foreground};
-use super::process::Handle;
-use super::{Container, ExecRequest, Root, Status, agent, dir, executable, files};
+use super::{Container, ExecRequest, Root, Status};
 use crate::cgroup::{Cgroup, Layout};
+use crate::container::caller::console::{self, Console};
+use crate::container::caller::foreground::{self, Foreground};
+use crate::container::caller::{listen_fds, pid_file, pidfd_socket, seccomp_agent};
+use crate::container::own_executable;
+use crate::container::state::dir;
+use crate::container::state::process::Handle;
 use crate::host;
-use crate::launch::{self, Birthplace, Child, HostSide, Kit};
+use crate::launch::{self, CgroupPlacement, Child, HostSide, LaunchInputs};
 use crate::plan::act::Act;
 use crate::plan::namespaces::{KINDS, MOUNT, USER};
 use crate::plan::{self, Plan};
@@ -40,7 +43,7 @@ pub(crate) fn failed(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
-    executable::protect(true)?;
+    own_executable::protect(true)?;
     let container = Container::find(root, &request.id)?;
     check_status(&container, request.ignore_paused)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();
@@ -97,15 +100,15 @@ fn compile(
     }
     // What counts is the user namespace to come (user_namespaces(7)).
     host.setgroups_denied = host::denies_setgroups(pid);
-    let listen_fds = files::listen_fds();
+    let listen_fds = listen_fds::listen_fds();
     let exec = plan::Exec {
         id: request.id.as_str().to_owned(),
         namespaces: kinds,
         root: (kinds & MOUNT == 0).then(|| PathBuf::from(format!("/proc/{pid}/root"))),
         user_namespace_changed,
         no_new_keyring: container.record.no_new_keyring,
-        environment: files::listen_environment(listen_fds),
-        preserve_fds: files::inherited_from_three(listen_fds.saturating_add(request.preserve_fds)),
+        environment: listen_fds::listen_environment(listen_fds),
+        preserve_fds: listen_fds::inherited_from_three(listen_fds.saturating_add(request.preserve_fds)),
     };
     let plan = plan::compile_exec(spec, process, &host, &exec);
     let plan = plan.map_err(|problems| problems.of("the process"))?;
@@ -186,23 +189,23 @@ impl Joining<'_> {
                 .context("execCPUAffinity: set the initial CPU affinity")?;
         }
         let by_itself = plan.init.iter().any(|step| matches!(step.act, Act::SetOomScore(_)));
-        let score = process.oom_score_adj().filter(|_| !by_itself).map(score::Lent::take_on).transpose()?;
+        let score = process.oom_score_adj().filter(|_| !by_itself).map(oom_score::PassedFd::take_on).transpose()?;
         // The child inherits this, so that there is no moment in which the container could look into it.
         credentials::set_dumpable(false).map_err(io::Error::from).context("become undumpable")?;
         let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
         let other = |errno| self.other_cgroup(errno, &attach);
         let again = || self.may_be_made_again().map(|()| None);
-        let kit = Kit {
-            birthplace: Birthplace { cgroup: into, other: Some(&other), again: Some(&again) },
+        let kit = LaunchInputs {
+            birthplace: CgroupPlacement { cgroup: into, other: Some(&other), again: Some(&again) },
             process: Some(self.init.try_clone()?),
             user_namespace: self.user_namespace.as_ref().map(OwnedFd::try_clone).transpose()?,
             timed: self.log.is_timed(),
-            ..Kit::default()
+            ..LaunchInputs::default()
         };
         let mut child = launch::launch(plan, kit)?;
         self.log.lap("make the process");
-        score.map_or(Ok(()), score::Lent::give_back)?;
+        score.map_or(Ok(()), oom_score::PassedFd::give_back)?;
         child.wait_until_ready(plan, self)?;
         if attach.get() {
             // Only now: the process that entered the pid namespace is another one than was made.
@@ -220,11 +223,11 @@ impl Joining<'_> {
         self.log.lap("serve the process until its program is executed");
         self.log.process_steps(child.timings(plan));
         if let Some(path) = &request.pidfd_socket {
-            files::send_pidfd(path, b"setns", child.pidfd.as_fd())?;
+            pidfd_socket::send(path, b"setns", child.pidfd.as_fd())?;
         }
         // Only now: to engines the file says that the program runs, and its absence that it does not.
         if let Some(file) = &request.pid_file {
-            files::write_pid(file, child.pid)?;
+            pid_file::write(file, child.pid)?;
         }
         child.release();
         Ok((child, foreground))
@@ -300,6 +303,6 @@ impl HostSide for Joining<'_> {
     }
 
     fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
-        agent::hand_over(self.spec, &self.container.record, Status::Running, pid, listener.as_fd())
+        seccomp_agent::hand_over(self.spec, &self.container.record, Status::Running, pid, listener.as_fd())
     }
 }

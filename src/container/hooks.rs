@@ -1,7 +1,8 @@
 //! The hooks that run in the runtime's namespaces, and the state that the others get to read.
 
-use super::{Process, Record, Status, files, state_for_hooks};
+use super::{Process, Record, Status, state_for_hooks};
 use crate::channel::Part;
+use crate::container::caller;
 use crate::hook::{self, Prepared, Rights};
 use crate::init::StateDocument;
 use crate::launch::{errno_words, printed};
@@ -67,7 +68,7 @@ fn run_one(
 ) -> Result<()> {
     let path = list[number].path().display();
     let state = state_for_hooks(record, status)?;
-    let prepared = Prepared::new(&list[number], &files::environment());
+    let prepared = Prepared::new(&list[number], &caller::environment());
     hook::run(&prepared, &state, Rights::default(), meanwhile)
         .map_err(|failure| {
             let output = printed(&failure.output);

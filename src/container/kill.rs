@@ -1,6 +1,7 @@
 //! `kill`: a signal to a container's first process, or the end of all of them.
 
-use super::{Id, NO_CONTAINER, Root, dir};
+use super::{Id, NO_CONTAINER, Root};
+use crate::container::state::dir;
 use anyhow::{Context, bail};
 
 /// Sends `signal` to the first process, by pidfd, of a container that is created, running or paused (runtime.md, "Kill").

@@ -1,7 +1,7 @@
 //! `plan`: what `create` would do, decided and not done.
 
 use super::CreateRequest;
-use super::build::Build;
+use crate::container::create::prepare::Build;
 use crate::host;
 use crate::plan::Plan;
 use crate::report::Log;

@@ -1,10 +1,12 @@
 //! `run`: create, start, wait, delete.
 
-use super::build::{Build, Building, Running};
-use super::dir::Dir;
-use super::foreground::{self, Foreground};
-use super::notify::Notices;
-use super::{Root, RunRequest, delete, executable};
+use super::{Root, RunRequest, delete};
+use crate::container::caller::foreground::{self, Foreground};
+use crate::container::caller::sd_notify::Notices;
+use crate::container::create::pending::{PendingContainer, Running};
+use crate::container::create::prepare::Build;
+use crate::container::own_executable;
+use crate::container::state::dir::Dir;
 use crate::report::Log;
 use crate::sys::credentials;
 use anyhow::{Context, Result};
@@ -15,13 +17,13 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
     let id = request.create.id.clone();
     let RunRequest { create, detach, keep, no_subreaper } = request;
     let started = || -> Result<(Running, Option<Foreground>, Option<Notices>)> {
-        executable::protect(false)?;
+        own_executable::protect(false)?;
         let build = Build::plan(root, create, true, log)?;
         build.check_console(detach)?;
         if !no_subreaper && !detach {
             credentials::subreaper().map_err(std::io::Error::from).context("become a subreaper")?;
         }
-        let building = Building::begin(build, root, log)?;
+        let building = PendingContainer::begin(build, root, log)?;
         let notices = Notices::listen(&root.of(&id))?;
         // Signals are held back from here on, when they have somebody to go to: the process waits for its start, so none is
         // lost, and its pidfd tells its end. Before, they end this process as they end a `create`, whatever a hook does.

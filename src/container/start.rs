@@ -1,9 +1,9 @@
 //! `start`: the first process of a created container becomes its program.
 
-use super::dir::Dir;
-use super::notify::Notices;
 use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, hooks};
 use crate::channel::{Channel, Message};
+use crate::container::caller::sd_notify::Notices;
+use crate::container::state::dir::Dir;
 use crate::launch::after_start;
 use crate::report::Log;
 use crate::sys::pipe::Meanwhile;

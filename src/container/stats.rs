@@ -1,9 +1,9 @@
 //! `stats`: what containers use, as people ask for it: shares of CPU time over a while, and how long they had to wait.
 
 use super::{Container, Id, Root, Status, events, list, pause};
-use crate::cgroup::measure::{Pressure, Stats};
+use crate::cgroup::counters::{Pressure, Stats};
 use crate::report::Log;
-use crate::sys::{change, terminal};
+use crate::sys::{file_events, terminal};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ impl Samples {
 
     /// Lets `time` pass. False when standard output has gone meanwhile, and nobody looks any more.
     pub(crate) fn wait(&self, time: Duration) -> Result<bool> {
-        let over = change::wait_for_hangup(terminal::standard()[1], Instant::now() + time);
+        let over = file_events::wait_for_hangup(terminal::standard()[1], Instant::now() + time);
         Ok(!over.map_err(io::Error::from).context("wait")?)
     }
 

@@ -1,9 +1,10 @@
 //! `update`: other limits for a container that exists.
 
-use super::{Container, Id, Root, Status, dir, pause};
+use super::{Container, Id, Root, Status, pause};
 use crate::cgroup::{Cgroup, Layout};
+use crate::container::state::dir;
 use crate::plan::resources::ResourcePlan;
-use crate::plan::{self, resources, scope};
+use crate::plan::{self, resources, systemd_scope};
 use crate::report::Log;
 use crate::resctrl::{Resctrl, Shares};
 use crate::spec::load;
@@ -52,12 +53,12 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     }
     let unit = container.record.cgroup.as_ref().and_then(|made| made.unit.as_ref());
     if unit.is_some() {
-        scope::round_quota(&mut plan);
+        systemd_scope::round_quota(&mut plan);
     }
     cgroup.have_controllers(&plan.needs)?;
     let shares = groups.as_ref().map(|(resctrl, group)| resctrl.shares(group)).transpose()?;
     let shared = shares.as_ref().map(|shares| (shares, &change.schemata[..]));
-    make(&cgroup, &plan, shared, || unit.map_or(Ok(()), |unit| unit.set(scope::of_limits(&plan))))
+    make(&cgroup, &plan, shared, || unit.map_or(Ok(()), |unit| unit.set(systemd_scope::of_limits(&plan))))
 }
 
 /// Writes to the cgroup, then the shares of cache and bandwidth, then tells systemd, which hears of it last: what it has been

@@ -82,7 +82,7 @@ impl Init<'_> {
         let covered = path::open_entry(target.as_fd(), c".", libc::O_RDONLY | libc::O_DIRECTORY).part(Part::Copy)?;
         mount::mount_here(&mount.source, &mount.kind, mount.flags & !libc::MS_RDONLY, data)?;
         let new = path::open_in_root(self.root()?, mount.target.as_c_str(), libc::O_RDONLY | libc::O_DIRECTORY);
-        crate::sys::copy::tree(covered.as_fd(), new.part(Part::Target)?.as_fd()).part(Part::Copy)?;
+        crate::sys::copy_tree::tree(covered.as_fd(), new.part(Part::Target)?.as_fd()).part(Part::Copy)?;
         self.change(&mount.target, &mount.changes)
     }
 
@@ -112,7 +112,7 @@ impl Init<'_> {
         }
         let own;
         let tree = match &bind.source {
-            Source::Lent(slot, _) => self.lent(*slot)?,
+            Source::PassedFd(slot, _) => self.lent(*slot)?,
             Source::Path(source) | Source::Reachable(_, source) => {
                 match (mount::clone_tree_following_links(source, bind.recursive), &bind.source) {
                     (Err(Errno::EACCES), Source::Reachable(slot, _)) => self.lent(*slot)?,
@@ -152,7 +152,7 @@ impl Init<'_> {
 
     /// Makes the link that the source is; false if it is none.
     fn copy_symlink(&self, bind: &Bind) -> Result<bool, Broken> {
-        let (Source::Path(source) | Source::Reachable(_, source) | Source::Lent(_, source)) = &bind.source;
+        let (Source::Path(source) | Source::Reachable(_, source) | Source::PassedFd(_, source)) = &bind.source;
         let found = path::open_following_links(source, libc::O_PATH | libc::O_NOFOLLOW).part(Part::Source)?;
         if path::status(found.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFLNK {
             return Ok(false);

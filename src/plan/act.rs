@@ -87,7 +87,7 @@ pub(crate) enum Source {
     /// "locked"), which the parent's copy would be free of.
     Reachable(Slot, CString),
     /// A detached mount the parent prepared, because this process may not map its ids itself.
-    Lent(Slot, CString),
+    PassedFd(Slot, CString),
 }
 
 /// A bind mount.
@@ -323,7 +323,7 @@ impl fmt::Display for Act {
                 m.data.as_ref().map_or(Ok(()), |data| write!(f, " ({})", text(data)))
             }
             Act::Bind(b) => {
-                let (Source::Path(source) | Source::Reachable(_, source) | Source::Lent(_, source)) = &b.source;
+                let (Source::Path(source) | Source::Reachable(_, source) | Source::PassedFd(_, source)) = &b.source;
                 write!(f, "bind {} on {}", text(source), text(&b.target.0))
             }
             Act::Remount { target, .. } => write!(f, "remount {}", text(&target.0)),

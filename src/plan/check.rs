@@ -10,7 +10,7 @@ mod tests;
 
 use super::act::{Act, Gate, Source};
 use super::namespaces::{CGROUP, MOUNT, NETWORK, PID, USER};
-use super::{Lent, Plan, Step};
+use super::{PassedFd, Plan, Step};
 use crate::sys::credentials::SYS_ADMIN;
 use rules::{AFTER, BEFORE, COUNT};
 
@@ -69,7 +69,7 @@ impl Found<'_> {
 }
 
 fn count(found: &mut Found<'_>, plan: &Plan) {
-    let creates = !plan.lent.contains(&Lent::Process);
+    let creates = !plan.lent.contains(&PassedFd::Process);
     for rule in COUNT {
         let (least, most) = if creates { rule.create } else { rule.exec };
         let number = found.count(rule.acts);
@@ -150,7 +150,7 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
         Act::JoinNamespace { slot, .. } | Act::JoinProcess { slot, .. } => Some(*slot),
         Act::BindRoot { lent, .. } => *lent,
         Act::Bind(bind) => match bind.source {
-            Source::Lent(slot, _) | Source::Reachable(slot, _) => Some(slot),
+            Source::PassedFd(slot, _) | Source::Reachable(slot, _) => Some(slot),
             Source::Path(_) => None,
         },
         _ => None,
@@ -158,9 +158,9 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     for (number, step) in plan.init.iter().enumerate() {
         let Some(slot) = slot_of(&step.act) else { continue };
         let fits = match (plan.lent.get(slot), &step.act) {
-            (Some(Lent::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
-            (Some(Lent::Process), Act::JoinProcess { .. })
-            | (Some(Lent::Tree { .. }), Act::Bind(_) | Act::BindRoot { .. }) => true,
+            (Some(PassedFd::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
+            (Some(PassedFd::Process), Act::JoinProcess { .. })
+            | (Some(PassedFd::Tree { .. }), Act::Bind(_) | Act::BindRoot { .. }) => true,
             _ => false,
         };
         if !fits {
@@ -169,10 +169,10 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     }
     for (slot, lent) in plan.lent.iter().enumerate() {
         // These two are entered before the child exists.
-        let by_parent = matches!(lent, Lent::Namespace { kind: PID | USER, .. });
+        let by_parent = matches!(lent, PassedFd::Namespace { kind: PID | USER, .. });
         let as_user = |act: &Act| matches!(act, Act::JoinProcess { user: Some(user), .. } if *user == slot);
         let uses = match lent {
-            Lent::UserNamespace => found.count(as_user),
+            PassedFd::UserNamespace => found.count(as_user),
             _ => found.count(|act| slot_of(act) == Some(slot)),
         };
         found.demand(uses == usize::from(!by_parent), &format!("slot {slot} is used once ({uses} times in this plan)"));

@@ -153,7 +153,7 @@ impl Remaining {
             Answer::Refused => false,
         };
         let unseen = (!self.drops_capabilities || permits(libc::SYS_capset, [0; 2]))
-            && (!self.enters || permits(libc::SYS_clone, [clone::SIBLING_FLAGS, 0]));
+            && (!self.enters || permits(libc::SYS_clone, [clone::INIT_FLAGS, 0]));
         let any = |calls: &[libc::c_long]| calls.iter().all(|number| allows(*number, [0; 2]));
         unseen
             && any(&[libc::SYS_sendmsg, libc::SYS_recvfrom, libc::SYS_execve])

@@ -3,7 +3,7 @@
 use super::act::{Act, Bind, Change, InRoot, NewMount, Source};
 use super::namespaces::{self, Namespaces, USER};
 use super::options::{Options, read};
-use super::{Host, IdMap, Lent, Notes, Request, Step, c_path, c_string};
+use super::{Host, IdMap, Notes, PassedFd, Request, Step, c_path, c_string};
 use crate::spec::pointer::Pointer;
 use crate::sys::mount::Attributes;
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
@@ -38,7 +38,7 @@ struct Compiler<'a> {
     host: &'a Host,
     request: &'a Request,
     namespaces: &'a Namespaces,
-    lent: &'a mut Vec<Lent>,
+    lent: &'a mut Vec<PassedFd>,
     notes: &'a mut Notes,
     /// It has been said that the mount label cannot be had.
     label_is_refused: bool,
@@ -50,7 +50,7 @@ pub(super) fn compile(
     host: &Host,
     request: &Request,
     namespaces: &Namespaces,
-    lent: &mut Vec<Lent>,
+    lent: &mut Vec<PassedFd>,
     notes: &mut Notes,
 ) -> Mounts {
     let mut mounts = Mounts::default();
@@ -63,7 +63,7 @@ pub(super) fn compile(
         let text = c_path(source, &origin, &mut compiler.notes.problems);
         let source = if compiler.namespaces.own(USER) && compiler.host.privileged {
             let (origin, source) = (origin.clone(), source.clone());
-            compiler.lent.push(Lent::Tree { origin, source, recursive: false, id_map: None });
+            compiler.lent.push(PassedFd::Tree { origin, source, recursive: false, id_map: None });
             Source::Reachable(compiler.lent.len() - 1, text)
         } else {
             Source::Path(text)
@@ -131,8 +131,8 @@ impl Compiler<'_> {
         let id_map = self.id_map(mount, &options, origin);
         let (mapped, slot) = (id_map.is_some(), self.lent.len());
         let source = if mapped || (self.namespaces.own(USER) && self.host.may_lend_mounts) {
-            self.lent.push(Lent::Tree { origin: origin.clone(), source, recursive, id_map });
-            if mapped { Source::Lent(slot, text) } else { Source::Reachable(slot, text) }
+            self.lent.push(PassedFd::Tree { origin: origin.clone(), source, recursive, id_map });
+            if mapped { Source::PassedFd(slot, text) } else { Source::Reachable(slot, text) }
         } else {
             Source::Path(text)
         };

@@ -1,6 +1,6 @@
 //! Which namespaces a container gets: made by clone3, made later, joined by path, or the caller's own.
 
-use super::{Host, Lent, Notes};
+use super::{Host, Notes, PassedFd};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType};
 use std::path::PathBuf;
@@ -126,7 +126,7 @@ impl Namespaces {
 }
 
 /// Reads `linux.namespaces`; joined ones become lent descriptors.
-pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, notes: &mut Notes) -> Namespaces {
+pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<PassedFd>, notes: &mut Notes) -> Namespaces {
     let mut namespaces = Namespaces::default();
     let at = Pointer::of("/linux/namespaces");
     let mut joins: Vec<(u64, usize, PathBuf)> = Vec::new();
@@ -154,7 +154,7 @@ pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<Lent>, 
     }
     joins.sort_by_key(|(kind, ..)| KINDS.iter().position(|(bit, _)| bit == kind));
     for (kind, index, path) in joins {
-        lent.push(Lent::Namespace { origin: at.index(index), kind, path });
+        lent.push(PassedFd::Namespace { origin: at.index(index), kind, path });
     }
     namespaces.staged = namespaces.joined & USER != 0 || (namespaces.joined & PID != 0 && host.cannot_return);
     if !host.privileged && !namespaces.own(USER) {

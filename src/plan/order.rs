@@ -9,9 +9,11 @@ use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::propagation::Propagation;
 use super::{
-    Exec, Host, Lent, Notes, Plan, Request, Step, c_path, c_string, devices, filter, hooks, hooks_of, mounts, process,
+    Exec, Host, Notes, PassedFd, Plan, Request, Step, c_path, c_string, devices, filter, hooks, hooks_of, mounts,
+    process,
 };
-use super::{closed_paths, net_devices, resctrl, resources, sysctls, validate};
+use super::{net_devices, resctrl, resources, sysctls, validate};
+use crate::plan::masked_paths;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Process, Spec};
@@ -108,9 +110,9 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let mut notes = Notes::default();
     let at = Pointer::of("");
     validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
-    let mut lent = vec![Lent::Process];
+    let mut lent = vec![PassedFd::Process];
     let user = exec.user_namespace_changed.then(|| {
-        lent.push(Lent::UserNamespace);
+        lent.push(PassedFd::UserNamespace);
         lent.len() - 1
     });
     let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
@@ -168,7 +170,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
 }
 
 /// First breath to all namespaces joined or made.
-fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], host: &Host, scope: bool) {
+fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[PassedFd], host: &Host, scope: bool) {
     // Whatever the caller leaked to us must reach neither a hook nor the program.
     order.then("", Act::CloseDescriptors);
     if scope {
@@ -189,7 +191,7 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[Lent], h
         order.then("", Act::DisownExecutable);
     }
     for (slot, joined) in lent.iter().enumerate() {
-        let Lent::Namespace { origin, kind, path } = joined else { continue };
+        let PassedFd::Namespace { origin, kind, path } = joined else { continue };
         // The parent joins the PID namespace, because setns(2) moves only children into it; the user namespace and what
         // is made inside it are the stage's business, before this process exists.
         if *kind == namespaces::PID || *kind == USER {
@@ -223,7 +225,7 @@ fn build_root(
     host: &Host,
     request: &Request,
     namespaces: &Namespaces,
-    lent: &mut Vec<Lent>,
+    lent: &mut Vec<PassedFd>,
     notes: &mut Notes,
 ) -> Mounts {
     let linux = spec.linux().as_ref();
@@ -247,7 +249,7 @@ fn build_root(
         let lend = namespaces.own(USER) && host.may_lend_mounts && detach.is_none();
         let lent = lend.then(|| {
             let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
-            lent.push(Lent::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
+            lent.push(PassedFd::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
             lent.len() - 1
         });
         order.then("/root/path", Act::BindRoot { path, detach, lent });
@@ -297,7 +299,7 @@ fn finish_root(
         }
     }
     order.0.extend(sysctls::compile(linux, notes));
-    order.0.extend(closed_paths::compile(linux, notes));
+    order.0.extend(masked_paths::compile(linux, notes));
     order.0.extend(mounts.readonly);
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         order.then("/root/readonly", Act::ReadonlyRoot);

@@ -3,7 +3,7 @@
 //! A view made for reading: nothing reads it back, and no decision is made here.
 
 use super::namespaces::KINDS;
-use super::{Lent, NetDevice, Plan, Resctrl, Step};
+use super::{NetDevice, PassedFd, Plan, Resctrl, Step};
 use serde::Serialize;
 use std::ffi::CString;
 use std::fmt;
@@ -102,12 +102,12 @@ fn device(device: &NetDevice) -> Line {
     Line { origin: device.origin.to_string(), act: format!("move interface {} to {}", device.name, device.inside) }
 }
 
-fn joined(lent: &Lent) -> Option<Joined> {
+fn joined(lent: &PassedFd) -> Option<Joined> {
     match lent {
-        Lent::Namespace { origin, path, .. } => {
+        PassedFd::Namespace { origin, path, .. } => {
             Some(Joined { origin: origin.to_string(), path: path.display().to_string() })
         }
-        Lent::Tree { .. } | Lent::Process | Lent::UserNamespace => None,
+        PassedFd::Tree { .. } | PassedFd::Process | PassedFd::UserNamespace => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a container's cgroup is to be: `linux.cgroupsPath` as the caller's driver understands it. Pure; it does not know
 //! where the hierarchy is mounted, nor the caller's own cgroup, which `cgroup` looks up only when the place depends on it.
 
-use super::scope::{self, Property};
+use crate::plan::systemd_scope::{self, Property};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use std::path::{Component, Path, PathBuf};
@@ -96,10 +96,10 @@ fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
         return Err(format!("{name} is a slice, which holds units and no processes; name the container's own scope"));
     }
     if !slice.is_empty() {
-        scope::directory(slice)?;
+        systemd_scope::directory(slice)?;
     }
     let unit = if prefix.is_empty() { format!("{name}.scope") } else { format!("{prefix}-{name}.scope") };
-    match scope::is_unit(&unit) {
+    match systemd_scope::is_unit(&unit) {
         true => Ok(make(slice, unit)),
         false => Err(format!("\"{}\" is no name of a unit", unit.escape_debug())),
     }

@@ -1,11 +1,11 @@
 //! The grammar of errors, line by line.
 
-use super::{Coded, LIMIT, Several, exit_code, for_people, one_line};
+use super::{Coded, LIMIT, ProblemReport, exit_code, for_people, one_line};
 use anyhow::{Context, anyhow};
 
 fn config(rows: &[(&str, &str)]) -> anyhow::Error {
     let rows = rows.iter().map(|(place, what)| (place.to_string(), what.to_string()));
-    anyhow::Error::new(Several::new("config.json", rows)).context("cannot create web")
+    anyhow::Error::new(ProblemReport::new("config.json", rows)).context("cannot create web")
 }
 
 #[test]
@@ -52,7 +52,8 @@ fn an_exit_code_survives_the_sentences_around_it_and_adds_none() {
 
 #[test]
 fn a_table_inside_a_coded_error_is_still_a_table() {
-    let inner = Several::new("config.json", [("/a".to_owned(), "b".to_owned()), ("/c".to_owned(), "d".to_owned())]);
+    let inner =
+        ProblemReport::new("config.json", [("/a".to_owned(), "b".to_owned()), ("/c".to_owned(), "d".to_owned())]);
     let error = anyhow::Error::from(Coded::new(255, inner));
     assert_eq!(for_people(&error), "config.json has 2 problems\n  /a  b\n  /c  d");
 }
@@ -75,7 +76,7 @@ fn a_long_error_keeps_its_beginning_and_its_cause() {
 #[test]
 fn a_table_too_long_counts_what_it_leaves_out() {
     let rows: Vec<_> = (0..1000).map(|n| (format!("/mounts/{n}"), "is wrong".to_owned())).collect();
-    let text = for_people(&anyhow::Error::new(Several::new("config.json", rows).and_more(7)));
+    let text = for_people(&anyhow::Error::new(ProblemReport::new("config.json", rows).and_more(7)));
     assert!(text.len() <= LIMIT, "{}", text.len());
     assert!(text.starts_with("config.json has 1007 problems\n"));
     let shown = text.matches("\n  /mounts/").count();

@@ -169,26 +169,26 @@ pub(super) fn indented<T: Serialize>(document: &T, indent: &[u8]) -> serde_json:
 #[cfg(test)]
 mod tests {
     use super::{Cgroup, IntelRdt, MemoryPolicy, Seccomp, Supported, document};
-    use crate::spec::shape::words;
+    use crate::spec::shape::enums;
     use oci_spec::runtime::Features;
     use serde_json::{Value, json};
 
     fn supported() -> Supported<'static> {
         Supported {
             mount_options: &["bind", "ro"],
-            namespaces: &words::NAMESPACES,
-            capabilities: &words::CAPABILITIES,
+            namespaces: &enums::NAMESPACES,
+            capabilities: &enums::CAPABILITIES,
             cgroup: Cgroup { v2: true, ..Cgroup::default() },
             seccomp: Seccomp {
                 enabled: true,
-                actions: &words::SECCOMP_ACTIONS,
-                operators: &words::SECCOMP_OPERATORS,
-                archs: &words::SECCOMP_ARCHITECTURES,
-                known_flags: &words::SECCOMP_FLAGS,
-                supported_flags: &words::SECCOMP_FLAGS[..1],
+                actions: &enums::SECCOMP_ACTIONS,
+                operators: &enums::SECCOMP_OPERATORS,
+                archs: &enums::SECCOMP_ARCHITECTURES,
+                known_flags: &enums::SECCOMP_FLAGS,
+                supported_flags: &enums::SECCOMP_FLAGS[..1],
             },
             intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: false },
-            memory_policy: MemoryPolicy { modes: &words::MEMORY_MODES, flags: &words::MEMORY_FLAGS },
+            memory_policy: MemoryPolicy { modes: &enums::MEMORY_MODES, flags: &enums::MEMORY_FLAGS },
             idmap: true,
             version: "1.2.3",
             unsafe_annotations: &["bundle", "org.systemd.property."],

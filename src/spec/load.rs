@@ -4,11 +4,11 @@
 //! with its place, and what the specification allows but oci-spec refuses is let through. Deliberately judges no value
 //! beyond its JSON type and its enumeration.
 
-use super::look::{Findings, Mend, look};
-use super::mend;
 use super::pointer::Pointer;
 use super::problem::Problems;
 use super::shape::{Shape, config, linux};
+use crate::spec::compat;
+use crate::spec::scan::{Findings, Mend, look};
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ impl Rejected {
     pub(crate) fn with(self, more: &Problems) -> Problems {
         let mut problems = self.problems;
         for problem in more.iter() {
-            let at = mend::relocate(&problem.at, &self.mends);
+            let at = compat::relocate(&problem.at, &self.mends);
             let around = format!("{}/", at.as_str());
             if !problems.iter().any(|first| first.at == at || first.at.as_str().starts_with(&around)) {
                 problems.add(at, problem.what.clone());
@@ -137,7 +137,7 @@ fn mended(text: &str, mends: &HashMap<String, Mend>) -> Result<Option<String>, P
     if mends.is_empty() {
         return Ok(None);
     }
-    mend::apply(text, mends).map(Some).map_err(|error| syntax(&error))
+    compat::apply(text, mends).map(Some).map_err(|error| syntax(&error))
 }
 
 /// What oci-spec makes of a text. Its own complaints come only of a gap in the tables of `spec::shape`.

@@ -1,7 +1,7 @@
 //! Problems of a document: collected, never thrown one by one, so that a user mends a configuration in one round.
 
 use super::pointer::Pointer;
-use crate::report::Several;
+use crate::report::ProblemReport;
 use std::fmt;
 
 /// One thing wrong with a document: where, and what.
@@ -87,13 +87,13 @@ impl std::error::Error for Problems {}
 /// How problems become an error that `report` tells as a table on stderr and as one line in the log.
 impl Problems {
     /// The problems of `document` as an error.
-    pub(crate) fn of(self, document: &str) -> Several {
+    pub(crate) fn of(self, document: &str) -> ProblemReport {
         let row = |problem: Problem| (problem.at.as_str().to_owned(), problem.what);
-        Several::new(document, self.list.into_iter().map(row)).and_more(self.more)
+        ProblemReport::new(document, self.list.into_iter().map(row)).and_more(self.more)
     }
 }
 
-impl From<Problems> for Several {
+impl From<Problems> for ProblemReport {
     fn from(problems: Problems) -> Self {
         problems.of("config.json")
     }
@@ -115,7 +115,7 @@ mod tests {
         problems.append(others);
         let text = "config.json has 2 problems\n  /process/cwd  is missing\n  /root         is missing";
         assert_eq!(problems.to_string(), text);
-        let error = anyhow::Error::new(crate::report::Several::from(problems));
+        let error = anyhow::Error::new(crate::report::ProblemReport::from(problems));
         assert_eq!(crate::report::for_people(&error), text);
     }
 }

@@ -6,7 +6,7 @@
 
 pub(crate) mod config;
 pub(crate) mod linux;
-pub(crate) mod words;
+pub(crate) mod enums;
 
 /// The shape of one JSON value.
 #[derive(Debug)]

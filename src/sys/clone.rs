@@ -1,6 +1,7 @@
 //! Making processes: clone3(2), and what a parent does with the child it got.
 
-use super::{Errno, Result, answer, mapping};
+use super::{Errno, Result, answer};
+use crate::sys::shared_memory;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -28,7 +29,7 @@ pub(crate) struct Sibling(&'static AtomicI32);
 impl Sibling {
     /// Before there is one.
     pub(crate) fn unborn() -> Result<Sibling> {
-        mapping::shared_zeros(1).map(|numbers| Sibling(&numbers[0]))
+        shared_memory::shared_zeros(1).map(|numbers| Sibling(&numbers[0]))
     }
 
     /// The maker: makes a sibling of its own, with the CLONE_NEW* `flags`. Without any it calls clone(2), which seccomp filters
@@ -37,10 +38,10 @@ impl Sibling {
         // The page has to be there: of a process that is being killed the kernel fetches none.
         self.0.store(0, Ordering::Relaxed);
         // A process of the container may write to the sibling's memory. It must not choose the pid that the parent reads here.
-        mapping::hide_from_children(self.0)?;
+        shared_memory::hide_from_children(self.0)?;
         let made = match flags {
-            0 => clone(SIBLING_FLAGS, self.0.as_ptr())?,
-            _ => match clone3_noting(flags | SIBLING_FLAGS, None, self.0.as_ptr())? {
+            0 => clone(INIT_FLAGS, self.0.as_ptr())?,
+            _ => match clone3_noting(flags | INIT_FLAGS, None, self.0.as_ptr())? {
                 Side::Child => 0,
                 Side::Parent { pid, .. } => pid,
             },
@@ -63,7 +64,7 @@ pub(crate) enum Made {
 }
 
 /// What [`Sibling::bear`] asks clone(2) for.
-pub(crate) const SIBLING_FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
+pub(crate) const INIT_FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
 
 /// A child with no namespace or cgroup of its own, by clone(2), which seccomp filters permit more often than clone3(2).
 pub(crate) fn spawn() -> Result<Side> {

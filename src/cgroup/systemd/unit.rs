@@ -2,7 +2,7 @@
 //! waited for until systemd has done the job.
 
 use crate::dbus::{Bus, Call, Refused, Value};
-use crate::plan::scope::Property;
+use crate::plan::systemd_scope::Property;
 use anyhow::{Context, Error, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

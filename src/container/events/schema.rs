@@ -1,6 +1,6 @@
 //! The numbers of a cgroup in the words of `runc events`, which tools parse: cgroup v1's, in nanoseconds and bytes.
 
-use crate::cgroup::measure::{self, Pressure, Stall};
+use crate::cgroup::counters::{self, Pressure, Stall};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ struct Memory {
     #[serde(rename = "kernelTCP")]
     kernel_tcp: Entry,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    raw: measure::Counters,
+    raw: counters::Counters,
     #[serde(skip_serializing_if = "Option::is_none")]
     psi: Option<Psi>,
 }
@@ -157,7 +157,7 @@ impl Psi {
 
 impl Stats {
     /// The same, in runc's words.
-    pub(super) fn of(stats: &measure::Stats) -> Stats {
+    pub(super) fn of(stats: &counters::Stats) -> Stats {
         let psi = |pressure: &Option<Pressure>| pressure.as_ref().map(Psi::of);
         let cpu = |name: &str| stats.cpu.get(name).copied().unwrap_or(0);
         let nanoseconds = |name: &str| cpu(name).saturating_mul(1000);
@@ -198,7 +198,7 @@ impl Stats {
 }
 
 /// Without a limit v1 had the highest number there is. Its swap counted memory and swap together.
-fn memory(memory: Option<&measure::Memory>, psi: Option<Psi>) -> Memory {
+fn memory(memory: Option<&counters::Memory>, psi: Option<Psi>) -> Memory {
     let Some(memory) = memory else {
         let (usage, swap, kernel, kernel_tcp) = Default::default();
         return Memory { cache: 0, usage, swap, kernel, kernel_tcp, raw: BTreeMap::new(), psi };
@@ -221,7 +221,7 @@ fn memory(memory: Option<&measure::Memory>, psi: Option<Psi>) -> Memory {
     }
 }
 
-fn transfers(stats: &measure::Stats, read: &str, write: &str) -> Vec<Transfer> {
+fn transfers(stats: &counters::Stats, read: &str, write: &str) -> Vec<Transfer> {
     let mut all = Vec::new();
     for (device, counters) in stats.io.iter().flatten() {
         let Some((major, minor)) = device.split_once(':') else { continue };
@@ -238,13 +238,13 @@ fn transfers(stats: &measure::Stats, read: &str, write: &str) -> Vec<Transfer> {
 #[cfg(test)]
 mod tests {
     use super::Stats;
-    use crate::cgroup::measure;
+    use crate::cgroup::counters;
 
     #[test]
     fn the_members_are_runcs_and_in_its_order() {
-        let mut stats = measure::Stats { memory: Some(measure::Memory::default()), ..measure::Stats::default() };
+        let mut stats = counters::Stats { memory: Some(counters::Memory::default()), ..counters::Stats::default() };
         stats.cpu.insert("usage_usec".to_owned(), 2);
-        stats.pids = Some(measure::Pids { current: 3, max: None });
+        stats.pids = Some(counters::Pids { current: 3, max: None });
         stats.io = Some([("8:0".to_owned(), [("rbytes".to_owned(), 5), ("dbytes".to_owned(), 6)].into())].into());
         let text = serde_json::to_string(&Stats::of(&stats)).expect("is JSON");
         let none = r#"{"limit":18446744073709551615,"failcnt":0}"#;

@@ -9,12 +9,12 @@ use super::{Found, rules};
 use crate::plan::act::{Act, Filter, Start};
 use crate::plan::filter::Remaining;
 use crate::plan::namespaces::PID;
-use crate::plan::{Lent, Plan, Step};
+use crate::plan::{PassedFd, Plan, Step};
 use crate::sys::credentials::Sets;
 
 /// Adds what is wrong at the step at which the process becomes visible.
 pub(super) fn check(found: &mut Found<'_>, plan: &Plan) {
-    let joins = plan.lent.contains(&Lent::Process);
+    let joins = plan.lent.contains(&PassedFd::Process);
     let enters = found.first(|act| matches!(act, Act::EnterPidNamespace { .. }));
     if joins {
         found.demand(

@@ -7,7 +7,7 @@ use super::rules::{AFTER, BEFORE, COUNT};
 use crate::plan::act::{Act, Gate, InRoot};
 use crate::plan::namespaces::{self, USER};
 use crate::plan::resources::CgroupFacts;
-use crate::plan::{Exec, Host, Lent, Plan, Request, Step, compile, compile_exec};
+use crate::plan::{Exec, Host, PassedFd, Plan, Request, Step, compile, compile_exec};
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::Sets;
@@ -190,7 +190,7 @@ fn every_rule_of_number_is_noticed_when_it_is_broken() {
         let mut tried = 0;
         for (name, plan) in &plans {
             let Some(place) = plan.init.iter().position(|step| (rule.acts)(&step.act)) else { continue };
-            let (least, most) = if plan.lent.contains(&Lent::Process) { rule.exec } else { rule.create };
+            let (least, most) = if plan.lent.contains(&PassedFd::Process) { rule.exec } else { rule.create };
             if least > 0 {
                 tried += 1;
                 let less = rearranged(plan, |steps| drop(steps.remove(place)));
@@ -201,10 +201,10 @@ fn every_rule_of_number_is_noticed_when_it_is_broken() {
                 let more = rearranged(plan, |steps| steps.insert(place, steps[place].clone()));
                 assert!(breaks(&more, rule.why), "{name}, once more: {}", rule.why);
             }
-            if !plan.lent.contains(&Lent::Process) && rule.exec.1 == 0 {
+            if !plan.lent.contains(&PassedFd::Process) && rule.exec.1 == 0 {
                 tried += 1;
                 let mut plan = copy(plan, plan.init.clone());
-                plan.lent.push(Lent::Process);
+                plan.lent.push(PassedFd::Process);
                 assert!(breaks(&plan, rule.why), "{name}, for exec: {}", rule.why);
             }
         }
@@ -345,7 +345,8 @@ fn origins_begin_with_members_of_the_document() {
         for step in &plan.init {
             let Some(first) = step.origin.as_str().split('/').nth(1) else { continue };
             // exec reads a process.json, which has no member of that name; the rest it takes from config.json.
-            let fits = if plan.lent.contains(&Lent::Process) { first != "process" } else { members.contains(first) };
+            let fits =
+                if plan.lent.contains(&PassedFd::Process) { first != "process" } else { members.contains(first) };
             assert!(fits, "{name}: {} ({})", step.origin, step.act);
         }
     }

@@ -315,8 +315,7 @@ fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
     document["linux"]["netDevices"] = json!({"eth0": null});
     document["linux"]["devices"][1] = json!({"type": "p", "path": "/dev/pipe", "major": null});
     document["process"]["execCPUAffinity"] = json!({"initial": "0", "final": ""});
-    document["process"]["scheduler"]["flags"] =
-        super::super::shape::words::SCHEDULER_FLAGS.map(|(name, _)| name).into();
+    document["process"]["scheduler"]["flags"] = crate::spec::shape::enums::SCHEDULER_FLAGS.map(|(name, _)| name).into();
     let loaded = load(document.to_string().as_bytes()).expect("fits");
     let linux = loaded.spec.linux().as_ref().expect("there is one");
     let resources = linux.resources().as_ref().expect("there are some");
@@ -336,22 +335,22 @@ fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
 
 #[test]
 fn every_word_of_the_specification_is_one_of_oci_specs() {
-    use super::super::shape::words;
+    use super::super::shape::enums;
     for (place, words) in [
-        ("/process/rlimits/0/type", &words::RLIMITS[..]),
-        ("/process/scheduler/policy", &words::SCHEDULER_POLICIES),
-        ("/process/ioPriority/class", &words::IO_CLASSES),
-        ("/linux/namespaces/0/type", &words::NAMESPACES),
-        ("/linux/devices/0/type", &words::DEVICES),
-        ("/linux/resources/devices/1/type", &words::DEVICE_RULES),
-        ("/linux/memoryPolicy/mode", &words::MEMORY_MODES),
-        ("/linux/memoryPolicy/flags/0", &words::MEMORY_FLAGS),
-        ("/linux/personality/domain", &words::PERSONALITIES),
-        ("/linux/seccomp/defaultAction", &words::SECCOMP_ACTIONS),
-        ("/linux/seccomp/architectures/0", &words::SECCOMP_ARCHITECTURES),
-        ("/linux/seccomp/flags/0", &words::SECCOMP_FLAGS),
-        ("/linux/seccomp/syscalls/0/args/0/op", &words::SECCOMP_OPERATORS),
-        ("/process/capabilities/bounding/0", &words::CAPABILITIES),
+        ("/process/rlimits/0/type", &enums::RLIMITS[..]),
+        ("/process/scheduler/policy", &enums::SCHEDULER_POLICIES),
+        ("/process/ioPriority/class", &enums::IO_CLASSES),
+        ("/linux/namespaces/0/type", &enums::NAMESPACES),
+        ("/linux/devices/0/type", &enums::DEVICES),
+        ("/linux/resources/devices/1/type", &enums::DEVICE_RULES),
+        ("/linux/memoryPolicy/mode", &enums::MEMORY_MODES),
+        ("/linux/memoryPolicy/flags/0", &enums::MEMORY_FLAGS),
+        ("/linux/personality/domain", &enums::PERSONALITIES),
+        ("/linux/seccomp/defaultAction", &enums::SECCOMP_ACTIONS),
+        ("/linux/seccomp/architectures/0", &enums::SECCOMP_ARCHITECTURES),
+        ("/linux/seccomp/flags/0", &enums::SECCOMP_FLAGS),
+        ("/linux/seccomp/syscalls/0/args/0/op", &enums::SECCOMP_OPERATORS),
+        ("/process/capabilities/bounding/0", &enums::CAPABILITIES),
     ] {
         for word in words {
             assert_eq!(problems(&with(place, json!(word))), Vec::<String>::new(), "{place} = {word}");

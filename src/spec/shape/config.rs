@@ -3,8 +3,8 @@
 //! Owns which members there are; `linux` is the table beside it.
 
 use super::linux::{ID_MAPPINGS, LINUX};
-use super::words;
 use super::{FLAG, I32, I64, Member, Shape, TEXT, TEXTS, U32, U64, optional, required};
+use crate::spec::shape::enums;
 
 /// The whole of `config.json`.
 pub(crate) const SPEC: Shape = Shape::Object(&[
@@ -54,7 +54,7 @@ pub(crate) const PROCESS: Shape = Shape::Object(&[
     optional("selinuxLabel", &TEXT),
     optional(
         "ioPriority",
-        &Shape::Object(&[required("class", &Shape::Word(&words::IO_CLASSES)), required("priority", &I64)]),
+        &Shape::Object(&[required("class", &Shape::Word(&enums::IO_CLASSES)), required("priority", &I64)]),
     ),
     optional("scheduler", &SCHEDULER),
     optional("execCPUAffinity", &Shape::Object(&[optional("initial", &Shape::Cpus), optional("final", &Shape::Cpus)])),
@@ -77,13 +77,13 @@ const CAPABILITIES: &[Member] = &[
 ];
 
 const RLIMIT: Shape =
-    Shape::Object(&[required("type", &Shape::Word(&words::RLIMITS)), required("soft", &U64), required("hard", &U64)]);
+    Shape::Object(&[required("type", &Shape::Word(&enums::RLIMITS)), required("soft", &U64), required("hard", &U64)]);
 
 const SCHEDULER: Shape = Shape::Object(&[
-    required("policy", &Shape::Word(&words::SCHEDULER_POLICIES)),
+    required("policy", &Shape::Word(&enums::SCHEDULER_POLICIES)),
     optional("nice", &I32),
     optional("priority", &I32),
-    optional("flags", &Shape::List(&Shape::Respelt(&words::SCHEDULER_FLAGS))),
+    optional("flags", &Shape::List(&Shape::Respelt(&enums::SCHEDULER_FLAGS))),
     optional("runtime", &U64),
     optional("deadline", &U64),
     optional("period", &U64),

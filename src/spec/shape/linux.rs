@@ -1,8 +1,8 @@
 //! The shape of the `linux` section of `config.json`, and of the resources document that `update` reads
 //! (config-linux.md).
 
-use super::words;
 use super::{FLAG, I64, Member, Need, Shape, TEXT, TEXTS, U16, U32, U64, optional, required};
+use crate::spec::shape::enums;
 
 /// `linux`.
 pub(crate) const LINUX: Shape = Shape::Object(&[
@@ -23,7 +23,7 @@ pub(crate) const LINUX: Shape = Shape::Object(&[
     optional("memoryPolicy", &MEMORY_POLICY),
     optional(
         "personality",
-        &Shape::Object(&[required("domain", &Shape::Word(&words::PERSONALITIES)), optional("flags", &TEXTS)]),
+        &Shape::Object(&[required("domain", &Shape::Word(&enums::PERSONALITIES)), optional("flags", &TEXTS)]),
     ),
     optional("timeOffsets", &Shape::Map(&Shape::Object(&[optional("secs", &I64), optional("nanosecs", &U32)]))),
 ]);
@@ -32,10 +32,10 @@ pub(crate) const LINUX: Shape = Shape::Object(&[
 pub(crate) const ID_MAPPINGS: Shape =
     Shape::List(&Shape::Object(&[required("containerID", &U32), required("hostID", &U32), required("size", &U32)]));
 
-const NAMESPACE: Shape = Shape::Object(&[required("type", &Shape::Word(&words::NAMESPACES)), optional("path", &TEXT)]);
+const NAMESPACE: Shape = Shape::Object(&[required("type", &Shape::Word(&enums::NAMESPACES)), optional("path", &TEXT)]);
 
 const DEVICE: Shape = Shape::Object(&[
-    required("type", &Shape::Word(&words::DEVICES)),
+    required("type", &Shape::Word(&enums::DEVICES)),
     required("path", &TEXT),
     Member { name: "major", need: Need::UnlessFifo, shape: &I64 },
     Member { name: "minor", need: Need::UnlessFifo, shape: &I64 },
@@ -45,10 +45,10 @@ const DEVICE: Shape = Shape::Object(&[
 ]);
 
 const SECCOMP: Shape = Shape::Object(&[
-    required("defaultAction", &Shape::Word(&words::SECCOMP_ACTIONS)),
+    required("defaultAction", &Shape::Word(&enums::SECCOMP_ACTIONS)),
     optional("defaultErrnoRet", &U32),
-    optional("architectures", &Shape::List(&Shape::Word(&words::SECCOMP_ARCHITECTURES))),
-    optional("flags", &Shape::List(&Shape::Word(&words::SECCOMP_FLAGS))),
+    optional("architectures", &Shape::List(&Shape::Word(&enums::SECCOMP_ARCHITECTURES))),
+    optional("flags", &Shape::List(&Shape::Word(&enums::SECCOMP_FLAGS))),
     optional("listenerPath", &TEXT),
     optional("listenerMetadata", &TEXT),
     optional("syscalls", &Shape::List(&SYSCALL)),
@@ -56,7 +56,7 @@ const SECCOMP: Shape = Shape::Object(&[
 
 const SYSCALL: Shape = Shape::Object(&[
     required("names", &TEXTS),
-    required("action", &Shape::Word(&words::SECCOMP_ACTIONS)),
+    required("action", &Shape::Word(&enums::SECCOMP_ACTIONS)),
     optional("errnoRet", &U32),
     optional("args", &Shape::List(&SYSCALL_ARGUMENT)),
 ]);
@@ -65,7 +65,7 @@ const SYSCALL_ARGUMENT: Shape = Shape::Object(&[
     required("index", &U32),
     required("value", &U64),
     optional("valueTwo", &U64),
-    required("op", &Shape::Word(&words::SECCOMP_OPERATORS)),
+    required("op", &Shape::Word(&enums::SECCOMP_OPERATORS)),
 ]);
 
 const INTEL_RDT: Shape = Shape::Object(&[
@@ -80,9 +80,9 @@ const INTEL_RDT: Shape = Shape::Object(&[
 ]);
 
 const MEMORY_POLICY: Shape = Shape::Object(&[
-    required("mode", &Shape::Word(&words::MEMORY_MODES)),
+    required("mode", &Shape::Word(&enums::MEMORY_MODES)),
     optional("nodes", &TEXT),
-    optional("flags", &Shape::List(&Shape::Word(&words::MEMORY_FLAGS))),
+    optional("flags", &Shape::List(&Shape::Word(&enums::MEMORY_FLAGS))),
 ]);
 
 /// `linux.resources`, or the whole of what `update --resources` reads.
@@ -103,7 +103,7 @@ pub(crate) const RESOURCES: Shape = Shape::Object(&[
 
 const DEVICE_RULE: Shape = Shape::Object(&[
     required("allow", &FLAG),
-    optional("type", &Shape::WordOrEmpty(&words::DEVICE_RULES)),
+    optional("type", &Shape::WordOrEmpty(&enums::DEVICE_RULES)),
     optional("major", &I64),
     optional("minor", &I64),
     optional("access", &TEXT),

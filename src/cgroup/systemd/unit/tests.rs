@@ -3,7 +3,7 @@
 
 use super::{Manager, version_in};
 use crate::dbus::{Bus, Message, Value, length_of};
-use crate::plan::scope::Property;
+use crate::plan::systemd_scope::Property;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};

@@ -1,0 +1,126 @@
+//! What is done on the host while a container's first process builds its root: limits, devices, ownership, hooks.
+
+use crate::bpf::device;
+use crate::cgroup::Cgroup;
+use crate::container::caller::console::Console;
+use crate::container::caller::seccomp_agent;
+use crate::container::create::net_devices::HandedOver;
+use crate::container::create::prepare::Build;
+use crate::container::create::rollback::Rollback;
+use crate::container::{Record, Status, hooks};
+use crate::launch::{self, HostSide};
+use crate::plan::namespaces::{CGROUP, USER};
+use crate::plan::resources::DeviceRule;
+use crate::plan::resources::devices::DeviceKind;
+use crate::resctrl::{self, Resctrl};
+use anyhow::{Context, Result};
+use std::cell::RefCell;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+/// The host's side of one container in the making.
+pub(crate) struct HostSetup<'a> {
+    pub(crate) build: &'a Build,
+    pub(crate) record: &'a Record,
+    pub(crate) new: &'a Rollback<'a>,
+    pub(crate) cgroup: Option<&'a Cgroup>,
+    pub(crate) console: &'a mut Console,
+    /// Network devices handed over, for whoever cleans up.
+    pub(crate) net_devices: Rc<RefCell<HandedOver>>,
+    /// resctrl groups made, for the record and for whoever cleans up.
+    pub(crate) resctrl: Rc<RefCell<resctrl::Record>>,
+}
+
+impl HostSetup<'_> {
+    /// Limits and devices, while the process is still busy with its mounts.
+    pub(crate) fn limit(&self) -> Result<()> {
+        let Some(cgroup) = self.cgroup else { return Ok(()) };
+        let resources = &self.build.plan.resources;
+        cgroup.limit(&resources.writes)?;
+        let rules: Vec<_> = resources.devices.iter().map(rule).collect();
+        let program = device::compile(&rules).map_err(anyhow::Error::msg).context("/linux/resources/devices")?;
+        if !program.grants_all {
+            match cgroup.attach_devices(&program.instructions) {
+                // Without privilege the kernel takes no such program; device nodes are then the host's to guard.
+                Err(error) if self.build.unprivileged && crate::cgroup::Refusal::is_permission(&error) => (),
+                other => other.context("/linux/resources/devices")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A container that has its own cgroup namespace and a writable cgroup mount manages its own subtree: its user owns the
+    /// cgroup (config-linux.md, "Cgroup ownership").
+    fn delegate(&self, pid: i32) -> Result<()> {
+        let (Some(cgroup), Some(process)) = (self.cgroup, self.build.spec.process()) else { return Ok(()) };
+        let writable = self.build.spec.mounts().iter().flatten().any(|mount| {
+            let cgroup = matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2"));
+            let readonly = mount.options().iter().flatten().any(|option| option == "ro");
+            cgroup && !readonly && mount.destination() == std::path::Path::new("/sys/fs/cgroup")
+        });
+        if !writable || self.build.plan.namespaces.new & CGROUP == 0 {
+            return Ok(());
+        }
+        // The host's root owns it already; a user without an id on the host is refused when the process becomes it.
+        let Some(uid) = launch::host_uid(pid, process.user().uid())?.filter(|uid| *uid != 0) else { return Ok(()) };
+        match cgroup.delegate(uid, None) {
+            Err(error) if self.build.unprivileged && crate::cgroup::Refusal::is_permission(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Puts the process into its resctrl group.
+    fn resctrl(&self, pid: i32) -> Result<()> {
+        let Some(wanted) = &self.build.plan.resctrl else { return Ok(()) };
+        Resctrl::find()?.enter(wanted, pid, &mut self.resctrl.borrow_mut())
+    }
+
+    /// In a user namespace only its parent may write the score.
+    fn score(&self, pid: i32) -> Result<()> {
+        let score = self.build.spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj);
+        let Some(score) = score.filter(|_| self.build.plan.namespaces.own(USER)) else { return Ok(()) };
+        let file = format!("/proc/{pid}/oom_score_adj");
+        fs::write(&file, score.to_string()).with_context(|| format!("/process/oomScoreAdj: write {score} to {file}"))
+    }
+}
+
+impl HostSide for HostSetup<'_> {
+    fn at_host_gate(&mut self, pid: i32) -> Result<()> {
+        if let Some(cgroup) = self.cgroup {
+            cgroup.limit(&self.build.plan.resources.writes_inside)?;
+        }
+        self.delegate(pid)?;
+        self.score(pid)?;
+        self.net_devices.borrow_mut().hand_over(&self.build.plan.net_devices, pid)?;
+        self.resctrl(pid)?;
+        hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid)
+    }
+
+    fn while_it_works(&mut self) -> Result<()> {
+        let resctrl = self.resctrl.borrow().clone();
+        self.new.prepare(&Record { creator: None, resctrl, ..self.record.clone() }, &self.build.snapshot)
+    }
+
+    fn terminal(&mut self, master: OwnedFd) -> Result<()> {
+        self.console.take(master)
+    }
+
+    fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
+        seccomp_agent::hand_over(&self.build.spec, self.record, Status::Creating, pid, listener.as_fd())
+    }
+}
+
+fn rule(rule: &DeviceRule) -> device::DeviceRule {
+    let kind = match rule.kind {
+        DeviceKind::All => device::Kind::All,
+        DeviceKind::Block => device::Kind::Block,
+        DeviceKind::Char => device::Kind::Char,
+    };
+    let letters: String = [(rule.read, 'r'), (rule.write, 'w'), (rule.mknod, 'm')]
+        .into_iter()
+        .filter_map(|(wanted, letter)| wanted.then_some(letter))
+        .collect();
+    let access = device::Access::from_letters(&letters).unwrap_or(device::Access::ALL);
+    device::DeviceRule { allow: rule.allow, kind, major: rule.major, minor: rule.minor, access }
+}

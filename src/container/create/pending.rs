@@ -1,0 +1,229 @@
+//! A container while it is created, for `create` and `run` alike: from the claim of its id until its program may start.
+//!
+//! Everything was decided before (`prepare`). What this makes is rolled back unless it is committed (`rollback`).
+
+use crate::cgroup::{self, Cgroup, Wanted};
+use crate::container::caller::console::Console;
+use crate::container::caller::foreground::Foreground;
+use crate::container::caller::{pid_file, pidfd_socket, sd_notify};
+use crate::container::create::cgroups;
+use crate::container::create::host_setup::HostSetup;
+use crate::container::create::net_devices::HandedOver;
+use crate::container::create::prepare::Build;
+use crate::container::create::rollback::Rollback;
+use crate::container::state::process::user_namespace;
+use crate::container::{Process, Record, Root};
+use crate::launch::{self, CgroupPlacement, Child, LaunchInputs};
+use crate::plan::namespaces::USER;
+use crate::report::Log;
+use crate::resctrl;
+use crate::sys::pipe::Meanwhile;
+use anyhow::{Context, Result, bail};
+use std::cell::RefCell;
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::rc::Rc;
+
+/// A container in the making.
+pub(crate) struct PendingContainer<'a> {
+    /// On the heap, where it need not be moved.
+    pub(crate) build: Box<Build>,
+    pub(crate) record: Record,
+    pub(crate) child: Child,
+    pub(crate) console: Console,
+    cgroup: Option<Rc<Cgroup>>,
+    new: Rollback<'a>,
+    log: &'a Log,
+}
+
+impl<'a> PendingContainer<'a> {
+    /// Claims the id, makes the cgroup, launches the process and serves it until it waits for its start.
+    pub(crate) fn begin(build: Box<Build>, root: &Root, log: &'a Log) -> Result<PendingContainer<'a>> {
+        let mut record = build.record()?;
+        let mut console = Console::connect(build.request.console_socket.as_deref())?;
+        let layout = build.layout.clone();
+        let mut driver = layout.as_ref().map(|at| cgroups::driver(at, &build.request, build.unprivileged));
+        // A container of an ordinary user goes without where it may not have one.
+        let (resources, optional) = (&build.plan.resources, build.unprivileged);
+        let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional });
+        let mut making = driver.as_deref_mut().zip(wanted.as_ref());
+        let (mut new, cgroup) = Rollback::claim(root, &build.request.id, log, |locked| {
+            record.cgroup = making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose()?;
+            locked.write(&record)?;
+            log.lap("claim the name");
+            making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()
+        })?;
+        let foreseen = record.cgroup.take();
+        let mut cgroup = cgroup.flatten().map(Rc::new);
+        if let Some(cgroup) = cgroup.clone() {
+            record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
+            new.unless_deleted("remove the cgroup", move || cgroup.unmake());
+        }
+        log.lap("make the cgroup");
+        build.notify.as_deref().map_or(Ok(()), sd_notify::make_directory)?;
+        let listener = (!build.runs).then(|| new.listen_for_start()).transpose()?;
+        let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
+        let refused = |errno| Err(launch::not_born(&path, errno));
+        let again = || may_be_made_again(&new, cgroup.as_deref());
+        let kit = LaunchInputs {
+            birthplace: CgroupPlacement {
+                cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
+                other: Some(&refused),
+                again: Some(&again),
+            },
+            cgroup_path: record
+                .cgroup
+                .as_ref()
+                .or(foreseen.as_ref().filter(|foreseen| foreseen.unit.is_some()))
+                .and_then(|cgroup| CString::new(cgroup.path.clone().into_os_string().into_vec()).ok()),
+            listener,
+            hooks: build.container_hooks(&record)?,
+            timed: log.is_timed(),
+            ..LaunchInputs::default()
+        };
+        let mut child = launch::launch(&build.plan, kit)?;
+        log.lap("make the process");
+        if let (None, Some((driver, wanted)), Some(foreseen)) = (&cgroup, &mut making, foreseen)
+            && let Some(placed) = driver.place(wanted, &foreseen, child.pid)?
+        {
+            let placed = Rc::new(placed);
+            (record.cgroup, cgroup) = (Some(foreseen.clone()), Some(Rc::clone(&placed)));
+            new.on_failure("remove the scope", move || {
+                foreseen.stop_unit(Some(&placed)).and_then(|()| placed.unmake())
+            });
+        }
+        drop(driver);
+        if cgroup.is_none() && record.shared_pid_namespace {
+            log.warning(SCATTERED);
+        }
+        record.init = Some(Process { pid: child.pid, start_time: child.start_time });
+        record.user_namespace = build.plan.namespaces.own(USER).then(|| user_namespace(child.pid)).flatten();
+        if record.cgroup.is_none() {
+            // A creator that is killed now leaves a process that only its pid leads to.
+            new.write(&record)?;
+        }
+        let (net_devices, resctrl) = lent_by_the_host(&mut new);
+        let mut host = HostSetup {
+            build: &build,
+            record: &record,
+            new: &new,
+            cgroup: cgroup.as_deref(),
+            console: &mut console,
+            net_devices,
+            resctrl: Rc::clone(&resctrl),
+        };
+        let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        log.lap("limit the process and serve it until it is ready");
+        log.process_steps(child.timings(&build.plan));
+        record.resctrl = resctrl.borrow().clone();
+        let building = PendingContainer { build, record, child, console, cgroup, new, log };
+        match ready {
+            Ok(()) => Ok(building),
+            Err(error) => Err(building.fail(error)),
+        }
+    }
+
+    /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
+    fn fail(self, error: anyhow::Error) -> anyhow::Error {
+        let error = cgroups::explained(error, self.cgroup.as_deref(), &self.record);
+        let PendingContainer { record, child, new, log, .. } = self;
+        drop(child);
+        // Whoever has deleted the container meanwhile has run them.
+        if new.undo() {
+            crate::container::hooks::poststop(&record, log);
+        }
+        error
+    }
+
+    /// Tells what engines wait for: the pid file and the pidfd.
+    fn announce(&mut self) -> Result<()> {
+        if let Some(path) = &self.build.request.pidfd_socket {
+            pidfd_socket::send(path, b"standard", self.child.pidfd.as_fd())?;
+        }
+        let Some(file) = self.build.request.pid_file.clone() else { return Ok(()) };
+        pid_file::write(&file, self.child.pid)?;
+        // To engines its presence says that there is a container.
+        self.new.on_failure("remove the pid file", move || {
+            fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+        });
+        Ok(())
+    }
+
+    /// `create` ends: from now on the process waits for `start`.
+    pub(crate) fn finish_created(mut self) -> Result<()> {
+        if let Err(error) = self.hand_over() {
+            return Err(self.fail(error));
+        }
+        self.child.release();
+        self.new.keep();
+        // As in `ChildInputs::close`: the child has its memory from before.
+        std::mem::forget(self.build);
+        self.log.lap("write the state");
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
+        self.announce()?;
+        self.record.creator = None;
+        self.new.settle()?;
+        self.child.go_on()
+    }
+
+    /// `run` goes on: the program is executed, the container runs. Signals go to `foreground`, if they are held back.
+    pub(crate) fn finish_running(mut self, foreground: Option<&Foreground>) -> Result<Running> {
+        if let Err(error) = self.release(foreground) {
+            return Err(self.fail(error));
+        }
+        let PendingContainer { build, record, child, console, new, .. } = self;
+        std::mem::forget(build);
+        new.keep();
+        Ok(Running { record, child, console })
+    }
+
+    fn release(&mut self, foreground: Option<&Foreground>) -> Result<()> {
+        self.announce()?;
+        self.record.creator = None;
+        self.new.settle()?;
+        self.log.lap("write the state");
+        self.child.start(&self.build.plan)?;
+        self.log.lap("serve the process until its program is executed");
+        self.log.process_steps(self.child.timings(&self.build.plan));
+        let pidfd = self.child.pidfd.as_fd();
+        let attend = || foreground.and_then(|foreground| foreground.forward(pidfd));
+        let signals = foreground.map(|foreground| (foreground.as_fd(), &attend as &dyn Fn() -> Option<i32>));
+        crate::container::hooks::poststart(&self.record, Meanwhile { ended: None, signals })?;
+        self.child.release();
+        Ok(())
+    }
+}
+
+/// Whether the process may be made again that was killed at its birth: not while the container is deleted, which this holds
+/// off, nor where memory may have been why.
+fn may_be_made_again(new: &Rollback<'_>, cgroup: Option<&Cgroup>) -> Result<Option<OwnedFd>> {
+    if let Some(1..) = cgroup.map_or(Ok(None), Cgroup::oom_kills)? {
+        bail!("the memory limit of its cgroup may be too low");
+    }
+    new.hold().map(Some)
+}
+
+/// Where is written down what the host gives the container at its gate, to be taken back if the creation fails.
+fn lent_by_the_host(new: &mut Rollback<'_>) -> (Rc<RefCell<HandedOver>>, Rc<RefCell<resctrl::Record>>) {
+    let (devices, groups) = (Rc::<RefCell<HandedOver>>::default(), Rc::<RefCell<resctrl::Record>>::default());
+    let (devices_then, groups_then) = (Rc::clone(&devices), Rc::clone(&groups));
+    new.on_failure("give the network devices back", move || devices_then.borrow_mut().take_back());
+    new.on_failure("remove the resctrl groups", move || groups_then.borrow().remove());
+    (devices, groups)
+}
+
+/// A container that `run` has started.
+pub(crate) struct Running {
+    pub(crate) record: Record,
+    pub(crate) child: Child,
+    pub(crate) console: Console,
+}
+
+/// Said of a container of which nothing holds all the processes together.
+const SCATTERED: &str = "the container has neither a pid namespace nor a cgroup of its own: processes that its first one leaves \
+    behind are not killed with it";

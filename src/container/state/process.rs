@@ -1,0 +1,151 @@
+//! A process remembered across invocations: its pid and the moment it started, so that a reused pid is never taken for it.
+
+use crate::sys::stat::Stat;
+use crate::sys::{self, Errno};
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+/// A process, as the state file remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Process {
+    /// Process id in davit's own pid namespace.
+    pub(crate) pid: i32,
+    /// When it started, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).
+    pub(crate) start_time: u64,
+}
+
+impl Process {
+    /// This very process.
+    pub(crate) fn this() -> anyhow::Result<Self> {
+        let pid = std::process::id() as i32;
+        let stat = Stat::read(Path::new("/proc"), pid).with_context(|| format!("read /proc/{pid}/stat"))?;
+        let stat = stat.with_context(|| format!("process {pid} has ended"))?;
+        Ok(Process { pid, start_time: stat.start_time })
+    }
+
+    /// Whether the process still runs. A zombie does not, unless threads of it go on after its main thread has exited.
+    pub(crate) fn is_alive(self) -> anyhow::Result<bool> {
+        Ok(match self.stat()? {
+            None => false,
+            // The letter is that of the main thread. Only a pidfd shows the end of all threads.
+            Some(stat) if stat.main_thread_has_ended() => self.open()?.is_some(),
+            Some(_) => true,
+        })
+    }
+
+    /// Reads /proc/PID/stat; `None` if the process is gone or its pid was reused.
+    fn stat(self) -> anyhow::Result<Option<Stat>> {
+        let stat = Stat::read(Path::new("/proc"), self.pid).with_context(|| format!("read /proc/{}/stat", self.pid))?;
+        Ok(stat.filter(|stat| stat.start_time == self.start_time))
+    }
+
+    /// A handle on the process, or `None` if it has ended.
+    ///
+    /// The handle is made first and the start time compared after: were the pid reused before the handle, the times
+    /// differ; reused after, the handle still means the old process.
+    pub(crate) fn open(self) -> anyhow::Result<Option<Handle>> {
+        let fd = match sys::process::open(self.pid) {
+            Ok(fd) => fd,
+            // EINVAL is a pid that cannot be: none was recorded.
+            Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
+            Err(errno) => {
+                return Err(anyhow::Error::new(io::Error::from(errno)).context(format!("pidfd_open {}", self.pid)));
+            }
+        };
+        let handle = Handle(fd);
+        Ok((self.stat()?.is_some() && handle.is_alive()).then_some(handle))
+    }
+}
+
+/// The inode number of a process's user namespace; `None` if the process is hidden from an ordinary user's own runtime.
+pub(crate) fn user_namespace(pid: i32) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{pid}/ns/user")).map(|file| file.ino()).ok()
+}
+
+/// A process held by a pidfd.
+#[derive(Debug)]
+pub(crate) struct Handle(OwnedFd);
+
+impl Handle {
+    /// Sends a signal. False if the process has ended meanwhile.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<bool> {
+        match sys::process::signal(self.0.as_fd(), signal) {
+            Ok(()) => Ok(true),
+            Err(Errno::ESRCH) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Another descriptor of the process.
+    pub(crate) fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.0.try_clone()
+    }
+
+    /// Whether any thread of the process still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.ended_within(Duration::ZERO).unwrap_or(false)
+    }
+
+    /// Waits for the end of the process, at most `limit`. Whether it has ended.
+    pub(crate) fn ended_within(&self, limit: Duration) -> io::Result<bool> {
+        Ok(sys::process::ended_within(self.0.as_fd(), limit)?)
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Process;
+    use crate::sys::clone::{Side, clone3, wait};
+    use crate::sys::process;
+    use crate::sys::stat::Stat;
+    use nix::sys::signal::{Signal, raise};
+    use std::os::fd::AsFd;
+    use std::path::Path;
+    use std::time::Duration;
+
+    #[test]
+    fn this_process_is_alive_and_a_reused_pid_is_not() {
+        let this = Process::this().expect("this process");
+        assert!(this.is_alive().expect("proc is readable"));
+        assert!(this.open().expect("pidfd_open").is_some());
+        let other = Process { start_time: this.start_time + 1, ..this };
+        assert!(!other.is_alive().expect("proc is readable"));
+        assert!(other.open().expect("pidfd_open").is_none());
+    }
+
+    #[test]
+    fn no_pid_is_no_process() {
+        for pid in [0, -1, i32::MAX] {
+            assert!(Process { pid, start_time: 0 }.open().expect("no error").is_none(), "{pid}");
+        }
+    }
+
+    #[test]
+    fn a_zombie_is_not_alive() {
+        let Side::Parent { pid, pidfd } = clone3(0, None).expect("a child") else {
+            _ = raise(Signal::SIGSTOP);
+            crate::sys::clone::exit_now(0)
+        };
+        let stat = Stat::read(Path::new("/proc"), pid).expect("proc is readable").expect("the child");
+        let child = Process { pid, start_time: stat.start_time };
+        assert!(child.is_alive().expect("proc is readable"));
+        process::signal(pidfd.as_fd(), libc::SIGKILL).expect("a signal");
+        assert_eq!(process::ended_within(pidfd.as_fd(), Duration::from_secs(10)), Ok(true));
+        assert!(!child.is_alive().expect("proc is readable"));
+        assert!(child.open().expect("pidfd_open").is_none());
+        wait(pid).expect("its end");
+        assert!(!child.is_alive().expect("proc is readable"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Writing a user namespace's maps from its parent, and user namespaces that exist only to carry maps.
+
+use crate::channel::Part;
+use crate::hook::{self, Prepared, Rights};
+use crate::plan::namespaces::{Maps, Writer};
+use crate::sys::clone::{self, Side};
+use crate::sys::pipe::Meanwhile;
+use crate::sys::{Errno, path, process};
+use anyhow::{Context, Result, anyhow, bail};
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// Seconds that newuidmap and newgidmap get: they may ask a directory service for the ranges (nsswitch.conf, `subid`).
+const TIME_FOR_MAPS: u32 = 30;
+
+/// Writes the maps of the process `pid`, each in the one write(2) the kernel accepts (user_namespaces(7)).
+pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
+    let Some(maps) = maps else { return Ok(()) };
+    let put = |name: &str, place: &str, text: &str| {
+        let file = format!("/proc/{pid}/{name}");
+        fs::write(&file, text).with_context(|| format!("{place}: write {:?} to {file}", text.trim_end()))
+    };
+    match maps.writer {
+        Writer::Privileged => (),
+        Writer::OwnIds => put("setgroups", "/linux/gidMappings", "deny")?,
+        Writer::Programs => {
+            map_by_program("newuidmap", pid, &maps.uids).context("/linux/uidMappings")?;
+            return map_by_program("newgidmap", pid, &maps.gids).context("/linux/gidMappings");
+        }
+    }
+    put("uid_map", "/linux/uidMappings", &maps.uids)?;
+    put("gid_map", "/linux/gidMappings", &maps.gids)
+}
+
+/// Has a set-user-ID program of shadow-utils write a map, which it does if /etc/subuid or /etc/subgid gives the caller
+/// the ids.
+fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let found = std::env::split_paths(&path).map(|directory| directory.join(name));
+    let Some(program) = found.into_iter().find(|file| file.is_absolute() && is_executable(file)) else {
+        bail!(
+            "mapping other ids than the own one without privilege takes {name}, which is not in $PATH (package uidmap)"
+        )
+    };
+    let mut arguments = vec![name.to_owned(), pid.to_string()];
+    arguments.extend(map.split_ascii_whitespace().map(str::to_owned));
+    let prepared = Prepared::program(&program, &arguments, TIME_FOR_MAPS)?;
+    hook::run(&prepared, b"", Rights::default(), Meanwhile::default()).map_err(|failure| {
+        let printed = crate::launch::printed(&failure.output);
+        match failure.part {
+            Part::HookTimeout => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),
+            Part::HookStatus => anyhow!("{name} ended with status {}{printed}", failure.number),
+            Part::HookSignal => anyhow!("{name} was killed by signal {}{printed}", failure.number),
+            _ => anyhow!("{}: {}", program.display(), crate::launch::errno_words(Errno::from_raw(failure.number))),
+        }
+    })
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+/// Makes sure that a joined user namespace has the maps the configuration says it has.
+pub(super) fn compare(pid: i32, agreed: Option<&Maps>) -> Result<()> {
+    let Some(agreed) = agreed else { return Ok(()) };
+    for (name, place, text) in
+        [("uid_map", "/linux/uidMappings", &agreed.uids), ("gid_map", "/linux/gidMappings", &agreed.gids)]
+    {
+        let (mut wanted, mut there) = (numbers(text), of(pid, name)?);
+        wanted.sort_unstable();
+        there.sort_unstable();
+        if !wanted.is_empty() && wanted != there {
+            bail!("{place}: not the mappings of the user namespace that is joined, which are {there:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The id on the host of the user `uid` of the process `pid`; `None` if it has none.
+pub(crate) fn host_uid(pid: i32, uid: u32) -> Result<Option<u32>> {
+    Ok(look_up(&of(pid, "uid_map")?, uid))
+}
+
+fn look_up(map: &[[u32; 3]], id: u32) -> Option<u32> {
+    map.iter().find_map(|[inside, outside, size]| {
+        id.checked_sub(*inside).filter(|offset| offset < size).and_then(|offset| outside.checked_add(offset))
+    })
+}
+
+fn of(pid: i32, name: &str) -> Result<Vec<[u32; 3]>> {
+    let file = format!("/proc/{pid}/{name}");
+    Ok(numbers(&fs::read_to_string(&file).with_context(|| format!("read {file}"))?))
+}
+
+/// The lines of a map: container id, host id, size.
+fn numbers(text: &str) -> Vec<[u32; 3]> {
+    let line = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse);
+        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// A user namespace with these maps. The process that made it is gone when this returns; the descriptor keeps it.
+pub(super) fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
+    let (own, childs) = crate::channel::Channel::pair().context("make a socket pair")?;
+    let (pid, pidfd) = match clone::clone3(libc::CLONE_NEWUSER as u64, None).context("make a user namespace")? {
+        Side::Child => {
+            drop(own);
+            // Ends when the parent has what it wants, or is gone.
+            let _ = childs.await_go();
+            clone::exit_now(0)
+        }
+        Side::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    drop(childs);
+    let maps = Maps { uids: uids.to_owned(), gids: gids.to_owned(), ..Maps::default() };
+    let file = std::ffi::CString::new(format!("/proc/{pid}/ns/user"))?;
+    let namespace = write(pid, Some(&maps))
+        .and_then(|()| path::open_following_links(&file, libc::O_RDONLY).context("open a user namespace"));
+    process::signal(pidfd.as_fd(), libc::SIGKILL).context("end the process of a user namespace")?;
+    clone::wait(pid).context("wait for the process of a user namespace")?;
+    namespace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{look_up, numbers};
+
+    #[test]
+    fn a_map_leads_from_the_container_to_the_host() {
+        let map = numbers("         0     100000       1000\n      1000       1000          1\n");
+        assert_eq!(map, [[0, 100_000, 1000], [1000, 1000, 1]]);
+        for (inside, outside) in [(0, Some(100_000)), (999, Some(100_999)), (1000, Some(1000)), (1001, None)] {
+            assert_eq!(look_up(&map, inside), outside, "{inside}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The stage: a first child that joins what its maker must not be in, and makes the container's process from inside.
+//!
+//! Owns how the parent comes to know that process, which is the stage's sibling and so the parent's own child. What the process
+//! then does is the plan's.
+
+use crate::channel::{Channel, Message};
+use crate::init::{self, ChildInputs};
+use crate::launch::spawn::{self, CgroupPlacement, Spawned};
+use crate::launch::{Child, explain, id_maps};
+use crate::plan::act::Act;
+use crate::plan::namespaces::PID;
+use crate::plan::{PassedFd, Plan};
+use crate::sys::clone::{self, Made, Sibling};
+use crate::sys::stat::Stat;
+use crate::sys::{Errno, credentials, namespace, process};
+use anyhow::{Context, Result, bail};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
+/// Namespaces made there belong to that user namespace.
+pub(super) fn launch(
+    plan: &Plan,
+    given: ChildInputs,
+    birthplace: CgroupPlacement<'_>,
+    own: Channel,
+    mount: Option<OwnedFd>,
+) -> Result<Child> {
+    let Some(Spawned { pid: stage, .. }) = spawn::born(&plan.namespaces, 0, birthplace)? else {
+        // What is the parent's alone, as in `crate::launch::launch`: what the stage makes inherits what it has.
+        drop((own, mount));
+        make_sibling(plan, given)
+    };
+    let (board, sibling) = (given.board.clone(), given.sibling);
+    given.close();
+    // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
+    let status = clone::wait(stage).context("wait for the stage")?;
+    match sibling.and_then(Sibling::pid) {
+        Some(pid) => {
+            let (pidfd, start_time) = adopt(pid)?;
+            let child = Child { pid, pidfd, start_time, channel: own, successor: None, reaped: false, board, mount };
+            id_maps::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
+            child.go_on()?;
+            Ok(child)
+        }
+        None => match own.next()? {
+            Message::Failed(failure) => Err(explain::failure(plan, &failure)),
+            _ => bail!("the stage that joins the container's namespaces ended with status {status}"),
+        },
+    }
+}
+
+/// A handle on a child that another child made, and its start time (see [`Stat::start_time`]; 0 if it is being killed).
+pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
+    let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
+    if !clone::is_own_child(pidfd.as_fd()).with_context(|| format!("examine process {pid}"))? {
+        bail!("process {pid} is no child of this one");
+    }
+    let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
+    Ok((pidfd, stat.map_or(0, |stat| stat.start_time)))
+}
+
+fn make_sibling(plan: &Plan, given: ChildInputs) -> ! {
+    let made = || -> Result<Made, Errno> {
+        // What is made here is visible in a joined pid namespace, where the user namespace's root may trace (CVE-2016-9962).
+        credentials::set_dumpable(false)?;
+        // The user namespace may deny setgroups(2).
+        credentials::leave_groups()?;
+        for wanted in [libc::CLONE_NEWUSER as u64, PID] {
+            for (lent, fd) in plan.lent.iter().zip(&given.lent) {
+                if matches!(lent, PassedFd::Namespace { kind, .. } if *kind == wanted) {
+                    namespace::setns(fd.as_fd(), wanted)?;
+                }
+            }
+        }
+        if let Some(offsets) = &plan.namespaces.time_offsets {
+            namespace::new_time_namespace_for_children(offsets.as_bytes())?;
+        }
+        given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
+    };
+    match made() {
+        Ok(Made::Child) => match given.channel.await_go() {
+            Ok(()) => init::perform(plan, given),
+            // The parent is gone.
+            Err(_) => clone::exit_now(1),
+        },
+        Ok(Made::Maker) => clone::exit_now(0),
+        Err(errno) => {
+            let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
+            let part = crate::channel::Part::Source;
+            given.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
+            clone::exit_now(1)
+        }
+    }
+}

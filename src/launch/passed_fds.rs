@@ -1,0 +1,116 @@
+//! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
+
+use crate::init::OwnFile;
+use crate::launch::{errno_words, id_maps};
+use crate::plan::{IdMap, PassedFd, Plan};
+use crate::sys::mount::{self, Attributes};
+use crate::sys::{Errno, executable, namespace, path};
+use anyhow::{Context, Result, anyhow, bail};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// All of `Plan::lent`, by slot.
+pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
+    plan.lent.iter().map(|wish| one(wish, plan, process, user)).collect()
+}
+
+fn one(wish: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<OwnedFd> {
+    match wish {
+        PassedFd::Namespace { origin, kind, path } => {
+            let place = || format!("{origin}/path: {}", path.display());
+            let fd = path::open_following_links(&c_path(path)?, libc::O_RDONLY).with_context(place)?;
+            // Compiling looked at the path; what counts is what it leads to now.
+            if namespace::kind_of(fd.as_fd()).with_context(place)? != *kind {
+                bail!("{}: not the namespace it was", place());
+            }
+            Ok(fd)
+        }
+        PassedFd::Tree { origin, source, recursive, id_map } => {
+            let place = || format!("{origin}/source: {}", source.display());
+            let tree = mount::clone_tree_following_links(&c_path(source)?, *recursive)
+                .map_err(|errno| anyhow!("{}: {}", place(), errno_words(errno)))?;
+            let Some(map) = id_map else { return Ok(tree) };
+            let (recursive, namespace) = match map {
+                IdMap::Own { recursive, uids, gids } => (recursive, id_maps::namespace_with(uids, gids)?),
+                IdMap::Container { recursive } => (recursive, container_map(plan)?),
+            };
+            let nothing_else = Attributes::default();
+            match mount::set_attributes_and_map(tree.as_fd(), *recursive, nothing_else, Some(namespace.as_fd())) {
+                Ok(()) => Ok(tree),
+                Err(errno) => {
+                    let (source, words) = (source.display(), errno_words(errno));
+                    let hint = match errno {
+                        Errno::EINVAL => " (this kernel cannot map the ids of that file system)",
+                        Errno::EPERM => " (a mount with mapped ids cannot be mapped again)",
+                        _ => "",
+                    };
+                    bail!("{origin}: map the ids of {source}: {words}{hint}")
+                }
+            }
+        }
+        PassedFd::Process => {
+            let process = process.context("no process to join")?;
+            Ok(process.try_clone()?)
+        }
+        PassedFd::UserNamespace => Ok(user.context("no user namespace to join")?.try_clone()?),
+    }
+}
+
+/// A user namespace with the container's maps: a joined one itself, or one like that which is about to be made.
+fn container_map(plan: &Plan) -> Result<OwnedFd> {
+    if let Some(maps) = &plan.namespaces.maps {
+        return id_maps::namespace_with(&maps.uids, &maps.gids);
+    }
+    for wish in &plan.lent {
+        if let PassedFd::Namespace { kind, path, .. } = wish
+            && *kind == libc::CLONE_NEWUSER as u64
+        {
+            return path::open_following_links(&c_path(path)?, libc::O_RDONLY)
+                .with_context(|| format!("open {}", path.display()));
+        }
+    }
+    bail!("there is no user namespace to take the id map from")
+}
+
+/// The host's procfs, proven to be one.
+pub(super) fn host_proc() -> Result<OwnedFd> {
+    let proc = path::open_following_links(c"/proc", libc::O_PATH | libc::O_DIRECTORY).context("open /proc")?;
+    if path::file_system(proc.as_fd()).context("statfs /proc")? != libc::PROC_SUPER_MAGIC as u64 {
+        bail!("/proc is not a proc file system");
+    }
+    Ok(proc)
+}
+
+/// What a child needs to part from this program's file: the file through a mount that belongs to nobody else, or where
+/// such a mount cannot be made, a copy of it in memory. The mount is read-only: a process that may look at the mappings
+/// of others (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and would write.
+///
+/// The second is that mount. Nothing needs it any more, but closing it waits for a grace period of the kernel.
+pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
+    let empty = executable::empty_executable().context("make an empty executable in memory")?;
+    let (file, mount) = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
+        Ok(tree) => {
+            let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+            mount::set_attributes(tree.as_fd(), false, readonly).context("make the own executable read-only")?;
+            let path = CString::new(format!("/proc/self/fd/{}", tree.as_raw_fd()))?;
+            let file = path::open_following_links(&path, libc::O_RDONLY).context("open the own executable")?;
+            (file, Some(tree))
+        }
+        Err(_) => (executable::sealed_copy().context("copy the own executable to memory")?, None),
+    };
+    Ok((OwnFile { file, empty }, mount))
+}
+
+/// Where the new process is visible from its birth to processes of a container, this process parts from the executable
+/// before there is a child. The mount is that of [`own_file`].
+pub(super) fn disown_before_clone() -> Result<Option<OwnedFd>> {
+    let (own, mount) = own_file()?;
+    executable::disown(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
+    Ok(mount)
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} contains a NUL byte", path.display()))
+}

@@ -1,0 +1,110 @@
+//! Changing a document so that oci-spec can read it: what the specification says to ignore is taken out, what oci-spec
+//! spells differently is respelt.
+//!
+//! Owns the change and the way back from places in the changed document to places in the written one. Deliberately
+//! decides nothing: the list of changes comes from `spec::look`.
+
+use crate::spec::pointer::Pointer;
+use crate::spec::scan::Mend;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The document `text` with all `mends` done, as JSON text again (a second reader type for oci-spec would double the
+/// code generated for it, and this path is rare).
+///
+/// # Errors
+/// When the text nests deeper than serde_json's own bound.
+pub(super) fn apply(text: &str, mends: &HashMap<String, Mend>) -> Result<String, serde_json::Error> {
+    let mut document: Value = serde_json::from_str(text)?;
+    walk(&mut document, &Pointer::of(""), mends);
+    serde_json::to_string(&document)
+}
+
+fn walk(value: &mut Value, at: &Pointer, mends: &HashMap<String, Mend>) {
+    let keep = |child: &mut Value, place: &Pointer| match mends.get(place.as_str()) {
+        Some(Mend::Remove) => false,
+        Some(Mend::Set(other)) => {
+            *child = other.clone();
+            true
+        }
+        None => {
+            walk(child, place, mends);
+            true
+        }
+    };
+    match value {
+        Value::Object(members) => members.retain(|name, child| keep(child, &at.key(name))),
+        Value::Array(elements) => {
+            let mut index = 0;
+            elements.retain_mut(|child| {
+                index += 1;
+                keep(child, &at.index(index - 1))
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The place in the written document of a place in the changed one: an index counts the elements taken out before it.
+pub(super) fn relocate(place: &Pointer, mends: &HashMap<String, Mend>) -> Pointer {
+    let mut written = Pointer::of("");
+    for token in place.as_str().split('/').skip(1) {
+        written = match token.parse::<usize>() {
+            Ok(index) if index.to_string() == token => element(&written, index, mends),
+            _ => written.key(&token.replace("~1", "/").replace("~0", "~")),
+        };
+    }
+    written
+}
+
+/// The place of the element that is number `index` of the list at `list` once the removed ones are gone.
+fn element(list: &Pointer, index: usize, mends: &HashMap<String, Mend>) -> Pointer {
+    let mut left = index;
+    let mut place = list.index(0);
+    for written in 0.. {
+        place = list.index(written);
+        if mends.get(place.as_str()) == Some(&Mend::Remove) {
+            continue;
+        }
+        if left == 0 {
+            break;
+        }
+        left -= 1;
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{apply, relocate};
+    use crate::spec::pointer::Pointer;
+    use crate::spec::scan::Mend;
+    use serde_json::{Value, json};
+    use std::collections::HashMap;
+
+    fn mends(places: &[&str]) -> HashMap<String, Mend> {
+        places.iter().map(|place| ((*place).to_owned(), Mend::Remove)).collect()
+    }
+
+    #[test]
+    fn indices_are_those_of_the_written_document() {
+        let mut changes = mends(&["/a/0", "/a/2", "/a/3", "/a/4/x", "/b~1c/1/d/0"]);
+        changes.insert("/a/1/y".to_owned(), Mend::Set(json!(7)));
+        let text = r#"{"a": [0, {"y": 1}, 2, 3, {"x": 1, "z": [5]}, 5], "b/c": [0, {"d": [1, 2]}]}"#;
+        let changed: Value = serde_json::from_str(&apply(text, &changes).expect("JSON")).expect("JSON");
+        assert_eq!(changed, json!({"a": [{"y": 7}, {"z": [5]}, 5], "b/c": [0, {"d": [2]}]}));
+        for (place, written) in [
+            ("", ""),
+            ("/a", "/a"),
+            ("/a/0/y", "/a/1/y"),
+            ("/a/1/z/0", "/a/4/z/0"),
+            ("/a/2", "/a/5"),
+            ("/a/3", "/a/6"),
+            ("/b~1c/1/d/0", "/b~1c/1/d/1"),
+            ("/b~1c/007", "/b~1c/007"),
+        ] {
+            let at = place.split('/').skip(1).fold(Pointer::of(""), |at, token| at.key(&token.replace("~1", "/")));
+            assert_eq!(relocate(&at, &changes).as_str(), written);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Moments that a process and the children it makes write down in the same memory.
+//!
+//! Knows numbers of slots, not what they stand for.
+
+use crate::sys::{Result, shared_memory};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Shared memory with a moment in each slot: nanoseconds of CLOCK_MONOTONIC as its writer sees it, which in a time
+/// namespace is another clock than its parent's. Only moments of one process are to be compared.
+#[derive(Debug)]
+pub(crate) struct StepTimings(&'static [AtomicU64]);
+
+impl StepTimings {
+    /// Slots without a moment.
+    pub(crate) fn new(slots: usize) -> Result<StepTimings> {
+        shared_memory::shared_zeros(slots).map(StepTimings)
+    }
+
+    /// Writes down that it is now.
+    pub(crate) fn mark(&self, slot: usize) {
+        if let Some(place) = self.0.get(slot) {
+            place.store(now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Nanoseconds between the moments of two slots, if both have one.
+    pub(crate) fn between(&self, from: usize, to: usize) -> Option<u64> {
+        let moment =
+            |slot: usize| self.0.get(slot).map(|place| place.load(Ordering::Relaxed)).filter(|moment| *moment != 0);
+        Some(moment(to)?.saturating_sub(moment(from)?))
+    }
+}
+
+fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists everywhere, and the structure is a full one to be written to.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StepTimings;
+
+    #[test]
+    fn what_a_child_marks_its_parent_reads() {
+        let board = StepTimings::new(4).expect("memory");
+        match crate::sys::clone::clone3(0, None).expect("a child") {
+            crate::sys::clone::Side::Child => {
+                board.mark(1);
+                board.mark(2);
+                crate::sys::clone::exit_now(0)
+            }
+            crate::sys::clone::Side::Parent { pid, .. } => assert_eq!(crate::sys::clone::wait(pid), Ok(0)),
+        }
+        assert!(board.between(1, 2).is_some());
+        assert_eq!((board.between(0, 1), board.between(2, 3), board.between(2, 9)), (None, None, None));
+    }
+}

@@ -34,7 +34,7 @@ const TARGETS: &[Target] = &[
 fn hosts() -> impl Iterator<Item = Host> {
     let controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"].map(str::to_owned);
     let cgroup = CgroupFacts { controllers: controllers.into(), v1: Vec::new() };
-    let host = Host { last_capability: 40, permitted: u64::MAX, can_disown: true, cgroup, ..Host::default() };
+    let host = Host { last_capability: 40, permitted: u64::MAX, can_detach_exe: true, cgroup, ..Host::default() };
     [true, false].into_iter().map(move |privileged| Host { privileged, ..host.clone() })
 }
 

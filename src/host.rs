@@ -36,7 +36,7 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     }
     let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
     if host.privileged && namespaces.iter().any(|entry| entry.typ() == LinuxNamespaceType::User) {
-        host.may_lend_mounts = mount::clone_tree_following_links(c"/", false).is_ok();
+        host.can_clone_mounts = mount::clone_tree_following_links(c"/", false).is_ok();
     }
     let joins_pid = |entry: &LinuxNamespace| entry.typ() == LinuxNamespaceType::Pid && entry.path().is_some();
     host.cannot_return = host.privileged && namespaces.iter().any(joins_pid) && cannot_return()?;
@@ -51,7 +51,7 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
 pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
     let mut host = caller(Some(process))?;
     // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
-    host.can_disown &= host.privileged;
+    host.can_detach_exe &= host.privileged;
     Ok(host)
 }
 
@@ -76,14 +76,14 @@ fn caller(process: Option<&Process>) -> Result<Host> {
     let selinux = labelled(process.and_then(|p| p.selinux_label().as_ref()));
     let sets = credentials::capabilities().context("capget")?;
     Ok(Host {
-        may_lend_mounts: false,
+        can_clone_mounts: false,
         cannot_return: false,
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
         ids: (process::effective_uid(), process::effective_gid()),
         setgroups_denied: starts_with("/proc/self/setgroups", "deny"),
         last_capability: LAST_CAPABILITY,
         permitted: sets.permitted,
-        can_disown: executable::can_disown(),
+        can_detach_exe: executable::can_detach_exe(),
         apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: selinux && has_selinux(),
         root: None,

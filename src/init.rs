@@ -19,7 +19,7 @@ pub(crate) use hooks::{ContainerHooks, StateDocument};
 use crate::channel::{Channel, Failure, Part};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
-use crate::sys::clone::Sibling;
+use crate::sys::clone::SharedPid;
 use crate::sys::program::Strings;
 use crate::sys::timestamps::StepTimings;
 use crate::sys::{self, Errno, clone, credentials, executable, limits, namespace, path, seccomp, socket};
@@ -29,12 +29,12 @@ use std::rc::Rc;
 
 /// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
 pub(crate) struct ChildInputs {
-    /// The descriptors of `Plan::lent`, by slot.
-    pub(crate) lent: Vec<OwnedFd>,
+    /// The descriptors of `Plan::passed_fds`, by slot.
+    pub(crate) passed_fds: Vec<OwnedFd>,
     /// The child's end of the channel.
     pub(crate) channel: Channel,
     /// Where the kernel writes the pid of the process that is made in this one's place, if one is.
-    pub(crate) sibling: Option<Sibling>,
+    pub(crate) shared_pid: Option<SharedPid>,
     /// The socket at which a created container waits for its start.
     pub(crate) listener: Option<OwnedFd>,
     /// The host's procfs, when some step writes there.
@@ -50,7 +50,7 @@ pub(crate) struct ChildInputs {
     /// The environment of the program.
     pub(crate) environment: Strings,
     /// Where to write down when each step was done, if somebody wants to know: slot 0 is the beginning.
-    pub(crate) board: Option<Rc<StepTimings>>,
+    pub(crate) timings: Option<Rc<StepTimings>>,
 }
 
 impl ChildInputs {
@@ -62,7 +62,7 @@ impl ChildInputs {
     }
 }
 
-/// What `DisownExecutable` needs.
+/// What `DetachExe` needs.
 pub(crate) struct OwnFile {
     /// This program's file through a mount of its own, or a copy of it.
     pub(crate) file: OwnedFd,
@@ -101,7 +101,7 @@ fn broken(part: Part, errno: Errno) -> Broken {
 /// The child's possessions while it works.
 struct Init<'a> {
     plan: &'a Plan,
-    given: &'a mut ChildInputs,
+    inputs: &'a mut ChildInputs,
     /// The container's root directory.
     root: Option<OwnedFd>,
     /// Device and inode of the root directory.
@@ -125,22 +125,22 @@ struct Init<'a> {
 }
 
 /// Performs the plan and executes the program; on failure says why and exits with 1.
-pub(crate) fn perform(plan: &Plan, mut given: ChildInputs) -> ! {
+pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
     // A process of the container must not be able to look into this one (CVE-2016-9962).
     let visible = plan.namespaces.made_by_user();
     let hidden = credentials::set_dumpable(visible);
     // Modes are given in full wherever something is made.
     limits::set_umask(0);
-    let board = given.board.clone();
+    let timings = inputs.timings.clone();
     let done = |steps| {
-        if let Some(board) = &board {
-            board.mark(steps);
+        if let Some(timings) = &timings {
+            timings.mark(steps);
         }
     };
     done(0);
     let mut init = Init {
         plan,
-        given: &mut given,
+        inputs: &mut inputs,
         root: None,
         root_identity: (0, 0),
         looked_for: None,
@@ -162,7 +162,7 @@ pub(crate) fn perform(plan: &Plan, mut given: ChildInputs) -> ! {
         Ok(())
     });
     if let Err(Broken { part, errno, output }) = end {
-        given.channel.fail(&Failure { step: step as u16, part, errno, output });
+        inputs.channel.fail(&Failure { step: step as u16, part, errno, output });
     }
     clone::exit_now(1)
 }
@@ -173,19 +173,19 @@ impl<'a> Init<'a> {
     }
 
     fn proc(&self) -> Result<BorrowedFd<'_>, Broken> {
-        self.given.proc.as_ref().map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
+        self.inputs.proc.as_ref().map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
     }
 
-    fn lent(&self, slot: usize) -> Result<BorrowedFd<'_>, Broken> {
-        self.given.lent.get(slot).map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
+    fn passed_fd(&self, slot: usize) -> Result<BorrowedFd<'_>, Broken> {
+        self.inputs.passed_fds.get(slot).map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
     }
 
     /// The one place where acts meet their performers.
     fn act(&mut self, act: &'a Act) -> Result<(), Broken> {
         match act {
-            Act::DisownExecutable => self.disown_executable()?,
-            Act::Await(gate) => self.given.channel.wait_at(*gate).part(Part::Abandoned)?,
-            Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.lent(*slot)?, *kind)?,
+            Act::DetachExe => self.detach_exe()?,
+            Act::Await(gate) => self.inputs.channel.wait_at(*gate).part(Part::Abandoned)?,
+            Act::JoinNamespace { kind, slot, .. } => namespace::setns(self.passed_fd(*slot)?, *kind)?,
             Act::JoinProcess { kinds, slot, user } => self.join_process(*kinds, *slot, *user)?,
             Act::EnterPidNamespace { terminal } => self.enter_pid_namespace(*terminal)?,
             Act::LeaveGroups => credentials::leave_groups()?,
@@ -250,7 +250,7 @@ impl<'a> Init<'a> {
             Act::SetPropagation(flags) | Act::SetRootPropagation(flags) => {
                 Ok(sys::mount::set_propagation_of_root(*flags)?)
             }
-            Act::BindRoot { path, detach, lent } => self.bind_root(path, *detach, *lent),
+            Act::BindRoot { path, detach, passed_fd } => self.bind_root(path, *detach, *passed_fd),
             Act::OpenRoot(path) => self.open_root(path),
             Act::Mount(mount) => self.mount(mount),
             Act::MountCgroup(mount) => self.mount_cgroup(mount),
@@ -274,18 +274,18 @@ impl<'a> Init<'a> {
     }
 
     /// Nothing needs the file any more afterwards: what is mapped from it stays.
-    fn disown_executable(&mut self) -> Result<(), Broken> {
-        let own = self.given.own_file.take().ok_or(Errno::EBADF)?;
-        Ok(executable::disown(own.file.as_fd(), own.empty.as_fd())?)
+    fn detach_exe(&mut self) -> Result<(), Broken> {
+        let own = self.inputs.own_file.take().ok_or(Errno::EBADF)?;
+        Ok(executable::detach_exe(own.file.as_fd(), own.empty.as_fd())?)
     }
 
     /// Nothing stays open but the standard streams, what the caller wants the program to have, the ways to the parent and to
     /// `start`, and mounts that lead nowhere: those of the masks, whose closing would wait for the kernel.
     fn close_host(&mut self) -> sys::Result<()> {
-        self.given.lent.clear();
-        (self.given.proc, self.root, self.directory) = (None, None, None);
+        self.inputs.passed_fds.clear();
+        (self.inputs.proc, self.root, self.directory) = (None, None, None);
         self.held.clear();
-        let listener = self.given.listener.as_ref().map(AsRawFd::as_raw_fd);
+        let listener = self.inputs.listener.as_ref().map(AsRawFd::as_raw_fd);
         self.close_all_but(self.masks.fds().chain(listener))
     }
 
@@ -297,7 +297,7 @@ impl<'a> Init<'a> {
             _ => None,
         });
         let mut keep: Vec<RawFd> = keep.into_iter().chain(preserved.flatten().copied()).collect();
-        keep.push(self.given.channel.as_fd().as_raw_fd());
+        keep.push(self.inputs.channel.as_fd().as_raw_fd());
         keep.sort_unstable();
         sys::program::close_from_except(3, &keep)
     }
@@ -319,12 +319,12 @@ impl<'a> Init<'a> {
     }
 
     fn await_start(&mut self, start: Start) -> sys::Result<()> {
-        self.given.channel.ready()?;
+        self.inputs.channel.ready()?;
         if start == Start::Listener {
-            let listener = self.given.listener.take().ok_or(Errno::EBADF)?;
-            self.given.channel = Channel::over(socket::accept(listener.as_fd())?);
+            let listener = self.inputs.listener.take().ok_or(Errno::EBADF)?;
+            self.inputs.channel = Channel::over(socket::accept(listener.as_fd())?);
             drop(listener);
-            self.given.channel.await_go()?;
+            self.inputs.channel.await_go()?;
         }
         Ok(())
     }
@@ -336,9 +336,9 @@ impl<'a> Init<'a> {
             seccomp::install(&filter.program, filter.flags)?;
             return Ok(());
         }
-        self.given.channel.announce_listener(sys::program::next_descriptor()?)?;
+        self.inputs.channel.announce_listener(sys::program::next_descriptor()?)?;
         let listener = seccomp::install(&filter.program, filter.flags)?;
-        let word = self.given.channel.await_go();
+        let word = self.inputs.channel.await_go();
         drop(listener);
         word.part(Part::Abandoned)
     }

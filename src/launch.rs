@@ -16,7 +16,7 @@ use crate::plan::act::{Act, Gate};
 use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{PassedFd, Plan, Step};
 use crate::report::ProcessStep;
-use crate::sys::clone::{self, Sibling};
+use crate::sys::clone::{self, SharedPid};
 use crate::sys::program::Strings;
 use crate::sys::timestamps::StepTimings;
 use crate::sys::{Errno, credentials, limits, namespace, path, process, socket};
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use spawn::Spawned;
 
-pub(crate) use explain::{after_start, errno_words, not_born, printed, steps_after_start};
+pub(crate) use explain::{after_start, errno_words, printed, spawn_refused, steps_after_start};
 pub(crate) use id_maps::host_uid;
 pub(crate) use spawn::CgroupPlacement;
 
@@ -36,7 +36,7 @@ pub(crate) use spawn::CgroupPlacement;
 #[derive(Default)]
 pub(crate) struct LaunchInputs<'a> {
     /// Where the child is born.
-    pub(crate) birthplace: CgroupPlacement<'a>,
+    pub(crate) placement: CgroupPlacement<'a>,
     /// Where its cgroup is on the host.
     pub(crate) cgroup_path: Option<CString>,
     /// The socket at which it waits for its start.
@@ -75,65 +75,70 @@ pub(crate) struct Child {
     pub(crate) start_time: u64,
     channel: Channel,
     /// Where the kernel writes the pid of the process that takes this one's place, if one will.
-    successor: Option<Sibling>,
+    successor: Option<SharedPid>,
     reaped: bool,
-    board: Option<Rc<StepTimings>>,
+    timings: Option<Rc<StepTimings>>,
     /// To be closed while the child is busy: see [`passed_fds::own_file`].
     mount: Option<OwnedFd>,
 }
 
 /// Makes the process. It works until its first gate while the caller goes on.
-pub(crate) fn launch(plan: &Plan, kit: LaunchInputs<'_>) -> Result<Child> {
+pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
     let (own, childs) = Channel::pair().context("make a socket pair")?;
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
     let proc = plan.init.iter().any(needs_proc).then(passed_fds::host_proc).transpose()?;
-    let disowns = plan.init.iter().any(|step| step.act == Act::DisownExecutable);
-    let (own_file, mount) = match plan.disown_before_clone {
-        true => (None, passed_fds::disown_before_clone()?),
-        false => {
-            disowns.then(passed_fds::own_file).transpose()?.map_or((None, None), |(file, mount)| (Some(file), mount))
-        }
+    let detaches_exe = plan.init.iter().any(|step| step.act == Act::DetachExe);
+    let (own_file, mount) = match plan.detach_exe_before_clone {
+        true => (None, passed_fds::detach_exe_before_clone()?),
+        false => detaches_exe
+            .then(passed_fds::own_file)
+            .transpose()?
+            .map_or((None, None), |(file, mount)| (Some(file), mount)),
     };
     let enters = plan.init.iter().any(|step| matches!(step.act, Act::EnterPidNamespace { .. }));
     // Where a container's processes see the child from its clone on, there must be nothing of the mount for them to find.
     let mount = mount.filter(|_| enters || plan.namespaces.starts_unseen());
-    let lent = passed_fds::all(plan, kit.process.as_ref(), kit.user_namespace.as_ref())?;
-    let board = kit.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("share memory")?;
-    let board = board.map(Rc::new);
-    let given = ChildInputs {
-        board: board.clone(),
-        lent,
+    let passed_fds = passed_fds::all(plan, inputs.process.as_ref(), inputs.user_namespace.as_ref())?;
+    let timings = inputs.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("share memory")?;
+    let timings = timings.map(Rc::new);
+    let child_inputs = ChildInputs {
+        timings: timings.clone(),
+        passed_fds,
         channel: childs,
-        sibling: (plan.namespaces.staged || enters).then(Sibling::unborn).transpose().context("share memory")?,
-        listener: kit.listener,
+        shared_pid: (plan.namespaces.via_intermediate || enters)
+            .then(SharedPid::new)
+            .transpose()
+            .context("share memory")?,
+        listener: inputs.listener,
         proc,
-        cgroup: kit.cgroup_path,
+        cgroup: inputs.cgroup_path,
         own_file,
-        hooks: kit.hooks,
+        hooks: inputs.hooks,
         arguments: Strings::new(plan.program.arguments.clone()),
         environment: Strings::new(plan.program.environment.clone()),
     };
     let namespaces = &plan.namespaces;
-    if namespaces.staged {
-        return intermediate::launch(plan, given, kit.birthplace, own, mount);
+    if namespaces.via_intermediate {
+        return intermediate::launch(plan, child_inputs, inputs.placement, own, mount);
     }
     if namespaces.new & PID == 0 && process::effective_uid() == 0 {
         // The process is visible from its clone on, and inherits this (CVE-2016-9962).
         credentials::set_dumpable(false).context("become undumpable")?;
     }
-    let entered = Entered::enter(namespaces, plan, &given.lent)?;
-    let Some(Spawned { pid, pidfd, start_time }) = spawn::born(namespaces, namespaces.clone_flags(), kit.birthplace)?
+    let entered = Entered::enter(namespaces, plan, &child_inputs.passed_fds)?;
+    let Some(Spawned { pid, pidfd, start_time }) =
+        spawn::spawn(namespaces, namespaces.clone_flags(), inputs.placement)?
     else {
         // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
         // still open there: who closes it last is who waits.
         drop((own, mount));
-        init::perform(plan, given)
+        init::perform(plan, child_inputs)
     };
     let start_time = start_time.unwrap_or_default();
-    let successor = given.sibling.filter(|_| enters);
-    let child = Child { pid, pidfd, start_time, channel: own, successor, reaped: false, board, mount };
-    given.close();
+    let successor = child_inputs.shared_pid.filter(|_| enters);
+    let child = Child { pid, pidfd, start_time, channel: own, successor, reaped: false, timings, mount };
+    child_inputs.close();
     entered.leave()?;
     Ok(child)
 }
@@ -144,10 +149,10 @@ pub(crate) fn launch(plan: &Plan, kit: LaunchInputs<'_>) -> Result<Child> {
 struct Entered(Vec<(u64, OwnedFd)>);
 
 impl Entered {
-    fn enter(namespaces: &Namespaces, plan: &Plan, lent: &[OwnedFd]) -> Result<Entered> {
+    fn enter(namespaces: &Namespaces, plan: &Plan, passed_fds: &[OwnedFd]) -> Result<Entered> {
         let mut entered = Entered(Vec::new());
-        for (wish, fd) in plan.lent.iter().zip(lent) {
-            if matches!(wish, PassedFd::Namespace { kind: PID, .. }) {
+        for (wanted, fd) in plan.passed_fds.iter().zip(passed_fds) {
+            if matches!(wanted, PassedFd::Namespace { kind: PID, .. }) {
                 entered.0.push((PID, open_own(c"/proc/self/ns/pid")?));
                 namespace::setns(fd.as_fd(), PID).context("join the pid namespace")?;
             }
@@ -279,9 +284,9 @@ impl Child {
 
     /// How long the steps took that the process has taken so far, if that was asked for.
     pub(crate) fn timings(&self, plan: &Plan) -> Vec<ProcessStep> {
-        let Some(board) = &self.board else { return Vec::new() };
+        let Some(timings) = &self.timings else { return Vec::new() };
         let steps = plan.init.iter().enumerate();
-        let timed = steps.filter_map(|(index, step)| Some((step, board.between(index, index + 1)?)));
+        let timed = steps.filter_map(|(index, step)| Some((step, timings.between(index, index + 1)?)));
         timed
             .map(|(step, nanoseconds)| ProcessStep {
                 origin: step.origin.to_string(),
@@ -331,7 +336,7 @@ impl Child {
     }
 
     fn reap(&mut self) -> Result<i32> {
-        if self.successor.and_then(Sibling::pid).is_some() {
+        if self.successor.and_then(SharedPid::pid).is_some() {
             self.follow()?;
         }
         self.reaped = true;

@@ -43,13 +43,13 @@ pub(crate) struct Plan {
     /// Which namespaces clone3 makes and which are joined.
     pub(crate) namespaces: namespaces::Namespaces,
     /// Descriptors the parent opens for the child before the clone, in the order of their slots.
-    pub(crate) lent: Vec<PassedFd>,
+    pub(crate) passed_fds: Vec<PassedFd>,
     /// What the child does, first breath to execve.
     pub(crate) init: Vec<Step>,
     /// The program and its surroundings.
     pub(crate) program: Program,
     /// The parent parts from the runtime's executable itself, because the child can be seen from its first moment.
-    pub(crate) disown_before_clone: bool,
+    pub(crate) detach_exe_before_clone: bool,
     /// Resource limits the parent sets at `Gate::Limits`.
     pub(crate) parent_rlimits: Vec<Step>,
     /// What the cgroup is told.
@@ -160,7 +160,7 @@ pub(crate) struct Host {
     pub(crate) privileged: bool,
     /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
     /// to an outer user namespace. Looked at only for a container with a user namespace.
-    pub(crate) may_lend_mounts: bool,
+    pub(crate) can_clone_mounts: bool,
     /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only where one is
     /// joined.
     pub(crate) cannot_return: bool,
@@ -173,7 +173,7 @@ pub(crate) struct Host {
     /// What the caller is permitted: nothing else can be granted, except in a user namespace of the container's own.
     pub(crate) permitted: u64,
     /// Whether a process may name another executable as its own.
-    pub(crate) can_disown: bool,
+    pub(crate) can_detach_exe: bool,
     /// Whether AppArmor is on.
     pub(crate) apparmor: bool,
     /// Whether SELinux is on.
@@ -259,9 +259,9 @@ pub(crate) struct Exec {
 impl Host {
     /// Where to part from the executable, as (parent, child). A new PID namespace hides the child until it is done; in one
     /// that is shared the parent does it before the clone, if it has the right.
-    fn disown(&self, pid_namespace_is_new: bool) -> (bool, bool) {
-        let in_parent = self.can_disown && !pid_namespace_is_new && self.privileged;
-        (in_parent, self.can_disown && !in_parent)
+    fn detach_exe(&self, pid_namespace_is_new: bool) -> (bool, bool) {
+        let in_parent = self.can_detach_exe && !pid_namespace_is_new && self.privileged;
+        (in_parent, self.can_detach_exe && !in_parent)
     }
 }
 

@@ -127,7 +127,7 @@ fn a_host_that_lacks_something_changes_the_plan() {
     for place in ["/linux/resources/memory", "/linux/resources/cpu", "/process/apparmorProfile"] {
         assert!(answer.err.contains(place), "{place} in {}", answer.err);
     }
-    fs::write(&host, r#"{"canDisown": false}"#).expect("a file");
+    fs::write(&host, r#"{"canDetachExe": false}"#).expect("a file");
     assert!(!davit(&["plan", "--host", &host, &bundle]).fine().contains("part from the runtime's own executable"));
     fs::write(&host, r#"{"colour": "blue"}"#).expect("a file");
     let line = davit(&["plan", "--host", &host, &bundle]).refused();

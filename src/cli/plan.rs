@@ -15,7 +15,7 @@ in config.json that asks for it. Nothing is made. Mistakes in config.json are to
 With --host, plan for the host and the user that FILE describes, and look at nothing of this machine's but the bundle.
 FILE is a JSON object; what it leaves out is there:
   privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities), lastCapability,
-  canDisown (a kernel with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers, v1Controllers
+  canDetachExe (a kernel with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers, v1Controllers
 
 Exit status: 0, or 1 when the container could not be created.
 

@@ -178,7 +178,7 @@ impl Joining<'_> {
         let request = self.request;
         self.console = Some(Console::connect(request.console_socket.as_deref())?);
         let cgroup = self.container.record.open_cgroup()?;
-        let born_in = match (&cgroup, &request.cgroup) {
+        let placement = match (&cgroup, &request.cgroup) {
             (Some(cgroup), Some(path)) => Some(cgroup.open_below(path)?),
             (None, Some(_)) => bail!("--cgroup: the container has no cgroup of its own"),
             (_, None) => None,
@@ -192,18 +192,18 @@ impl Joining<'_> {
         let score = process.oom_score_adj().filter(|_| !by_itself).map(oom_score::PassedFd::take_on).transpose()?;
         // The child inherits this, so that there is no moment in which the container could look into it.
         credentials::set_dumpable(false).map_err(io::Error::from).context("become undumpable")?;
-        let into = born_in.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
+        let into = placement.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
         let other = |errno| self.other_cgroup(errno, &attach);
         let again = || self.may_be_made_again().map(|()| None);
-        let kit = LaunchInputs {
-            birthplace: CgroupPlacement { cgroup: into, other: Some(&other), again: Some(&again) },
+        let inputs = LaunchInputs {
+            placement: CgroupPlacement { cgroup: into, other: Some(&other), again: Some(&again) },
             process: Some(self.init.try_clone()?),
             user_namespace: self.user_namespace.as_ref().map(OwnedFd::try_clone).transpose()?,
             timed: self.log.is_timed(),
             ..LaunchInputs::default()
         };
-        let mut child = launch::launch(plan, kit)?;
+        let mut child = launch::launch(plan, inputs)?;
         self.log.lap("make the process");
         score.map_or(Ok(()), oom_score::PassedFd::give_back)?;
         child.wait_until_ready(plan, self)?;
@@ -239,10 +239,10 @@ impl Joining<'_> {
         if errno == Errno::EACCES {
             attach.set(record.is_some_and(|record| record.unit.is_some()));
             let path = record.map(|record| record.path.display().to_string()).unwrap_or_default();
-            return if attach.get() { Ok(None) } else { Err(launch::not_born(&path, errno)) };
+            return if attach.get() { Ok(None) } else { Err(launch::spawn_refused(&path, errno)) };
         }
         if let Some(below) = &self.request.cgroup {
-            return Err(launch::not_born(&below.display().to_string(), errno).context("--cgroup"));
+            return Err(launch::spawn_refused(&below.display().to_string(), errno).context("--cgroup"));
         }
         // The container may have moved its processes below its own cgroup, as an init system in it does.
         Cgroup::open_of_process(&Layout::probe()?, self.container.pid()).map(Some)

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 /// container does so as root of its own user namespace.
 pub(super) fn protect(joins: bool) -> Result<()> {
     let may = !joins || credentials::capabilities().is_ok_and(|sets| sets.effective & credentials::SYS_ADMIN != 0);
-    if (may && executable::can_disown()) || executable::is_sealed_copy() {
+    if (may && executable::can_detach_exe()) || executable::is_sealed_copy() {
         return Ok(());
     }
     let copy = executable::sealed_copy().map_err(io::Error::from).context("copy the own executable to memory")?;

@@ -19,7 +19,7 @@ struct Description {
     last_capability: u32,
     /// What the caller is permitted, by names.
     permitted: Option<Vec<String>>,
-    can_disown: bool,
+    can_detach_exe: bool,
     apparmor: bool,
     selinux: bool,
     /// Controllers of cgroup v2.
@@ -37,7 +37,7 @@ impl Default for Description {
             gid: 0,
             last_capability: crate::sys::credentials::LAST_CAPABILITY,
             permitted: None,
-            can_disown: true,
+            can_detach_exe: true,
             apparmor: true,
             selinux: true,
             controllers: controllers.map(str::to_owned).to_vec(),
@@ -65,13 +65,13 @@ fn parse(text: &[u8]) -> Result<Host> {
     }
     Ok(Host {
         privileged: told.privileged,
-        may_lend_mounts: told.privileged,
+        can_clone_mounts: told.privileged,
         cannot_return: false,
         ids: (told.uid, told.gid),
         setgroups_denied: false,
         last_capability: told.last_capability,
         permitted,
-        can_disown: told.can_disown,
+        can_detach_exe: told.can_detach_exe,
         apparmor: told.apparmor,
         selinux: told.selinux,
         root: None,
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_is_not_told_is_there() {
         let host = parse(b"{}").expect("a host");
-        assert!(host.privileged && host.can_disown && host.permitted == u64::MAX);
+        assert!(host.privileged && host.can_detach_exe && host.permitted == u64::MAX);
         assert!(host.cgroup.controllers.iter().any(|name| name == "memory"));
         let host = parse(br#"{"privileged": false, "permitted": ["CAP_CHOWN", "CAP_KILL"], "controllers": []}"#);
         let host = host.expect("a host");

@@ -30,14 +30,14 @@ pub(crate) struct StateDocument {
 
 impl Init<'_> {
     pub(super) fn create_container_hook(&mut self, number: usize) -> Result<(), Broken> {
-        let hooks = &self.given.hooks;
+        let hooks = &self.inputs.hooks;
         // nvidia's hooks and others find the root file system by their working directory.
         path::change_directory(self.root()?)?;
-        run_hook(hooks.create_container.get(number), &hooks.states[0], Rights::default(), &self.given.channel)
+        run_hook(hooks.create_container.get(number), &hooks.states[0], Rights::default(), &self.inputs.channel)
     }
 
     pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
-        let hooks = &self.given.hooks;
+        let hooks = &self.inputs.hooks;
         // A filter that permits too little is installed after the hooks. They get it one by one, being files of the image.
         let mut from_hooks = self.plan.init.iter().skip_while(|step| !matches!(step.act, Act::StartContainerHook(_)));
         let filter = from_hooks.find_map(|step| match &step.act {
@@ -45,7 +45,7 @@ impl Init<'_> {
             _ => None,
         });
         let rights = Rights { sets: self.sets, filter };
-        run_hook(hooks.start_container.get(number), &hooks.states[1], rights, &self.given.channel)
+        run_hook(hooks.start_container.get(number), &hooks.states[1], rights, &self.inputs.channel)
     }
 }
 

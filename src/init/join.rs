@@ -14,19 +14,19 @@ impl Init<'_> {
     pub(super) fn join_process(&mut self, kinds: u64, slot: usize, user: Option<usize>) -> Result<(), Broken> {
         self.close_all_but_container(slot, user)?;
         if let Some(user) = user {
-            namespace::setns(self.lent(user)?, USER)?;
+            namespace::setns(self.passed_fd(user)?, USER)?;
         }
         let wanted = if user.is_some() { kinds & !USER } else { kinds };
         if wanted != 0 {
-            namespace::setns(self.lent(slot)?, wanted)?;
+            namespace::setns(self.passed_fd(slot)?, wanted)?;
         }
-        self.given.lent.clear();
+        self.inputs.passed_fds.clear();
         Ok(())
     }
 
     /// Only a child enters a pid namespace (setns(2)). The clone makes a sibling, so that it is the parent's own child.
     pub(super) fn enter_pid_namespace(&mut self, terminal: bool) -> Result<(), Broken> {
-        match self.given.sibling.ok_or(Errno::EBADF)?.bear(0).part(Part::Attach)? {
+        match self.inputs.shared_pid.ok_or(Errno::EBADF)?.spawn(0).part(Part::Attach)? {
             Made::Maker => clone::exit_now(0),
             Made::Child => namespace::setsid()?,
         }
@@ -40,9 +40,9 @@ impl Init<'_> {
     /// Nothing stays open but the standard streams, what the caller wants the program to have, the way to the parent, the
     /// container's root where it is held, and what is joined.
     fn close_all_but_container(&mut self, slot: usize, user: Option<usize>) -> Result<(), Broken> {
-        self.given.proc = None;
-        let process = self.lent(slot)?.as_raw_fd();
-        let user = user.map(|user| self.lent(user)).transpose()?.map(|fd| fd.as_raw_fd());
+        self.inputs.proc = None;
+        let process = self.passed_fd(slot)?.as_raw_fd();
+        let user = user.map(|user| self.passed_fd(user)).transpose()?.map(|fd| fd.as_raw_fd());
         let root = self.root.as_ref().map(AsRawFd::as_raw_fd);
         Ok(self.close_all_but(root.into_iter().chain(user).chain([process]))?)
     }

@@ -94,7 +94,7 @@ impl Init<'_> {
         path::change_directory(target.as_fd()).part(Part::Target)?;
         match mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref()) {
             Err(Errno::EPERM | Errno::EBUSY) => {
-                let Some(own) = self.given.cgroup.as_deref() else { return hide_cgroups() };
+                let Some(own) = self.inputs.cgroup.as_deref() else { return hide_cgroups() };
                 let tree = mount::clone_tree_following_links(own, false).part(Part::Source)?;
                 let set = attributes_of(mount.flags) | libc::MOUNT_ATTR_RDONLY;
                 let attributes = Attributes { set, ..Attributes::default() };
@@ -112,10 +112,10 @@ impl Init<'_> {
         }
         let own;
         let tree = match &bind.source {
-            Source::PassedFd(slot, _) => self.lent(*slot)?,
+            Source::PassedFd(slot, _) => self.passed_fd(*slot)?,
             Source::Path(source) | Source::Reachable(_, source) => {
                 match (mount::clone_tree_following_links(source, bind.recursive), &bind.source) {
-                    (Err(Errno::EACCES), Source::Reachable(slot, _)) => self.lent(*slot)?,
+                    (Err(Errno::EACCES), Source::Reachable(slot, _)) => self.passed_fd(*slot)?,
                     (tree, _) => {
                         own = tree.part(Part::Source)?;
                         own.as_fd()

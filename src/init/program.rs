@@ -52,14 +52,14 @@ impl Init<'_> {
         let mut environment = self.plan.program.environment.clone();
         environment.retain(|entry| !entry.to_bytes().starts_with(b"HOME="));
         environment.push(CString::new([b"HOME=", home.as_slice()].concat()).map_err(|_| Errno::EINVAL)?);
-        self.given.environment = Strings::new(environment);
+        self.inputs.environment = Strings::new(environment);
         Ok(())
     }
 
     pub(super) fn execute(&mut self) -> Result<(), Broken> {
         let path = self.program.as_deref().unwrap_or(c"");
-        self.given.channel.executing()?;
-        let errno = program::execute(path, &self.given.arguments, &self.given.environment);
+        self.inputs.channel.executing()?;
+        let errno = program::execute(path, &self.inputs.arguments, &self.inputs.environment);
         Err(match errno {
             Errno::ENOENT | Errno::ENOEXEC | Errno::EACCES => reason(path, errno).unwrap_or_else(|| errno.into()),
             errno => errno.into(),

@@ -15,10 +15,15 @@ impl Init<'_> {
     ///
     /// Where this process may not go to the root file system, the lent copy of it is put on "/": it has to be somewhere in
     /// this namespace, and pivot_root(2) does not ask where.
-    pub(super) fn bind_root(&mut self, from: &CStr, detach: Option<u64>, lent: Option<usize>) -> Result<(), Broken> {
-        let target = match (path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY), lent) {
+    pub(super) fn bind_root(
+        &mut self,
+        from: &CStr,
+        detach: Option<u64>,
+        passed_fd: Option<usize>,
+    ) -> Result<(), Broken> {
+        let target = match (path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY), passed_fd) {
             (Err(Errno::EACCES), Some(slot)) => {
-                let tree = self.lent(slot)?.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
+                let tree = self.passed_fd(slot)?.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
                 let top = path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY).part(Part::Target)?;
                 mount::attach(tree.as_fd(), top.as_fd()).part(Part::Attach)?;
                 self.root = Some(tree);

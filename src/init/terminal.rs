@@ -40,6 +40,6 @@ impl Init<'_> {
             terminal::control(pty.slave.as_fd())?;
         }
         terminal::become_standard(pty.slave.as_fd())?;
-        Ok(self.given.channel.give_terminal(&pty.master)?)
+        Ok(self.inputs.channel.give_terminal(&pty.master)?)
     }
 }

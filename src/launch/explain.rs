@@ -160,7 +160,7 @@ pub(crate) fn printed(output: &[u8]) -> String {
 
 /// Why no process can be born in the cgroup at `path`. EACCES is about more than that cgroup: writing `cgroup.procs`
 /// instead would take the same rights (cgroups(7), "Delegation containment").
-pub(crate) fn not_born(path: &str, errno: Errno) -> Error {
+pub(crate) fn spawn_refused(path: &str, errno: Errno) -> Error {
     let why = match errno {
         Errno::EACCES => {
             "; the cgroup that it shares with the caller's own as a parent belongs to somebody else: start from inside of \

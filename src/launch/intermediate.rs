@@ -10,7 +10,7 @@ use crate::launch::{Child, explain, id_maps};
 use crate::plan::act::Act;
 use crate::plan::namespaces::PID;
 use crate::plan::{PassedFd, Plan};
-use crate::sys::clone::{self, Made, Sibling};
+use crate::sys::clone::{self, Made, SharedPid};
 use crate::sys::stat::Stat;
 use crate::sys::{Errno, credentials, namespace, process};
 use anyhow::{Context, Result, bail};
@@ -20,31 +20,31 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Namespaces made there belong to that user namespace.
 pub(super) fn launch(
     plan: &Plan,
-    given: ChildInputs,
-    birthplace: CgroupPlacement<'_>,
+    child_inputs: ChildInputs,
+    placement: CgroupPlacement<'_>,
     own: Channel,
     mount: Option<OwnedFd>,
 ) -> Result<Child> {
-    let Some(Spawned { pid: stage, .. }) = spawn::born(&plan.namespaces, 0, birthplace)? else {
+    let Some(Spawned { pid: intermediate, .. }) = spawn::spawn(&plan.namespaces, 0, placement)? else {
         // What is the parent's alone, as in `crate::launch::launch`: what the stage makes inherits what it has.
         drop((own, mount));
-        make_sibling(plan, given)
+        spawn_init(plan, child_inputs)
     };
-    let (board, sibling) = (given.board.clone(), given.sibling);
-    given.close();
+    let (timings, shared_pid) = (child_inputs.timings.clone(), child_inputs.shared_pid);
+    child_inputs.close();
     // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
-    let status = clone::wait(stage).context("wait for the stage")?;
-    match sibling.and_then(Sibling::pid) {
+    let status = clone::wait(intermediate).context("wait for the intermediate")?;
+    match shared_pid.and_then(SharedPid::pid) {
         Some(pid) => {
             let (pidfd, start_time) = adopt(pid)?;
-            let child = Child { pid, pidfd, start_time, channel: own, successor: None, reaped: false, board, mount };
+            let child = Child { pid, pidfd, start_time, channel: own, successor: None, reaped: false, timings, mount };
             id_maps::compare(pid, plan.namespaces.agreed_maps.as_ref())?;
             child.go_on()?;
             Ok(child)
         }
         None => match own.next()? {
             Message::Failed(failure) => Err(explain::failure(plan, &failure)),
-            _ => bail!("the stage that joins the container's namespaces ended with status {status}"),
+            _ => bail!("the intermediate that joins the container's namespaces ended with status {status}"),
         },
     }
 }
@@ -59,15 +59,15 @@ pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
     Ok((pidfd, stat.map_or(0, |stat| stat.start_time)))
 }
 
-fn make_sibling(plan: &Plan, given: ChildInputs) -> ! {
+fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
     let made = || -> Result<Made, Errno> {
         // What is made here is visible in a joined pid namespace, where the user namespace's root may trace (CVE-2016-9962).
         credentials::set_dumpable(false)?;
         // The user namespace may deny setgroups(2).
         credentials::leave_groups()?;
         for wanted in [libc::CLONE_NEWUSER as u64, PID] {
-            for (lent, fd) in plan.lent.iter().zip(&given.lent) {
-                if matches!(lent, PassedFd::Namespace { kind, .. } if *kind == wanted) {
+            for (passed_fds, fd) in plan.passed_fds.iter().zip(&child_inputs.passed_fds) {
+                if matches!(passed_fds, PassedFd::Namespace { kind, .. } if *kind == wanted) {
                     namespace::setns(fd.as_fd(), wanted)?;
                 }
             }
@@ -75,11 +75,11 @@ fn make_sibling(plan: &Plan, given: ChildInputs) -> ! {
         if let Some(offsets) = &plan.namespaces.time_offsets {
             namespace::new_time_namespace_for_children(offsets.as_bytes())?;
         }
-        given.sibling.ok_or(Errno::EBADF)?.bear(plan.namespaces.clone_flags())
+        child_inputs.shared_pid.ok_or(Errno::EBADF)?.spawn(plan.namespaces.clone_flags())
     };
     match made() {
-        Ok(Made::Child) => match given.channel.await_go() {
-            Ok(()) => init::perform(plan, given),
+        Ok(Made::Child) => match child_inputs.channel.await_go() {
+            Ok(()) => init::perform(plan, child_inputs),
             // The parent is gone.
             Err(_) => clone::exit_now(1),
         },
@@ -87,7 +87,7 @@ fn make_sibling(plan: &Plan, given: ChildInputs) -> ! {
         Err(errno) => {
             let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
             let part = crate::channel::Part::Source;
-            given.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
+            child_inputs.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
             clone::exit_now(1)
         }
     }

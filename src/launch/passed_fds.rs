@@ -11,13 +11,13 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// All of `Plan::lent`, by slot.
+/// All of `Plan::passed_fds`, by slot.
 pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
-    plan.lent.iter().map(|wish| one(wish, plan, process, user)).collect()
+    plan.passed_fds.iter().map(|wanted| one(wanted, plan, process, user)).collect()
 }
 
-fn one(wish: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<OwnedFd> {
-    match wish {
+fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<OwnedFd> {
+    match wanted {
         PassedFd::Namespace { origin, kind, path } => {
             let place = || format!("{origin}/path: {}", path.display());
             let fd = path::open_following_links(&c_path(path)?, libc::O_RDONLY).with_context(place)?;
@@ -63,8 +63,8 @@ fn container_map(plan: &Plan) -> Result<OwnedFd> {
     if let Some(maps) = &plan.namespaces.maps {
         return id_maps::namespace_with(&maps.uids, &maps.gids);
     }
-    for wish in &plan.lent {
-        if let PassedFd::Namespace { kind, path, .. } = wish
+    for wanted in &plan.passed_fds {
+        if let PassedFd::Namespace { kind, path, .. } = wanted
             && *kind == libc::CLONE_NEWUSER as u64
         {
             return path::open_following_links(&c_path(path)?, libc::O_RDONLY)
@@ -105,9 +105,9 @@ pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
 
 /// Where the new process is visible from its birth to processes of a container, this process parts from the executable
 /// before there is a child. The mount is that of [`own_file`].
-pub(super) fn disown_before_clone() -> Result<Option<OwnedFd>> {
+pub(super) fn detach_exe_before_clone() -> Result<Option<OwnedFd>> {
     let (own, mount) = own_file()?;
-    executable::disown(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
+    executable::detach_exe(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
     Ok(mount)
 }
 

@@ -63,7 +63,7 @@ fn end(pid: libc::pid_t, pidfd: BorrowedFd<'_>) -> Result<()> {
 /// Makes a process with the CLONE_NEW* `flags`; `None` in the process itself. A cgroup takes none when it has given its
 /// controllers to those below it (EBUSY, EOPNOTSUPP), when it was removed or lies outside of what the caller can see
 /// (ENODEV, ENOENT), or when the caller may not move processes from its own cgroup to that one (EACCES).
-pub(super) fn born(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<'_>) -> Result<Option<Spawned>> {
+pub(super) fn spawn(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<'_>) -> Result<Option<Spawned>> {
     let instead;
     let mut cgroup = place.cgroup;
     let mut side = clone::clone3(flags, cgroup);
@@ -80,7 +80,7 @@ pub(super) fn born(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<'
             let held = again().context(KILLED)?;
             move_in(cgroup, namespaces, flags, held).context(KILLED)
         }
-        (newborn, ..) => Ok(newborn),
+        (spawned, ..) => Ok(spawned),
     }
 }
 
@@ -106,14 +106,14 @@ fn move_in(
             _ => clone::exit_now(1),
         };
     }
-    let Some(newborn) = Spawned::of(side, namespaces)? else { return Ok(None) };
-    let moved = cgroup::move_process(cgroup, newborn.pid);
+    let Some(spawned) = Spawned::of(side, namespaces)? else { return Ok(None) };
+    let moved = cgroup::move_process(cgroup, spawned.pid);
     drop(held);
     let moved = moved.and_then(|()| path::write(word.as_fd(), b"1").context("speak to the process"));
     if moved.is_err() {
-        end(newborn.pid, newborn.pidfd.as_fd())?;
+        end(spawned.pid, spawned.pidfd.as_fd())?;
     }
-    moved.map(|()| Some(newborn))
+    moved.map(|()| Some(spawned))
 }
 
 fn failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {

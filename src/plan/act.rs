@@ -19,7 +19,7 @@ impl InRoot {
     }
 }
 
-/// Index into `Plan::lent`, the descriptors the parent opens for the child.
+/// Index into `Plan::passed_fds`, the descriptors the parent opens for the child.
 pub(crate) type Slot = usize;
 
 /// A point at which the child waits until the parent has done its part.
@@ -164,7 +164,7 @@ impl fmt::Debug for Filter {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Act {
     /// Make /proc/self/exe stand for nothing of the host's.
-    DisownExecutable,
+    DetachExe,
     /// Wait for the parent.
     Await(Gate),
     /// Join the namespace in the slot: CLONE_NEW* kind, and its path for people.
@@ -199,7 +199,7 @@ pub(crate) enum Act {
     SetPropagation(u64),
     /// Bind the root file system onto itself and hold it open. Where the inherited mounts may be peers of the host's, the
     /// new one and those below become MS_PRIVATE or MS_SLAVE. The slot has it for a process that may not go there.
-    BindRoot { path: CString, detach: Option<u64>, lent: Option<Slot> },
+    BindRoot { path: CString, detach: Option<u64>, passed_fd: Option<Slot> },
     /// Hold the root file system open without a mount namespace of our own.
     OpenRoot(CString),
     /// Mount a new file system.
@@ -297,7 +297,7 @@ pub(crate) enum Act {
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Act::DisownExecutable => f.write_str("part from the runtime's own executable"),
+            Act::DetachExe => f.write_str("detach from the runtime's own executable"),
             Act::Await(Gate::IdMaps) => f.write_str("wait for the id maps"),
             Act::Await(Gate::Host) => f.write_str("wait for the host side and its hooks"),
             Act::Await(Gate::Limits) => f.write_str("wait for the resource limits"),

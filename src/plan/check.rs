@@ -29,7 +29,7 @@ pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     rights_only_shrink(&mut found);
     directory_stays(&mut found);
     exposure::check(&mut found, plan);
-    if plan.disown_before_clone && plan.init.iter().any(|step| step.act == Act::DisownExecutable) {
+    if plan.detach_exe_before_clone && plan.init.iter().any(|step| step.act == Act::DetachExe) {
         found.add(None, "the executable is parted from once, by the parent or by the child");
     }
     if plan.init.len() > usize::from(u16::MAX) {
@@ -69,7 +69,7 @@ impl Found<'_> {
 }
 
 fn count(found: &mut Found<'_>, plan: &Plan) {
-    let creates = !plan.lent.contains(&PassedFd::Process);
+    let creates = !plan.passed_fds.contains(&PassedFd::Process);
     for rule in COUNT {
         let (least, most) = if creates { rule.create } else { rule.exec };
         let number = found.count(rule.acts);
@@ -148,7 +148,7 @@ fn waits_for_the_host(found: &mut Found<'_>, plan: &Plan) {
 fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     let slot_of = |act: &Act| match act {
         Act::JoinNamespace { slot, .. } | Act::JoinProcess { slot, .. } => Some(*slot),
-        Act::BindRoot { lent, .. } => *lent,
+        Act::BindRoot { passed_fd, .. } => *passed_fd,
         Act::Bind(bind) => match bind.source {
             Source::PassedFd(slot, _) | Source::Reachable(slot, _) => Some(slot),
             Source::Path(_) => None,
@@ -157,7 +157,7 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     };
     for (number, step) in plan.init.iter().enumerate() {
         let Some(slot) = slot_of(&step.act) else { continue };
-        let fits = match (plan.lent.get(slot), &step.act) {
+        let fits = match (plan.passed_fds.get(slot), &step.act) {
             (Some(PassedFd::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
             (Some(PassedFd::Process), Act::JoinProcess { .. })
             | (Some(PassedFd::Tree { .. }), Act::Bind(_) | Act::BindRoot { .. }) => true,
@@ -167,11 +167,11 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
             found.add(Some(number), "the slot holds what the step takes from it");
         }
     }
-    for (slot, lent) in plan.lent.iter().enumerate() {
+    for (slot, passed_fds) in plan.passed_fds.iter().enumerate() {
         // These two are entered before the child exists.
-        let by_parent = matches!(lent, PassedFd::Namespace { kind: PID | USER, .. });
+        let by_parent = matches!(passed_fds, PassedFd::Namespace { kind: PID | USER, .. });
         let as_user = |act: &Act| matches!(act, Act::JoinProcess { user: Some(user), .. } if *user == slot);
-        let uses = match lent {
+        let uses = match passed_fds {
             PassedFd::UserNamespace => found.count(as_user),
             _ => found.count(|act| slot_of(act) == Some(slot)),
         };

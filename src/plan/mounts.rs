@@ -38,7 +38,7 @@ struct Compiler<'a> {
     host: &'a Host,
     request: &'a Request,
     namespaces: &'a Namespaces,
-    lent: &'a mut Vec<PassedFd>,
+    passed_fds: &'a mut Vec<PassedFd>,
     notes: &'a mut Notes,
     /// It has been said that the mount label cannot be had.
     label_is_refused: bool,
@@ -50,11 +50,11 @@ pub(super) fn compile(
     host: &Host,
     request: &Request,
     namespaces: &Namespaces,
-    lent: &mut Vec<PassedFd>,
+    passed_fds: &mut Vec<PassedFd>,
     notes: &mut Notes,
 ) -> Mounts {
     let mut mounts = Mounts::default();
-    let mut compiler = Compiler { spec, host, request, namespaces, lent, notes, label_is_refused: false };
+    let mut compiler = Compiler { spec, host, request, namespaces, passed_fds, notes, label_is_refused: false };
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
         compiler.entry(mount, Pointer::of("/mounts").index(index), &mut mounts);
     }
@@ -63,8 +63,8 @@ pub(super) fn compile(
         let text = c_path(source, &origin, &mut compiler.notes.problems);
         let source = if compiler.namespaces.own(USER) && compiler.host.privileged {
             let (origin, source) = (origin.clone(), source.clone());
-            compiler.lent.push(PassedFd::Tree { origin, source, recursive: false, id_map: None });
-            Source::Reachable(compiler.lent.len() - 1, text)
+            compiler.passed_fds.push(PassedFd::Tree { origin, source, recursive: false, id_map: None });
+            Source::Reachable(compiler.passed_fds.len() - 1, text)
         } else {
             Source::Path(text)
         };
@@ -129,9 +129,9 @@ impl Compiler<'_> {
         let source = if source.is_absolute() { source.clone() } else { self.request.bundle.join(source) };
         let text = c_path(&source, &place, &mut self.notes.problems);
         let id_map = self.id_map(mount, &options, origin);
-        let (mapped, slot) = (id_map.is_some(), self.lent.len());
-        let source = if mapped || (self.namespaces.own(USER) && self.host.may_lend_mounts) {
-            self.lent.push(PassedFd::Tree { origin: origin.clone(), source, recursive, id_map });
+        let (mapped, slot) = (id_map.is_some(), self.passed_fds.len());
+        let source = if mapped || (self.namespaces.own(USER) && self.host.can_clone_mounts) {
+            self.passed_fds.push(PassedFd::Tree { origin: origin.clone(), source, recursive, id_map });
             if mapped { Source::PassedFd(slot, text) } else { Source::Reachable(slot, text) }
         } else {
             Source::Path(text)

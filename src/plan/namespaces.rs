@@ -68,7 +68,7 @@ pub(crate) struct Namespaces {
     /// Lines for timens_offsets of a new time namespace.
     pub(crate) time_offsets: Option<String>,
     /// A user namespace is joined, so the rest must be made by a process that has joined it: one fork more.
-    pub(crate) staged: bool,
+    pub(crate) via_intermediate: bool,
 }
 
 /// The text of a user namespace's maps.
@@ -100,7 +100,7 @@ impl Namespaces {
     /// Whether no process of a container sees the process that is cloned first: it is alone in a new pid namespace, or outside of
     /// the one that its successor joins.
     pub(crate) fn starts_unseen(&self) -> bool {
-        self.new & PID != 0 || self.staged
+        self.new & PID != 0 || self.via_intermediate
     }
 
     /// Whether the container has its own (new or joined) namespaces of all of `kinds`.
@@ -126,7 +126,12 @@ impl Namespaces {
 }
 
 /// Reads `linux.namespaces`; joined ones become lent descriptors.
-pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<PassedFd>, notes: &mut Notes) -> Namespaces {
+pub(super) fn compile(
+    linux: Option<&Linux>,
+    host: &Host,
+    passed_fds: &mut Vec<PassedFd>,
+    notes: &mut Notes,
+) -> Namespaces {
     let mut namespaces = Namespaces::default();
     let at = Pointer::of("/linux/namespaces");
     let mut joins: Vec<(u64, usize, PathBuf)> = Vec::new();
@@ -154,9 +159,9 @@ pub(super) fn compile(linux: Option<&Linux>, host: &Host, lent: &mut Vec<PassedF
     }
     joins.sort_by_key(|(kind, ..)| KINDS.iter().position(|(bit, _)| bit == kind));
     for (kind, index, path) in joins {
-        lent.push(PassedFd::Namespace { origin: at.index(index), kind, path });
+        passed_fds.push(PassedFd::Namespace { origin: at.index(index), kind, path });
     }
-    namespaces.staged = namespaces.joined & USER != 0 || (namespaces.joined & PID != 0 && host.cannot_return);
+    namespaces.via_intermediate = namespaces.joined & USER != 0 || (namespaces.joined & PID != 0 && host.cannot_return);
     if !host.privileged && !namespaces.own(USER) {
         let what = "rootless container requires user namespaces: without privilege no other namespace can be made";
         notes.problems.add(at, what);

@@ -39,8 +39,8 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let linux = spec.linux().as_ref();
     let hooks = spec.hooks().as_ref();
     let at = Pointer::of("/process");
-    let mut lent = Vec::new();
-    let namespaces = namespaces::compile(linux, host, &mut lent, &mut notes);
+    let mut passed_fds = Vec::new();
+    let namespaces = namespaces::compile(linux, host, &mut passed_fds, &mut notes);
     let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
     let mut order = Order::default();
     let Some(process) = spec.process() else {
@@ -48,7 +48,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
         return Err(notes.problems);
     };
 
-    enter_namespaces(&mut order, &namespaces, &lent, host, request.scope);
+    enter_namespaces(&mut order, &namespaces, &passed_fds, host, request.scope);
     // The session comes before anything may open a terminal, which would become the controlling one.
     order.then("/process/terminal", Act::NewSession);
     if !request.no_new_keyring {
@@ -59,7 +59,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
         order.then("/linux/namespaces", Act::LoopbackUp);
     }
     own_score(&mut order, process, &namespaces, &at, &mut notes);
-    let mounts = build_root(&mut order, spec, host, request, &namespaces, &mut lent, &mut notes);
+    let mounts = build_root(&mut order, spec, host, request, &namespaces, &mut passed_fds, &mut notes);
     let net_devices = net_devices::compile(linux, host, &mut notes.problems);
     let resctrl = resctrl::compile(linux, &request.id);
     let host_acts = !net_devices.is_empty() || resctrl.is_some() || !resources.writes_inside.is_empty();
@@ -89,13 +89,13 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    let disown_before_clone = host.disown(namespaces.new & namespaces::PID != 0).0;
+    let detach_exe_before_clone = host.detach_exe(namespaces.new & namespaces::PID != 0).0;
     let plan = Plan {
         namespaces,
-        lent,
+        passed_fds,
         init: order.0,
         program,
-        disown_before_clone,
+        detach_exe_before_clone,
         parent_rlimits,
         resources,
         resctrl,
@@ -110,16 +110,16 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let mut notes = Notes::default();
     let at = Pointer::of("");
     validate::check_process(process, &at, &mut notes.problems, &mut notes.warnings);
-    let mut lent = vec![PassedFd::Process];
+    let mut passed_fds = vec![PassedFd::Process];
     let user = exec.user_namespace_changed.then(|| {
-        lent.push(PassedFd::UserNamespace);
-        lent.len() - 1
+        passed_fds.push(PassedFd::UserNamespace);
+        passed_fds.len() - 1
     });
     let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
     let mut order = Order::default();
     order.then("", Act::CloseDescriptors);
-    if host.disown(false).1 {
-        order.then("", Act::DisownExecutable);
+    if host.detach_exe(false).1 {
+        order.then("", Act::DetachExe);
     }
     // Before joining: the labels and scores are written through the host's procfs, which must not come along.
     if host.privileged {
@@ -162,15 +162,23 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    let (disown_before_clone, init) = (host.disown(false).0, order.0);
+    let (detach_exe_before_clone, init) = (host.detach_exe(false).0, order.0);
     // What concerns the container as a whole was done when it was created.
-    let plan =
-        Plan { namespaces, lent, init, program, disown_before_clone, parent_rlimits, warnings, ..Plan::default() };
+    let plan = Plan {
+        namespaces,
+        passed_fds,
+        init,
+        program,
+        detach_exe_before_clone,
+        parent_rlimits,
+        warnings,
+        ..Plan::default()
+    };
     notes.problems.or(plan)
 }
 
 /// First breath to all namespaces joined or made.
-fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[PassedFd], host: &Host, scope: bool) {
+fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, passed_fds: &[PassedFd], host: &Host, scope: bool) {
     // Whatever the caller leaked to us must reach neither a hook nor the program.
     order.then("", Act::CloseDescriptors);
     if scope {
@@ -187,10 +195,10 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, lent: &[PassedFd
         order.then("/linux/timeOffsets", Act::NewTimeNamespace(offsets));
     }
     // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
-    if host.disown(namespaces.new & namespaces::PID != 0).1 {
-        order.then("", Act::DisownExecutable);
+    if host.detach_exe(namespaces.new & namespaces::PID != 0).1 {
+        order.then("", Act::DetachExe);
     }
-    for (slot, joined) in lent.iter().enumerate() {
+    for (slot, joined) in passed_fds.iter().enumerate() {
         let PassedFd::Namespace { origin, kind, path } = joined else { continue };
         // The parent joins the PID namespace, because setns(2) moves only children into it; the user namespace and what
         // is made inside it are the stage's business, before this process exists.
@@ -225,7 +233,7 @@ fn build_root(
     host: &Host,
     request: &Request,
     namespaces: &Namespaces,
-    lent: &mut Vec<PassedFd>,
+    passed_fds: &mut Vec<PassedFd>,
     notes: &mut Notes,
 ) -> Mounts {
     let linux = spec.linux().as_ref();
@@ -246,15 +254,20 @@ fn build_root(
         let Propagation { inherited, detach, .. } = Propagation::of(linux);
         order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
         // To a mapped root the way to the root file system may be closed; the parent can lend it.
-        let lend = namespaces.own(USER) && host.may_lend_mounts && detach.is_none();
-        let lent = lend.then(|| {
+        let pass = namespaces.own(USER) && host.can_clone_mounts && detach.is_none();
+        let passed_fd = pass.then(|| {
             let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
-            lent.push(PassedFd::Tree { origin: Pointer::of("/root/path"), source, recursive: true, id_map: None });
-            lent.len() - 1
+            passed_fds.push(PassedFd::Tree {
+                origin: Pointer::of("/root/path"),
+                source,
+                recursive: true,
+                id_map: None,
+            });
+            passed_fds.len() - 1
         });
-        order.then("/root/path", Act::BindRoot { path, detach, lent });
+        order.then("/root/path", Act::BindRoot { path, detach, passed_fd });
     }
-    let mounts = mounts::compile(spec, host, request, namespaces, lent, notes);
+    let mounts = mounts::compile(spec, host, request, namespaces, passed_fds, notes);
     order.0.extend(mounts.steps.iter().cloned());
     order.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
     mounts

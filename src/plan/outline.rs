@@ -75,7 +75,7 @@ impl Plan {
         Outline {
             namespaces: Namespaces {
                 new: KINDS.iter().filter(|(bit, _)| namespaces.new & bit != 0).map(|(_, name)| *name).collect(),
-                joined: self.lent.iter().filter_map(joined).collect(),
+                joined: self.passed_fds.iter().filter_map(joined).collect(),
                 uid_map: namespaces.maps.as_ref().map(|maps| maps.uids.trim_end().to_owned()),
                 gid_map: namespaces.maps.as_ref().map(|maps| maps.gids.trim_end().to_owned()),
                 time_offsets: namespaces.time_offsets.as_deref().map(|offsets| offsets.trim_end().to_owned()),
@@ -102,8 +102,8 @@ fn device(device: &NetDevice) -> Line {
     Line { origin: device.origin.to_string(), act: format!("move interface {} to {}", device.name, device.inside) }
 }
 
-fn joined(lent: &PassedFd) -> Option<Joined> {
-    match lent {
+fn joined(passed_fd: &PassedFd) -> Option<Joined> {
+    match passed_fd {
         PassedFd::Namespace { origin, path, .. } => {
             Some(Joined { origin: origin.to_string(), path: path.display().to_string() })
         }

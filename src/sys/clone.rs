@@ -24,17 +24,17 @@ pub(crate) enum Side {
 /// Where it is written down which process a child of ours has made as another child of ours. The kernel writes it in the
 /// same call that makes the process: there is no moment in which there is one and its parent does not know.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sibling(&'static AtomicI32);
+pub(crate) struct SharedPid(&'static AtomicI32);
 
-impl Sibling {
+impl SharedPid {
     /// Before there is one.
-    pub(crate) fn unborn() -> Result<Sibling> {
-        shared_memory::shared_zeros(1).map(|numbers| Sibling(&numbers[0]))
+    pub(crate) fn new() -> Result<SharedPid> {
+        shared_memory::shared_zeros(1).map(|numbers| SharedPid(&numbers[0]))
     }
 
     /// The maker: makes a sibling of its own, with the CLONE_NEW* `flags`. Without any it calls clone(2), which seccomp filters
     /// permit more often than clone3(2).
-    pub(crate) fn bear(self, flags: u64) -> Result<Made> {
+    pub(crate) fn spawn(self, flags: u64) -> Result<Made> {
         // The page has to be there: of a process that is being killed the kernel fetches none.
         self.0.store(0, Ordering::Relaxed);
         // A process of the container may write to the sibling's memory. It must not choose the pid that the parent reads here.
@@ -55,7 +55,7 @@ impl Sibling {
     }
 }
 
-/// Which side of [`Sibling::bear`] the caller finds itself on.
+/// Which side of [`SharedPid::spawn`] the caller finds itself on.
 pub(crate) enum Made {
     /// The new process.
     Child,
@@ -63,7 +63,7 @@ pub(crate) enum Made {
     Maker,
 }
 
-/// What [`Sibling::bear`] asks clone(2) for.
+/// What [`SharedPid::spawn`] asks clone(2) for.
 pub(crate) const INIT_FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
 
 /// A child with no namespace or cgroup of its own, by clone(2), which seccomp filters permit more often than clone3(2).
@@ -164,15 +164,15 @@ pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Made, Sibling, Side, clone3, exit_now, wait};
+    use super::{Made, SharedPid, Side, clone3, exit_now, wait};
 
     #[test]
     fn a_sibling_cannot_write_where_its_pid_is_read() {
-        let sibling = Sibling::unborn().expect("memory");
+        let shared_pid = SharedPid::new().expect("memory");
         let maker = match clone3(0, None).expect("a child") {
-            Side::Child => match sibling.bear(0) {
+            Side::Child => match shared_pid.spawn(0) {
                 Ok(Made::Child) => {
-                    sibling.0.store(1, std::sync::atomic::Ordering::Relaxed);
+                    shared_pid.0.store(1, std::sync::atomic::Ordering::Relaxed);
                     exit_now(0)
                 }
                 _ => exit_now(0),
@@ -180,15 +180,15 @@ mod tests {
             Side::Parent { pid, .. } => pid,
         };
         assert_eq!(wait(maker), Ok(0));
-        assert_eq!(wait(sibling.pid().expect("it is written down")), Ok(128 + libc::SIGSEGV));
+        assert_eq!(wait(shared_pid.pid().expect("it is written down")), Ok(128 + libc::SIGSEGV));
     }
 
     #[test]
     fn a_sibling_is_known_although_its_maker_was_killed() {
-        let sibling = Sibling::unborn().expect("memory");
-        assert_eq!(sibling.pid(), None);
+        let shared_pid = SharedPid::new().expect("memory");
+        assert_eq!(shared_pid.pid(), None);
         let maker = match clone3(0, None).expect("a child") {
-            Side::Child => match sibling.bear(0) {
+            Side::Child => match shared_pid.spawn(0) {
                 Ok(Made::Child) => exit_now(7),
                 _ => {
                     let own = nix::unistd::getpid();
@@ -199,6 +199,6 @@ mod tests {
             Side::Parent { pid, .. } => pid,
         };
         assert_eq!(wait(maker), Ok(128 + libc::SIGKILL));
-        assert_eq!(wait(sibling.pid().expect("it is written down")), Ok(7));
+        assert_eq!(wait(shared_pid.pid().expect("it is written down")), Ok(7));
     }
 }

@@ -3,7 +3,7 @@
 //! `/proc/self/exe` of a process that is about to execute a container's program leads to the runtime's file on the
 //! host. A hostile image that executes that link, and keeps a descriptor of what it executed, can later write to the
 //! file, and so to the host (CVE-2019-5736); bugs of the page cache make even a read-only descriptor dangerous. Copying
-//! the program and executing the copy costs an execve(2) and the copy at every command. `disown` needs neither: it maps
+//! the program and executing the copy costs an execve(2) and the copy at every command. `detach_exe` needs neither: it maps
 //! the same pages through another mount of the same file, after which the kernel agrees to let `/proc/self/exe` stand
 //! for an empty memfd (prctl(2), PR_SET_MM_MAP).
 
@@ -69,7 +69,7 @@ pub(crate) fn is_sealed_copy() -> bool {
 }
 
 /// Whether this kernel lets a process name another executable (CONFIG_CHECKPOINT_RESTORE).
-pub(crate) fn can_disown() -> bool {
+pub(crate) fn can_detach_exe() -> bool {
     let mut size = 0_u32;
     // SAFETY: PR_SET_MM_MAP_SIZE stores an unsigned int through the pointer.
     let raw = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP_SIZE, &raw mut size, 0, 0) };
@@ -81,7 +81,7 @@ pub(crate) fn can_disown() -> bool {
 /// `same_file` is this program's file, opened through a mount other than the one it was executed from: the kernel
 /// refuses as long as anything is mapped through the old one. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in this user
 /// namespace, so it comes before capabilities are dropped.
-pub(crate) fn disown(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result<()> {
+pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result<()> {
     for segment in segments() {
         segment.remap(same_file)?;
     }

@@ -44,16 +44,16 @@ mod tests {
 
     #[test]
     fn what_a_child_marks_its_parent_reads() {
-        let board = StepTimings::new(4).expect("memory");
+        let timings = StepTimings::new(4).expect("memory");
         match crate::sys::clone::clone3(0, None).expect("a child") {
             crate::sys::clone::Side::Child => {
-                board.mark(1);
-                board.mark(2);
+                timings.mark(1);
+                timings.mark(2);
                 crate::sys::clone::exit_now(0)
             }
             crate::sys::clone::Side::Parent { pid, .. } => assert_eq!(crate::sys::clone::wait(pid), Ok(0)),
         }
-        assert!(board.between(1, 2).is_some());
-        assert_eq!((board.between(0, 1), board.between(2, 3), board.between(2, 9)), (None, None, None));
+        assert!(timings.between(1, 2).is_some());
+        assert_eq!((timings.between(0, 1), timings.between(2, 3), timings.between(2, 9)), (None, None, None));
     }
 }

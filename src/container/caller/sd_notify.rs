@@ -31,7 +31,7 @@ fn upstream() -> Option<OsString> {
 
 /// What a new container gets when the caller has a manager: a mount, and an entry of the environment. Only with mounts of its
 /// own: in the host's the directory would be everybody's.
-pub(crate) fn wishes(spec: &Spec, state: &Path) -> Option<((PathBuf, String), String)> {
+pub(crate) fn overrides(spec: &Spec, state: &Path) -> Option<((PathBuf, String), String)> {
     let namespaces = spec.linux().as_ref()?.namespaces().as_ref()?;
     let own = |one: &oci_spec::runtime::LinuxNamespace| one.typ() == LinuxNamespaceType::Mount && one.path().is_none();
     upstream().filter(|_| namespaces.iter().any(own))?;

@@ -65,10 +65,10 @@ impl<'a> PendingContainer<'a> {
         build.notify.as_deref().map_or(Ok(()), sd_notify::make_directory)?;
         let listener = (!build.runs).then(|| new.listen_for_start()).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
-        let refused = |errno| Err(launch::not_born(&path, errno));
+        let refused = |errno| Err(launch::spawn_refused(&path, errno));
         let again = || may_be_made_again(&new, cgroup.as_deref());
-        let kit = LaunchInputs {
-            birthplace: CgroupPlacement {
+        let inputs = LaunchInputs {
+            placement: CgroupPlacement {
                 cgroup: cgroup.as_ref().map(|cgroup| cgroup.fd()),
                 other: Some(&refused),
                 again: Some(&again),
@@ -83,7 +83,7 @@ impl<'a> PendingContainer<'a> {
             timed: log.is_timed(),
             ..LaunchInputs::default()
         };
-        let mut child = launch::launch(&build.plan, kit)?;
+        let mut child = launch::launch(&build.plan, inputs)?;
         log.lap("make the process");
         if let (None, Some((driver, wanted)), Some(foreseen)) = (&cgroup, &mut making, foreseen)
             && let Some(placed) = driver.place(wanted, &foreseen, child.pid)?
@@ -104,7 +104,7 @@ impl<'a> PendingContainer<'a> {
             // A creator that is killed now leaves a process that only its pid leads to.
             new.write(&record)?;
         }
-        let (net_devices, resctrl) = lent_by_the_host(&mut new);
+        let (net_devices, resctrl) = passed_by_the_host(&mut new);
         let mut host = HostSetup {
             build: &build,
             record: &record,
@@ -209,7 +209,7 @@ fn may_be_made_again(new: &Rollback<'_>, cgroup: Option<&Cgroup>) -> Result<Opti
 }
 
 /// Where is written down what the host gives the container at its gate, to be taken back if the creation fails.
-fn lent_by_the_host(new: &mut Rollback<'_>) -> (Rc<RefCell<HandedOver>>, Rc<RefCell<resctrl::Record>>) {
+fn passed_by_the_host(new: &mut Rollback<'_>) -> (Rc<RefCell<HandedOver>>, Rc<RefCell<resctrl::Record>>) {
     let (devices, groups) = (Rc::<RefCell<HandedOver>>::default(), Rc::<RefCell<resctrl::Record>>::default());
     let (devices_then, groups_then) = (Rc::clone(&devices), Rc::clone(&groups));
     new.on_failure("give the network devices back", move || devices_then.borrow_mut().take_back());

@@ -72,12 +72,12 @@ impl Build {
             };
             let mut problems = Problems::default();
             let place = cgroups::place(spec, &request, with_cgroup, &mut problems);
-            let mut wishes = wishes(&request, &bundle, runs);
-            if let Some((bind, entry)) = state.and_then(|state| sd_notify::wishes(spec, state)) {
-                wishes.extra_binds.push(bind);
-                wishes.environment.push(entry);
+            let mut overrides = overrides(&request, &bundle, runs);
+            if let Some((bind, entry)) = state.and_then(|state| sd_notify::overrides(spec, state)) {
+                overrides.extra_binds.push(bind);
+                overrides.environment.push(entry);
             }
-            Ok(match plan::compile(spec, &host, &wishes) {
+            Ok(match plan::compile(spec, &host, &overrides) {
                 Ok(plan) => problems.or((plan, place)),
                 Err(more) => {
                     problems.append(more);
@@ -101,7 +101,7 @@ impl Build {
         for warning in loaded.warnings.iter().chain(&plan.warnings) {
             log.warning(warning);
         }
-        let notify = state.and_then(|state| sd_notify::wishes(&loaded.spec, state)).map(|((source, _), _)| source);
+        let notify = state.and_then(|state| sd_notify::overrides(&loaded.spec, state)).map(|((source, _), _)| source);
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
         let spec = loaded.spec;
         Ok(Box::new(Build { spec, plan, snapshot, bundle, place, layout, runs, unprivileged, request, notify }))
@@ -169,7 +169,7 @@ fn is_unprivileged(request: &CreateRequest) -> bool {
     }
 }
 
-fn wishes(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
+fn overrides(request: &CreateRequest, bundle: &Path, runs: bool) -> Request {
     let listen_fds = listen_fds::listen_fds();
     let environment = listen_fds::listen_environment(listen_fds);
     Request {

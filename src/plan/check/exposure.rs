@@ -14,7 +14,7 @@ use crate::sys::credentials::Sets;
 
 /// Adds what is wrong at the step at which the process becomes visible.
 pub(super) fn check(found: &mut Found<'_>, plan: &Plan) {
-    let joins = plan.lent.contains(&PassedFd::Process);
+    let joins = plan.passed_fds.contains(&PassedFd::Process);
     let enters = found.first(|act| matches!(act, Act::EnterPidNamespace { .. }));
     if joins {
         found.demand(

@@ -55,7 +55,7 @@ pub(super) const COUNT: &[Count] = &[
     both(|a| matches!(a, Act::CheckDirectory(_)), ONCE, "the working directory is proven to be inside (CVE-2024-21626)"),
     both(|a| *a == Act::FindProgram, ONCE, "a program that cannot be executed is told before start"),
     both(|a| matches!(a, Act::AwaitStart(_)), ONCE, "the word to start is waited for"),
-    both(|a| *a == Act::DisownExecutable, PERHAPS, "the executable is parted from once"),
+    both(|a| *a == Act::DetachExe, PERHAPS, "the executable is parted from once"),
     both(|a| *a == Act::BecomeRoot, PERHAPS, "root of a user namespace is become once"),
     both(|a| *a == Act::NoNewPrivileges, PERHAPS, "no_new_privs is set once"),
     both(|a| matches!(a, Act::LimitBounding(_)), PERHAPS, "the bounding set is limited once"),
@@ -89,7 +89,7 @@ pub(super) const BEFORE: &[Before] = &[
     before(|a| *a == Act::Await(Gate::Cgroup), counts_in_a_cgroup, "what is done before the scope is there counts in the caller's cgroup"),
     before(|a| *a == Act::Await(Gate::IdMaps), needs_ids, "without id maps this process is nobody and may do nothing"),
     before(|a| *a == Act::BecomeRoot, needs_root, "only root of the user namespace has its capabilities"),
-    before(|a| *a == Act::DisownExecutable, can_be_seen, "the executable is parted from before the container can see this process (CVE-2019-5736)"),
+    before(|a| *a == Act::DetachExe, can_be_seen, "the executable is parted from before the container can see this process (CVE-2019-5736)"),
     before(joins_another_kind, joins_mount_namespace, "in another mount namespace paths mean something else"),
     before(joins_namespace, takes_root, "the root is found in the container's mount namespace"),
     before(takes_root, joins_process, "the root of a process is found in the host's procfs, which is closed by joining"),
@@ -162,7 +162,7 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
             | Act::CloseHost
             | Act::LeaveGroups
             | Act::EnterPidNamespace { .. }
-            | Act::DisownExecutable
+            | Act::DetachExe
             | Act::JoinProcess { .. }
             | Act::BecomeRoot
             | Act::NewSession
@@ -271,7 +271,7 @@ fn needs_root(act: &Act) -> bool {
         && *act != Act::ChangeRoot
         && !before_joining
         && !joins(act)
-        && !matches!(act, Act::DisownExecutable | Act::BecomeRoot)
+        && !matches!(act, Act::DetachExe | Act::BecomeRoot)
 }
 
 fn can_be_seen(act: &Act) -> bool {
@@ -284,12 +284,7 @@ fn follows_paths_of_the_image(act: &Act) -> bool {
 
 fn needs_the_host(act: &Act) -> bool {
     let by_procfs = matches!(act, Act::SetOomScore(_) | Act::SetLabel { .. } | Act::SetSysctl { .. });
-    by_procfs
-        || mounts(act)
-        || makes_nodes(act)
-        || closes_paths(act)
-        || enters_root(act)
-        || *act == Act::DisownExecutable
+    by_procfs || mounts(act) || makes_nodes(act) || closes_paths(act) || enters_root(act) || *act == Act::DetachExe
 }
 
 fn finds(act: &Act) -> bool {

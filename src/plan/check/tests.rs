@@ -20,10 +20,10 @@ fn host() -> Host {
     let names = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
     Host {
         privileged: true,
-        may_lend_mounts: true,
+        can_clone_mounts: true,
         last_capability: 40,
         permitted: u64::MAX,
-        can_disown: true,
+        can_detach_exe: true,
         apparmor: true,
         selinux: true,
         cgroup: CgroupFacts { controllers: names.map(str::to_owned).to_vec(), v1: Vec::new() },
@@ -102,7 +102,7 @@ fn garbled_configurations_keep_every_rule() {
         let mut document = dice.pick(&sources).clone();
         mutate(&mut document, &mut dice);
         let facts = mutate::host(host(), &mut dice);
-        let wishes = Request {
+        let overrides = Request {
             run: dice.chance(2),
             no_pivot: dice.chance(4),
             no_new_keyring: dice.chance(4),
@@ -114,7 +114,7 @@ fn garbled_configurations_keep_every_rule() {
             refused += 1;
             continue;
         };
-        let mut plans = vec![compile(&loaded.spec, &facts, &wishes)];
+        let mut plans = vec![compile(&loaded.spec, &facts, &overrides)];
         if let Some(process) = loaded.spec.process() {
             let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT, USER | namespaces::PID];
             let exec = joining(*dice.pick(&kinds));
@@ -150,10 +150,10 @@ fn rearranged(plan: &Plan, change: impl FnOnce(&mut Vec<Step>)) -> Plan {
 fn copy(plan: &Plan, init: Vec<Step>) -> Plan {
     Plan {
         namespaces: plan.namespaces.clone(),
-        lent: plan.lent.clone(),
+        passed_fds: plan.passed_fds.clone(),
         init,
         program: plan.program.clone(),
-        disown_before_clone: plan.disown_before_clone,
+        detach_exe_before_clone: plan.detach_exe_before_clone,
         parent_rlimits: plan.parent_rlimits.clone(),
         resources: plan.resources.clone(),
         resctrl: plan.resctrl.clone(),
@@ -190,7 +190,7 @@ fn every_rule_of_number_is_noticed_when_it_is_broken() {
         let mut tried = 0;
         for (name, plan) in &plans {
             let Some(place) = plan.init.iter().position(|step| (rule.acts)(&step.act)) else { continue };
-            let (least, most) = if plan.lent.contains(&PassedFd::Process) { rule.exec } else { rule.create };
+            let (least, most) = if plan.passed_fds.contains(&PassedFd::Process) { rule.exec } else { rule.create };
             if least > 0 {
                 tried += 1;
                 let less = rearranged(plan, |steps| drop(steps.remove(place)));
@@ -201,10 +201,10 @@ fn every_rule_of_number_is_noticed_when_it_is_broken() {
                 let more = rearranged(plan, |steps| steps.insert(place, steps[place].clone()));
                 assert!(breaks(&more, rule.why), "{name}, once more: {}", rule.why);
             }
-            if !plan.lent.contains(&PassedFd::Process) && rule.exec.1 == 0 {
+            if !plan.passed_fds.contains(&PassedFd::Process) && rule.exec.1 == 0 {
                 tried += 1;
                 let mut plan = copy(plan, plan.init.clone());
-                plan.lent.push(PassedFd::Process);
+                plan.passed_fds.push(PassedFd::Process);
                 assert!(breaks(&plan, rule.why), "{name}, for exec: {}", rule.why);
             }
         }
@@ -251,7 +251,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
     let any_rights: fn(&Act) -> bool = |act| matches!(act, Act::SetCapabilities { .. });
     let cases: Vec<(&str, Vec<String>)> = vec![
         ("execve is the last step", changed("minimal", |p| drop(p.init.pop()))),
-        ("parted from once", changed("everything", |p| p.disown_before_clone = true)),
+        ("parted from once", changed("everything", |p| p.detach_exe_before_clone = true)),
         ("16 bits", changed("minimal", |p| p.init = vec![p.init[0].clone(); 70_000])),
         ("new or joined, not both", changed("minimal", |p| p.namespaces.joined |= namespaces::MOUNT)),
         ("new user namespace has maps", changed("user-namespace", |p| p.namespaces.maps = None)),
@@ -266,7 +266,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
         ("set by the parent", changed("user-namespace", |p| p.parent_rlimits.clear())),
         ("the parent sets resource limits", changed("everything", |p| p.namespaces.joined |= USER)),
         ("slot 1 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),
-        ("the slot holds", changed("joined", |p| p.lent.reverse())),
+        ("the slot holds", changed("joined", |p| p.passed_fds.reverse())),
         ("hooks run in the order", changed("everything", |p| p.init.retain(|s| s.act != Act::CreateContainerHook(0)))),
         ("names the member", changed("minimal", |p| p.init[2].origin = Pointer::of("linux"))),
         ("names the member", changed("minimal", |p| p.init.iter_mut().for_each(|s| s.origin = Pointer::of("")))),
@@ -346,7 +346,7 @@ fn origins_begin_with_members_of_the_document() {
             let Some(first) = step.origin.as_str().split('/').nth(1) else { continue };
             // exec reads a process.json, which has no member of that name; the rest it takes from config.json.
             let fits =
-                if plan.lent.contains(&PassedFd::Process) { first != "process" } else { members.contains(first) };
+                if plan.passed_fds.contains(&PassedFd::Process) { first != "process" } else { members.contains(first) };
             assert!(fits, "{name}: {} ({})", step.origin, step.act);
         }
     }

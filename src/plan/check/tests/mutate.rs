@@ -52,7 +52,7 @@ pub(super) fn mutate(document: &mut Value, dice: &mut Dice) {
 /// Other facts about the host than that it has everything.
 pub(super) fn host(mut host: Host, dice: &mut Dice) -> Host {
     host.privileged = !dice.chance(4);
-    host.can_disown = !dice.chance(4);
+    host.can_detach_exe = !dice.chance(4);
     if dice.chance(3) {
         host.permitted = dice.next();
     }

@@ -15,10 +15,8 @@ mod races;
 mod streams;
 mod visible;
 
-use crate::{
-    bundle::{Container, wait_in},
-    trial::Test,
-};
+use crate::harness::bundle::{Container, wait_in};
+use crate::harness::trial::Test;
 use std::{fs, path::PathBuf};
 
 pub(crate) fn tests() -> Vec<Test> {

@@ -1,9 +1,9 @@
 //! Attributes that only the kernel's own files or answers show: scheduling, I/O priority, NUMA policy, execution domain.
 
-use crate::{
-    bundle::Container,
-    trial::{Test, only_davit, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 

@@ -1,10 +1,11 @@
 //! `linux.cgroupsPath` and `linux.resources` by cgroupfs: where the process is, and what the files of its cgroup say.
 
-use crate::{
-    bundle::{Container, cgroup_mount, need_controller, need_file, only_cgroupfs},
-    call::{self, Call, RUNTIME},
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::Call;
+use crate::harness::cgroups::{cgroup_mount, need_controller, need_file, only_cgroupfs};
+use crate::harness::runtime::RUNTIME;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::{fs, time::Duration};
 
@@ -219,7 +220,7 @@ fn v1_only(row: &(&str, &str)) {
     let key = value.as_object().unwrap().keys().next().unwrap().clone();
     let c = Container::sleeper().edit(|c| c["linux"]["resources"][group] = value.clone());
     let said = c.refused("");
-    if call::runtime_name() == "davit" {
+    if crate::harness::runtime::runtime_name() == "davit" {
         said.says(&key);
     }
 }
@@ -261,7 +262,7 @@ fn a_frozen_cgroup_is_refused() {
 /// Linux counts how often a cgroup was killed, and since 6.14 kills what is born across a difference.
 fn born_across_a_difference(why: &str) {
     only_cgroupfs(why);
-    if call::runtime_name() == "crun" {
+    if crate::harness::runtime::runtime_name() == "crun" {
         skip("crun has no other way than to be born into the cgroup, so it depends on the kernel");
     }
 }
@@ -314,7 +315,7 @@ fn a_caller_whose_cgroup_was_killed_before() {
     };
     within(&["create", "--bundle", c.dir.to_str().unwrap(), &c.id]).ok();
     assert_eq!(place(c.pid()), c.cgroup_path());
-    if call::runtime_name() == "davit" {
+    if crate::harness::runtime::runtime_name() == "davit" {
         let own = fs::read_to_string(seen).unwrap();
         assert!(own.lines().any(|line| line.starts_with("0::") && line.ends_with(".callers")), "{own}");
     }

@@ -1,10 +1,9 @@
 //! Words in, words out: global flags, usage errors, version, help, spec, features, the log file.
 
-use crate::{
-    bundle::Container,
-    call::{Call, Output, RUNTIME, runtime_name},
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, Output};
+use crate::harness::runtime::{RUNTIME, runtime_name};
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::fs;
 

@@ -10,11 +10,13 @@ mod hooked;
 mod wire;
 
 use self::wire::{CONTAINERD, ENGINES, Engine, POLITE, Wire, ended, need};
-use crate::{
-    bundle::{Container, cgroup_mount, has_controller},
-    call::{Call, RUNTIME, runtime_has, runtime_name},
-    trial::{Test, only_davit, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::Call;
+use crate::harness::cgroups::{cgroup_mount, has_controller};
+use crate::harness::runtime::only_davit;
+use crate::harness::runtime::{RUNTIME, runtime_has, runtime_name};
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use nix::sys::wait::WaitStatus;
 use serde_json::{Value, json};
 use std::fs;
@@ -209,7 +211,7 @@ fn update((_, resources, file, value): &(&str, &str, &str, &str)) {
     if !runtime_has("update") {
         skip("this runtime has no update");
     }
-    crate::bundle::need_controller(file.split('.').next().unwrap());
+    crate::harness::cgroups::need_controller(file.split('.').next().unwrap());
     let wire = Wire::new(&CONTAINERD, Container::sleeper().up());
     wire.call(CONTAINERD.plain, CONTAINERD.update).input(resources).run().ok().silent();
     assert_eq!(fs::read_to_string(wire.c.cgroup().join(file)).unwrap().trim(), *value);

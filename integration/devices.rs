@@ -1,9 +1,7 @@
 //! `/dev`: default devices and links, `linux.devices`, and which devices the cgroup lets a container use.
 
-use crate::{
-    bundle::Container,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::trial::{Test, rows, tests};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::symlink};

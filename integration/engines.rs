@@ -7,6 +7,7 @@
 
 mod bound;
 mod buildah;
+mod census;
 mod cgroups;
 mod compose;
 mod containerd;
@@ -54,7 +55,7 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     // The shell is the first process there, and reaps what daemons and monitors leave behind.
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "--ipc", "--uts", "--propagation", "private"]);
-    if !*crate::bundle::BY_SYSTEMD {
+    if !*crate::harness::cgroups::BY_SYSTEMD {
         // systemd would take the pids it is told for its own; what is left over it ends itself (hack/systemd).
         command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
     }
@@ -70,7 +71,7 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
 
 /// Where systemd is to make the cgroups: brings it and its bus back from below a covered /run.
 fn keep_systemd(run: &File) -> std::io::Result<()> {
-    for name in ["systemd", "dbus"].iter().filter(|_| *crate::bundle::BY_SYSTEMD) {
+    for name in ["systemd", "dbus"].iter().filter(|_| *crate::harness::cgroups::BY_SYSTEMD) {
         let (source, target) = (format!("/proc/self/fd/{}/{name}", run.as_raw_fd()), format!("/run/{name}"));
         fs::create_dir(&target)?;
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;

@@ -1,12 +1,13 @@
 //! `events`: what a container uses, in the words of runc, and what happens to it, in the moment it does.
 
-use crate::{
-    bundle::{Container, need_controller, only_cgroupfs, wait_in},
-    call::{Output, Running},
-    kernel,
-    operate::{in_status, need},
-    trial::{Test, only_davit, skip, tests},
-};
+use crate::harness::bundle::{Container, wait_in};
+use crate::harness::call::{Output, Running};
+use crate::harness::cgroups::{need_controller, only_cgroupfs};
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
+use crate::pause_ps_update::{in_status, need};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -161,7 +162,7 @@ fn an_oom_kill_is_told_while_the_container_goes_on() {
     assert_eq!(c.status(), "running");
     let kinds = kinds(events.text().rsplit_once('\n').unwrap().0);
     assert!(!kinds.iter().any(|kind| kind == "stats"), "{kinds:?}");
-    if crate::call::runtime_name() == "davit" {
+    if crate::harness::runtime::runtime_name() == "davit" {
         // Pressure comes when it comes.
         let first = kinds.iter().find(|kind| *kind != "psi");
         assert_eq!(first.unwrap(), "memory", "memory.events is told as well, and before the kill: {kinds:?}");
@@ -239,6 +240,6 @@ fn intervals_are_durations_above_zero() {
     let c = in_status("running");
     for bad in ["0", "0s", "-1s", "5", "soon"] {
         let said = c.call(&["events", &format!("--interval={bad}"), &c.id]).run().fails();
-        assert!(said.out.is_empty() || crate::call::runtime_name() != "davit", "{said:?}");
+        assert!(said.out.is_empty() || crate::harness::runtime::runtime_name() != "davit", "{said:?}");
     }
 }

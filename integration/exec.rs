@@ -1,11 +1,11 @@
 //! `exec`: a second process in a container, with what it has from the container and what its flags say.
 
-use crate::{
-    bundle::Container,
-    call::{Call, LIMIT, Output, runtime_has},
-    kernel,
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, LIMIT, Output};
+use crate::harness::kernel;
+use crate::harness::runtime::runtime_has;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::json;
 use std::{fs, os::unix::net::UnixListener};
 
@@ -213,7 +213,7 @@ fn exec_with_a_terminal() {
 fn exec_has_no_foreign_descriptors() {
     let c = sleeper();
     let script = format!("exec 7</etc; exec \"$0\" --root {} exec {} /probe probe fds", c.state_dir().display(), c.id);
-    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::call::RUNTIME]).run().ok();
+    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().ok();
     assert_eq!(said.out.lines().count(), 3, "{said:?}");
 }
 
@@ -225,7 +225,7 @@ fn exec_preserves_descriptors() {
         state.display(),
         c.id
     );
-    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::call::RUNTIME]).run().ok();
+    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().ok();
     let last: Vec<_> = said.out.lines().skip(3).collect();
     assert_eq!(last, ["3 /etc"], "{said:?}");
 }
@@ -258,7 +258,7 @@ fn exec_cwd_on_a_descriptor() {
             c.state_dir().display(),
             c.id
         );
-        let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::call::RUNTIME]).run().fails();
+        let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().fails();
         assert!(!said.out.contains("running"), "{said:?}");
     }
 }
@@ -301,6 +301,6 @@ const STATUSES: &[Status] = &[
 
 fn status(row: &Status) {
     need_exec();
-    let c = crate::operate::in_status(row.1);
+    let c = crate::pause_ps_update::in_status(row.1);
     exec(&c, row.2, &["true"]).run().exits(row.3).says(row.4);
 }

@@ -1,11 +1,11 @@
 //! File descriptors: the three standard ones, those passed on purpose, and no others.
 
-use crate::{
-    bundle::Container,
-    call::{Call, RUNTIME, runtime_has, runtime_name},
-    process::wrapped,
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::Call;
+use crate::harness::runtime::{RUNTIME, runtime_has, runtime_name};
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
+use crate::process::wrapped;
 use serde_json::json;
 use std::fs;
 

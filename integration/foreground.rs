@@ -1,11 +1,10 @@
 //! A `run` or `exec` in the foreground: what it prints arrives whole, what is left behind holds nobody, signals go on.
 
-use crate::{
-    bundle::Container,
-    call::{Call, LIMIT, Running},
-    kernel,
-    trial::{Test, only_davit, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, LIMIT, Running};
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::{Test, rows, tests};
 use nix::{
     pty::{Winsize, openpty},
     sys::signal::{Signal, kill},

@@ -1,11 +1,9 @@
 //! `hooks`: when each kind runs, where, with what, and what its failure does.
 
-use crate::{
-    bundle::{Container, push},
-    call::LIMIT,
-    kernel,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::call::LIMIT;
+use crate::harness::kernel;
+use crate::harness::trial::{Test, rows, tests};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

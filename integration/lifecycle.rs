@@ -1,12 +1,11 @@
 //! create, start, state, kill, delete, run, list: what each does in each status, and what is left behind.
 
-use crate::{
-    bundle::{Container, only_cgroupfs, push, wait_in, without_namespace},
-    call::{Call, LIMIT},
-    kernel,
-    ordinary::AS_USER,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::{Container, push, wait_in, without_namespace};
+use crate::harness::call::{Call, LIMIT};
+use crate::harness::cgroups::only_cgroupfs;
+use crate::harness::kernel;
+use crate::harness::trial::{Test, rows, tests};
+use crate::harness::user::AS_USER;
 use nix::{
     sys::{
         signal::{Signal, kill},
@@ -187,7 +186,7 @@ fn an_id_is_free_again_after_delete() {
 fn racing_creates_of_one_id_have_one_winner() {
     let c = Container::sleeper();
     let racers: Vec<_> = (0..4).map(|_| c.prepare("create", &[]).spawn()).collect();
-    let said: Vec<_> = racers.into_iter().map(crate::call::Running::finish).collect();
+    let said: Vec<_> = racers.into_iter().map(crate::harness::call::Running::finish).collect();
     let winners = said.iter().filter(|one| one.code() == 0).count();
     assert_eq!(winners, 1, "{said:?}");
     assert_eq!(c.status(), "created");
@@ -198,7 +197,7 @@ fn racing_starts_have_one_winner() {
     let c = Container::sh("echo ran >>/out/mark; exec sleep 1000");
     c.create().ok();
     let racers: Vec<_> = (0..4).map(|_| c.call(&["start", &c.id]).spawn()).collect();
-    let said: Vec<_> = racers.into_iter().map(crate::call::Running::finish).collect();
+    let said: Vec<_> = racers.into_iter().map(crate::harness::call::Running::finish).collect();
     assert_eq!(said.iter().filter(|one| one.code() == 0).count(), 1, "{said:?}");
     assert_eq!(c.wait_out("mark"), "ran\n");
 }

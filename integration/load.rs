@@ -3,13 +3,14 @@
 //! One test at a time, since each looks at what the whole host has. `DAVIT_LOAD=full` makes them as large as they are meant to
 //! be; without it they take a fraction of the time. Each prints what it measured, and judges no times.
 
-use crate::{
-    apart::{apart, mount_tmpfs},
-    bundle::{Container, need_controller},
-    call::{Call, LIMIT, Output, RUNTIME},
-    kernel,
-    trial::{self, only_davit, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, LIMIT, Output};
+use crate::harness::cgroups::need_controller;
+use crate::harness::runtime::RUNTIME;
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::tests;
+use crate::harness::unshared::{apart, mount_tmpfs};
+use crate::harness::{kernel, trial};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,7 +1,7 @@
 //! The integration suite: drives a container runtime as a black box, through its command line alone.
 //!
 //! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
-//! themselves; what those are expected to do differently is listed, with reasons, in `differences.rs`.
+//! themselves; what those are expected to do differently is listed, with reasons, in `harness/differences.rs`.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
 //! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
 //! as `integration without …` it takes system calls away from a command;
@@ -15,49 +15,41 @@
     reason = "a test fails by panicking, starts programs by std, and prints its skips; the bans protect the runtime itself"
 )]
 
-mod apart;
 mod attacks;
 mod attributes;
-mod badinput;
-mod bundle;
-mod call;
+mod bad_input;
 mod cgroup;
 mod cli;
 mod contract;
 mod devices;
-mod differences;
 mod engines;
 mod events;
 mod exec;
 mod fds;
 mod foreground;
+mod harness;
 mod hooks;
-mod joining;
-mod kernel;
-mod kernels;
+mod exec_attributes;
+mod old_kernels;
 mod lifecycle;
 mod load;
 mod mounts;
 mod namespaces;
-mod netdevices;
-mod notify;
-mod operate;
-mod ordinary;
+mod net_devices;
+mod seccomp_agent;
+mod pause_ps_update;
 mod probe;
 mod process;
-mod readiness;
-mod real;
+mod sd_notify;
+mod real_input;
 mod rootless;
 mod rootless_engines;
 mod seccomp;
 mod systemd;
 mod systemd_user;
 mod terminal;
-mod trial;
-mod unprivileged;
 mod userns;
 mod verbs;
-mod without;
 
 use std::process::ExitCode;
 
@@ -65,9 +57,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args();
     match words.nth(1).as_deref() {
         Some("probe") => return probe::main(&words.collect::<Vec<_>>()),
-        Some("without") => return without::main(&words.collect::<Vec<_>>()),
+        Some("without") => return harness::without_syscalls::main(&words.collect::<Vec<_>>()),
         Some("engines") => return engines::main(words.collect()),
-        Some("user") => return ordinary::main(&words.collect::<Vec<_>>()),
+        Some("user") => return harness::user_env::main(&words.collect::<Vec<_>>()),
         Some("load") => return load::main(words.collect()),
         _ => {}
     }
@@ -75,7 +67,7 @@ fn main() -> ExitCode {
     for part in [
         attacks::tests,
         attributes::tests,
-        badinput::tests,
+        bad_input::tests,
         cgroup::tests,
         cli::tests,
         contract::tests,
@@ -85,17 +77,17 @@ fn main() -> ExitCode {
         fds::tests,
         foreground::tests,
         hooks::tests,
-        joining::tests,
-        kernels::tests,
+        exec_attributes::tests,
+        old_kernels::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,
-        netdevices::tests,
-        notify::tests,
-        operate::tests,
+        net_devices::tests,
+        seccomp_agent::tests,
+        pause_ps_update::tests,
         process::tests,
-        readiness::tests,
-        real::tests,
+        sd_notify::tests,
+        real_input::tests,
         rootless::tests,
         rootless_engines::tests,
         seccomp::tests,
@@ -107,8 +99,8 @@ fn main() -> ExitCode {
     ] {
         tests.extend(part());
     }
-    let known = trial::differences_are_known(&tests);
+    let known = harness::trial::differences_are_known(&tests);
     // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
-    let code = trial::run(std::env::args().skip(1), 4, tests);
+    let code = harness::trial::run(std::env::args().skip(1), 4, tests);
     if known { code } else { ExitCode::FAILURE }
 }

@@ -1,11 +1,10 @@
 //! `mounts`, the root, masked and read-only paths: judged by the mount table inside the container.
 
-use crate::kernel::need_idmapped_tmpfs;
-use crate::{
-    bundle::{Container, push},
-    ordinary::AS_USER,
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::kernel::need_idmapped_tmpfs;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
+use crate::harness::user::AS_USER;
 use serde_json::json;
 use std::{
     fs,

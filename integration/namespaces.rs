@@ -1,9 +1,8 @@
 //! `linux.namespaces`, and what is set inside them: host name, sysctls, the loopback device.
 
-use crate::{
-    bundle::{Container, namespace, push, without_namespace},
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::bundle::{Container, namespace, push, without_namespace};
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 

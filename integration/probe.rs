@@ -4,7 +4,7 @@
 
 mod attacker;
 
-use crate::kernel;
+use crate::harness::kernel;
 use nix::errno::Errno;
 use std::{
     fs::{self, File},

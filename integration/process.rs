@@ -1,11 +1,11 @@
 //! `process`: who the program is, what it may do, and how a command that cannot run is told.
 
-use crate::{
-    bundle::{Container, push},
-    call::{Call, RUNTIME},
-    ordinary::AS_USER,
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::call::Call;
+use crate::harness::runtime::RUNTIME;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
+use crate::harness::user::AS_USER;
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt};
 

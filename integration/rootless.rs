@@ -1,18 +1,18 @@
 //! The runtime as an ordinary user calls it: id maps with and without help, the whole life of a container, what is refused
 //! and how; and as root of a user namespace that an ordinary user has made.
 
-use crate::{
-    apart::apart,
-    bundle::{cgroup_mount, need_controller},
-    call::{Call, LIMIT, Output, RUNTIME},
-    ordinary::{AS_USER, mappings},
-    trial::{Test, only_davit, skip, tests},
-};
-use nix::mount::{MsFlags, mount};
+use crate::harness::call::{Call, LIMIT, Output};
+use crate::harness::cgroups::{cgroup_mount, need_controller};
+use crate::harness::runtime::RUNTIME;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
+use crate::harness::unshared::apart;
+use crate::harness::user::{AS_USER, UID, give_range, mappings};
 use serde_json::{Value, json};
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -43,11 +43,6 @@ pub(crate) fn tests() -> Vec<Test> {
         rootlesskits_shape,
     ]
 }
-
-/// The ordinary user. No entry of /etc/passwd is needed.
-pub(crate) const UID: u32 = 1000;
-/// First id of the range that /etc/subuid gives to that user in these tests, and its size.
-pub(crate) const RANGE: (u32, u32) = (300_000, 65_536);
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -114,7 +109,7 @@ impl User {
     fn end(&self) {
         let state: Value = serde_json::from_str(&self.davit(&["state", &self.id]).ok().out).unwrap();
         self.davit(&["kill", &self.id, "KILL"]).ok();
-        crate::kernel::wait_exit(i32::try_from(state["pid"].as_i64().unwrap()).unwrap(), LIMIT);
+        crate::harness::kernel::wait_exit(i32::try_from(state["pid"].as_i64().unwrap()).unwrap(), LIMIT);
         self.davit(&["delete", &self.id]).ok();
     }
 
@@ -144,33 +139,6 @@ fn ranged(config: &mut Value) {
     config["linux"]["gidMappings"] = map;
 }
 
-/// Why there can be no ranges here.
-pub(crate) fn no_ranges() -> Option<String> {
-    for program in ["/usr/bin/newuidmap", "/usr/bin/newgidmap"] {
-        if !fs::metadata(program).is_ok_and(|data| data.permissions().mode() & 0o4000 != 0) {
-            return Some(format!("{program} is not here, or not set-user-ID (package uidmap)"));
-        }
-    }
-    let files = ["/etc/subuid", "/etc/subgid", "/etc/passwd"];
-    let missing = files.into_iter().find(|file| !Path::new(file).exists());
-    missing.map(|file| format!("{file} is not here to be covered"))
-}
-
-/// Gives the user a name and a range, in this thread's mount namespace only.
-pub(crate) fn give_range(place: &Path) {
-    if let Some(why) = no_ranges() {
-        skip(why);
-    }
-    // By name: RootlessKit 1 finds a range that is written for a number twice, and asks for it twice.
-    let range = format!("ordinary:{}:{}\n", RANGE.0, RANGE.1);
-    let passwd = format!("root:x:0:0::/root:/bin/sh\nordinary:x:{UID}:{UID}::/tmp:/bin/sh\n");
-    for (name, text) in [("subuid", &range), ("subgid", &range), ("passwd", &passwd)] {
-        let (own, hosts) = (place.join(name), Path::new("/etc").join(name));
-        fs::write(&own, text).unwrap();
-        mount(Some(&own), &hosts, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-    }
-}
-
 fn the_own_id_is_mapped() {
     let user = User::new("id -u; id -g; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups", |_| ());
     let said = user.run().ok().silent().out;
@@ -192,7 +160,7 @@ fn a_whole_life() {
     said.says("/user/additionalGids: cannot set any additional groups in a rootless container");
     user.davit(&["kill", &user.id, "KILL"]).ok();
     let pid = i32::try_from(state["pid"].as_i64().unwrap()).unwrap();
-    crate::kernel::wait_exit(pid, LIMIT);
+    crate::harness::kernel::wait_exit(pid, LIMIT);
     user.davit(&["delete", &user.id]).ok();
     assert_eq!(user.davit(&["list", "-q"]).ok().out, "");
 }

@@ -1,12 +1,12 @@
 //! Engines of an ordinary user around the runtime: Docker below RootlessKit, Podman with each of its network helpers and each
 //! of its drivers for storage. What an engine does for root is the business of `engines.rs`.
 
-use crate::{
-    apart::{apart, host, mount_tmpfs},
-    call::{Call, Output},
-    rootless::{UID, User, give_range},
-    trial::{Test, rows, skip, tests},
-};
+use crate::harness::call::{Call, Output};
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
+use crate::harness::unshared::{apart, host, mount_tmpfs};
+use crate::harness::user::{UID, give_range};
+use crate::rootless::User;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use std::{

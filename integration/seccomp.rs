@@ -2,11 +2,9 @@
 //!
 //! The probe makes `getpgid`, of which the kernel reads one argument and the filter may read six.
 
-use crate::{
-    bundle::Container,
-    kernel,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::kernel;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 
 pub(crate) fn tests() -> Vec<Test> {

@@ -1,15 +1,18 @@
 //! Cgroups by systemd: the life of a scope, its properties, limits over a reload, units that are there already, a bus that is
 //! not. Most of it takes a host that systemd runs (hack/systemd makes one).
 
-use crate::{
-    apart::host,
-    bundle::{Container, cgroup_mount, need_controller},
-    call::{Call, LIMIT, Output, RUNTIME},
-    kernel,
-    ordinary::{AS_USER, DELEGATED},
-    rootless::UID,
-    trial::{Test, only_davit, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, LIMIT, Output};
+use crate::harness::cgroups::DELEGATED;
+use crate::harness::cgroups::{cgroup_mount, need_controller};
+use crate::harness::kernel;
+use crate::harness::runtime::RUNTIME;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
+use crate::harness::unshared::host;
+use crate::harness::user::AS_USER;
+use crate::harness::user::UID;
 use serde_json::{Value, json};
 use std::{fs, path::Path, time::Instant};
 

@@ -1,14 +1,14 @@
 //! Cgroups by a user's own systemd: scopes below the part of the tree that is delegated to the user, a bus that is not there,
 //! Podman without root around it. Most of it takes a host that systemd runs, with that user logged in (hack/systemd makes one).
 
-use crate::{
-    bundle::cgroup_mount,
-    call::LIMIT,
-    kernel,
-    rootless::{UID, User},
-    systemd::need_systemd,
-    trial::{Test, skip, tests},
-};
+use crate::harness::call::LIMIT;
+use crate::harness::cgroups::cgroup_mount;
+use crate::harness::kernel;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
+use crate::harness::user::UID;
+use crate::rootless::User;
+use crate::systemd::need_systemd;
 use serde_json::{Value, json};
 use std::{fs, path::Path, time::Instant};
 

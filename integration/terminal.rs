@@ -1,11 +1,11 @@
 //! Terminals: with `--console-socket` for detached containers, with the caller's own terminal for a foreground run.
 
-use crate::{
-    bundle::Container,
-    call::{LIMIT, runtime_name},
-    kernel,
-    trial::{Test, only_davit, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::LIMIT;
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::runtime::runtime_name;
+use crate::harness::trial::{Test, tests};
 use nix::pty::{Winsize, openpty};
 use nix::sys::socket::{Backlog, listen};
 use serde_json::json;
@@ -245,14 +245,14 @@ fn no_process_keeps_the_callers_output() {
         "-c",
         &script,
         "sh",
-        &crate::call::RUNTIME,
+        &crate::harness::runtime::RUNTIME,
         "--root",
         state.to_str().unwrap(),
         "create",
         "--bundle",
         bundle,
     ];
-    let said = crate::call::Call::new(&c.dir, &words).run().ok();
+    let said = crate::harness::call::Call::new(&c.dir, &words).run().ok();
     assert_eq!(said.out, "closed\n");
     assert_eq!(c.status(), "created");
     c.start().ok();

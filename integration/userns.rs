@@ -1,11 +1,11 @@
 //! User namespaces: maps, what a mapped root may not reach by itself, what belongs to whom; and namespaces made inside.
 
-use crate::kernel::need_idmapped_tmpfs;
-use crate::{
-    apart::{apart, mount_tmpfs},
-    bundle::{Container, namespace, push, without_namespace},
-    trial::{Test, only_davit, rows, skip, tests},
-};
+use crate::harness::bundle::{Container, namespace, push, without_namespace};
+use crate::harness::kernel::need_idmapped_tmpfs;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
+use crate::harness::unshared::{apart, mount_tmpfs};
 use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 use std::{

@@ -1,13 +1,13 @@
 //! Every verb in every status: the exit code and the words, which engines and scripts read. And what the verbs around a
 //! running container say and do beyond that: what a command lacks that cannot be executed, a creation that hangs.
 
-use crate::{
-    bundle::{Container, need_controller, wait_in},
-    call::{LIMIT, Running},
-    kernel,
-    operate::in_status,
-    trial::{Test, only_davit, rows, tests},
-};
+use crate::harness::bundle::{Container, wait_in};
+use crate::harness::call::{LIMIT, Running};
+use crate::harness::cgroups::need_controller;
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::{Test, rows, tests};
+use crate::pause_ps_update::in_status;
 use serde_json::json;
 use std::{fs, os::fd::OwnedFd, path::Path, time::Duration};
 

@@ -5,9 +5,11 @@
 //! that keeps it safe: everything is resolved inside the held root and used by descriptor.
 
 mod devices;
+mod home;
 mod hooks;
 mod identity;
 mod join;
+mod masked_paths;
 mod mounts;
 mod paths;
 mod program;
@@ -113,7 +115,7 @@ struct Init<'a> {
     /// The directory the last device or link was made in.
     directory: Option<(&'a InRoot, OwnedFd)>,
     /// A mount of /dev/null to mask files with, and a read-only tmpfs to mask directories with.
-    masks: paths::Masks,
+    masks: masked_paths::Masks,
     /// Where procfs and sysfs are mounted, and the roots of those mounts.
     held: Vec<(InRoot, OwnedFd)>,
     /// The program's path, once found.
@@ -146,7 +148,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         looked_for: None,
         shares_with_host: false,
         directory: None,
-        masks: paths::Masks::default(),
+        masks: masked_paths::Masks::default(),
         held: Vec::new(),
         program: None,
         directory_is_the_users: false,

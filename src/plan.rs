@@ -23,6 +23,7 @@ mod process;
 mod propagation;
 mod resctrl;
 pub(crate) mod resources;
+mod steps;
 pub(crate) mod systemd_scope;
 mod sysctls;
 mod validate;

@@ -1,9 +1,8 @@
 //! Cgroup files by names that lead elsewhere, and cgroups of the host that a container could write to.
 
-use crate::{
-    bundle::{Container, cgroup_base, cgroup_mount, push, without_namespace},
-    trial::{Test, rows},
-};
+use crate::harness::bundle::{Container, push, without_namespace};
+use crate::harness::cgroups::{cgroup_base, cgroup_mount};
+use crate::harness::trial::{Test, rows};
 use serde_json::{Value, json};
 use std::{
     fs,

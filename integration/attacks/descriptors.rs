@@ -1,11 +1,9 @@
 //! Descriptors and directories of the host that a process of the container could get hold of.
 
 use super::{Attacker, outside};
-use crate::{
-    bundle::{Container, namespace},
-    process::wrapped,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::{Container, namespace};
+use crate::harness::trial::{Test, rows, tests};
+use crate::process::wrapped;
 use serde_json::json;
 use std::os::unix::fs::symlink;
 

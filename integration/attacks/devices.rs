@@ -1,11 +1,9 @@
 //! Devices and terminals that are made where the image leads, and what stands at their names in the image.
 
 use super::{harmless, outside, untouched};
-use crate::{
-    bundle::Container,
-    call::Output,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::Output;
+use crate::harness::trial::{Test, rows, tests};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use serde_json::{Value, json};
 use std::{

@@ -1,11 +1,10 @@
 //! The runtime's own file on the host: no way from a container leads to it, neither for writing nor for reading.
 
 use super::Attacker;
-use crate::{
-    bundle::{Container, namespace, own_copy},
-    call::{Call, Output, RUNTIME},
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::{Container, namespace, own_copy};
+use crate::harness::call::{Call, Output};
+use crate::harness::runtime::RUNTIME;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::json;
 use std::{
     fs,

@@ -1,10 +1,9 @@
 //! Who the container's process is: ids and capabilities that the image, or the caller's surroundings, would add to it.
 
-use crate::{
-    bundle::Container,
-    call::{Call, Output, RUNTIME},
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, Output};
+use crate::harness::runtime::RUNTIME;
+use crate::harness::trial::{Test, rows, tests};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use serde_json::json;
 use std::{fs, time::Duration};
@@ -69,7 +68,7 @@ fn cve_2021_43784_long_values_overflow_nothing() {
     // The maps are the value that the old messages overflowed with.
     let c = Container::sh("id -u").edit(|c| {
         let maps: Vec<_> = (0..9000_u32).map(|n| json!({"containerID": n, "hostID": 100_000 + n, "size": 1})).collect();
-        crate::bundle::push(&mut c["linux"]["namespaces"], json!({"type": "user"}));
+        crate::harness::bundle::push(&mut c["linux"]["namespaces"], json!({"type": "user"}));
         c["linux"]["uidMappings"] = json!(maps);
         c["linux"]["gidMappings"] = json!(maps);
     });

@@ -1,11 +1,9 @@
 //! Paths that are masked or made read-only, and what the image puts in the way.
 
 use super::{devices::without_dev, harmless, outside};
-use crate::{
-    bundle::Container,
-    process::wrapped,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::trial::{Test, rows, tests};
+use crate::process::wrapped;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use serde_json::json;
 use std::{

@@ -1,10 +1,8 @@
 //! Paths of the image that lead out of it: mount targets, roots of kernel file systems, what is copied.
 
 use super::{harmless_with, outside, untouched};
-use crate::{
-    bundle::Container,
-    trial::{Test, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::trial::{Test, rows, tests};
 use std::{fs, os::unix::fs::symlink};
 
 pub(super) fn tests() -> Vec<Test> {

@@ -1,10 +1,8 @@
 //! What the runtime writes below /proc (sysctls, labels, scores), and the image's ways of catching it.
 
 use super::outside;
-use crate::{
-    bundle::Container,
-    trial::{Test, rows},
-};
+use crate::harness::bundle::Container;
+use crate::harness::trial::{Test, rows};
 use nix::sched::{CloneFlags, setns};
 use serde_json::json;
 use std::{

@@ -4,12 +4,11 @@
 //! paths that were looked up while the names changed places.
 
 use super::{Attacker, outside, untouched};
-use crate::{
-    bundle::{Container, push},
-    call::LIMIT,
-    kernel,
-    trial::{Test, only_davit, rows},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::call::LIMIT;
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::{Test, rows};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink};
 

@@ -1,11 +1,10 @@
 //! A caller whose pipes are gone: the runtime ends in order, and leaves nothing behind.
 
-use crate::{
-    bundle::{Container, push},
-    call::{LIMIT, RUNTIME},
-    kernel,
-    trial::{Test, rows},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::call::LIMIT;
+use crate::harness::kernel;
+use crate::harness::runtime::RUNTIME;
+use crate::harness::trial::{Test, rows};
 use serde_json::{Value, json};
 use std::{
     io::pipe,

@@ -1,12 +1,10 @@
 //! CVE-2016-9962 and its kind: what a process holds while processes of a container can see it.
 
 use super::Attacker;
-use crate::{
-    bundle::{Container, namespace, push},
-    process::wrapped,
-    trial::{Test, rows, tests},
-    userns::mapped,
-};
+use crate::harness::bundle::{Container, namespace, push};
+use crate::harness::trial::{Test, rows, tests};
+use crate::process::wrapped;
+use crate::userns::mapped;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt};

@@ -4,12 +4,13 @@ use super::{
     calls::on_terminal,
     wire::{CONTAINERD, Engine, Wire},
 };
-use crate::{
-    bundle::{Container, only_cgroupfs},
-    call::runtime_has,
-    ordinary::AS_USER,
-    trial::{Test, only_davit, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::cgroups::only_cgroupfs;
+use crate::harness::runtime::only_davit;
+use crate::harness::runtime::runtime_has;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
+use crate::harness::user::AS_USER;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

@@ -2,12 +2,14 @@
 //! it.
 
 use super::wire::{CONTAINERD, ENGINES, Engine, Wire, ended, need};
-use crate::{
-    bundle::{BY_SYSTEMD, Container},
-    call::{LIMIT, RUNTIME, runtime_has, runtime_name},
-    kernel,
-    trial::{Test, only_davit, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::LIMIT;
+use crate::harness::cgroups::BY_SYSTEMD;
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::runtime::{RUNTIME, runtime_has, runtime_name};
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use nix::{
     pty::{Winsize, openpty},
     sys::{
@@ -204,7 +206,7 @@ fn containerd_cleans_up_after_its_shim() {
 /// What the first process leaves behind lives on where its pid namespace is another's; the shim has all of it killed.
 fn containerd_kills_what_a_shared_pid_namespace_keeps() {
     let c = Container::sh("sleep 1000 & echo $! >/out/ready; exit 3");
-    let c = c.edit(|c| crate::bundle::without_namespace(c, "pid"));
+    let c = c.edit(|c| crate::harness::bundle::without_namespace(c, "pid"));
     let (wire, pid) = live(&CONTAINERD, c);
     let left: i32 = wire.c.wait_out("ready").trim().parse().unwrap();
     assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), 3));

@@ -1,11 +1,9 @@
 //! The hooks that engines put into a configuration, with what each of them needs from the runtime to do its work.
 
 use super::wire::{CONTAINERD, Wire};
-use crate::{
-    bundle::Container,
-    kernel,
-    trial::{Test, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::kernel;
+use crate::harness::trial::{Test, tests};
 use serde_json::{Value, json};
 use std::{fs, process::Command};
 
@@ -61,7 +59,7 @@ fn nerdctl_reads_annotations_and_bundle() {
     let wire = live(c);
     let pid = wire.pid("init.pid");
     wire.plain("kill {id} 9").ok().silent();
-    kernel::wait_exit(pid, crate::call::LIMIT);
+    kernel::wait_exit(pid, crate::harness::call::LIMIT);
     wire.plain("delete {id}").ok().silent();
     for (file, expected) in [(before, Some(pid)), (after, None)] {
         let state: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();

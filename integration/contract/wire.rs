@@ -1,12 +1,12 @@
 //! The recorded words of each engine, verb by verb, and a container as that engine talks about it. It tests nothing.
 
-use crate::{
-    bundle::{BY_SYSTEMD, Container, has_controller},
-    call::{Call, LIMIT, Output, RUNTIME, runtime_name},
-    kernel,
-    ordinary::AS_USER,
-    trial::skip,
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::{Call, LIMIT, Output};
+use crate::harness::cgroups::{BY_SYSTEMD, has_controller};
+use crate::harness::kernel;
+use crate::harness::runtime::{RUNTIME, runtime_name};
+use crate::harness::skip::skip;
+use crate::harness::user::AS_USER;
 use nix::sys::wait::WaitStatus;
 use serde_json::{Value, json};
 use std::{

@@ -1,7 +1,7 @@
 //! How long a cell of the table may take, and how long all of them together: an engine that hangs costs its own cell, and the
 //! table is printed whatever happens. It knows nothing of engines.
 
-use crate::trial::skip;
+use crate::harness::skip::skip;
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},

@@ -9,7 +9,9 @@ use super::{
     security,
     streams::{BURST, FITTING, all_came, fits},
 };
-use crate::{bundle::need_controller, call::Output, trial::skip};
+use crate::harness::call::Output;
+use crate::harness::cgroups::need_controller;
+use crate::harness::skip::skip;
 use std::net::Ipv4Addr;
 
 pub(crate) const CHECKS: &[Check] = &[

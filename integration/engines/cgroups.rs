@@ -2,7 +2,7 @@
 //! not counted as theirs, nothing of theirs stays, and a host that keeps cgroups of version 1 where everybody looks will do as
 //! well. It knows no engine.
 
-use crate::bundle::BY_SYSTEMD;
+use crate::harness::cgroups::BY_SYSTEMD;
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},

@@ -6,7 +6,7 @@ use super::{
     engine::Engine,
     place::{fresh, has_nat, which},
 };
-use crate::trial::skip;
+use crate::harness::skip::skip;
 use std::fs;
 
 pub(crate) const CHECKS: &[Check] = &[("compose", "two services, healthy, scaled, down", compose)];

@@ -10,11 +10,9 @@ use super::{
     streams::{BURST, FITTING, NEW, RESIZED, all_came, fits},
     volumes,
 };
-use crate::{
-    bundle::{has_controller, need_controller},
-    call::{Call, Output},
-    trial::skip,
-};
+use crate::harness::call::{Call, Output};
+use crate::harness::cgroups::{has_controller, need_controller};
+use crate::harness::skip::skip;
 use std::{fs, io::Write};
 
 pub(crate) const CHECKS: &[Check] = &[

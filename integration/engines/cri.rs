@@ -11,7 +11,8 @@ use super::{
     place::{cgroup_of, fresh},
     snippets::yaml_value,
 };
-use crate::{bundle::need_controller, trial::skip};
+use crate::harness::cgroups::need_controller;
+use crate::harness::skip::skip;
 use std::{fs, os::unix::net::UnixStream};
 
 pub(crate) const CHECKS: &[Check] = &[

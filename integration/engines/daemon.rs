@@ -1,24 +1,46 @@
 //! The daemons: with which configuration and flags they start, when they are ready, and how they end.
 
-use super::{bound::CLEANING, engine::Engine, place::has_nat, snippets::snippet};
-use crate::{
-    bundle::{BY_SYSTEMD, wait_in_for},
-    call::{Call, Running},
-    kernel,
-};
+use super::{bound::CLEANING, place::has_nat, snippets::snippet};
+use crate::harness::bundle::wait_in_for;
+use crate::harness::call::{Call, Running};
+use crate::harness::cgroups::BY_SYSTEMD;
+use crate::harness::kernel;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::json;
-use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Where Debian keeps the plug-ins that make networks of pods.
 pub(super) const CNI: &str = "/usr/lib/cni";
 
+/// What a daemon is started with.
+pub(super) struct Setup {
+    /// Where the daemon keeps everything.
+    pub(super) dir: PathBuf,
+    /// The runtime below it, and whether that is the one under test.
+    pub(super) runtime: String,
+    pub(super) ours: bool,
+    pub(super) docker_host: String,
+    /// Tells daemons that run side by side apart: their bridges and addresses.
+    pub(super) number: usize,
+}
+
+impl Setup {
+    fn file(&self, name: &str) -> String {
+        self.dir.join(name).to_str().unwrap().to_owned()
+    }
+}
+
 /// Whether this Docker takes the builder's runtime from its environment; one before 26 takes the `runc` of its PATH.
-fn knows_builders_runtime(e: &Engine) -> bool {
-    let said = Call::new(&e.dir(), &["dockerd", "--version"]).run().ok();
+fn knows_builders_runtime(e: &Setup) -> bool {
+    let said = Call::new(&e.dir, &["dockerd", "--version"]).run().ok();
     let major = said.out.split("version ").nth(1).and_then(|text| text.split('.').next()?.parse::<u32>().ok());
     major.unwrap() >= 26
 }
@@ -54,8 +76,9 @@ impl Daemon {
         self.0.text()
     }
 
-    /// Two of them side by side need a bridge and addresses each: `number` is theirs.
-    pub(super) fn docker(e: &Engine, number: usize, more: &[&str]) -> Self {
+    /// Starts Docker with `more` flags.
+    pub(super) fn docker(e: &Setup, more: &[&str]) -> Self {
+        let number = e.number;
         let bridge = format!("engine{number}");
         let subnet = format!("10.{}.0.0/16", 200 + number);
         for words in [
@@ -63,9 +86,9 @@ impl Daemon {
             vec!["ip", "address", "add", &format!("172.31.{number}.1/24"), "dev", &bridge],
             vec!["ip", "link", "set", &bridge, "up"],
         ] {
-            Call::new(&e.dir(), &words).run().ok();
+            Call::new(&e.dir, &words).run().ok();
         }
-        let configuration = if e.ours { snippet("daemon.json", &e.runtime()) } else { "{}".to_owned() };
+        let configuration = if e.ours { snippet("daemon.json", &e.runtime) } else { "{}".to_owned() };
         fs::write(e.file("daemon.json"), configuration).unwrap();
         let nat = has_nat().to_string();
         let driver = if *BY_SYSTEMD { "systemd" } else { "cgroupfs" };
@@ -74,7 +97,7 @@ impl Daemon {
             "--config-file",
             &e.file("daemon.json"),
             "--host",
-            &e.docker_host(),
+            &e.docker_host,
             "--data-root",
             &e.file("data"),
             "--exec-root",
@@ -89,27 +112,28 @@ impl Daemon {
             "--ip6tables=false",
             &format!("--exec-opt=native.cgroupdriver={driver}"),
         ];
-        let mut call = Call::new(&e.dir(), &[&words[..], more].concat());
+        let mut call = Call::new(&e.dir, &[&words[..], more].concat());
         if e.ours && knows_builders_runtime(e) {
-            let unit = snippet("docker.service", &e.runtime());
+            let unit = snippet("docker.service", &e.runtime);
             let (name, value) =
                 unit.trim_end().rsplit_once("Environment=").and_then(|(_, set)| set.split_once('=')).unwrap();
             call = call.env(name, value);
         } else if e.ours {
             fs::create_dir(e.file("bin")).unwrap();
-            symlink(e.runtime(), e.file("bin/runc")).unwrap();
+            symlink(&e.runtime, e.file("bin/runc")).unwrap();
             call = call.env("PATH", &format!("{}:{}", e.file("bin"), std::env::var("PATH").unwrap_or_default()));
         }
-        Self::start(&e.dir(), call, "docker.sock")
+        Self::start(&e.dir, call, "docker.sock")
     }
 
     /// Beside what the document says, only where it finds what its pods need, and keeps what it makes.
-    pub(super) fn containerd(e: &Engine, number: usize) -> Self {
-        let version = Call::new(&e.dir(), &["containerd", "--version"]).run().ok().out;
+    pub(super) fn containerd(e: &Setup) -> Self {
+        let number = e.number;
+        let version = Call::new(&e.dir, &["containerd", "--version"]).run().ok().out;
         let old = version.split_whitespace().any(|word| word.trim_start_matches('v').starts_with("1."));
         let name = if old { "config.toml-1" } else { "config.toml" };
         let head = if old { "version = 2\n" } else { "version = 3\n" };
-        let configuration = if e.ours { snippet(name, &e.runtime()) } else { head.to_owned() };
+        let configuration = if e.ours { snippet(name, &e.runtime) } else { head.to_owned() };
         let (plugin, programs) = if old {
             ("io.containerd.grpc.v1.cri", format!("bin_dir = '{CNI}'"))
         } else {
@@ -140,6 +164,6 @@ impl Daemon {
             "--address",
             &e.file("containerd.sock"),
         ];
-        Self::start(&e.dir(), Call::new(&e.dir(), &words), "containerd.sock")
+        Self::start(&e.dir, Call::new(&e.dir, &words), "containerd.sock")
     }
 }

@@ -2,16 +2,15 @@
 
 use super::{
     bound::{CLEANING, left},
-    daemon::Daemon,
-    leaks::Census,
+    census::Census,
+    daemon::{Daemon, Setup},
     place::{PLACE, allowances, at, fresh, has_nat, ours, which},
     snippets::snippet,
 };
-use crate::{
-    bundle::BY_SYSTEMD,
-    call::{Call, Output, runtime_name},
-    trial::skip,
-};
+use crate::harness::call::{Call, Output};
+use crate::harness::cgroups::BY_SYSTEMD;
+use crate::harness::runtime::runtime_name;
+use crate::harness::skip::skip;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -129,8 +128,8 @@ impl Engine {
 
     fn set_up(&self) {
         let daemon = match self.kind {
-            Kind::Docker => Some(Daemon::docker(self, self.number, self.flags)),
-            Kind::Containerd => Some(Daemon::containerd(self, self.number)),
+            Kind::Docker => Some(Daemon::docker(&self.setup(), self.flags)),
+            Kind::Containerd => Some(Daemon::containerd(&self.setup())),
             Kind::Podman | Kind::Buildah => None,
         };
         if daemon.is_some() {
@@ -194,6 +193,11 @@ impl Engine {
 
     pub(crate) fn file(&self, name: &str) -> String {
         self.dir().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn setup(&self) -> Setup {
+        let (dir, runtime, docker_host) = (self.dir(), self.runtime(), self.docker_host());
+        Setup { dir, runtime, ours: self.ours, docker_host, number: self.number }
     }
 
     pub(super) fn docker_host(&self) -> String {

@@ -3,14 +3,14 @@
 use super::{
     Check,
     bound::until,
+    census::Census,
     engine::{Engine, IMAGE, Kind},
-    leaks::{Census, STORM, five_at_a_time},
+    leaks::{STORM, five_at_a_time},
     place::fresh,
 };
-use crate::{
-    call::{Call, runtime_name},
-    trial::skip,
-};
+use crate::harness::call::Call;
+use crate::harness::runtime::runtime_name;
+use crate::harness::skip::skip;
 use std::fs;
 
 pub(crate) const CHECKS: &[Check] = &[

@@ -5,7 +5,8 @@ use super::{
     engine::{Engine, Kind},
     place::{at, fresh},
 };
-use crate::call::{Call, runtime_name};
+use crate::harness::call::Call;
+use crate::harness::runtime::runtime_name;
 use std::{
     fs,
     io::{Read, Write},

@@ -4,7 +4,7 @@ use super::{
     engine::{Engine, IMAGE},
     place::at,
 };
-use crate::call::Call;
+use crate::harness::call::Call;
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 

@@ -6,7 +6,8 @@ use super::{
     engine::{Engine, IMAGE, Kind},
     place::cgroup_of,
 };
-use crate::call::{Call, runtime_name};
+use crate::harness::call::Call;
+use crate::harness::runtime::runtime_name;
 use std::{fs, path::Path};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -154,7 +155,7 @@ fn top(e: &Engine) {
 }
 
 fn stats(e: &Engine) {
-    crate::bundle::need_controller("memory");
+    crate::harness::cgroups::need_controller("memory");
     let up = e.up(&["-m", "64m"], STUBBORN);
     let said = e.call(&["stats", "--no-stream", &up.name]).ok();
     assert!(said.out.contains(&up.name) && (said.out.contains("64MiB") || said.out.contains("67.11MB")), "{said:?}");

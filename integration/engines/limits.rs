@@ -1,11 +1,9 @@
 //! Resource limits as the container, its cgroup and the engine's report see them.
 
 use super::{Check, bound::until, engine::Engine, place::cgroup_of};
-use crate::{
-    bundle::{BY_SYSTEMD, need_controller, need_file},
-    call::Call,
-    trial::skip,
-};
+use crate::harness::call::Call;
+use crate::harness::cgroups::{BY_SYSTEMD, need_controller, need_file};
+use crate::harness::skip::skip;
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 pub(crate) const CHECKS: &[Check] = &[

@@ -2,11 +2,10 @@
 //! users for their user namespaces, and what this kernel has for them. It knows no engine.
 
 use super::cgroups::Own;
-use crate::{
-    bundle::has_controller,
-    call::{Call, RUNTIME, runtime_name},
-    trial::skip,
-};
+use crate::harness::call::Call;
+use crate::harness::cgroups::has_controller;
+use crate::harness::runtime::{RUNTIME, runtime_name};
+use crate::harness::skip::skip;
 use nix::mount::{MsFlags, mount};
 use std::{
     fs,
@@ -144,5 +143,5 @@ pub(crate) fn allowances() -> String {
 pub(crate) fn cgroup_of(pid: &str) -> PathBuf {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let path = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
-    crate::bundle::cgroup_mount().join(path)
+    crate::harness::cgroups::cgroup_mount().join(path)
 }

@@ -5,7 +5,7 @@ use super::{
     engine::{Engine, IMAGE},
     place::fresh,
 };
-use crate::bundle::has_controller;
+use crate::harness::cgroups::has_controller;
 use std::fs;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -70,7 +70,7 @@ const INIT: &str = "initContainers:
     command: [sh, -c, 'echo prepared >/shared/prepared']
     volumeMounts: [{name: shared, mountPath: /shared}]";
 
-fn kube(e: &Engine, init: &str) -> crate::call::Output {
+fn kube(e: &Engine, init: &str) -> crate::harness::call::Output {
     let pod = fresh("kube");
     let file = format!("{}/pod.yaml", e.new_dir());
     let limits = if has_controller("memory") { "limits: {memory: 64Mi}" } else { "" };

@@ -5,7 +5,8 @@ use super::{
     engine::{Engine, Kind},
     place::fresh,
 };
-use crate::{call::Output, trial::skip};
+use crate::harness::call::Output;
+use crate::harness::skip::skip;
 use std::{fs, os::unix::fs::MetadataExt};
 
 pub(crate) const CHECKS: &[Check] = &[

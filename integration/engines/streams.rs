@@ -5,7 +5,8 @@ use super::{
     bound::{left, until},
     engine::{Engine, IMAGE, Kind},
 };
-use crate::{call::Call, kernel};
+use crate::harness::call::Call;
+use crate::harness::kernel;
 use nix::{
     pty::{Winsize, openpty},
     sys::signal::{Signal, kill},

@@ -7,7 +7,7 @@ use super::{
     engine::{ENGINES, Engine, Kind},
     exec, health, images, leaks, lifecycle, limits, networks, place, pods, security, streams, volumes,
 };
-use crate::trial;
+use crate::harness::trial;
 use libtest_mimic::{Completion, Trial};
 use std::{
     collections::BTreeMap,

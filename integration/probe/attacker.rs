@@ -3,7 +3,7 @@
 //! It goes on as fast as it can, because what it is after is there for a moment only. What it got hold of it tells in
 //! `/out/told`, between the lines `ready` and `end`; whether that matters the test decides.
 
-use crate::kernel;
+use crate::harness::kernel;
 use nix::{
     fcntl::{AT_FDCWD, RenameFlags, renameat2},
     sys::wait::{WaitPidFlag, waitpid},

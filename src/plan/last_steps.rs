@@ -5,7 +5,7 @@
 use super::act::{Act, Filter, Start};
 use super::filter;
 use super::identity::Capability;
-use super::order::Order;
+use super::steps::Steps;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::SYS_ADMIN;
 use oci_spec::runtime::{LinuxSeccomp, Process};
@@ -28,7 +28,7 @@ pub(super) struct Last<'a> {
 /// will, so the filter is installed before anybody sees it or a hook runs, if it permits what is still to be done. Otherwise it is
 /// installed last (docs/decisions/filter-order.md).
 pub(super) fn secure(
-    order: &mut Order,
+    order: &mut Steps,
     last: &Last<'_>,
     filter: Option<Filter>,
     capabilities: Option<Capability>,
@@ -61,7 +61,7 @@ pub(super) fn secure(
     // With the program's own rights, so that what cannot be executed is reported now and not at start.
     order.at(at.key("args").index(0), Act::FindProgram);
     let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
-    let mut install = Order::default();
+    let mut install = Steps::default();
     if let Some(filter) = filter {
         install.then("/linux/seccomp", Act::InstallFilter(filter));
         if let Some(capabilities) = capabilities.filter(|_| admin != 0) {

@@ -8,6 +8,7 @@ use super::last_steps::{self, Last};
 use super::mounts::Mounts;
 use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
 use super::propagation::Propagation;
+use super::steps::Steps;
 use super::{
     Exec, Host, Notes, PassedFd, Plan, Request, Step, c_path, c_string, devices, filter, hooks, hooks_of, mounts,
     process,
@@ -17,20 +18,6 @@ use crate::plan::masked_paths;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Process, Spec};
-
-/// Steps in the making.
-#[derive(Default)]
-pub(super) struct Order(pub(super) Vec<Step>);
-
-impl Order {
-    pub(super) fn then(&mut self, origin: &'static str, act: Act) {
-        self.0.push(Step { origin: Pointer::of(origin), act });
-    }
-
-    pub(super) fn at(&mut self, origin: Pointer, act: Act) {
-        self.0.push(Step { origin, act });
-    }
-}
 
 /// The plan of a container's first process.
 pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
@@ -42,7 +29,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let mut passed_fds = Vec::new();
     let namespaces = namespaces::compile(linux, host, &mut passed_fds, &mut notes);
     let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
-    let mut order = Order::default();
+    let mut order = Steps::default();
     let Some(process) = spec.process() else {
         notes.problems.add(Pointer::of("/process"), "is missing; there is nothing to run");
         return Err(notes.problems);
@@ -116,7 +103,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         passed_fds.len() - 1
     });
     let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
-    let mut order = Order::default();
+    let mut order = Steps::default();
     order.then("", Act::CloseDescriptors);
     if host.detach_exe(false).1 {
         order.then("", Act::DetachExe);
@@ -178,7 +165,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
 }
 
 /// First breath to all namespaces joined or made.
-fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, passed_fds: &[PassedFd], host: &Host, scope: bool) {
+fn enter_namespaces(order: &mut Steps, namespaces: &Namespaces, passed_fds: &[PassedFd], host: &Host, scope: bool) {
     // Whatever the caller leaked to us must reach neither a hook nor the program.
     order.then("", Act::CloseDescriptors);
     if scope {
@@ -218,7 +205,7 @@ fn enter_namespaces(order: &mut Order, namespaces: &Namespaces, passed_fds: &[Pa
 }
 
 /// oom_score_adj is written through the host's procfs. In a user namespace only the parent may, at the host's gate.
-fn own_score(order: &mut Order, process: &Process, namespaces: &Namespaces, at: &Pointer, notes: &mut Notes) {
+fn own_score(order: &mut Steps, process: &Process, namespaces: &Namespaces, at: &Pointer, notes: &mut Notes) {
     if let Some(score) = process.oom_score_adj().filter(|_| !namespaces.own(USER)) {
         let place = at.key("oomScoreAdj");
         let score = c_string(score.to_string(), &place, &mut notes.problems);
@@ -228,7 +215,7 @@ fn own_score(order: &mut Order, process: &Process, namespaces: &Namespaces, at: 
 
 /// The root file system with everything mounted and made in it, while the host's tree is still reachable.
 fn build_root(
-    order: &mut Order,
+    order: &mut Steps,
     spec: &Spec,
     host: &Host,
     request: &Request,
@@ -274,7 +261,7 @@ fn build_root(
 }
 
 /// From the host's root to the container's.
-fn enter_root(order: &mut Order, spec: &Spec, request: &Request, namespaces: &Namespaces) {
+fn enter_root(order: &mut Steps, spec: &Spec, request: &Request, namespaces: &Namespaces) {
     if namespaces.new & MOUNT == 0 {
         order.then("/root/path", Act::ChangeRoot);
         return;
@@ -287,7 +274,7 @@ fn enter_root(order: &mut Order, spec: &Spec, request: &Request, namespaces: &Na
 
 /// What is set from inside the container's root, and what closes it.
 fn finish_root(
-    order: &mut Order,
+    order: &mut Steps,
     spec: &Spec,
     process: &Process,
     mounts: Mounts,
@@ -321,7 +308,7 @@ fn finish_root(
 
 /// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
 fn become_the_program(
-    order: &mut Order,
+    order: &mut Steps,
     last: &Last<'_>,
     spec: &Spec,
     namespaces: &Namespaces,

@@ -1,7 +1,9 @@
 //! How a test is named, run, skipped and compared with the list of expected differences.
 //! It knows nothing of containers.
 
-use crate::{bundle, call, differences, kernel, ordinary::AS_USER, unprivileged};
+use crate::harness::skip::Skip;
+use crate::harness::user::AS_USER;
+use crate::harness::{bundle, differences, kernel, unprivileged};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::{cell::RefCell, panic, process::ExitCode};
 
@@ -22,7 +24,7 @@ impl Test {
 /// The tests of a module, by function name. A function forgotten here is reported as dead code by the compiler.
 macro_rules! tests {
     ($($name:ident),* $(,)?) => {
-        vec![$($crate::trial::Test::new(module_path!(), stringify!($name), $name)),*]
+        vec![$($crate::harness::trial::Test::new(module_path!(), stringify!($name), $name)),*]
     };
 }
 pub(crate) use tests;
@@ -30,27 +32,12 @@ pub(crate) use tests;
 /// One test for each row of a table; the row's name is its first field.
 macro_rules! rows {
     ($table:literal, $rows:expr, $body:expr) => {
-        $rows
-            .iter()
-            .map(|row| $crate::trial::Test::new(module_path!(), &format!("{}/{}", $table, row.0), move || $body(row)))
+        $rows.iter().map(|row| {
+            $crate::harness::trial::Test::new(module_path!(), &format!("{}/{}", $table, row.0), move || $body(row))
+        })
     };
 }
 pub(crate) use rows;
-
-/// The payload of a panic that means "cannot be tried here".
-struct Skip(String);
-
-/// Leaves the test as skipped: `why` is printed, and the test is counted as ignored.
-pub(crate) fn skip(why: impl Into<String>) -> ! {
-    panic::resume_unwind(Box::new(Skip(why.into())))
-}
-
-/// Skips unless the runtime under test is davit.
-pub(crate) fn only_davit(why: &str) {
-    if call::runtime_name() != "davit" {
-        skip(format!("asks for davit's own behaviour: {why}"));
-    }
-}
 
 thread_local! { static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) }; }
 
@@ -126,7 +113,7 @@ pub(crate) fn differences_are_known(tests: &[Test]) -> bool {
 /// Runs one test to its verdict: passed, failed with the first message, or skipped with the reason.
 pub(crate) fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
     let as_user = || AS_USER.then(|| unprivileged::reason(name)).flatten();
-    let expected = differences::reason(call::runtime_name(), name).or_else(as_user);
+    let expected = differences::reason(crate::harness::runtime::runtime_name(), name).or_else(as_user);
     LAST_PANIC.take();
     let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));
     match (outcome, expected) {

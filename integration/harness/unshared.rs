@@ -1,6 +1,7 @@
 //! A thread with namespaces of its own, for tests that need a host they may change: mounts, network interfaces.
 
-use crate::{ordinary::AS_USER, trial::skip};
+use crate::harness::skip::skip;
+use crate::harness::user::AS_USER;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::{panic, path::Path, process::Command, thread};

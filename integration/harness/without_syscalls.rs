@@ -2,7 +2,8 @@
 //! `integration without CALLS… -- COMMAND…`, which is what `hack/without-syscalls` does; `--old` among the calls stands for all
 //! that the oldest supported kernel, Linux 5.14, lacks.
 
-use crate::kernel::{self, Lacking};
+use crate::harness::kernel;
+use crate::harness::kernel::Lacking;
 use std::{os::unix::process::CommandExt, process::Command, process::ExitCode};
 
 /// Calls by name. From 424 on a call has the same number on every architecture.

@@ -1,11 +1,10 @@
 //! `NOTIFY_SOCKET`: a service manager is told when a container's program is ready, and by which pid to know it.
 
-use crate::{
-    bundle::Container,
-    call::LIMIT,
-    kernel,
-    trial::{Test, only_davit, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::call::LIMIT;
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::{Test, rows, tests};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::{
     fs,
@@ -131,7 +130,7 @@ fn a_manager_that_goes_away_is_told_of() {
     drop(manager_socket);
     std::io::Write::write_all(&mut go, b"\n").unwrap();
     c.wait_out("done");
-    crate::bundle::wait_in(&c.dir, "the warning", || run.text().contains("NOTIFY_SOCKET: tell the manager"));
+    crate::harness::bundle::wait_in(&c.dir, "the warning", || run.text().contains("NOTIFY_SOCKET: tell the manager"));
     c.kill("KILL").ok();
     run.finish().exits(137);
 }

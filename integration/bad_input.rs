@@ -2,11 +2,10 @@
 //!
 //! And the opposite: what looks odd and must be accepted.
 
-use crate::{
-    bundle::{Container, push},
-    call::runtime_name,
-    trial::{Test, only_davit, rows, tests},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::runtime::only_davit;
+use crate::harness::runtime::runtime_name;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -131,12 +130,12 @@ const CONFIGS: &[Row] = &[
         |c| c["linux"]["namespaces"][1]["path"] = json!("/proc/self/status"),
         "/linux/namespaces/1/path",
     ),
-    ("hostname-without-uts", |c| crate::bundle::without_namespace(c, "uts"), "/hostname"),
+    ("hostname-without-uts", |c| crate::harness::bundle::without_namespace(c, "uts"), "/hostname"),
     ("hostname-too-long", |c| c["hostname"] = json!("h".repeat(65)), "/hostname"),
     (
         "domainname-without-uts",
         |c| {
-            crate::bundle::without_namespace(c, "uts");
+            crate::harness::bundle::without_namespace(c, "uts");
             remove(c, "hostname");
             c["domainname"] = json!("d");
         },

@@ -2,45 +2,18 @@
 //!
 //! Output goes to files, not pipes: a detached container keeps the runtime's stdout, and a pipe would never end.
 
-use crate::kernel;
+use crate::harness::kernel;
 use std::{
     fs::{self, File},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        LazyLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 /// How long anything may take before the test fails; far above what a slow virtual machine needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-
-/// The runtime under test: `$RUNTIME`, else this project's release build.
-pub(crate) static RUNTIME: LazyLock<String> = LazyLock::new(|| {
-    std::env::var("RUNTIME").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/davit").to_owned())
-});
-
-/// The first word of `--version`: davit, crun, runc.
-pub(crate) fn runtime_name() -> &'static str {
-    static NAME: LazyLock<String> = LazyLock::new(|| {
-        let said = Command::new(RUNTIME.as_str()).arg("--version").output();
-        let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
-        text.split_whitespace().next().unwrap_or_default().to_owned()
-    });
-    NAME.as_str()
-}
-
-/// Whether `--help` names this verb.
-pub(crate) fn runtime_has(verb: &str) -> bool {
-    static HELP: LazyLock<String> = LazyLock::new(|| {
-        let said = Command::new(RUNTIME.as_str()).arg("--help").output();
-        said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
-    });
-    HELP.lines().any(|line| line.split([' ', ',', '\t']).find(|word| !word.is_empty()) == Some(verb))
-}
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 

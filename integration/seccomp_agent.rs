@@ -1,10 +1,9 @@
 //! Seccomp agents: the listener arrives with the process's state, and any call may be for the agent to answer.
 
-use crate::{
-    bundle::Container,
-    kernel::{answer_notifications, receive_fd},
-    trial::{Test, only_davit, rows, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::kernel::{answer_notifications, receive_fd};
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::{os::unix::net::UnixListener, thread};
 

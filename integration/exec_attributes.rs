@@ -1,12 +1,12 @@
 //! What a process that `exec` adds has of the container's own, where only the kernel's answers show it; and the handles on
 //! processes that engines are given.
 
-use crate::{
-    bundle::{Container, push},
-    call::{LIMIT, Output},
-    kernel,
-    trial::{Test, only_davit, skip, tests},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::call::{LIMIT, Output};
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{
@@ -112,10 +112,10 @@ fn cpus_before_and_after() {
 fn cpus_of_the_caller_are_not_inherited() {
     need_two_cpus();
     let c = Container::sleeper().up();
-    let words = ["taskset", "1", &crate::call::RUNTIME, "--root"];
+    let words = ["taskset", "1", &crate::harness::runtime::RUNTIME, "--root"];
     let state = c.state_dir();
     let rest = [state.to_str().unwrap(), "exec", &c.id, "cat", "/proc/self/status"];
-    let said = crate::call::Call::new(&c.dir, &[&words[..], &rest[..]].concat()).run().ok();
+    let said = crate::harness::call::Call::new(&c.dir, &[&words[..], &rest[..]].concat()).run().ok();
     assert_ne!(cpus(&said), "0");
 }
 

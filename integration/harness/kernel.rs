@@ -179,7 +179,7 @@ pub(crate) fn answer_notifications(listener: OwnedFd, answer: impl Fn(i64) -> Op
 /// Leaves a test that maps the ids of files on a tmpfs as skipped where the kernel is too old for it.
 pub(crate) fn need_idmapped_tmpfs() {
     if version() < (6, 3) {
-        crate::trial::skip("a tmpfs takes no idmapped mounts before Linux 6.3");
+        crate::harness::skip::skip("a tmpfs takes no idmapped mounts before Linux 6.3");
     }
 }
 

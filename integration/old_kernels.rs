@@ -2,12 +2,12 @@
 //!
 //! `docs/kernel-features.md` says what is needed and what happens without it; each of its words is a row here.
 
-use crate::{
-    bundle::{Container, push},
-    call::{Call, LIMIT, Output, RUNTIME},
-    kernel,
-    trial::{Test, only_davit, rows, tests},
-};
+use crate::harness::bundle::{Container, push};
+use crate::harness::call::{Call, LIMIT, Output};
+use crate::harness::kernel;
+use crate::harness::runtime::RUNTIME;
+use crate::harness::runtime::only_davit;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::json;
 use std::{fs, path::Path};
 

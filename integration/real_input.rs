@@ -3,8 +3,10 @@
 //! Of a recorded configuration only what belongs to the host it was recorded on is replaced: the root, the files it binds,
 //! the cgroup's place, namespaces of processes that are long gone.
 
-use crate::bundle::{Container, need_controller};
-use crate::trial::{Test, rows, skip, tests};
+use crate::harness::bundle::Container;
+use crate::harness::cgroups::need_controller;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::chown;
@@ -94,7 +96,7 @@ fn config((_, text): &(&str, &str)) {
     let lines: Vec<_> = said.out.lines().collect();
     assert_eq!(lines[0], c.config["process"]["user"]["uid"].to_string(), "{said:?}");
     assert_eq!(lines[1], c.config["process"]["user"]["gid"].to_string(), "{said:?}");
-    let mode = if c.config["linux"]["seccomp"].is_object() { 2 } else { crate::kernel::own_filters().0 };
+    let mode = if c.config["linux"]["seccomp"].is_object() { 2 } else { crate::harness::kernel::own_filters().0 };
     let filter = format!("Seccomp:\t{mode}");
     assert!(lines.contains(&filter.as_str()), "{filter} is not in {said:?}");
     assert_eq!(lines.last(), Some(&"end"));

@@ -1,10 +1,11 @@
 //! pause, resume, ps, update: the verbs around a running container, in every status.
 
-use crate::{
-    bundle::{Container, need_controller, wait_in},
-    call::runtime_has,
-    trial::{Test, only_davit, rows, skip, tests},
-};
+use crate::harness::bundle::{Container, wait_in};
+use crate::harness::cgroups::need_controller;
+use crate::harness::runtime::only_davit;
+use crate::harness::runtime::runtime_has;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::json;
 use std::fs;
 

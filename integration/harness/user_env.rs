@@ -4,12 +4,10 @@
 //! This half is root, lays that out and puts the user in; the suite that runs then has no privilege at all, and neither has the
 //! runtime that it calls. What it cannot try is in the list of differences, or skipped where it is found out, with the reason.
 
-use crate::{
-    apart::host,
-    bundle::{BY_SYSTEMD, cgroup_mount},
-    call::RUNTIME,
-    rootless::{self, UID},
-};
+use crate::harness::cgroups::{BY_SYSTEMD, cgroup_mount};
+use crate::harness::runtime::RUNTIME;
+use crate::harness::unshared::host;
+use crate::harness::user::{self, AS_USER, UID};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::{
@@ -17,29 +15,7 @@ use std::{
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    sync::LazyLock,
 };
-
-/// Whether this suite has no privilege, so that its containers have user namespaces with the user's ranges.
-pub(crate) static AS_USER: LazyLock<bool> = LazyLock::new(|| !nix::unistd::geteuid().is_root());
-
-/// The cgroup that the user was given: the parent of this process's own.
-pub(crate) static DELEGATED: LazyLock<String> = LazyLock::new(|| {
-    if *BY_SYSTEMD {
-        return format!("/user.slice/user-{UID}.slice/user@{UID}.service");
-    }
-    let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
-    Path::new(own).parent().map(|path| path.display().to_string()).unwrap_or_default()
-});
-
-/// A map of the user's own id and the whole range, as `linux.uidMappings` has it.
-pub(crate) fn mappings() -> serde_json::Value {
-    serde_json::json!([
-        {"containerID": 0, "hostID": UID, "size": 1},
-        {"containerID": 1, "hostID": rootless::RANGE.0, "size": rootless::RANGE.1}
-    ])
-}
 
 /// A cgroup that belongs to the user, with this process in one below it; the way back is taken when it is dropped.
 struct Given {
@@ -102,7 +78,7 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
 }
 
 fn enter(place: &Path, words: &[String]) -> Result<i32, Box<dyn std::error::Error>> {
-    if let Some(why) = rootless::no_ranges() {
+    if let Some(why) = user::no_ranges() {
         println!("skipped: {why}");
         return Ok(0);
     }
@@ -112,7 +88,7 @@ fn enter(place: &Path, words: &[String]) -> Result<i32, Box<dyn std::error::Erro
     // Where the user can get at them, and out of reach for writing.
     fs::create_dir_all(place.join("home"))?;
     chown(place.join("home"), Some(UID), Some(UID))?;
-    rootless::give_range(place);
+    user::give_range(place);
     let (runtime, suite) = (place.join("runtime"), place.join("suite"));
     host(&["cp", RUNTIME.as_str(), runtime.to_str().unwrap_or_default()])?;
     host(&["cp", std::env::current_exe()?.to_str().unwrap_or_default(), suite.to_str().unwrap_or_default()])?;

@@ -1,10 +1,10 @@
 //! `linux.netDevices`: interfaces move in with their addresses, and come back when the creation fails.
 
-use crate::{
-    apart::{apart, host},
-    bundle::Container,
-    trial::{Test, only_davit, rows, skip, tests},
-};
+use crate::harness::bundle::Container;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, rows, tests};
+use crate::harness::unshared::{apart, host};
 use serde_json::{Value, json};
 
 pub(crate) fn tests() -> Vec<Test> {

@@ -1,0 +1,35 @@
+//! The runtime under test: which program it is, what it calls itself, which commands it has.
+
+use crate::harness::skip::skip;
+use std::{process::Command, sync::LazyLock};
+
+/// The runtime under test: `$RUNTIME`, else this project's release build.
+pub(crate) static RUNTIME: LazyLock<String> = LazyLock::new(|| {
+    std::env::var("RUNTIME").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/davit").to_owned())
+});
+
+/// The first word of `--version`: davit, crun, runc.
+pub(crate) fn runtime_name() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let said = Command::new(RUNTIME.as_str()).arg("--version").output();
+        let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+        text.split_whitespace().next().unwrap_or_default().to_owned()
+    });
+    NAME.as_str()
+}
+
+/// Whether `--help` names this verb.
+pub(crate) fn runtime_has(verb: &str) -> bool {
+    static HELP: LazyLock<String> = LazyLock::new(|| {
+        let said = Command::new(RUNTIME.as_str()).arg("--help").output();
+        said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
+    });
+    HELP.lines().any(|line| line.split([' ', ',', '\t']).find(|word| !word.is_empty()) == Some(verb))
+}
+
+/// Skips unless the runtime under test is davit.
+pub(crate) fn only_davit(why: &str) {
+    if runtime_name() != "davit" {
+        skip(format!("asks for davit's own behaviour: {why}"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Finds HOME in the image's /etc/passwd for a program whose environment has none.
+
+use super::{Broken, Init};
+use crate::sys::program::Strings;
+use crate::sys::{Errno, path, pipe};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+impl Init<'_> {
+    /// Engines leave HOME to the runtime. What the image says is only believed as far as it is an ordinary file of a
+    /// reasonable size with a line for this very number; otherwise HOME is "/".
+    pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
+        let text = match ordinary_file(c"/etc/passwd").and_then(|file| read(file.as_fd())) {
+            // The image has none, or none that this user may read, or something else in its place.
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::ENXIO | Errno::EINVAL) => {
+                Vec::new()
+            }
+            text => text?,
+        };
+        let home = home_in(&text, uid).unwrap_or_else(|| b"/".to_vec());
+        let mut environment = self.plan.program.environment.clone();
+        environment.retain(|entry| !entry.to_bytes().starts_with(b"HOME="));
+        environment.push(CString::new([b"HOME=", home.as_slice()].concat()).map_err(|_| Errno::EINVAL)?);
+        self.inputs.environment = Strings::new(environment);
+        Ok(())
+    }
+}
+
+/// The most of a passwd file that is read, in bytes.
+const PASSWD: usize = 1 << 20;
+
+/// Opens a regular file that is not the kernel's. What a path of the image leads to is examined before it is opened for reading:
+/// to open a device or a file of procfs can have an effect.
+fn ordinary_file(path: &CStr) -> Result<OwnedFd, Errno> {
+    let open = |flags| -> Result<OwnedFd, Errno> {
+        /// SYSFS_MAGIC of linux/magic.h.
+        const SYSFS: u64 = 0x6265_6572;
+        let file = path::open_following_links(path, flags)?;
+        let regular = path::status(file.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG;
+        let of_the_kernel = [libc::PROC_SUPER_MAGIC as u64, SYSFS].contains(&path::file_system(file.as_fd())?);
+        if regular && !of_the_kernel { Ok(file) } else { Err(Errno::EINVAL) }
+    };
+    drop(open(libc::O_PATH)?);
+    open(libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
+}
+
+fn read(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    let mut text = Vec::new();
+    let mut part = [0; 4096];
+    while text.len() < PASSWD {
+        match pipe::read(file, &mut part)? {
+            0 => break,
+            length => text.extend_from_slice(&part[..length]),
+        }
+    }
+    Ok(text)
+}
+
+/// The sixth field of the first line whose third field is the number (passwd(5)), if it is absolute.
+fn home_in(passwd: &[u8], uid: u32) -> Option<Vec<u8>> {
+    let uid = uid.to_string();
+    passwd.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b':').skip(2);
+        let found = fields.next()? == uid.as_bytes();
+        let home = fields.nth(2)?;
+        (found && home.starts_with(b"/")).then(|| home.to_vec())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::home_in;
+
+    #[test]
+    fn home_is_that_of_the_number_and_absolute() {
+        let passwd = b"root:x:0:0::/root:/bin/sh\n12:x:7:0::/no:/\nu:x:12:0::/home/u:/\nbad:x:9:0::rel:/\nshort:x:8";
+        assert_eq!(home_in(passwd, 0).as_deref(), Some(&b"/root"[..]));
+        assert_eq!(home_in(passwd, 12).as_deref(), Some(&b"/home/u"[..]));
+        assert_eq!(home_in(passwd, 9), None);
+        assert_eq!(home_in(passwd, 8), None);
+    }
+}

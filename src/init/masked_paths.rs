@@ -1,0 +1,113 @@
+//! Masks paths and makes paths read-only.
+//!
+//! Which paths those are is decided in `plan::masked_paths`.
+
+use super::devices::mount_of_node;
+use super::{Broken, InPart, Init, broken};
+use crate::channel::Part;
+use crate::plan::Plan;
+use crate::plan::act::{Act, InRoot};
+use crate::sys::mount::{self, Attributes};
+use crate::sys::{Errno, path};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// What masked paths are covered with. The first use attaches each, later ones are bound from the first, so that
+/// hundreds of masked paths share one superblock.
+#[derive(Default)]
+pub(super) struct Masks {
+    null: Option<OwnedFd>,
+    empty: Option<OwnedFd>,
+    null_attached: bool,
+}
+
+impl Masks {
+    /// Their descriptors.
+    pub(super) fn fds(&self) -> impl Iterator<Item = RawFd> {
+        self.null.iter().chain(&self.empty).map(AsRawFd::as_raw_fd)
+    }
+
+    /// Takes hold of the host's /dev/null while its path still leads there. The container's own is whatever the image
+    /// says it is (CVE-2025-31133).
+    pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), Broken> {
+        if !plan.init.iter().any(|step| matches!(step.act, Act::MaskPath(_))) {
+            return Ok(());
+        }
+        let null = path::open_following_links(c"/dev/null", libc::O_PATH | libc::O_NOFOLLOW)?;
+        let status = path::status(null.as_fd())?;
+        if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != libc::makedev(1, 3) {
+            return Err(broken(Part::Forged, Errno::ENODEV));
+        }
+        self.null = Some(mount_of_node(null.as_fd())?);
+        Ok(())
+    }
+
+    fn cover_file(&mut self, target: BorrowedFd<'_>) -> Result<(), Broken> {
+        let null = self.null.as_ref().ok_or_else(|| broken(Part::Source, Errno::EBADF))?;
+        if self.null_attached {
+            let copy = mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?;
+            return mount::attach(copy.as_fd(), target).part(Part::Attach);
+        }
+        mount::attach(null.as_fd(), target).part(Part::Attach)?;
+        self.null_attached = true;
+        Ok(())
+    }
+
+    fn cover_directory(&mut self, target: BorrowedFd<'_>) -> Result<(), Broken> {
+        if let Some(empty) = &self.empty {
+            let copy = mount::clone_tree_of(empty.as_fd(), false).part(Part::Source)?;
+            return mount::attach(copy.as_fd(), target).part(Part::Attach);
+        }
+        let options = [(c"nr_blocks", c"1"), (c"nr_inodes", c"1")];
+        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        let empty = mount::detached(c"tmpfs", &options, attributes | libc::MOUNT_ATTR_NOEXEC).part(Part::Source)?;
+        mount::attach(empty.as_fd(), target).part(Part::Attach)?;
+        self.empty = Some(empty);
+        Ok(())
+    }
+}
+
+/// The rest of a path that begins with `mount`, from its slash on. Not of one that leads up again.
+fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
+    let (at, mount) = (at.as_c_str(), mount.as_c_str().to_bytes());
+    let rest = at.to_bytes().strip_prefix(mount)?;
+    let leads_up = rest.split(|byte| *byte == b'/').any(|name| name == b"..");
+    if rest.starts_with(b"/") && !leads_up {
+        CStr::from_bytes_with_nul(&at.to_bytes_with_nul()[mount.len()..]).ok()
+    } else {
+        None
+    }
+}
+
+impl Init<'_> {
+    /// Opens a path inside the root, or inside the mount of the kernel's that it is in; `None` if it does not exist.
+    fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, Broken> {
+        let held = self.held.iter().find_map(|(mount, top)| Some((top.as_fd(), below(at, mount)?)));
+        let (root, at) = held.unwrap_or((self.root()?, at.as_c_str()));
+        match path::open_in_root(root, at, libc::O_PATH) {
+            // A file in the middle of the path hides whatever was meant just as well.
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            other => other.map(Some).part(Part::Target),
+        }
+    }
+
+    /// A path that does not exist needs no mask (config-linux.md, "Masked Paths"); any other obstacle is an error.
+    pub(super) fn mask_path(&mut self, at: &InRoot) -> Result<(), Broken> {
+        let Some(target) = self.existing(at)? else { return Ok(()) };
+        let status = path::status(target.as_fd())?;
+        if status.st_mode & libc::S_IFMT == libc::S_IFDIR {
+            self.masks.cover_directory(target.as_fd())
+        } else {
+            self.masks.cover_file(target.as_fd())
+        }
+    }
+
+    /// Binds the path onto itself, read-only with everything below; what else the mounts forbid stays forbidden.
+    pub(super) fn readonly_path(&mut self, at: &InRoot) -> Result<(), Broken> {
+        let Some(target) = self.existing(at)? else { return Ok(()) };
+        let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;
+        let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        mount::set_attributes(tree.as_fd(), true, readonly).part(Part::Attributes)?;
+        mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)
+    }
+}

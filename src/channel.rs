@@ -41,12 +41,6 @@ pub(crate) enum Part {
     NotPermitted,
     /// The program is a directory.
     IsDirectory,
-    /// A hook ended with the exit status in errno's place.
-    HookStatus,
-    /// A hook was ended by the signal in errno's place.
-    HookSignal,
-    /// A hook took longer than its timeout, in seconds in errno's place.
-    HookTimeout,
     /// The other side of the channel is gone.
     Abandoned,
     /// The working directory is not inside the container.
@@ -59,14 +53,12 @@ pub(crate) enum Part {
     Interpreter,
     /// The program is an ELF file whose loader, given in the output, is not there or may not be executed.
     Loader,
-    /// The program is built for the ELF machine whose number is in errno's place.
-    Machine,
     /// The program is neither an ELF file nor a script with a #! line.
     Format,
 }
 
 impl Part {
-    const ALL: [Part; 26] = [
+    const ALL: [Part; 22] = [
         Part::Whole,
         Part::Target,
         Part::Source,
@@ -82,21 +74,66 @@ impl Part {
         Part::NoSuchFile,
         Part::NotPermitted,
         Part::IsDirectory,
-        Part::HookStatus,
-        Part::HookSignal,
-        Part::HookTimeout,
         Part::Abandoned,
         Part::Outside,
         Part::Copy,
         Part::NotProc,
         Part::Interpreter,
         Part::Loader,
-        Part::Machine,
         Part::Format,
     ];
 
     fn from_byte(byte: u8) -> Part {
         Part::ALL.get(usize::from(byte)).copied().unwrap_or(Part::Whole)
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The kernel refused a call.
+    Errno(Errno),
+    /// A hook ended with this exit status.
+    ExitStatus(i32),
+    /// A hook was killed by this signal.
+    Signal(i32),
+    /// A hook did not end within its timeout, in seconds.
+    Timeout(i32),
+    /// A hook was stopped: by this signal to its runner, or because the process it ran for is gone.
+    Stopped(Option<i32>),
+    /// The program is built for this ELF machine (`e_machine`, elf(5)).
+    Machine(u16),
+}
+
+impl Cause {
+    /// The kind of a message that carries the cause, and its number.
+    fn to_wire(self) -> (u8, i32) {
+        match self {
+            Cause::Errno(errno) => (FAILED, errno as i32),
+            Cause::ExitStatus(status) => (FAILED + 1, status),
+            Cause::Signal(signal) => (FAILED + 2, signal),
+            Cause::Timeout(seconds) => (FAILED + 3, seconds),
+            Cause::Stopped(signal) => (FAILED + 4, signal.unwrap_or(0)),
+            Cause::Machine(machine) => (FAILED + 5, machine.into()),
+        }
+    }
+
+    fn from_wire(kind: u8, number: i32) -> Option<Cause> {
+        Some(match kind.checked_sub(FAILED)? {
+            0 => Cause::Errno(Errno::from_raw(number)),
+            1 => Cause::ExitStatus(number),
+            2 => Cause::Signal(number),
+            3 => Cause::Timeout(number),
+            4 => Cause::Stopped(Some(number).filter(|signal| *signal != 0)),
+            5 => Cause::Machine(number as u16),
+            _ => return None,
+        })
+    }
+}
+
+impl From<Errno> for Cause {
+    fn from(errno: Errno) -> Cause {
+        Cause::Errno(errno)
     }
 }
 
@@ -107,8 +144,8 @@ pub(crate) struct Failure {
     pub(crate) step: u16,
     /// Which part of the step.
     pub(crate) part: Part,
-    /// The kernel's reason.
-    pub(crate) errno: i32,
+    /// The reason.
+    pub(crate) cause: Cause,
     /// The end of what a hook printed.
     pub(crate) output: Vec<u8>,
 }
@@ -141,6 +178,7 @@ const TERMINAL: u8 = 2;
 const LISTENER: u8 = 3;
 const READY: u8 = 4;
 const EXECUTING: u8 = 5;
+/// The first of the kinds that carry a [`Cause`].
 const FAILED: u8 = 6;
 /// The word to start, beside the numbers of the gates.
 const GO: u8 = 0xff;
@@ -209,7 +247,8 @@ impl Channel {
 
     /// Child: gives up. Nothing can be done when even this fails; the parent then sees the channel close.
     pub(crate) fn fail(&self, failure: &Failure) {
-        let mut message = header(FAILED, failure.part as u8, failure.step, failure.errno).to_vec();
+        let (kind, number) = failure.cause.to_wire();
+        let mut message = header(kind, failure.part as u8, failure.step, number).to_vec();
         message.extend_from_slice(&failure.output[failure.output.len().saturating_sub(OUTPUT)..]);
         let _ = socket::send(self.0.as_fd(), &message, None);
     }
@@ -246,11 +285,11 @@ impl Channel {
             (LISTENER, _) => Message::Listener(number),
             (READY, _) => Message::Ready,
             (EXECUTING, _) => Message::Executing,
-            (FAILED, _) => {
+            (kind, _) => {
+                let cause = Cause::from_wire(kind, number).ok_or(Errno::EPROTO)?;
                 let output = bytes[HEADER..length].to_vec();
-                Message::Failed(Failure { step, part: Part::from_byte(part), errno: number, output })
+                Message::Failed(Failure { step, part: Part::from_byte(part), cause, output })
             }
-            _ => return Err(Errno::EPROTO),
         })
     }
 }
@@ -268,21 +307,32 @@ fn header(kind: u8, part: u8, step: u16, number: i32) -> [u8; HEADER] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Channel, Failure, Message, OUTPUT, Part};
+    use super::{Cause, Channel, Failure, Message, OUTPUT, Part};
+    use crate::sys::Errno;
 
     #[test]
     fn a_failure_arrives_as_it_was_sent() {
         let (parent, child) = Channel::pair().expect("a pair");
-        let sent = Failure { step: 513, part: Part::Copy, errno: -7, output: b"hook: no".to_vec() };
-        child.fail(&sent);
-        assert!(matches!(parent.next(), Ok(Message::Failed(got)) if got == sent));
+        for cause in [
+            Cause::Errno(Errno::EACCES),
+            Cause::ExitStatus(127),
+            Cause::Signal(9),
+            Cause::Timeout(i32::MAX),
+            Cause::Stopped(None),
+            Cause::Stopped(Some(2)),
+            Cause::Machine(u16::MAX),
+        ] {
+            let sent = Failure { step: 513, part: Part::Copy, cause, output: b"hook: no".to_vec() };
+            child.fail(&sent);
+            assert!(matches!(parent.next(), Ok(Message::Failed(got)) if got == sent));
+        }
     }
 
     #[test]
     fn of_a_long_output_the_end_is_passed_on() {
         let (parent, child) = Channel::pair().expect("a pair");
         let output: Vec<u8> = (0..OUTPUT * 2).map(|n| n as u8).collect();
-        child.fail(&Failure { step: 0, part: Part::HookStatus, errno: 1, output: output.clone() });
+        child.fail(&Failure { step: 0, part: Part::Whole, cause: Cause::ExitStatus(1), output: output.clone() });
         assert!(matches!(parent.next(), Ok(Message::Failed(got)) if got.output == output[OUTPUT..]));
     }
 

@@ -1,7 +1,7 @@
 //! Running one hook (config.md, "POSIX-platform Hooks"): the state on its standard input, its output kept for the error,
 //! its time limited. Knows nothing of containers; who runs it decides in which namespaces it runs.
 
-use crate::channel::{OUTPUT, Part};
+use crate::channel::{Cause, OUTPUT};
 use crate::plan::act::Filter;
 use crate::sys::clone::Side;
 use crate::sys::credentials::{self, Sets};
@@ -26,17 +26,15 @@ pub(crate) struct Prepared {
 /// Why a hook counts as failed.
 #[derive(Debug)]
 pub(crate) struct HookFailure {
-    /// Which kind of failure.
-    pub(crate) part: Part,
-    /// Exit status, signal, seconds or errno, as the part says.
-    pub(crate) number: i32,
+    /// The reason.
+    pub(crate) cause: Cause,
     /// The end of what it printed.
     pub(crate) output: Vec<u8>,
 }
 
 impl From<Errno> for HookFailure {
     fn from(errno: Errno) -> Self {
-        HookFailure { part: Part::Whole, number: errno as i32, output: Vec::new() }
+        HookFailure { cause: errno.into(), output: Vec::new() }
     }
 }
 
@@ -86,7 +84,7 @@ pub(crate) struct Rights<'a> {
 }
 
 /// Runs the hook and waits for its end. It is killed when something happens
-/// `meanwhile` that breaks it off ([`Part::Abandoned`]; the number is the signal, if it was one), and when this process
+/// `meanwhile` that breaks it off ([`Cause::Stopped`]), and when this process
 /// ends: nobody else would know of it.
 pub(crate) fn run(
     hook: &Prepared,
@@ -107,24 +105,25 @@ pub(crate) fn run(
     let (printed, outcome) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), meanwhile, limit, OUTPUT)?;
     let broken_off = match outcome {
         Outcome::Ended => None,
-        Outcome::Late => Some((Part::HookTimeout, hook.timeout as i32)),
-        Outcome::Abandoned(signal) => Some((Part::Abandoned, signal)),
+        Outcome::Late => Some(Cause::Timeout(hook.timeout as i32)),
+        Outcome::Abandoned(signal) => Some(Cause::Stopped(Some(signal).filter(|signal| *signal != 0))),
     };
-    if let Some((part, number)) = broken_off {
+    if let Some(cause) = broken_off {
         process::signal(pidfd.as_fd(), libc::SIGKILL)?;
         clone::wait(pid)?;
-        return Err(HookFailure { part, number, output: printed });
+        return Err(HookFailure { cause, output: printed });
     }
     let code = clone::wait(pid)?;
     let mut errno = [0; 4];
     if pipe::read(status.as_fd(), &mut errno)? == errno.len() {
-        return Err(HookFailure { part: Part::Whole, number: i32::from_ne_bytes(errno), output: printed });
+        let cause = Cause::Errno(Errno::from_raw(i32::from_ne_bytes(errno)));
+        return Err(HookFailure { cause, output: printed });
     }
     match code {
         0 => Ok(()),
-        1..=127 => Err(HookFailure { part: Part::HookStatus, number: code, output: printed }),
+        1..=127 => Err(HookFailure { cause: Cause::ExitStatus(code), output: printed }),
         // 128 and above may also be an exit status; both ways of saying it name the number.
-        _ => Err(HookFailure { part: Part::HookSignal, number: code - 128, output: printed }),
+        _ => Err(HookFailure { cause: Cause::Signal(code - 128), output: printed }),
     }
 }
 

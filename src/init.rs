@@ -18,7 +18,7 @@ mod terminal;
 
 pub(crate) use hooks::{ContainerHooks, StateDocument};
 
-use crate::channel::{Channel, Failure, Part};
+use crate::channel::{Cause, Channel, Failure, Part};
 use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
 use crate::sys::clone::SharedPid;
@@ -75,13 +75,13 @@ pub(crate) struct OwnFile {
 /// Why a step failed.
 pub(crate) struct Broken {
     part: Part,
-    errno: i32,
+    cause: Cause,
     output: Vec<u8>,
 }
 
 impl From<Errno> for Broken {
     fn from(errno: Errno) -> Self {
-        Broken { part: Part::Whole, errno: errno as i32, output: Vec::new() }
+        Broken { part: Part::Whole, cause: errno.into(), output: Vec::new() }
     }
 }
 
@@ -92,12 +92,12 @@ trait InPart<T> {
 
 impl<T> InPart<T> for sys::Result<T> {
     fn part(self, part: Part) -> Result<T, Broken> {
-        self.map_err(|errno| Broken { part, errno: errno as i32, output: Vec::new() })
+        self.map_err(|errno| broken(part, errno))
     }
 }
 
 fn broken(part: Part, errno: Errno) -> Broken {
-    Broken { part, errno: errno as i32, output: Vec::new() }
+    Broken { part, cause: errno.into(), output: Vec::new() }
 }
 
 /// The child's possessions while it works.
@@ -163,8 +163,8 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         }
         Ok(())
     });
-    if let Err(Broken { part, errno, output }) = end {
-        inputs.channel.fail(&Failure { step: step as u16, part, errno, output });
+    if let Err(Broken { part, cause, output }) = end {
+        inputs.channel.fail(&Failure { step: step as u16, part, cause, output });
     }
     clone::exit_now(1)
 }
@@ -182,7 +182,7 @@ impl<'a> Init<'a> {
         self.inputs.passed_fds.get(slot).map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
     }
 
-    /// The one place where acts meet their performers.
+    /// Performs one act. The only place that maps an act to the function that performs it.
     fn act(&mut self, act: &'a Act) -> Result<(), Broken> {
         match act {
             Act::DetachExe => self.detach_exe()?,
@@ -225,54 +225,40 @@ impl<'a> Init<'a> {
             Act::FindHome { uid } => self.find_home(*uid)?,
             Act::FindProgram => self.find_program()?,
             Act::Execute => self.execute()?,
-            other => return self.act_on_identity(other),
-        }
-        Ok(())
-    }
-
-    fn act_on_identity(&mut self, act: &'a Act) -> Result<(), Broken> {
-        match act {
-            Act::OwnStandardStreams { uid } => identity::own_standard_streams(*uid),
-            Act::LimitBounding(keep) => identity::limit_bounding(*keep),
+            Act::OwnStandardStreams { uid } => identity::own_standard_streams(*uid)?,
+            Act::LimitBounding(keep) => identity::limit_bounding(*keep)?,
             Act::SetUser { uid, gid, groups } => {
-                identity::set_user(*uid, *gid, groups.as_deref(), &self.plan.namespaces)
+                identity::set_user(*uid, *gid, groups.as_deref(), &self.plan.namespaces)?;
             }
             Act::SetCapabilities { sets, ambient } => {
                 self.sets = Some(*sets);
-                identity::set_capabilities(*sets, *ambient)
+                identity::set_capabilities(*sets, *ambient)?;
             }
-            Act::ChangeDirectory(path) => self.change_directory(path),
-            Act::CheckDirectory(path) => self.check_directory(path),
-            other => self.act_on_root(other),
-        }
-    }
-
-    fn act_on_root(&mut self, act: &'a Act) -> Result<(), Broken> {
-        match act {
+            Act::ChangeDirectory(path) => self.change_directory(path)?,
+            Act::CheckDirectory(path) => self.check_directory(path)?,
             Act::SetPropagation(flags) | Act::SetRootPropagation(flags) => {
-                Ok(sys::mount::set_propagation_of_root(*flags)?)
+                sys::mount::set_propagation_of_root(*flags)?;
             }
-            Act::BindRoot { path, detach, passed_fd } => self.bind_root(path, *detach, *passed_fd),
-            Act::OpenRoot(path) => self.open_root(path),
-            Act::Mount(mount) => self.mount(mount),
-            Act::MountCgroup(mount) => self.mount_cgroup(mount),
-            Act::Bind(bind) => self.bind(bind),
-            Act::Remount { target, flags, data, changes } => self.remount(target, *flags, data.as_deref(), changes),
-            Act::MakeDevice(device) => self.make_device(device),
-            Act::BindDevice(device, host) => self.bind_device(device, host),
-            Act::MakeLink(link) => self.make_link(link),
-            Act::PivotRoot => self.pivot_root(),
-            Act::MoveRoot => self.move_root(),
-            Act::ChangeRoot => self.change_root(),
-            Act::OpenTerminal { size, console, controlling } => self.open_terminal(*size, *console, *controlling),
-            Act::ReadonlyPath(path) => self.readonly_path(path),
-            Act::MaskPath(path) => self.mask_path(path),
-            Act::MakeReadonly(path) => self.make_readonly(path),
-            Act::ReadonlyRoot => self.readonly_root(),
-            Act::MakeWorkingDirectory(path) => self.make_working_directory(path),
-            // Every other act has its arm above.
-            _ => Err(Errno::ENOSYS.into()),
+            Act::BindRoot { path, detach, passed_fd } => self.bind_root(path, *detach, *passed_fd)?,
+            Act::OpenRoot(path) => self.open_root(path)?,
+            Act::Mount(mount) => self.mount(mount)?,
+            Act::MountCgroup(mount) => self.mount_cgroup(mount)?,
+            Act::Bind(bind) => self.bind(bind)?,
+            Act::Remount { target, flags, data, changes } => self.remount(target, *flags, data.as_deref(), changes)?,
+            Act::MakeDevice(device) => self.make_device(device)?,
+            Act::BindDevice(device, host) => self.bind_device(device, host)?,
+            Act::MakeLink(link) => self.make_link(link)?,
+            Act::PivotRoot => self.pivot_root()?,
+            Act::MoveRoot => self.move_root()?,
+            Act::ChangeRoot => self.change_root()?,
+            Act::OpenTerminal { size, console, controlling } => self.open_terminal(*size, *console, *controlling)?,
+            Act::ReadonlyPath(path) => self.readonly_path(path)?,
+            Act::MaskPath(path) => self.mask_path(path)?,
+            Act::MakeReadonly(path) => self.make_readonly(path)?,
+            Act::ReadonlyRoot => self.readonly_root()?,
+            Act::MakeWorkingDirectory(path) => self.make_working_directory(path)?,
         }
+        Ok(())
     }
 
     /// Nothing needs the file any more afterwards: what is mapped from it stays.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use spawn::Spawned;
 
-pub(crate) use explain::{after_start, errno_words, printed, spawn_refused, steps_after_start};
+pub(crate) use explain::{after_start, cause_text, errno_words, spawn_refused, steps_after_start};
 pub(crate) use id_maps::host_uid;
 pub(crate) use spawn::CgroupPlacement;
 

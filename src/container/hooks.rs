@@ -1,15 +1,14 @@
 //! The hooks that run in the runtime's namespaces, and the state that the others get to read.
 
 use super::{Process, Record, Status, state_for_hooks};
-use crate::channel::Part;
 use crate::container::caller;
 use crate::hook::{self, Prepared, Rights};
 use crate::init::StateDocument;
-use crate::launch::{errno_words, printed};
+use crate::launch::cause_text;
 use crate::plan::hooks_of;
 use crate::report::Log;
 use crate::sys::pipe::Meanwhile;
-use crate::sys::{Errno, process};
+use crate::sys::process;
 use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::{Hook, Hooks};
 use std::os::fd::AsFd;
@@ -70,18 +69,6 @@ fn run_one(
     let state = state_for_hooks(record, status)?;
     let prepared = Prepared::new(&list[number], &caller::environment());
     hook::run(&prepared, &state, Rights::default(), meanwhile)
-        .map_err(|failure| {
-            let output = printed(&failure.output);
-            match failure.part {
-                Part::HookStatus => anyhow!("exit status {}{output}", failure.number),
-                Part::HookSignal => anyhow!("signal {}{output}", failure.number),
-                Part::HookTimeout => anyhow!("hook ran past specified timeout of {}s{output}", failure.number),
-                Part::Abandoned if failure.number == 0 => {
-                    anyhow!("the container's process was killed while the hook ran{output}")
-                }
-                Part::Abandoned => anyhow!("broken off by signal {}{output}", failure.number),
-                _ => anyhow!("{}{output}", errno_words(Errno::from_raw(failure.number))),
-            }
-        })
+        .map_err(|failure| anyhow!(cause_text(failure.cause, &failure.output)))
         .with_context(|| format!("/hooks/{kind}/{number}: error running {kind} hook #{number}: {path}"))
 }

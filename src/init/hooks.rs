@@ -1,7 +1,7 @@
 //! Hooks that the container's process runs: createContainer and startContainer. How one hook runs is the business of `hook`.
 
 use super::{Broken, Init};
-use crate::channel::Channel;
+use crate::channel::{Channel, Part};
 use crate::hook::{self, Prepared, Rights};
 use crate::plan::act::Act;
 use crate::sys::pipe::Meanwhile;
@@ -69,8 +69,8 @@ fn run_hook(
     }
     let meanwhile = Meanwhile { ended: Some(channel.as_fd()), signals: None };
     hook::run(hook, &text, rights, meanwhile).map_err(|failure| Broken {
-        part: failure.part,
-        errno: failure.number,
+        part: Part::Whole,
+        cause: failure.cause,
         output: failure.output,
     })
 }

@@ -1,7 +1,7 @@
 //! Finding the program and executing it.
 
 use super::{Broken, Init, broken};
-use crate::channel::{OUTPUT, Part};
+use crate::channel::{Cause, OUTPUT, Part};
 use crate::sys::{Errno, path, program};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -63,9 +63,11 @@ fn reason(path: &CStr, errno: Errno) -> Option<Broken> {
     match elf(head) {
         None if errno == Errno::ENOEXEC => Some(broken(Part::Format, errno)),
         None => None,
-        Some(machine) if machine != elf_of_this_machine() => {
-            (errno == Errno::ENOEXEC).then(|| Broken { part: Part::Machine, errno: machine.into(), output: Vec::new() })
-        }
+        Some(machine) if machine != elf_of_this_machine() => (errno == Errno::ENOEXEC).then(|| Broken {
+            part: Part::Whole,
+            cause: Cause::Machine(machine),
+            output: Vec::new(),
+        }),
         Some(_) => loader(&file, head).and_then(|name| named(Part::Loader, &name, errno)),
     }
 }
@@ -75,7 +77,7 @@ fn named(part: Part, name: &[u8], errno: Errno) -> Option<Broken> {
     let path = CString::new(name).ok()?;
     match may_execute(&path) {
         Ok(()) => None,
-        Err(_) => Some(Broken { part, errno: errno as i32, output: name[..name.len().min(OUTPUT)].to_vec() }),
+        Err(_) => Some(Broken { part, cause: errno.into(), output: name[..name.len().min(OUTPUT)].to_vec() }),
     }
 }
 

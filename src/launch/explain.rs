@@ -3,7 +3,7 @@
 //! Some texts are read by engines, which turn them into exit codes: what stands in quotes after `exec:` and the words
 //! that follow it.
 
-use crate::channel::{Failure, Part};
+use crate::channel::{Cause, Failure, Part};
 use crate::plan::act::{Act, text};
 use crate::plan::{Plan, Step};
 use crate::sys::Errno;
@@ -21,6 +21,23 @@ pub(crate) fn errno_words(errno: Errno) -> String {
     }
 }
 
+/// The text for the reason of a failure; `output` is what a hook printed.
+pub(crate) fn cause_text(cause: Cause, output: &[u8]) -> String {
+    let text = match cause {
+        Cause::Errno(errno) => errno_words(errno),
+        Cause::ExitStatus(status) => format!("exit status {status}"),
+        Cause::Signal(signal) => format!("signal {signal}"),
+        Cause::Timeout(seconds) => format!("hook ran past specified timeout of {seconds}s"),
+        Cause::Stopped(Some(signal)) => format!("broken off by signal {signal}"),
+        Cause::Stopped(None) => "the container's process was killed while the hook ran".to_owned(),
+        Cause::Machine(number) => {
+            let (words, built_for) = (errno_words(Errno::ENOEXEC), machine(number));
+            return format!("{words}: it is built for {built_for}, and this machine is {}", std::env::consts::ARCH);
+        }
+    };
+    text + &printed(output)
+}
+
 /// What to tell a user about a failure at one of the plan's steps.
 pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     let Some(step) = plan.init.get(usize::from(failure.step)) else {
@@ -29,12 +46,12 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
     match step.act {
         Act::FindProgram | Act::Execute => {
-            let words = errno_words(Errno::from_raw(failure.errno));
-            match failure.part {
-                Part::Interpreter | Part::Loader | Part::Machine | Part::Format => {
+            let words = cause_text(failure.cause, &[]);
+            match (failure.part, failure.cause) {
+                (Part::Interpreter | Part::Loader | Part::Format, _) | (_, Cause::Machine(_)) => {
                     in_words(&format!("exec {program}"), failure)
                 }
-                part => Error::msg(program_failure(&program, part, step.act == Act::Execute, &words)),
+                (part, _) => Error::msg(program_failure(&program, part, step.act == Act::Execute, &words)),
             }
         }
         _ => in_words(&format!("{}: {}", step.origin, step.act), failure),
@@ -63,7 +80,7 @@ pub(crate) fn after_start(steps: &[(u16, String)], failure: &Failure) -> Error {
 }
 
 fn in_words(step: &str, failure: &Failure) -> Error {
-    let words = errno_words(Errno::from_raw(failure.errno));
+    let words = cause_text(failure.cause, &failure.output);
     let what = match failure.part {
         Part::Whole => words,
         Part::Target => format!("open the target: {words}"),
@@ -79,29 +96,24 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         Part::OverRoot => "it cannot be mounted on the root of the container".to_owned(),
         Part::Occupied => "something else exists there".to_owned(),
         Part::Forged => "the file there is not the device it should be".to_owned(),
-        Part::HookStatus => format!("exit status {}{}", failure.errno, printed(&failure.output)),
-        Part::HookSignal => format!("signal {}{}", failure.errno, printed(&failure.output)),
-        Part::HookTimeout => {
-            format!("hook ran past specified timeout of {}s{}", failure.errno, printed(&failure.output))
-        }
         Part::Abandoned => "the runtime's own process went away".to_owned(),
-        Part::Outside if failure.errno == libc::ENOENT => {
+        Part::Outside if failure.cause == Cause::Errno(Errno::ENOENT) => {
             "no such file or directory, or current working directory is outside of container mount namespace root"
                 .to_owned()
         }
         Part::Outside => words,
         Part::Copy => format!("copy what it covers: {words}"),
         Part::NotInPath | Part::NoSuchFile | Part::NotPermitted | Part::IsDirectory => words,
-        Part::Interpreter | Part::Loader | Part::Machine | Part::Format => execution(failure),
+        Part::Interpreter | Part::Loader | Part::Format => execution(failure),
     };
     anyhow!("{step}: {what}")
 }
 
 /// What execve(2) leaves to be guessed: the file that is there needs another one that is not, or is no program here.
 fn execution(failure: &Failure) -> String {
-    let words = errno_words(Errno::from_raw(failure.errno));
+    let words = cause_text(failure.cause, &[]);
     let name = String::from_utf8_lossy(&failure.output);
-    let state = if failure.errno == libc::ENOENT { "is missing" } else { "may not be executed" };
+    let state = if failure.cause == Cause::Errno(Errno::ENOENT) { "is missing" } else { "may not be executed" };
     match failure.part {
         Part::Interpreter => match name.strip_suffix('\r') {
             Some(plain) => format!(
@@ -110,20 +122,12 @@ fn execution(failure: &Failure) -> String {
             None => format!("{words}: its interpreter {name:?}, which its #! line names, {state} in the container"),
         },
         Part::Loader => format!("{words}: the ELF loader {name:?}, which it is linked for, {state} in the container"),
-        Part::Machine => {
-            let words = errno_words(Errno::ENOEXEC);
-            format!(
-                "{words}: it is built for {}, and this machine is {}",
-                machine(failure.errno),
-                std::env::consts::ARCH
-            )
-        }
         _ => format!("{words}: it is neither an ELF file nor has it a #! line"),
     }
 }
 
 /// Names of e_machine (elf(5)), in the manner of `uname -m`.
-fn machine(number: i32) -> String {
+fn machine(number: u16) -> String {
     const NAMES: [(u16, &str); 10] = [
         (libc::EM_386, "i386"),
         (libc::EM_X86_64, "x86_64"),
@@ -136,7 +140,7 @@ fn machine(number: i32) -> String {
         (243, "riscv"),
         (258, "loongarch"),
     ];
-    let known = NAMES.iter().find(|(known, _)| i32::from(*known) == number);
+    let known = NAMES.iter().find(|(known, _)| *known == number);
     known.map_or_else(|| format!("ELF machine {number}"), |(_, name)| (*name).to_owned())
 }
 

@@ -1,11 +1,12 @@
 //! Writing a user namespace's maps from its parent, and user namespaces that exist only to carry maps.
 
-use crate::channel::Part;
+use super::explain::{cause_text, printed};
+use crate::channel::Cause;
 use crate::hook::{self, Prepared, Rights};
 use crate::plan::namespaces::{Maps, Writer};
 use crate::sys::clone::{self, Side};
 use crate::sys::pipe::Meanwhile;
-use crate::sys::{Errno, path, process};
+use crate::sys::{path, process};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -47,12 +48,12 @@ fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
     arguments.extend(map.split_ascii_whitespace().map(str::to_owned));
     let prepared = Prepared::program(&program, &arguments, TIME_FOR_MAPS)?;
     hook::run(&prepared, b"", Rights::default(), Meanwhile::default()).map_err(|failure| {
-        let printed = crate::launch::printed(&failure.output);
-        match failure.part {
-            Part::HookTimeout => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),
-            Part::HookStatus => anyhow!("{name} ended with status {}{printed}", failure.number),
-            Part::HookSignal => anyhow!("{name} was killed by signal {}{printed}", failure.number),
-            _ => anyhow!("{}: {}", program.display(), crate::launch::errno_words(Errno::from_raw(failure.number))),
+        let printed = printed(&failure.output);
+        match failure.cause {
+            Cause::Timeout(_) => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),
+            Cause::ExitStatus(status) => anyhow!("{name} ended with status {status}{printed}"),
+            Cause::Signal(signal) => anyhow!("{name} was killed by signal {signal}{printed}"),
+            cause => anyhow!("{}: {}", program.display(), cause_text(cause, &[])),
         }
     })
 }

@@ -3,7 +3,7 @@
 //! Owns how the parent comes to know that process, which is the stage's sibling and so the parent's own child. What the process
 //! then does is the plan's.
 
-use crate::channel::{Channel, Message};
+use crate::channel::{Channel, Failure, Message};
 use crate::init::{self, ChildInputs};
 use crate::launch::spawn::{self, CgroupPlacement, Spawned};
 use crate::launch::{Child, explain, id_maps};
@@ -87,7 +87,7 @@ fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
         Err(errno) => {
             let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
             let part = crate::channel::Part::Source;
-            child_inputs.channel.fail(&crate::channel::Failure { step, part, errno: errno as i32, output: Vec::new() });
+            child_inputs.channel.fail(&Failure { step, part, cause: errno.into(), output: Vec::new() });
             clone::exit_now(1)
         }
     }

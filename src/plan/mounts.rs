@@ -9,8 +9,9 @@ use crate::sys::mount::Attributes;
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
 use std::path::{Component, Path, PathBuf};
 
-/// Files below /proc that may be covered: what lxcfs provides, and two switches that images look at.
-const ON_PROC: [&str; 9] = [
+/// Files below /proc that a bind mount may cover: those that lxcfs provides, and two switches that programs read. Anything else
+/// there would hide or forge what the kernel reports, and has been used to escape (CVE-2019-16884, CVE-2025-52881).
+const ON_PROC: [&str; 10] = [
     "/proc/cpuinfo",
     "/proc/diskstats",
     "/proc/meminfo",
@@ -20,7 +21,13 @@ const ON_PROC: [&str; 9] = [
     "/proc/loadavg",
     "/proc/slabinfo",
     "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
 ];
+
+/// Whether a bind mount may cover this path below /proc.
+pub(super) fn may_cover_on_proc(path: &Path) -> bool {
+    ON_PROC.iter().any(|allowed| path == Path::new(allowed))
+}
 
 /// The steps of all mounts, and those that make some of them read-only at the end.
 #[derive(Default)]
@@ -96,7 +103,7 @@ impl Compiler<'_> {
         } else if options.bind || typ == "bind" {
             mounts.dev_is_bound |= destination == Path::new("/dev");
             let act = self.bind(mount, options, target, &destination, &origin);
-            mounts.steps.push(Step { origin, act });
+            mounts.steps.extend(act.map(|act| Step { origin, act }));
         } else {
             let (act, readonly) = self.new_mount(mount, options, target, &origin);
             mounts.steps.push(Step { origin: origin.clone(), act });
@@ -111,7 +118,7 @@ impl Compiler<'_> {
         Step { origin, act: Act::Remount { target, flags, data, changes } }
     }
 
-    fn bind(&mut self, mount: &Mount, options: Options, target: InRoot, path: &Path, origin: &Pointer) -> Act {
+    fn bind(&mut self, mount: &Mount, options: Options, target: InRoot, path: &Path, origin: &Pointer) -> Option<Act> {
         let recursive = options.recursive_bind || !options.bind;
         for (number, word) in mount.options().iter().flatten().enumerate() {
             if options.data.contains(word) {
@@ -124,7 +131,7 @@ impl Compiler<'_> {
         let place = origin.key("source");
         let Some(source) = mount.source().as_ref().filter(|source| !source.as_os_str().is_empty()) else {
             self.notes.problems.add(place, "is missing; a bind mount needs one");
-            return Act::BecomeRoot;
+            return None;
         };
         let source = if source.is_absolute() { source.clone() } else { self.request.bundle.join(source) };
         let text = c_path(&source, &place, &mut self.notes.problems);
@@ -136,11 +143,10 @@ impl Compiler<'_> {
         } else {
             Source::Path(text)
         };
-        let on_proc = ON_PROC.iter().any(|allowed| path == Path::new(allowed))
-            || path == Path::new("/proc/sys/crypto/fips_enabled");
+        let on_proc = may_cover_on_proc(path);
         let must_be_proc = path == Path::new("/proc");
         let (changes, copy_symlink) = (changes_of(&options), options.copy_symlink);
-        Act::Bind(Bind { source, target, recursive, changes, on_proc, must_be_proc, copy_symlink })
+        Some(Act::Bind(Bind { source, target, recursive, changes, on_proc, must_be_proc, copy_symlink }))
     }
 
     fn id_map(&mut self, mount: &Mount, options: &Options, origin: &Pointer) -> Option<IdMap> {

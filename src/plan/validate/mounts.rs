@@ -1,24 +1,11 @@
 //! `mounts`: destinations, and the pairs of id mappings. What an option means is judged where options are read.
 
 use super::{clean, ids, no_nul, text};
+use crate::plan::mounts::may_cover_on_proc;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Mount, Spec};
-
-/// Files below /proc that may be covered, as lxcfs does; anything else there would hide or forge what the kernel says,
-/// and has been used to escape (CVE-2019-16884, CVE-2025-52881).
-const ON_PROC: [&str; 10] = [
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/swaps",
-    "/proc/uptime",
-    "/proc/loadavg",
-    "/proc/slabinfo",
-    "/proc/sys/kernel/ns_last_pid",
-    "/proc/sys/crypto/fips_enabled",
-];
+use std::path::Path;
 
 pub(super) fn check(spec: &Spec, problems: &mut Problems) {
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
@@ -61,7 +48,7 @@ fn destination(mount: &Mount, at: &Pointer, problems: &mut Problems) {
         "/proc" if typ != "proc" && !bind => {
             problems.add(at.clone(), format!("{path:?} cannot be mounted because it is not of type proc"));
         }
-        clean if clean.starts_with("/proc/") && !ON_PROC.contains(&clean) => {
+        clean if clean.starts_with("/proc/") && !may_cover_on_proc(Path::new(clean)) => {
             problems.add(at.clone(), format!("{path:?} cannot be mounted because it is inside /proc"));
         }
         _ => {}

@@ -388,7 +388,7 @@ fn a_full_disk_under_the_state_root() {
                 kernel::wait_exit(pid, LIMIT);
             } else {
                 failed += 1;
-                assert!(said.err.contains("No space left on device"), "{options}: {said:?}");
+                assert!(said.err.contains("no space left on device"), "{options}: {said:?}");
             }
             c.nothing_left();
             nix::mount::umount2(&state, nix::mount::MntFlags::MNT_DETACH).unwrap();

@@ -81,7 +81,7 @@ const CALLS: &[(&str, Without)] = &[
     ("seccomp", Without::Refused("create", "install seccomp filter")),
     ("set_mempolicy", Without::Works),
     ("statx", Without::Refused("create", "mount proc on /proc")),
-    ("pidfd_send_signal", Without::Refused("kill", "send signal 9: Function not implemented")),
+    ("pidfd_send_signal", Without::Refused("kill", "send signal 9: function not implemented")),
     ("open_tree", Without::Refused("create", "open the source: function not implemented")),
     ("move_mount", Without::Refused("create", "attach: function not implemented")),
     ("fsopen", Without::Refused("create", "mask /proc/fs: open the source: function not implemented")),
@@ -94,7 +94,7 @@ const CALLS: &[(&str, Without)] = &[
         Without::Refused("create", "clone with new ipc, network, pid, uts, mount namespaces: function not implemented"),
     ),
     ("close_range", Without::Refused("create", "mark descriptors close-on-exec: function not implemented")),
-    ("openat2", Without::Refused("create", "cgroup.controllers: Function not implemented")),
+    ("openat2", Without::Refused("create", "cgroup.controllers: function not implemented")),
     ("pidfd_getfd", Without::Works),
     ("faccessat2", Without::Works),
     ("process_madvise", Without::Works),
@@ -119,8 +119,8 @@ const CALLS: &[(&str, Without)] = &[
 
 /// What is otherwise on a kernel without CONFIG_CHECKPOINT_RESTORE, where the runtime executes a copy of itself.
 const COPIED: &[(&str, Without)] = &[
-    ("execveat", Without::Refused("create", "execute the own executable from memory: Function not implemented")),
-    ("memfd_create", Without::Refused("create", "copy the own executable to memory: Function not implemented")),
+    ("execveat", Without::Refused("create", "execute the own executable from memory: function not implemented")),
+    ("memfd_create", Without::Refused("create", "copy the own executable to memory: function not implemented")),
     ("mount_setattr", Without::Refused("create", "change the mount's attributes: function not implemented")),
 ];
 

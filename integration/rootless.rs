@@ -234,7 +234,7 @@ fn rootless_overrules_what_is_found_out() {
     for flag in ["--rootless=auto", "--rootless=true"] {
         assert_eq!(user.davit(&[flag, "run", &user.id]).ok().line(), "0", "{flag}");
     }
-    user.davit(&["--rootless=false", "run", &user.id]).fails().says("mkdir ").says("Permission denied");
+    user.davit(&["--rootless=false", "run", &user.id]).fails().says("mkdir ").says("permission denied");
     user.davit(&["--rootless=perhaps", "run", &user.id])
         .fails()
         .says("invalid rootless: perhaps (true, false or auto)");

@@ -304,7 +304,7 @@ fn systemd_out_of_reach_is_told() {
     let create = c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
     let bus = if *AS_USER { "DBUS_SESSION_BUS_ADDRESS" } else { "DBUS_SYSTEM_BUS_ADDRESS" };
     let said = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
-    said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: No such file or directory");
+    said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: no such file or directory");
     assert!(!c.state_dir().join(&c.id).exists());
 }
 

@@ -82,7 +82,7 @@ fn a_user_without_a_bus_is_told() {
     ]);
     said.fails().says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
     let said = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
-    said.fails().says("--systemd-cgroup: cannot speak to systemd: unix:path=").says("/bus: No such file or directory");
+    said.fails().says("--systemd-cgroup: cannot speak to systemd: unix:path=").says("/bus: no such file or directory");
 }
 
 /// Rootless Podman, with its storage, network and limits as it comes, and the user's systemd.

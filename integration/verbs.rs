@@ -235,7 +235,7 @@ fn exec_in_a_cgroup_below_the_containers() {
     for bad in ["..", "sub/../../x", "../x"] {
         c.call(&["exec", "--cgroup", bad, &c.id, "true"]).run().exits(255).says("bad sub cgroup path");
     }
-    c.call(&["exec", "--cgroup", "none", &c.id, "true"]).run().exits(255).says("No such file or directory");
+    c.call(&["exec", "--cgroup", "none", &c.id, "true"]).run().exits(255).says("no such file or directory");
     fs::remove_dir(c.cgroup().join("sub")).unwrap();
 }
 

@@ -6,6 +6,7 @@ mod description;
 use crate::cgroup::Layout;
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
+use crate::report::errno_words;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
 use crate::sys::{Errno, beneath, executable, mount, namespace, path, process};
 use anyhow::{Context, Result, bail};
@@ -118,15 +119,14 @@ fn starts_with(file: &str, text: &str) -> bool {
 }
 
 fn is_directory(path: &Path) -> Result<(), String> {
-    let words = |errno: Errno| errno.desc().to_owned();
     let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "contains a NUL byte".to_owned())?;
-    path::open_following_links(&c_path, libc::O_PATH | libc::O_DIRECTORY).map(drop).map_err(words)
+    path::open_following_links(&c_path, libc::O_PATH | libc::O_DIRECTORY).map(drop).map_err(errno_words)
 }
 
 fn namespace_kind(path: &Path) -> Result<u64, String> {
     let words = |errno: Errno| match errno {
         Errno::ENOTTY => "not a namespace".to_owned(),
-        errno => errno.desc().to_owned(),
+        errno => errno_words(errno),
     };
     let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "contains a NUL byte".to_owned())?;
     let file = path::open_following_links(&c_path, libc::O_RDONLY).map_err(words)?;

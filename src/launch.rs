@@ -16,6 +16,7 @@ use crate::plan::act::{Act, Gate};
 use crate::plan::namespaces::{Namespaces, PID, TIME};
 use crate::plan::{PassedFd, Plan, Step};
 use crate::report::ProcessStep;
+use crate::report::errno_words;
 use crate::sys::clone::{self, SharedPid};
 use crate::sys::program::Strings;
 use crate::sys::timestamps::StepTimings;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use spawn::Spawned;
 
-pub(crate) use explain::{after_start, cause_text, errno_words, spawn_refused, steps_after_start};
+pub(crate) use explain::{after_start, cause_text, spawn_refused, steps_after_start};
 pub(crate) use id_maps::host_uid;
 pub(crate) use spawn::CgroupPlacement;
 

@@ -11,6 +11,7 @@ mod timings;
 pub(crate) use log::{Format, Log};
 pub(crate) use timings::ProcessStep;
 
+use nix::errno::Errno;
 use std::error::Error;
 use std::fmt::{self, Write};
 
@@ -152,7 +153,7 @@ fn told(error: &anyhow::Error, several: impl Fn(&ProblemReport) -> String) -> St
         }
         let words = match link.downcast_ref::<ProblemReport>() {
             Some(list) => several(list),
-            None => visible(&without_os_error(link)),
+            None => visible(&text_of(link)),
         };
         if !text.is_empty() {
             text.push_str(": ");
@@ -162,12 +163,24 @@ fn told(error: &anyhow::Error, several: impl Fn(&ProblemReport) -> String) -> St
     text
 }
 
-/// What an error says, less the ` (os error 2)` that Rust adds: the kernel's words are what people and engines search for.
-fn without_os_error(error: &(dyn Error + 'static)) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) if text.ends_with(')') => text[..end].to_owned(),
-        _ => text,
+/// The text of one error. An error number always reads the same, whichever type carried it.
+fn text_of(error: &(dyn Error + 'static)) -> String {
+    let number = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error).map(Errno::from_raw);
+    match number.or_else(|| error.downcast_ref::<Errno>().copied()) {
+        Some(errno) => errno_words(errno),
+        None => error.to_string(),
+    }
+}
+
+/// The kernel's words for an errno, in lower case as engines look for them.
+pub(crate) fn errno_words(errno: Errno) -> String {
+    let words = errno.desc();
+    let mut letters = words.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(words.chars().skip(1)).collect()
+        }
+        _ => words.to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod shared_memory;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
+mod openat2;
 pub(crate) mod path;
 pub(crate) mod pipe;
 pub(crate) mod process;

@@ -30,7 +30,7 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.errno.desc())
+        write!(f, "{}: {}", self.what, crate::report::errno_words(self.errno))
     }
 }
 

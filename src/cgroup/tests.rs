@@ -173,7 +173,7 @@ fn writes_are_performed_and_refusals_mean_what_the_plan_says() {
 
     let error = cgroup.limit(&[write("pids.max", "5", Refused::Fail)]).expect_err("no such file");
     let path = host.0.join("c/pids.max").display().to_string();
-    let text = format!("/linux/resources/x: write \"5\" to {path}: No such file or directory");
+    let text = format!("/linux/resources/x: write \"5\" to {path}: no such file or directory");
     assert_eq!(format!("{error:#}"), text);
     assert_eq!(Refusal::errno_of(&error), Some(Errno::ENOENT));
 }
@@ -292,7 +292,7 @@ fn what_a_change_has_written_is_set_back() {
     let error = cgroup.limit(&writes).expect_err("one file is missing");
     assert_eq!(host.read("a/memory.max"), "200");
     let error = format!("{:#}", before.put_back(error));
-    assert!(error.ends_with("a/none: No such file or directory"), "{error}");
+    assert!(error.ends_with("a/none: no such file or directory"), "{error}");
     assert_eq!(host.read("a/memory.max"), "100");
     assert!(host.read("a/io.max").starts_with("8:0 rbps=7 "));
     assert!(host.read("a/io.weight").starts_with("default 200"));

@@ -6,20 +6,9 @@
 use crate::channel::{Cause, Failure, Part};
 use crate::plan::act::{Act, text};
 use crate::plan::{Plan, Step};
+use crate::report::errno_words;
 use crate::sys::Errno;
 use anyhow::{Error, anyhow};
-
-/// The kernel's words for an errno, in lower case as engines look for them.
-pub(crate) fn errno_words(errno: Errno) -> String {
-    let words = errno.desc();
-    let mut letters = words.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            first.to_lowercase().chain(words.chars().skip(1)).collect()
-        }
-        _ => words.to_owned(),
-    }
-}
 
 /// The text for the reason of a failure; `output` is what a hook printed.
 pub(crate) fn cause_text(cause: Cause, output: &[u8]) -> String {
@@ -83,8 +72,8 @@ fn in_words(step: &str, failure: &Failure) -> Error {
     let words = cause_text(failure.cause, &failure.output);
     let what = match failure.part {
         Part::Whole => words,
-        Part::Target => format!("open the target: {words}"),
-        Part::Source => format!("open the source: {words}"),
+        Part::Target => format!("open the target: {words}{}", keeps_failing(failure.cause)),
+        Part::Source => format!("open the source: {words}{}", keeps_failing(failure.cause)),
         Part::Attach => format!("attach: {words}"),
         Part::SourceNotDirectory => format!("the source is {words}, the target is one"),
         Part::Attributes => format!("change the mount's attributes: {words}"),
@@ -107,6 +96,16 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         Part::Interpreter | Part::Loader | Part::Format => execution(failure),
     };
     anyhow!("{step}: {what}")
+}
+
+/// What the errors mean that a call returns after many attempts (`sys::openat2`).
+fn keeps_failing(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Errno(Errno::EAGAIN | Errno::EINTR) => {
+            " (after many attempts: the path keeps changing, or its file system keeps returning this)"
+        }
+        _ => "",
+    }
 }
 
 /// What execve(2) leaves to be guessed: the file that is there needs another one that is not, or is no program here.
@@ -177,14 +176,7 @@ pub(crate) fn spawn_refused(path: &str, errno: Errno) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{errno_words, printed};
-    use crate::sys::Errno;
-
-    #[test]
-    fn the_kernels_words_are_in_lower_case_as_engines_look_for_them() {
-        assert_eq!(errno_words(Errno::ENOENT), "no such file or directory");
-        assert_eq!(errno_words(Errno::EIO), "I/O error");
-    }
+    use super::printed;
 
     #[test]
     fn a_hooks_output_becomes_one_line() {

@@ -1,8 +1,9 @@
 //! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
 
 use crate::init::OwnFile;
-use crate::launch::{errno_words, id_maps};
+use crate::launch::id_maps;
 use crate::plan::{IdMap, PassedFd, Plan};
+use crate::report::errno_words;
 use crate::sys::mount::{self, Attributes};
 use crate::sys::{Errno, executable, namespace, path};
 use anyhow::{Context, Result, anyhow, bail};

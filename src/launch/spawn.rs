@@ -3,8 +3,8 @@
 //! Does not know whose the cgroup is or what is written down about it: who launches says what else may be done.
 
 use crate::cgroup;
-use crate::launch::errno_words;
 use crate::plan::namespaces::{KINDS, Namespaces};
+use crate::report::errno_words;
 use crate::sys::clone::{self, Side};
 use crate::sys::stat::Stat;
 use crate::sys::{Errno, path, pipe, process};

@@ -1,7 +1,8 @@
 //! The grammar of errors, line by line.
 
-use super::{Coded, LIMIT, ProblemReport, exit_code, for_people, one_line};
+use super::{Coded, LIMIT, ProblemReport, errno_words, exit_code, for_people, one_line};
 use anyhow::{Context, anyhow};
+use nix::errno::Errno;
 
 fn config(rows: &[(&str, &str)]) -> anyhow::Error {
     let rows = rows.iter().map(|(place, what)| (place.to_string(), what.to_string()));
@@ -13,7 +14,7 @@ fn a_chain_is_one_line_that_ends_in_the_kernels_words() {
     let kernel = std::io::Error::from_raw_os_error(22);
     let error = anyhow::Error::new(kernel).context("mount tmpfs on /dev/shm (size=1T2)").context("/mounts/3");
     let error = error.context("cannot create web");
-    let expected = "cannot create web: /mounts/3: mount tmpfs on /dev/shm (size=1T2): Invalid argument";
+    let expected = "cannot create web: /mounts/3: mount tmpfs on /dev/shm (size=1T2): invalid argument";
     assert_eq!(one_line(&error), expected);
     assert_eq!(for_people(&error), expected);
 }
@@ -81,4 +82,17 @@ fn a_table_too_long_counts_what_it_leaves_out() {
     assert!(text.starts_with("config.json has 1007 problems\n"));
     let shown = text.matches("\n  /mounts/").count();
     assert!(text.ends_with(&format!("\n  and {} more", 1007 - shown)), "{}", &text[text.len() - 40..]);
+}
+
+#[test]
+fn the_kernels_words_are_in_lower_case_as_engines_look_for_them() {
+    assert_eq!(errno_words(Errno::ENOENT), "no such file or directory");
+    assert_eq!(errno_words(Errno::EIO), "I/O error");
+}
+
+#[test]
+fn an_error_number_reads_the_same_whichever_type_carried_it() {
+    let expected = "wait: function not implemented";
+    assert_eq!(one_line(&anyhow::Error::new(Errno::ENOSYS).context("wait")), expected);
+    assert_eq!(one_line(&anyhow::Error::new(std::io::Error::from(Errno::ENOSYS)).context("wait")), expected);
 }

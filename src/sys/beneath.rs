@@ -3,17 +3,17 @@
 //! Made for pseudo file systems such as cgroup2, whose files are read in one go and written one entry a call. Does not
 //! resolve paths inside a container's root, where symbolic links are to be followed within bounds.
 
+use super::openat2::openat2;
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, read, unlinkat, write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-/// How often an openat2 that lost a race against a rename or mount elsewhere (`EAGAIN`) is made again.
-const RACES: usize = 128;
 
 /// Whether a cgroup v2 hierarchy is mounted at `path`.
 pub(crate) fn is_cgroup2(path: &Path) -> Result<bool, Errno> {
@@ -46,18 +46,10 @@ pub(crate) fn open_trigger(base: BorrowedFd<'_>, name: &str, trigger: &str) -> R
 }
 
 fn open(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlag::RESOLVE_BENEATH
-        | ResolveFlag::RESOLVE_NO_MAGICLINKS
-        | ResolveFlag::RESOLVE_NO_SYMLINKS
-        | ResolveFlag::RESOLVE_NO_XDEV;
-    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
-    for _ in 0..RACES {
-        match openat2(base, path, how) {
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
-            result => return result,
-        }
-    }
-    Err(Errno::EAGAIN)
+    let resolve =
+        libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_XDEV;
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    openat2(base.as_raw_fd(), &path, flags.bits(), resolve)
 }
 
 /// The whole content of the file `name` below `base`. What is no UTF-8 is replaced.

@@ -3,53 +3,34 @@
 //! `open_in_root` treats the directory as "/": symbolic links and `..` can never lead out of it (RESOLVE_IN_ROOT).
 //! `open_beneath` refuses links altogether, for kernel file systems whose files have known names.
 
+use super::openat2::openat2;
 use super::{Errno, Result, answer, done};
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Magic links (`/proc/PID/exe` and its like) are never followed in a container's tree.
 const IN_ROOT: u64 = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
 const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_SYMLINKS;
 
-fn openat2(directory: RawFd, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Result<OwnedFd> {
-    // SAFETY: open_how is plain data for which zero is a value; it has private padding on no architecture we build for.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.mode = u64::from(mode);
-    how.resolve = resolve;
-    loop {
-        // SAFETY: `path` is a terminated string and `how` a full structure whose size is passed along.
-        let raw = unsafe {
-            libc::syscall(libc::SYS_openat2, directory, path.as_ptr(), &raw const how, size_of::<libc::open_how>())
-        };
-        match answer(raw) {
-            // The kernel could not prove that a `..` stayed inside because something was renamed meanwhile.
-            Err(Errno::EAGAIN | Errno::EINTR) => (),
-            // SAFETY: the kernel has just given us this descriptor.
-            other => return other.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) }),
-        }
-    }
-}
-
 /// Opens `path` with `root` as its "/", following symbolic links inside it.
 pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
-    openat2(root.as_raw_fd(), path, flags, 0, IN_ROOT)
+    openat2(root.as_raw_fd(), path, flags, IN_ROOT)
 }
 
 /// Opens `path` with `root` as its "/", refusing symbolic links in any component (ELOOP).
 pub(crate) fn open_in_root_without_links(root: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
-    openat2(root.as_raw_fd(), path, flags, 0, IN_ROOT | libc::RESOLVE_NO_SYMLINKS)
+    openat2(root.as_raw_fd(), path, flags, IN_ROOT | libc::RESOLVE_NO_SYMLINKS)
 }
 
 /// Opens `path` below `directory`; leaving it, links and magic links are refused.
 pub(crate) fn open_beneath(directory: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
-    openat2(directory.as_raw_fd(), path, flags, 0, BENEATH)
+    openat2(directory.as_raw_fd(), path, flags, BENEATH)
 }
 
 /// Opens `path` below `proc`, a procfs; `self` is followed, mounts on top of its files are refused (EXDEV).
 pub(crate) fn open_on_proc(proc: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
     let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_XDEV;
-    openat2(proc.as_raw_fd(), path, flags, 0, resolve)
+    openat2(proc.as_raw_fd(), path, flags, resolve)
 }
 
 /// Opens `path` as this process sees it: follows links, leads anywhere. For paths of the host alone.
@@ -202,7 +183,7 @@ pub(crate) fn change_root_to_working_directory() -> Result<()> {
 /// the right to search the directory as chdir(2) does.
 pub(crate) fn change_directory_inside(path: &CStr) -> Result<()> {
     let resolve = libc::RESOLVE_NO_MAGICLINKS;
-    let directory = openat2(libc::AT_FDCWD, path, libc::O_PATH | libc::O_DIRECTORY, 0, resolve)?;
+    let directory = openat2(libc::AT_FDCWD, path, libc::O_PATH | libc::O_DIRECTORY, resolve)?;
     change_directory(std::os::fd::AsFd::as_fd(&directory))?;
     working_directory_is_inside()
 }

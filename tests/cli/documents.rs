@@ -29,7 +29,7 @@ fn spec_writes_a_config_and_leaves_one_that_is_there() {
     assert_eq!(told, format!("file {bundle}/config.json exists: remove it first"));
     assert_eq!(fs::read_to_string(stage.path("config.json")).expect("is there"), text);
     let told = davit(&["spec", "-b", &stage.path("none")]).refused();
-    assert!(told.ends_with("/none/config.json: No such file or directory"), "{told}");
+    assert!(told.ends_with("/none/config.json: no such file or directory"), "{told}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_missing_root_is_an_error_when_it_was_given() {
     let told = stage.davit(&["list"]).refused();
     assert_eq!(
         told,
-        format!("cannot list containers: read the root directory {}: No such file or directory", stage.root())
+        format!("cannot list containers: read the root directory {}: no such file or directory", stage.root())
     );
     fs::create_dir(stage.root()).expect("a directory");
     assert_eq!(stage.davit(&["list", "--format=json"]).fine(), "null\n");

@@ -81,7 +81,7 @@ fn without_a_file_the_json_line_is_all_there_is_on_stderr() {
 fn a_log_that_cannot_be_opened_is_an_error() {
     let stage = Stage::new("log-none");
     let told = davit(&["--log", &stage.path("no/such/log"), "list"]).refused();
-    assert_eq!(told, format!("cannot open the log {}: No such file or directory", stage.path("no/such/log")));
+    assert_eq!(told, format!("cannot open the log {}: no such file or directory", stage.path("no/such/log")));
 }
 
 #[test]

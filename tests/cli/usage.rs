@@ -138,5 +138,5 @@ fn output_that_cannot_be_written_is_a_failure() {
     let output = command(env!("CARGO_BIN_EXE_davit")).arg("--help").stdout(full).output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(told, "error: write to standard output: No space left on device\n");
+    assert_eq!(told, "error: write to standard output: no space left on device\n");
 }

@@ -12,6 +12,7 @@ mod exec;
 mod hooks;
 mod kill;
 mod list;
+mod oom;
 mod own_executable;
 mod pause;
 mod plan;

@@ -47,7 +47,7 @@ pub(crate) struct Container {
 /// Makes what all containers share. The error is a sentence for the person who started the suite.
 pub(crate) fn prepare() -> Result<(), String> {
     if !Path::new(RUNTIME.as_str()).is_file() {
-        return Err(format!("no runtime at {} (set RUNTIME, or build with cargo build --release)", *RUNTIME));
+        return Err(format!("no runtime at {} (set RUNTIME to the file of a runtime)", *RUNTIME));
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox", "/usr/local/bin/busybox"];
     let busybox = busybox.iter().find(|path| Path::new(path).exists());

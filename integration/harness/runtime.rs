@@ -3,9 +3,9 @@
 use crate::harness::skip::skip;
 use std::{process::Command, sync::LazyLock};
 
-/// The runtime under test: `$RUNTIME`, else this project's release build.
+/// The runtime under test: `$RUNTIME`, else the davit that cargo has built beside this suite.
 pub(crate) static RUNTIME: LazyLock<String> = LazyLock::new(|| {
-    std::env::var("RUNTIME").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/davit").to_owned())
+    std::env::var("RUNTIME").unwrap_or_else(|_| env!("CARGO_BIN_EXE_davit").to_owned())
 });
 
 /// The first word of `--version`: davit, crun, runc.

@@ -11,9 +11,9 @@ use crate::cgroup::{Cgroup, Layout};
 use crate::container::caller::console::{self, Console};
 use crate::container::caller::foreground::{self, Foreground};
 use crate::container::caller::{listen_fds, pid_file, pidfd_socket, seccomp_agent};
-use crate::container::own_executable;
 use crate::container::state::dir;
 use crate::container::state::process::Handle;
+use crate::container::{oom, own_executable};
 use crate::host;
 use crate::launch::{self, CgroupPlacement, Child, HostSide, LaunchInputs};
 use crate::plan::act::Act;
@@ -21,7 +21,7 @@ use crate::plan::namespaces::{KINDS, MOUNT, USER};
 use crate::plan::{self, Plan};
 use crate::report::{Coded, Log};
 use crate::sys::{Errno, credentials, limits, namespace};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use std::cell::Cell;
 use std::fs;
@@ -251,15 +251,13 @@ impl Joining<'_> {
     /// A process that was killed at its birth is made again from within the container's cgroup: not where that is being killed,
     /// where this process would be stopped with the rest, or where memory may have been why.
     fn may_be_made_again(&self) -> Result<()> {
-        if !self.init.is_alive() || self.container.status == Status::Paused || self.has_oom_kills() {
+        if !self.init.is_alive()
+            || self.container.status == Status::Paused
+            || oom::has_killed_in(&self.container.record)
+        {
             bail!("killed by signal {}", libc::SIGKILL);
         }
         Ok(())
-    }
-
-    fn has_oom_kills(&self) -> bool {
-        let kills = || self.container.record.open_cgroup().ok()??.oom_kills().ok()?;
-        kills().is_some_and(|kills| kills > 0)
     }
 
     /// Has systemd put the process where this user may not: into the scope, or where in it is asked for.
@@ -281,11 +279,7 @@ impl Joining<'_> {
         if !self.init.is_alive() {
             return error.context("container not running");
         }
-        let killed = format!("signal {}", libc::SIGKILL);
-        match format!("{error:#}").ends_with(&killed) && self.has_oom_kills() {
-            true => anyhow!("{error:#} (possibly OOM-killed)"),
-            false => error,
-        }
+        oom::explain_exec(error, &self.container.record)
     }
 }
 

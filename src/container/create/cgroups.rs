@@ -1,12 +1,12 @@
 //! Who makes a container's cgroup and where, as the command line and the configuration have it.
 
-use crate::cgroup::{Cgroup, Cgroupfs, Driver, Layout, Systemd};
-use crate::container::{CgroupManager, CreateRequest, Record};
+use crate::cgroup::{Cgroupfs, Driver, Layout, Systemd};
+use crate::container::{CgroupManager, CreateRequest};
 use crate::plan::placement::{self, Place};
 use crate::plan::systemd_scope;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
-use anyhow::{Error, Result, anyhow};
+use anyhow::Result;
 use oci_spec::runtime::Spec;
 
 /// The hierarchy, for a container that gets a cgroup. Where an ordinary user sees none, as in a container without one, the
@@ -39,19 +39,5 @@ pub(crate) fn driver<'a>(layout: &'a Layout, request: &CreateRequest, rootless: 
     match request.cgroup_manager {
         CgroupManager::Systemd => Box::new(Systemd::new(layout, rootless)),
         CgroupManager::Cgroupfs | CgroupManager::Disabled => Box::new(Cgroupfs::new(layout)),
-    }
-}
-
-/// Why the container's process could not be made: that it was killed for its memory explains more than anything else it said.
-pub(crate) fn explained(error: Error, cgroup: Option<&Cgroup>, record: &Record) -> Error {
-    let kills = cgroup.and_then(|cgroup| cgroup.oom_kills().ok().flatten());
-    // systemd removes the cgroup with its last process, and so the count of what was killed.
-    let gone = record.cgroup.as_ref().is_some_and(|made| made.unit.is_some() && !made.path.exists());
-    match kills {
-        Some(1..) => anyhow!("container init was OOM-killed (memory limit too low?)"),
-        None if gone && error.to_string().ends_with(&format!("signal {}", libc::SIGKILL)) => {
-            anyhow!("{error:#} (possibly OOM-killed: memory limit too low?)")
-        }
-        _ => error,
     }
 }

@@ -11,6 +11,7 @@ use crate::container::create::host_setup::HostSetup;
 use crate::container::create::net_devices::HandedOver;
 use crate::container::create::prepare::Build;
 use crate::container::create::rollback::Rollback;
+use crate::container::oom;
 use crate::container::state::process::user_namespace;
 use crate::container::{Process, Record, Root};
 use crate::launch::{self, CgroupPlacement, Child, LaunchInputs};
@@ -127,7 +128,7 @@ impl<'a> PendingContainer<'a> {
 
     /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
     fn fail(self, error: anyhow::Error) -> anyhow::Error {
-        let error = cgroups::explained(error, self.cgroup.as_deref(), &self.record);
+        let error = oom::explain_init(error, self.cgroup.as_deref(), &self.record);
         let PendingContainer { record, child, new, log, .. } = self;
         drop(child);
         // Whoever has deleted the container meanwhile has run them.
@@ -202,7 +203,7 @@ impl<'a> PendingContainer<'a> {
 /// Whether the process may be made again that was killed at its birth: not while the container is deleted, which this holds
 /// off, nor where memory may have been why.
 fn may_be_made_again(new: &Rollback<'_>, cgroup: Option<&Cgroup>) -> Result<Option<OwnedFd>> {
-    if let Some(1..) = cgroup.map_or(Ok(None), Cgroup::oom_kills)? {
+    if oom::has_killed(cgroup)? {
         bail!("the memory limit of its cgroup may be too low");
     }
     new.hold().map(Some)

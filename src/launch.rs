@@ -7,6 +7,7 @@
 mod spawn;
 mod explain;
 mod id_maps;
+mod idmapped_mount;
 mod passed_fds;
 mod intermediate;
 

@@ -4,9 +4,8 @@ use crate::harness::skip::skip;
 use std::{process::Command, sync::LazyLock};
 
 /// The runtime under test: `$RUNTIME`, else the davit that cargo has built beside this suite.
-pub(crate) static RUNTIME: LazyLock<String> = LazyLock::new(|| {
-    std::env::var("RUNTIME").unwrap_or_else(|_| env!("CARGO_BIN_EXE_davit").to_owned())
-});
+pub(crate) static RUNTIME: LazyLock<String> =
+    LazyLock::new(|| std::env::var("RUNTIME").unwrap_or_else(|_| env!("CARGO_BIN_EXE_davit").to_owned()));
 
 /// The first word of `--version`: davit, crun, runc.
 pub(crate) fn runtime_name() -> &'static str {

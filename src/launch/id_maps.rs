@@ -1,15 +1,12 @@
-//! Writing a user namespace's maps from its parent, and user namespaces that exist only to carry maps.
+//! Writes the id maps of a user namespace from its parent, and reads them. Mounts with mapped ids are in `idmapped_mount`.
 
 use super::explain::{cause_text, printed};
 use crate::channel::Cause;
 use crate::hook::{self, Prepared, Rights};
 use crate::plan::namespaces::{Maps, Writer};
-use crate::sys::clone::{self, Side};
 use crate::sys::pipe::Meanwhile;
-use crate::sys::{path, process};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// Seconds that newuidmap and newgidmap get: they may ask a directory service for the ranges (nsswitch.conf, `subid`).
@@ -102,28 +99,6 @@ fn numbers(text: &str) -> Vec<[u32; 3]> {
         Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
     };
     text.lines().filter_map(line).collect()
-}
-
-/// A user namespace with these maps. The process that made it is gone when this returns; the descriptor keeps it.
-pub(super) fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
-    let (own, childs) = crate::channel::Channel::pair().context("make a socket pair")?;
-    let (pid, pidfd) = match clone::clone3(libc::CLONE_NEWUSER as u64, None).context("make a user namespace")? {
-        Side::Child => {
-            drop(own);
-            // Ends when the parent has what it wants, or is gone.
-            let _ = childs.await_go();
-            clone::exit_now(0)
-        }
-        Side::Parent { pid, pidfd } => (pid, pidfd),
-    };
-    drop(childs);
-    let maps = Maps { uids: uids.to_owned(), gids: gids.to_owned(), ..Maps::default() };
-    let file = std::ffi::CString::new(format!("/proc/{pid}/ns/user"))?;
-    let namespace = write(pid, Some(&maps))
-        .and_then(|()| path::open_following_links(&file, libc::O_RDONLY).context("open a user namespace"));
-    process::signal(pidfd.as_fd(), libc::SIGKILL).context("end the process of a user namespace")?;
-    clone::wait(pid).context("wait for the process of a user namespace")?;
-    namespace
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
 
 use crate::init::OwnFile;
-use crate::launch::id_maps;
-use crate::plan::{IdMap, PassedFd, Plan};
+use crate::launch::idmapped_mount;
+use crate::plan::{PassedFd, Plan};
 use crate::report::errno_words;
 use crate::sys::mount::{self, Attributes};
-use crate::sys::{Errno, executable, namespace, path};
+use crate::sys::{executable, namespace, path};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -32,24 +32,11 @@ fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&
             let place = || format!("{origin}/source: {}", source.display());
             let tree = mount::clone_tree_following_links(&c_path(source)?, *recursive)
                 .map_err(|errno| anyhow!("{}: {}", place(), errno_words(errno)))?;
-            let Some(map) = id_map else { return Ok(tree) };
-            let (recursive, namespace) = match map {
-                IdMap::Own { recursive, uids, gids } => (recursive, id_maps::namespace_with(uids, gids)?),
-                IdMap::Container { recursive } => (recursive, container_map(plan)?),
-            };
-            let nothing_else = Attributes::default();
-            match mount::set_attributes_and_map(tree.as_fd(), *recursive, nothing_else, Some(namespace.as_fd())) {
-                Ok(()) => Ok(tree),
-                Err(errno) => {
-                    let (source, words) = (source.display(), errno_words(errno));
-                    let hint = match errno {
-                        Errno::EINVAL => " (this kernel cannot map the ids of that file system)",
-                        Errno::EPERM => " (a mount with mapped ids cannot be mapped again)",
-                        _ => "",
-                    };
-                    bail!("{origin}: map the ids of {source}: {words}{hint}")
-                }
+            if let Some(map) = id_map {
+                idmapped_mount::map(tree.as_fd(), map, plan)
+                    .with_context(|| format!("{origin}: map the ids of {}", source.display()))?;
             }
+            Ok(tree)
         }
         PassedFd::Process => {
             let process = process.context("no process to join")?;
@@ -57,22 +44,6 @@ fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&
         }
         PassedFd::UserNamespace => Ok(user.context("no user namespace to join")?.try_clone()?),
     }
-}
-
-/// A user namespace with the container's maps: a joined one itself, or one like that which is about to be made.
-fn container_map(plan: &Plan) -> Result<OwnedFd> {
-    if let Some(maps) = &plan.namespaces.maps {
-        return id_maps::namespace_with(&maps.uids, &maps.gids);
-    }
-    for wanted in &plan.passed_fds {
-        if let PassedFd::Namespace { kind, path, .. } = wanted
-            && *kind == libc::CLONE_NEWUSER as u64
-        {
-            return path::open_following_links(&c_path(path)?, libc::O_RDONLY)
-                .with_context(|| format!("open {}", path.display()));
-        }
-    }
-    bail!("there is no user namespace to take the id map from")
 }
 
 /// The host's procfs, proven to be one.
@@ -112,6 +83,6 @@ pub(super) fn detach_exe_before_clone() -> Result<Option<OwnedFd>> {
     Ok(mount)
 }
 
-fn c_path(path: &Path) -> Result<CString> {
+pub(super) fn c_path(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} contains a NUL byte", path.display()))
 }

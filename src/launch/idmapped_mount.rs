@@ -1,0 +1,69 @@
+//! Mounts with mapped ids (mount_setattr(2), MOUNT_ATTR_IDMAP). The kernel takes the maps from a user namespace.
+//!
+//! Which mounts are mapped is decided in `plan::mounts`.
+
+use super::{id_maps, passed_fds};
+use crate::plan::namespaces::Maps;
+use crate::plan::{IdMap, PassedFd, Plan};
+use crate::report::errno_words;
+use crate::sys::clone::{self, Side};
+use crate::sys::mount::{self, Attributes};
+use crate::sys::{Errno, path, process};
+use anyhow::{Context, Result, bail};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Maps the ids of a detached mount.
+pub(super) fn map(tree: BorrowedFd<'_>, map: &IdMap, plan: &Plan) -> Result<()> {
+    let (recursive, namespace) = match map {
+        IdMap::Own { recursive, uids, gids } => (recursive, namespace_with(uids, gids)?),
+        IdMap::Container { recursive } => (recursive, container_map(plan)?),
+    };
+    let nothing_else = Attributes::default();
+    let Err(errno) = mount::set_attributes_and_map(tree, *recursive, nothing_else, Some(namespace.as_fd())) else {
+        return Ok(());
+    };
+    let hint = match errno {
+        Errno::EINVAL => " (this kernel cannot map the ids of that file system)",
+        Errno::EPERM => " (a mount with mapped ids cannot be mapped again)",
+        _ => "",
+    };
+    bail!("{}{hint}", errno_words(errno))
+}
+
+/// A user namespace with the container's maps: a joined one itself, or one like that which is about to be made.
+fn container_map(plan: &Plan) -> Result<OwnedFd> {
+    if let Some(maps) = &plan.namespaces.maps {
+        return namespace_with(&maps.uids, &maps.gids);
+    }
+    for passed in &plan.passed_fds {
+        if let PassedFd::Namespace { kind, path, .. } = passed
+            && *kind == libc::CLONE_NEWUSER as u64
+        {
+            return path::open_following_links(&passed_fds::c_path(path)?, libc::O_RDONLY)
+                .with_context(|| format!("open {}", path.display()));
+        }
+    }
+    bail!("there is no user namespace to take the id map from")
+}
+
+/// A user namespace with these maps. The process that made it is gone when this returns; the descriptor keeps it.
+fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
+    let (own, childs) = crate::channel::Channel::pair().context("make a socket pair")?;
+    let (pid, pidfd) = match clone::clone3(libc::CLONE_NEWUSER as u64, None).context("make a user namespace")? {
+        Side::Child => {
+            drop(own);
+            // Ends when the parent has what it wants, or is gone.
+            let _ = childs.await_go();
+            clone::exit_now(0)
+        }
+        Side::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    drop(childs);
+    let maps = Maps { uids: uids.to_owned(), gids: gids.to_owned(), ..Maps::default() };
+    let file = std::ffi::CString::new(format!("/proc/{pid}/ns/user"))?;
+    let namespace = id_maps::write(pid, Some(&maps))
+        .and_then(|()| path::open_following_links(&file, libc::O_RDONLY).context("open a user namespace"));
+    process::signal(pidfd.as_fd(), libc::SIGKILL).context("end the process of a user namespace")?;
+    clone::wait(pid).context("wait for the process of a user namespace")?;
+    namespace
+}

@@ -25,6 +25,8 @@ use crate::sys::{Errno, credentials, limits, namespace, path, process, socket};
 use anyhow::{Context, Result, anyhow};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -359,4 +361,8 @@ impl Drop for Child {
             }
         }
     }
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} contains a NUL byte", path.display()))
 }

@@ -2,7 +2,7 @@
 //!
 //! Which mounts are mapped is decided in `plan::mounts`.
 
-use super::{id_maps, passed_fds};
+use super::{c_path, id_maps};
 use crate::plan::namespaces::Maps;
 use crate::plan::{IdMap, PassedFd, Plan};
 use crate::report::errno_words;
@@ -39,7 +39,7 @@ fn container_map(plan: &Plan) -> Result<OwnedFd> {
         if let PassedFd::Namespace { kind, path, .. } = passed
             && *kind == libc::CLONE_NEWUSER as u64
         {
-            return path::open_following_links(&passed_fds::c_path(path)?, libc::O_RDONLY)
+            return path::open_following_links(&c_path(path)?, libc::O_RDONLY)
                 .with_context(|| format!("open {}", path.display()));
         }
     }

@@ -1,7 +1,7 @@
 //! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
 
+use super::{c_path, idmapped_mount};
 use crate::init::OwnFile;
-use crate::launch::idmapped_mount;
 use crate::plan::{PassedFd, Plan};
 use crate::report::errno_words;
 use crate::sys::mount::{self, Attributes};
@@ -9,8 +9,6 @@ use crate::sys::{executable, namespace, path};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// All of `Plan::passed_fds`, by slot.
 pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
@@ -81,8 +79,4 @@ pub(super) fn detach_exe_before_clone() -> Result<Option<OwnedFd>> {
     let (own, mount) = own_file()?;
     executable::detach_exe(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
     Ok(mount)
-}
-
-pub(super) fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} contains a NUL byte", path.display()))
 }

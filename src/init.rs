@@ -116,8 +116,10 @@ struct Init<'a> {
     directory: Option<(&'a InRoot, OwnedFd)>,
     /// A mount of /dev/null to mask files with, and a read-only tmpfs to mask directories with.
     masks: masked_paths::Masks,
-    /// Where procfs and sysfs are mounted, and the roots of those mounts.
-    held: Vec<(InRoot, OwnedFd)>,
+    /// The paths that steps change after the mounts are made.
+    changed_later: Vec<&'a InRoot>,
+    /// Mounts with such paths: their targets and roots, in the order of the mounts.
+    held: Vec<(&'a InRoot, OwnedFd)>,
     /// The program's path, once found.
     program: Option<CString>,
     /// The working directory could not be entered as root.
@@ -149,6 +151,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         shares_with_host: false,
         directory: None,
         masks: masked_paths::Masks::default(),
+        changed_later: masked_paths::changed_later(plan),
         held: Vec::new(),
         program: None,
         directory_is_the_users: false,

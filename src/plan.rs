@@ -18,6 +18,7 @@ mod net_devices;
 pub(crate) mod options;
 mod order;
 mod outline;
+mod parameters;
 pub(crate) mod placement;
 mod process;
 mod propagation;

@@ -5,8 +5,8 @@
 use super::devices::mount_of_node;
 use super::{Broken, InPart, Init, broken};
 use crate::channel::Part;
-use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot};
+use crate::plan::{Plan, Step};
 use crate::sys::mount::{self, Attributes};
 use crate::sys::{Errno, path};
 use std::ffi::CStr;
@@ -58,33 +58,41 @@ impl Masks {
             let copy = mount::clone_tree_of(empty.as_fd(), false).part(Part::Source)?;
             return mount::attach(copy.as_fd(), target).part(Part::Attach);
         }
-        let options = [(c"nr_blocks", c"1"), (c"nr_inodes", c"1")];
+        let options = [(c"nr_blocks", Some(c"1")), (c"nr_inodes", Some(c"1"))];
         let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-        let empty = mount::detached(c"tmpfs", &options, attributes | libc::MOUNT_ATTR_NOEXEC).part(Part::Source)?;
+        let empty = mount::detached(c"tmpfs", options, attributes | libc::MOUNT_ATTR_NOEXEC).part(Part::Source)?;
         mount::attach(empty.as_fd(), target).part(Part::Attach)?;
         self.empty = Some(empty);
         Ok(())
     }
 }
 
-/// The rest of a path that begins with `mount`, from its slash on. Not of one that leads up again.
-fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
+/// What is left of a path inside the mount at `mount`: "" for the mount itself, otherwise from the slash on. `None` for a path
+/// outside, or one with `..`.
+pub(super) fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
     let (at, mount) = (at.as_c_str(), mount.as_c_str().to_bytes());
     let rest = at.to_bytes().strip_prefix(mount)?;
     let leads_up = rest.split(|byte| *byte == b'/').any(|name| name == b"..");
-    if rest.starts_with(b"/") && !leads_up {
-        CStr::from_bytes_with_nul(&at.to_bytes_with_nul()[mount.len()..]).ok()
-    } else {
-        None
+    let is_inside = rest.is_empty() || rest.starts_with(b"/");
+    (is_inside && !leads_up).then(|| CStr::from_bytes_with_nul(&at.to_bytes_with_nul()[mount.len()..]).ok()).flatten()
+}
+
+/// The paths that steps change after the mounts are made.
+pub(super) fn changed_later(plan: &Plan) -> Vec<&InRoot> {
+    fn path(step: &Step) -> Option<&InRoot> {
+        match &step.act {
+            Act::MaskPath(path) | Act::ReadonlyPath(path) | Act::MakeReadonly(path) => Some(path),
+            Act::Remount { target, .. } => Some(target),
+            _ => None,
+        }
     }
+    plan.init.iter().filter_map(path).collect()
 }
 
 impl Init<'_> {
-    /// Opens a path inside the root, or inside the mount of the kernel's that it is in; `None` if it does not exist.
+    /// Opens a path inside the root; `None` if it does not exist.
     fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, Broken> {
-        let held = self.held.iter().find_map(|(mount, top)| Some((top.as_fd(), below(at, mount)?)));
-        let (root, at) = held.unwrap_or((self.root()?, at.as_c_str()));
-        match path::open_in_root(root, at, libc::O_PATH) {
+        match self.open_made(at, libc::O_PATH) {
             // A file in the middle of the path hides whatever was meant just as well.
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             other => other.map(Some).part(Part::Target),

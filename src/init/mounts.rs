@@ -1,32 +1,40 @@
 //! Performing mounts: the target is opened inside the root and everything happens on that descriptor.
 
+use super::masked_paths::below;
 use super::paths::{Kind, open_or_make};
 use super::{Broken, InPart, Init, broken};
 use crate::channel::Part;
 use crate::plan::act::{Bind, Change, InRoot, NewMount, Source};
+use crate::plan::namespaces::CGROUP;
+use crate::plan::options::MS_NOSYMFOLLOW;
 use crate::sys::mount::{self, Attributes};
 use crate::sys::{Errno, path};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-impl Init<'_> {
-    /// Opens the place for a new file system.
-    fn mount_target(&self, mount: &NewMount) -> Result<OwnedFd, Broken> {
+impl<'a> Init<'a> {
+    /// Opens the target of a new file system, and says whether it existed.
+    fn mount_target(&self, mount: &NewMount) -> Result<(OwnedFd, bool), Broken> {
         let (root, target) = (self.root()?, mount.target.as_c_str());
-        let fd = if mount.plain_target {
-            let flags = libc::O_PATH | libc::O_DIRECTORY;
-            match path::open_in_root_without_links(root, target, flags) {
-                Err(Errno::ENOENT) => {
-                    open_or_make(root, target, Kind::Directory).part(Part::Target)?;
-                    path::open_in_root_without_links(root, target, flags).part(Part::NotPlain)?
-                }
-                other => other.part(Part::NotPlain)?,
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        let open = || match mount.plain_target {
+            true => path::open_in_root_without_links(root, target, flags),
+            false => path::open_in_root(root, target, flags),
+        };
+        let part = if mount.plain_target { Part::NotPlain } else { Part::Target };
+        let (fd, existed) = match open() {
+            Err(Errno::ENOENT) => {
+                let made = open_or_make(root, target, Kind::Directory).part(Part::Target)?;
+                (if mount.plain_target { open().part(part)? } else { made }, false)
             }
-        } else {
-            open_or_make(root, target, Kind::Directory).part(Part::Target)?
+            other => (other.part(part)?, true),
         };
         self.refuse_root(&path::status(fd.as_fd())?)?;
-        Ok(fd)
+        // Only a procfs may cover procfs: another file system there could forge what the kernel reports (CVE-2019-19921).
+        if mount.kind.as_c_str() != c"proc" && is_proc(fd.as_fd())? {
+            return Err(broken(Part::OnProc, Errno::EPERM));
+        }
+        Ok((fd, existed))
     }
 
     /// A link in the image can lead any target to the root itself, which would hide the container's tree.
@@ -37,76 +45,100 @@ impl Init<'_> {
         Ok(())
     }
 
-    pub(super) fn mount(&mut self, mount: &NewMount) -> Result<(), Broken> {
-        let target = self.mount_target(mount)?;
-        let data = match mount.keep_mode {
-            true => with_mode_of(target.as_fd(), mount.data.as_deref())?,
-            false => mount.data.clone(),
-        };
-        if mount.copy_up {
-            return self.mount_copy(mount, &target, data.as_deref());
-        }
-        path::change_directory(target.as_fd()).part(Part::Target)?;
-        match mount::mount_here(&mount.source, &mount.kind, mount.flags, data.as_deref()) {
+    /// Attaches a new file system. Everything that is done to it later is done by its descriptor: a neighbour that can write
+    /// to the root could otherwise put another directory at its path meanwhile (CVE-2019-19921).
+    pub(super) fn mount(&mut self, mount: &'a NewMount) -> Result<(), Broken> {
+        let (target, existed) = self.mount_target(mount)?;
+        // A tmpfs without a mode gets that of an existing directory; otherwise it has the kernel's default, 1777.
+        let mode = (mount.keep_mode && existed).then(|| mode_of(target.as_fd())).transpose()?;
+        let new = match self.new_file_system(mount, mode.as_deref(), &target) {
             // sysfs shows the devices of a network namespace, so a user namespace may mount only that of its own. What
             // the host shows is the next best, with all of it as read-only as was asked for; but only for this reason.
             Err(Errno::EPERM) if mount.kind.as_c_str() == c"sysfs" && in_user_namespace() => {
                 let tree = mount::clone_tree_following_links(c"/sys", true).part(Part::Source)?;
                 let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
                 mount::set_attributes(tree.as_fd(), true, attributes).part(Part::Attributes)?;
-                mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
+                New::Detached(tree)
             }
             other => other?,
+        };
+        if mount.copy_up {
+            let covered =
+                path::open_entry(target.as_fd(), c".", libc::O_RDONLY | libc::O_DIRECTORY).part(Part::Copy)?;
+            crate::sys::copy_tree::tree(covered.as_fd(), new.as_fd()).part(Part::Copy)?;
         }
-        if mount.plain_target {
-            self.hold_mount(mount)?;
-        }
-        self.change(&mount.target, &mount.changes)
-    }
-
-    /// Keeps the mount that has just been made: what is closed in it later is looked up from there. A neighbour that can
-    /// write to the root could otherwise take /proc away while /proc/sys is to become read-only (CVE-2019-19921).
-    fn hold_mount(&mut self, mount: &NewMount) -> Result<(), Broken> {
-        let top = path::open_in_root_without_links(self.root()?, mount.target.as_c_str(), libc::O_PATH);
-        let top = top.part(Part::NotPlain)?;
-        if !path::is_mount_root(top.as_fd())? {
-            return Err(broken(Part::NotPlain, Errno::EBUSY));
-        }
-        self.held.push((mount.target.clone(), top));
-        Ok(())
-    }
-
-    /// Mounts the tmpfs, then fills it from the directory it covers, which is held open.
-    fn mount_copy(&mut self, mount: &NewMount, target: &OwnedFd, data: Option<&CStr>) -> Result<(), Broken> {
-        path::change_directory(target.as_fd()).part(Part::Target)?;
-        let covered = path::open_entry(target.as_fd(), c".", libc::O_RDONLY | libc::O_DIRECTORY).part(Part::Copy)?;
-        mount::mount_here(&mount.source, &mount.kind, mount.flags & !libc::MS_RDONLY, data)?;
-        let new = path::open_in_root(self.root()?, mount.target.as_c_str(), libc::O_RDONLY | libc::O_DIRECTORY);
-        crate::sys::copy_tree::tree(covered.as_fd(), new.part(Part::Target)?.as_fd()).part(Part::Copy)?;
-        self.change(&mount.target, &mount.changes)
+        self.finish_mount(mount, new, &target)
     }
 
     /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's: never
     /// all of it, and read-only, since no cgroup namespace keeps the container from what lies above (CVE-2023-25809). A
     /// container that has no cgroup of its own, as an ordinary user's may, gets an empty directory.
-    pub(super) fn mount_cgroup(&mut self, mount: &NewMount) -> Result<(), Broken> {
-        let target = self.mount_target(mount)?;
-        path::change_directory(target.as_fd()).part(Part::Target)?;
-        match mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref()) {
-            Err(Errno::EPERM | Errno::EBUSY) => {
-                let Some(own) = self.inputs.cgroup.as_deref() else { return hide_cgroups() };
-                let tree = mount::clone_tree_following_links(own, false).part(Part::Source)?;
-                let set = attributes_of(mount.flags) | libc::MOUNT_ATTR_RDONLY;
-                let attributes = Attributes { set, ..Attributes::default() };
-                mount::set_attributes(tree.as_fd(), false, attributes).part(Part::Attributes)?;
-                mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
-            }
+    pub(super) fn mount_cgroup(&mut self, mount: &'a NewMount) -> Result<(), Broken> {
+        let (target, _) = self.mount_target(mount)?;
+        let may_see_root = self.plan.namespaces.own(CGROUP);
+        let made = if may_see_root { self.new_file_system(mount, None, &target) } else { Err(Errno::EPERM) };
+        let new = match made {
+            Err(Errno::EPERM | Errno::EBUSY) => New::Detached(self.own_cgroup(mount)?),
             other => other?,
-        }
-        self.change(&mount.target, &mount.changes)
+        };
+        self.finish_mount(mount, new, &target)
     }
 
-    pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Broken> {
+    /// Makes a new file system; `mode` is that of a tmpfs.
+    fn new_file_system(&self, mount: &NewMount, mode: Option<&CStr>, target: &OwnedFd) -> Result<New, Errno> {
+        if let Some(parameters) = &mount.parameters {
+            let mode = mode.map(|mode| (c"mode", Some(mode)));
+            let parameters = parameters.iter().map(|(key, value)| (key.as_c_str(), value.as_deref())).chain(mode);
+            return mount::detached(&mount.kind, parameters, attributes_of(mount.flags)).map(New::Detached);
+        }
+        path::change_directory(target.as_fd())?;
+        mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref())?;
+        let top =
+            path::open_in_root(self.root.as_ref().ok_or(Errno::EBADF)?.as_fd(), mount.target.as_c_str(), libc::O_PATH)?;
+        if path::is_mount_root(top.as_fd())? { Ok(New::Attached(top)) } else { Err(Errno::EBUSY) }
+    }
+
+    fn own_cgroup(&self, mount: &NewMount) -> Result<OwnedFd, Broken> {
+        let Some(own) = self.inputs.cgroup.as_deref() else { return Ok(empty_directory()?) };
+        let tree = mount::clone_tree_following_links(own, false).part(Part::Source)?;
+        let set = attributes_of(mount.flags) | libc::MOUNT_ATTR_RDONLY;
+        let attributes = Attributes { set, ..Attributes::default() };
+        mount::set_attributes(tree.as_fd(), false, attributes).part(Part::Attributes)?;
+        Ok(tree)
+    }
+
+    /// Attaches a new mount and changes its attributes.
+    fn finish_mount(&mut self, mount: &'a NewMount, new: New, target: &OwnedFd) -> Result<(), Broken> {
+        let top = match new {
+            New::Detached(tree) => {
+                mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
+                tree
+            }
+            New::Attached(top) => top,
+        };
+        change(top.as_fd(), &mount.changes)?;
+        self.hold_mount(&mount.target, top);
+        Ok(())
+    }
+
+    /// Keeps a mount if a later step masks or changes something in it.
+    fn hold_mount(&mut self, target: &'a InRoot, top: OwnedFd) {
+        if self.changed_later.iter().any(|path| below(path, target).is_some()) {
+            self.held.push((target, top));
+        }
+    }
+
+    /// Opens a path inside the root: in the latest mount that this process has made above it, if there is one.
+    pub(super) fn open_made(&self, at: &InRoot, flags: i32) -> Result<OwnedFd, Errno> {
+        let held = self.held.iter().rev().find_map(|(mount, top)| Some((top, below(at, mount)?)));
+        match held {
+            Some((top, rest)) if rest.is_empty() => top.try_clone().map_err(|_| Errno::EMFILE),
+            Some((top, rest)) => path::open_in_root(top.as_fd(), rest, flags),
+            None => path::open_in_root(self.root.as_ref().ok_or(Errno::EBADF)?.as_fd(), at.as_c_str(), flags),
+        }
+    }
+
+    pub(super) fn bind(&mut self, bind: &'a Bind) -> Result<(), Broken> {
         if bind.copy_symlink && self.copy_symlink(bind)? {
             return Ok(());
         }
@@ -147,7 +179,10 @@ impl Init<'_> {
         for change in &bind.changes {
             mount::set_attributes(tree, change.recursive, change.attributes).part(Part::Attributes)?;
         }
-        mount::attach(tree, target.as_fd()).part(Part::Attach)
+        mount::attach(tree, target.as_fd()).part(Part::Attach)?;
+        let top = tree.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
+        self.hold_mount(&bind.target, top);
+        Ok(())
     }
 
     /// Makes the link that the source is; false if it is none.
@@ -177,25 +212,36 @@ impl Init<'_> {
         data: Option<&CStr>,
         changes: &[Change],
     ) -> Result<(), Broken> {
+        let top = self.open_made(target, libc::O_PATH).part(Part::Target)?;
         if flags & libc::MS_BIND == 0 {
-            let fd = path::open_in_root(self.root()?, target.as_c_str(), libc::O_PATH).part(Part::Target)?;
-            path::change_directory(fd.as_fd()).part(Part::Target)?;
+            path::change_directory(top.as_fd()).part(Part::Target)?;
             mount::remount_here(flags, data)?;
         }
-        self.change(target, changes)
+        change(top.as_fd(), changes)
     }
+}
 
-    /// Changes the mount on top of a path.
-    fn change(&self, target: &InRoot, changes: &[Change]) -> Result<(), Broken> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let top = path::open_in_root(self.root()?, target.as_c_str(), libc::O_PATH).part(Part::Target)?;
-        changes
-            .iter()
-            .try_for_each(|change| mount::set_attributes(top.as_fd(), change.recursive, change.attributes))
-            .part(Part::Attributes)
+/// A new file system.
+enum New {
+    /// In a detached mount.
+    Detached(OwnedFd),
+    /// At its target already, because only mount(2) takes its options.
+    Attached(OwnedFd),
+}
+
+impl AsFd for New {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let (New::Detached(fd) | New::Attached(fd)) = self;
+        fd.as_fd()
     }
+}
+
+/// Changes the attributes of a mount.
+fn change(top: BorrowedFd<'_>, changes: &[Change]) -> Result<(), Broken> {
+    changes
+        .iter()
+        .try_for_each(|change| mount::set_attributes(top, change.recursive, change.attributes))
+        .part(Part::Attributes)
 }
 
 /// A path's directory and last name.
@@ -211,15 +257,10 @@ fn is_proc(tree: BorrowedFd<'_>) -> Result<bool, Broken> {
     Ok(path::file_system(tree)? == libc::PROC_SUPER_MAGIC as u64)
 }
 
-/// A tmpfs without a mode of its own gets that of the directory it covers; its own default would be 1777.
-fn with_mode_of(covered: BorrowedFd<'_>, data: Option<&CStr>) -> Result<Option<CString>, Broken> {
-    let mode = path::status(covered)?.st_mode & 0o7777;
-    let mut text = format!("mode={mode:o}").into_bytes();
-    if let Some(data) = data {
-        text.push(b',');
-        text.extend_from_slice(data.to_bytes());
-    }
-    CString::new(text).map(Some).map_err(|_| Errno::EINVAL.into())
+/// The permission bits of a directory as a mount option.
+fn mode_of(directory: BorrowedFd<'_>) -> Result<CString, Broken> {
+    let mode = path::status(directory)?.st_mode & 0o7777;
+    CString::new(format!("{mode:o}")).map_err(|_| Errno::EINVAL.into())
 }
 
 /// Whether this process is in a user namespace other than that of the machine. Only asked before `/proc` is the container's.
@@ -230,10 +271,11 @@ fn in_user_namespace() -> bool {
     own.and_then(|own| path::status(own.as_fd())).is_ok_and(|status| status.st_ino != FIRST)
 }
 
-/// Covers the working directory, so that neither a cgroup of the image's nor the host's, bound with /sys, is seen there.
-fn hide_cgroups() -> Result<(), Broken> {
-    let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    Ok(mount::mount_here(c"tmpfs", c"tmpfs", flags, Some(c"size=4k,nr_inodes=1,mode=0555"))?)
+/// An empty read-only file system, in place of the cgroups of a container that has none.
+fn empty_directory() -> Result<OwnedFd, Errno> {
+    let options = [(c"size", Some(c"4k")), (c"nr_inodes", Some(c"1")), (c"mode", Some(c"0555"))];
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    mount::detached(c"tmpfs", options, attributes | libc::MOUNT_ATTR_NOEXEC)
 }
 
 /// The attributes of a mount that go with flags of mount(2).
@@ -243,6 +285,10 @@ fn attributes_of(flags: u64) -> u64 {
         (libc::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
         (libc::MS_NODEV, libc::MOUNT_ATTR_NODEV),
         (libc::MS_NOEXEC, libc::MOUNT_ATTR_NOEXEC),
+        (libc::MS_NODIRATIME, libc::MOUNT_ATTR_NODIRATIME),
+        (libc::MS_NOATIME, libc::MOUNT_ATTR_NOATIME),
+        (libc::MS_STRICTATIME, libc::MOUNT_ATTR_STRICTATIME),
+        (MS_NOSYMFOLLOW, libc::MOUNT_ATTR_NOSYMFOLLOW),
     ]
     .into_iter()
     .filter(|(flag, _)| flags & flag != 0)

@@ -95,7 +95,7 @@ fn make_one(directory: BorrowedFd<'_>, name: &CStr, kind: Kind) -> Result<(), Er
 impl Init<'_> {
     /// Makes the top mount at a path read-only.
     pub(super) fn make_readonly(&mut self, at: &InRoot) -> Result<(), Broken> {
-        let target = path::open_in_root(self.root()?, at.as_c_str(), libc::O_PATH).part(Part::Target)?;
+        let target = self.open_made(at, libc::O_PATH).part(Part::Target)?;
         let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
         mount::set_attributes(target.as_fd(), false, readonly).part(Part::Attributes)
     }

@@ -67,6 +67,9 @@ pub(crate) struct NewMount {
     pub(crate) flags: u64,
     /// Options for the file system, joined by commas.
     pub(crate) data: Option<CString>,
+    /// The same, and what of `flags` is the file system's, as parameters of fsconfig(2); a flag if there is no value. `None` if
+    /// only mount(2) takes them.
+    pub(crate) parameters: Option<Vec<(CString, Option<CString>)>>,
     /// Further changes of the mount, in order.
     pub(crate) changes: Vec<Change>,
     /// The target must be a directory reached through no symbolic link (proc and sysfs; CVE-2019-19921).

@@ -3,6 +3,7 @@
 use super::act::{Act, Bind, Change, InRoot, NewMount, Source};
 use super::namespaces::{self, Namespaces, USER};
 use super::options::{Options, read};
+use super::parameters;
 use super::{Host, IdMap, Notes, PassedFd, Request, Step, c_path, c_string};
 use crate::spec::pointer::Pointer;
 use crate::sys::mount::Attributes;
@@ -213,6 +214,7 @@ impl Compiler<'_> {
             source: c_path(source, &place, &mut self.notes.problems),
             target,
             flags,
+            parameters: parameters::of(flags, source, data.as_deref()),
             data,
             changes: options.changes.clone(),
             plain_target: matches!(typ, "proc" | "sysfs"),

@@ -40,7 +40,7 @@ const NOSYMFOLLOW: u64 = libc::MOUNT_ATTR_NOSYMFOLLOW;
 const ATIME: u64 = libc::MOUNT_ATTR__ATIME;
 const NOATIME: u64 = libc::MOUNT_ATTR_NOATIME;
 const STRICTATIME: u64 = libc::MOUNT_ATTR_STRICTATIME;
-const MS_NOSYMFOLLOW: u64 = 0x100;
+pub(crate) const MS_NOSYMFOLLOW: u64 = 0x100;
 const MS_LAZYTIME: u64 = 1 << 25;
 
 /// All words, sorted, so that a look-up is a binary search. `features` prints this very list.

@@ -137,24 +137,31 @@ pub(crate) fn move_here_to_root() -> Result<()> {
     done(unsafe { libc::mount(c".".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_MOVE, std::ptr::null()) })
 }
 
-/// A new file system that no path leads to, its mount attributes MOUNT_ATTR_* (fsopen(2) to fsmount(2), Linux 5.2).
-pub(crate) fn detached(kind: &CStr, options: &[(&CStr, &CStr)], attributes: u64) -> Result<OwnedFd> {
-    // SAFETY: `kind` is a terminated string.
+/// A new file system in a detached mount: no path leads to it (fsopen(2) to fsmount(2), Linux 5.2). `parameters` are for the
+/// file system, flags if they have no value; `attributes` are MOUNT_ATTR_* of the mount.
+pub(crate) fn detached<'a>(
+    kind: &CStr,
+    parameters: impl IntoIterator<Item = (&'a CStr, Option<&'a CStr>)>,
+    attributes: u64,
+) -> Result<OwnedFd> {
+    // SAFETY: the kernel reads within bounds, because `kind` is terminated.
     let context = answer(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), libc::FSOPEN_CLOEXEC) })? as RawFd;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     let context = unsafe { OwnedFd::from_raw_fd(context) };
-    let configure = |command: u32, key: *const libc::c_char, value: *const libc::c_char| {
-        // SAFETY: key and value are terminated strings or null, as each command asks.
+    let configure = |command: u32, key: Option<&CStr>, value: Option<&CStr>| {
+        let (key, value) = (key.map_or(std::ptr::null(), CStr::as_ptr), value.map_or(std::ptr::null(), CStr::as_ptr));
+        // SAFETY: the kernel reads within bounds, because key and value are terminated, or null where the command takes none.
         answer(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) }).map(drop)
     };
-    for (key, value) in options {
-        configure(libc::FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())?;
+    for (key, value) in parameters {
+        let command = if value.is_some() { libc::FSCONFIG_SET_STRING } else { libc::FSCONFIG_SET_FLAG };
+        configure(command, Some(key), value)?;
     }
-    configure(libc::FSCONFIG_CMD_CREATE, std::ptr::null(), std::ptr::null())?;
+    configure(libc::FSCONFIG_CMD_CREATE, None, None)?;
     let flags = libc::FSMOUNT_CLOEXEC;
-    // SAFETY: fsmount takes no pointers.
+    // SAFETY: no memory is involved, because fsmount takes no pointers.
     let raw = answer(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), flags, attributes) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn tests() -> Vec<Test> {
         unknown_filesystem_is_named,
         unknown_option_fails,
         tmpfs_takes_the_mode_of_its_target,
+        tmpfs_without_mode_gets_1777_on_a_new_target,
         tmpcopyup_copies_what_is_below,
         proc_is_of_the_containers_own_pid_namespace,
         cgroup_type_mounts_cgroup2,
@@ -387,6 +388,14 @@ fn unknown_filesystem_is_named() {
 fn unknown_option_fails() {
     let said = Container::sleeper().mount("/m", "tmpfs", "tmpfs", &["nosuchoption"]).refused("/m");
     assert!(said.err.to_lowercase().contains("invalid argument"), "{said:?}");
+}
+
+fn tmpfs_without_mode_gets_1777_on_a_new_target() {
+    let c = Container::sh("stat -c %a /new/m; touch /new/m/file; echo $?");
+    let c = c.mount("/new/m", "tmpfs", "tmpfs", &[]).edit(|c| {
+        c["process"]["user"] = json!({"uid": 1000, "gid": 1000});
+    });
+    assert_eq!(c.prints(), "1777\n0\n");
 }
 
 fn tmpfs_takes_the_mode_of_its_target() {

@@ -9,6 +9,7 @@ pub(super) fn tests() -> Vec<Test> {
     let mut all = tests![
         the_root_itself_is_a_link,
         tmpcopyup_follows_no_link,
+        no_file_system_covers_procfs_through_a_link,
         cgroup_mount_through_a_link,
         nothing_of_the_host_is_reachable_from_the_root,
     ];
@@ -94,6 +95,18 @@ fn the_root_itself_is_a_link() {
     let said = c.run();
     assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
     c.nothing_left();
+}
+
+/// A forged /proc: the destination of a file system is a link of the image's to the procfs that was mounted before.
+fn no_file_system_covers_procfs_through_a_link() {
+    for (leads_to, kind) in [("/proc", "tmpfs"), ("/proc/sys", "tmpfs"), ("/proc/self", "mqueue")] {
+        let c = Container::sleeper();
+        symlink(leads_to, c.root("m")).unwrap();
+        let c = c.mount("/m", kind, "placed", &[]);
+        let said = c.create().fails();
+        assert!(said.err.contains("/proc"), "{said:?}");
+        c.nothing_left();
+    }
 }
 
 fn tmpcopyup_follows_no_link() {

@@ -63,6 +63,47 @@ const RACES: &[Race] = &[
         },
         0,
     ),
+    Race(
+        "late-ro",
+        ["vol/m", "vol/link"],
+        full_directories,
+        |c, n| {
+            let mount = |at: &str, source: &str, options: &[&str]| json!({"destination": format!("{at}/{n}"), "type": "tmpfs", "source": source, "options": options});
+            push(&mut c["mounts"], mount("/volume", "other", &[]));
+            push(&mut c["mounts"], mount("/vol/m", "raced", &["ro"]));
+        },
+        PATHS,
+    ),
+    Race(
+        "copy-up",
+        ["vol/m", "vol/link"],
+        full_directories,
+        |c, n| {
+            let destination = format!("/vol/m/{n}");
+            let options = json!(["tmpcopyup"]);
+            push(
+                &mut c["mounts"],
+                json!({"destination": destination, "type": "tmpfs", "source": "raced", "options": options}),
+            );
+        },
+        PATHS,
+    ),
+    // /dev is mounted before /proc, so the name of the procfs can come to mean another directory before it is masked.
+    Race(
+        "proc-and-dev",
+        ["proc", "dev"],
+        |_, _| (),
+        |c, n| {
+            let mounts = c["mounts"].as_array_mut().unwrap();
+            if n == 0
+                && let Some(at) = mounts.iter().position(|mount| mount["destination"] == "/dev")
+            {
+                let dev = mounts.remove(at);
+                mounts.insert(0, dev);
+            }
+        },
+        0,
+    ),
     // CVE-2019-19921: the race of its title. One try each creation.
     Race("proc", ["proc", "link"], |_, _| (), |_, _| (), 0),
     // CVE-2026-41579.
@@ -78,6 +119,17 @@ fn full_directory(c: &Container, path: &str) {
     for number in 0..PATHS {
         fs::write(c.root(path).join(number.to_string()), "").unwrap();
     }
+}
+
+fn full_directories(c: &Container, path: &str) {
+    for number in 0..PATHS {
+        let inside = c.root(path).join(number.to_string());
+        fs::create_dir_all(&inside).unwrap();
+        fs::write(inside.join("copied"), "").unwrap();
+        fs::create_dir_all(c.root("volume").join(number.to_string())).unwrap();
+    }
+    // A copy that goes astray lands in another volume of the container.
+    symlink("/volume", c.root("vol/link")).unwrap();
 }
 
 fn tmpfs(config: &mut Value, number: usize) {
@@ -107,7 +159,7 @@ fn closed_in_proc(mounts: &str) -> BTreeSet<String> {
 }
 
 fn race(race: &Race) {
-    if race.0 == "proc" {
+    if matches!(race.0, "proc" | "proc-and-dev") {
         only_davit("runc and crun lose this race, though not every time");
     }
     let mut c = Container::sleeper();
@@ -116,7 +168,9 @@ fn race(race: &Race) {
     fs::create_dir_all(c.root("vol")).unwrap();
     let Race(_, [one, other], make, ask, expected) = race;
     make(&c, one);
-    symlink(&host, c.root(other)).unwrap();
+    if c.root(other).symlink_metadata().is_err() {
+        symlink(&host, c.root(other)).unwrap();
+    }
     for number in 0..PATHS {
         c = c.edit(|c| ask(c, number));
     }
@@ -136,6 +190,10 @@ fn race(race: &Race) {
                 created += 1;
                 let inside = mounts.lines().filter(|line| line.contains("raced")).count();
                 assert_eq!(inside, *expected, "a mount is not where the container's root is:\n{mounts}");
+                if race.0 == "late-ro" {
+                    let writable = mounts.lines().find(|line| line.contains("raced") && !line.contains(" ro,"));
+                    assert_eq!(writable, None, "a read-only mount is writable");
+                }
                 // A mount goes with the name it is on; what closes paths in it goes with the mount.
                 assert_eq!(closed_in_proc(&mounts), usual, "not everything of /proc is closed:\n{mounts}");
             }
@@ -144,6 +202,10 @@ fn race(race: &Race) {
             c.delete().ok();
         }
         untouched(&c);
+        if race.0 == "copy-up" {
+            let astray = (0..PATHS).find(|number| c.root("volume").join(format!("{number}/copied")).exists());
+            assert_eq!(astray, None, "a volume was copied to");
+        }
     }
     let told = attacker.end();
     let swapped = told.lines().find_map(|line| line.strip_prefix("swapped ")?.parse::<u64>().ok()).unwrap();

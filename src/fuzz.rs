@@ -59,7 +59,7 @@ fn process(bytes: &[u8]) {
     let Ok((process, _)) = load::load_process(bytes) else { return };
     for host in hosts() {
         for namespaces in [0, libc::CLONE_NEWPID as u64, u64::MAX] {
-            let exec = Exec { id: "fuzz".to_owned(), namespaces, ..Exec::default() };
+            let exec = Exec { namespaces, ..Exec::default() };
             let _ = plan::compile_exec(&MINIMAL, &process, &host, &exec);
         }
     }

@@ -19,8 +19,8 @@ mod terminal;
 pub(crate) use hooks::{ContainerHooks, StateDocument};
 
 use crate::channel::{Cause, Channel, Failure, Part};
-use crate::plan::Plan;
 use crate::plan::act::{Act, InRoot, Start};
+use crate::plan::{Plan, Step};
 use crate::sys::clone::SharedPid;
 use crate::sys::program::Strings;
 use crate::sys::timestamps::StepTimings;
@@ -120,6 +120,8 @@ struct Init<'a> {
     changed_later: Vec<&'a InRoot>,
     /// Mounts with such paths: their targets and roots, in the order of the mounts.
     held: Vec<(&'a InRoot, OwnedFd)>,
+    /// A procfs without mounts on it, where the host's has some in the way.
+    own_proc: Option<OwnedFd>,
     /// The program's path, once found.
     program: Option<CString>,
     /// The working directory could not be entered as root.
@@ -153,6 +155,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         masks: masked_paths::Masks::default(),
         changed_later: masked_paths::changed_later(plan),
         held: Vec::new(),
+        own_proc: None,
         program: None,
         directory_is_the_users: false,
         sets: None,
@@ -198,7 +201,7 @@ impl<'a> Init<'a> {
             Act::NewTimeNamespace(offsets) => namespace::new_time_namespace(offsets)?,
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,
-            Act::NewSessionKeyring(name) => match namespace::new_session_keyring(name) {
+            Act::NewSessionKeyring => match namespace::new_session_keyring() {
                 // A kernel without keyrings has nothing of the caller's to hide.
                 Err(Errno::ENOSYS) => (),
                 other => other?,
@@ -228,7 +231,10 @@ impl<'a> Init<'a> {
             Act::FindHome { uid } => self.find_home(*uid)?,
             Act::FindProgram => self.find_program()?,
             Act::Execute => self.execute()?,
-            Act::OwnStandardStreams { uid } => identity::own_standard_streams(*uid)?,
+            Act::OwnStandardStreams { uid } => {
+                let opens_terminal = |step: &Step| matches!(step.act, Act::OpenTerminal { .. });
+                identity::own_standard_streams(*uid, self.plan.init.iter().any(opens_terminal))?;
+            }
             Act::LimitBounding(keep) => identity::limit_bounding(*keep)?,
             Act::SetUser { uid, gid, groups } => {
                 identity::set_user(*uid, *gid, groups.as_deref(), &self.plan.namespaces)?;
@@ -274,7 +280,7 @@ impl<'a> Init<'a> {
     /// `start`, and mounts that lead nowhere: those of the masks, whose closing would wait for the kernel.
     fn close_host(&mut self) -> sys::Result<()> {
         self.inputs.passed_fds.clear();
-        (self.inputs.proc, self.root, self.directory) = (None, None, None);
+        (self.inputs.proc, self.own_proc, self.root, self.directory) = (None, None, None, None);
         self.held.clear();
         let listener = self.inputs.listener.as_ref().map(AsRawFd::as_raw_fd);
         self.close_all_but(self.masks.fds().chain(listener))
@@ -293,10 +299,23 @@ impl<'a> Init<'a> {
         sys::program::close_from_except(3, &keep)
     }
 
-    /// Writes to a file of the host's procfs, which the container cannot have put there (CVE-2025-52881).
-    fn write_proc(&self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Broken> {
-        let file = path::open_on_proc(self.proc()?, name, libc::O_WRONLY)?;
-        Ok(path::write(file.as_fd(), value)?)
+    /// Writes to a file of the host's procfs, which the container cannot have put there (CVE-2025-52881). Where a mount lies in
+    /// the way (a read-only /proc/sys, as in LXC or a service with ProtectKernelTunables=), by a procfs that only this
+    /// process has.
+    fn write_proc(&mut self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Broken> {
+        let write = |proc: BorrowedFd<'_>| {
+            path::open_on_proc(proc, name, libc::O_WRONLY).and_then(|file| path::write(file.as_fd(), value))
+        };
+        match write(self.proc()?) {
+            Err(refused @ (Errno::EXDEV | Errno::EROFS)) => {
+                if self.own_proc.is_none() {
+                    // Without the rights for it, the first reason is the one to report.
+                    self.own_proc = Some(sys::mount::detached(c"proc", [], 0).map_err(|_| refused)?);
+                }
+                Ok(write(self.own_proc.as_ref().ok_or(refused)?.as_fd())?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// `apparmor/exec` exists only where security modules are stacked; before, the file was `exec`.

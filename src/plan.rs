@@ -242,8 +242,6 @@ pub(crate) fn initial_cpus(process: &Process) -> Option<Vec<u64>> {
 /// What the caller of exec asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exec {
-    /// The container's name.
-    pub(crate) id: String,
     /// CLONE_NEW* kinds in which the container's process differs from the caller.
     pub(crate) namespaces: u64,
     /// The container's root, where it has no mount namespace that leads there.

@@ -102,7 +102,6 @@ fn compile(
     host.setgroups_denied = host::denies_setgroups(pid);
     let listen_fds = listen_fds::listen_fds();
     let exec = plan::Exec {
-        id: request.id.as_str().to_owned(),
         namespaces: kinds,
         root: (kinds & MOUNT == 0).then(|| PathBuf::from(format!("/proc/{pid}/root"))),
         user_namespace_changed,
@@ -217,7 +216,7 @@ impl Joining<'_> {
         let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
         // The program shall find its terminal in the size of the caller's from its first moment.
         if let (Some(foreground), Some(master)) = (&foreground, self.console.as_ref().and_then(Console::peek)) {
-            foreground.give_size(master);
+            foreground.prepare_terminal(master)?;
         }
         child.start(plan)?;
         self.log.lap("serve the process until its program is executed");

@@ -30,7 +30,7 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         let foreground = (!detach).then(|| Foreground::prepare(building.build.has_terminal())).transpose()?;
         // The program shall find its terminal in the size of the caller's from its first moment.
         if let (Some(foreground), Some(master)) = (&foreground, building.console.peek()) {
-            foreground.give_size(master);
+            foreground.prepare_terminal(master)?;
         }
         let running = building.finish_running(foreground.as_ref())?;
         Ok((running, foreground, notices))

@@ -33,8 +33,12 @@ impl<'a> Init<'a> {
                 // A default ACL or special mode bits aside, the node has its mode from birth, since the umask is 0.
                 Ok(()) if device.uid == 0 && device.gid == 0 && device.mode & 0o7000 == 0 => Ok(true),
                 Ok(()) => {
-                    path::change_owner_of_entry(directory, name, device.uid, device.gid)?;
+                    // A neighbour may have put something else at the name meanwhile.
                     let node = path::open_entry(directory, name, libc::O_PATH)?;
+                    if !is_device(&path::status(node.as_fd())?, device) {
+                        return Err(broken(Part::Occupied, Errno::EEXIST));
+                    }
+                    path::change_owner(node.as_fd(), device.uid, Some(device.gid))?;
                     path::change_mode(node.as_fd(), device.mode)?;
                     Ok(true)
                 }
@@ -119,7 +123,10 @@ pub(super) fn mount_of_node(node: BorrowedFd<'_>) -> Result<OwnedFd, Broken> {
 }
 
 fn is_same(directory: BorrowedFd<'_>, name: &CStr, device: &Device) -> Result<bool, Broken> {
-    let status = path::status_of_entry(directory, name)?;
+    Ok(is_device(&path::status_of_entry(directory, name)?, device))
+}
+
+fn is_device(status: &libc::stat, device: &Device) -> bool {
     let fifo = device.kind == libc::S_IFIFO;
-    Ok(status.st_mode & libc::S_IFMT == device.kind && (fifo || status.st_rdev == device.number))
+    status.st_mode & libc::S_IFMT == device.kind && (fifo || status.st_rdev == device.number)
 }

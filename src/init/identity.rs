@@ -15,13 +15,13 @@ pub(super) fn become_root(visible: bool) -> Result<(), Broken> {
     Ok(credentials::set_dumpable(visible)?)
 }
 
-/// Lets the program reopen /dev/stdin and its like. The host's /dev/null is everybody's already, and a stream whose owner
-/// cannot be changed is still usable.
-pub(super) fn own_standard_streams(uid: u32) -> Result<(), Broken> {
-    let null = libc::makedev(1, 3);
+/// Lets the program reopen /dev/stdin and its like. Only pipes, sockets and the container's own terminal change their owner:
+/// a device or a file that the caller has as a stream stays the caller's. A stream whose owner cannot be changed is still usable.
+pub(super) fn own_standard_streams(uid: u32, has_terminal: bool) -> Result<(), Broken> {
     for stream in terminal::standard() {
         let status = path::status(stream)?;
-        if status.st_uid == uid || (status.st_mode & libc::S_IFMT == libc::S_IFCHR && status.st_rdev == null) {
+        let kind = status.st_mode & libc::S_IFMT;
+        if status.st_uid == uid || !(has_terminal || matches!(kind, libc::S_IFIFO | libc::S_IFSOCK)) {
             continue;
         }
         match path::change_owner(stream, uid, None) {

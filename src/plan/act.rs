@@ -189,7 +189,7 @@ pub(crate) enum Act {
     /// Lead a session.
     NewSession,
     /// A session keyring of this name.
-    NewSessionKeyring(CString),
+    NewSessionKeyring,
     /// Bring `lo` up.
     LoopbackUp,
     /// Default signal dispositions, nothing blocked.
@@ -313,7 +313,7 @@ impl fmt::Display for Act {
             Act::NewTimeNamespace(_) => f.write_str("make a time namespace"),
             Act::NewCgroupNamespace => f.write_str("make a cgroup namespace"),
             Act::NewSession => f.write_str("start a session"),
-            Act::NewSessionKeyring(name) => write!(f, "make session keyring {}", text(name)),
+            Act::NewSessionKeyring => f.write_str("make a session keyring"),
             Act::LoopbackUp => f.write_str("bring up the loopback interface"),
             Act::ResetSignals => f.write_str("reset signals"),
             Act::SetCpuAffinity(_) => f.write_str("set the CPU affinity"),

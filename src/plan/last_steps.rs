@@ -31,7 +31,7 @@ pub(super) fn secure(
     order: &mut Steps,
     last: &Last<'_>,
     filter: Option<Filter>,
-    capabilities: Option<Capability>,
+    capabilities: Capability,
     no_new_privileges: bool,
 ) {
     let at = last.at;
@@ -43,7 +43,7 @@ pub(super) fn secure(
     // Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, which must then outlive the other rights.
     let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };
     let remaining = filter::Remaining {
-        drops_capabilities: admin != 0 && capabilities.is_some(),
+        drops_capabilities: admin != 0,
         enters: last.enters,
         terminal,
         start: last.start,
@@ -52,19 +52,18 @@ pub(super) fn secure(
         finds_home,
     };
     let early = filter.as_ref().is_some_and(|filter| remaining.is_permitted_by(filter));
-    if let Some(mut capabilities) = capabilities {
-        capabilities.sets.effective |= admin;
-        capabilities.sets.permitted |= admin;
-        let ambient = if admin == 0 { capabilities.ambient } else { 0 };
-        order.at(place.clone(), Act::SetCapabilities { sets: capabilities.sets, ambient });
-    }
+    let mut sets = capabilities.sets;
+    sets.effective |= admin;
+    sets.permitted |= admin;
+    let ambient = if admin == 0 { capabilities.ambient } else { 0 };
+    order.at(place.clone(), Act::SetCapabilities { sets, ambient });
     // With the program's own rights, so that what cannot be executed is reported now and not at start.
     order.at(at.key("args").index(0), Act::FindProgram);
     let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
     let mut install = Steps::default();
     if let Some(filter) = filter {
         install.then("/linux/seccomp", Act::InstallFilter(filter));
-        if let Some(capabilities) = capabilities.filter(|_| admin != 0) {
+        if admin != 0 {
             install.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
         }
     }

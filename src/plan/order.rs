@@ -39,8 +39,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     // The session comes before anything may open a terminal, which would become the controlling one.
     order.then("/process/terminal", Act::NewSession);
     if !request.no_new_keyring {
-        let name = c_string(format!("_ses.{}", request.id), &Pointer::of(""), &mut notes.problems);
-        order.then("/process", Act::NewSessionKeyring(name));
+        order.then("/process", Act::NewSessionKeyring);
     }
     if namespaces.new & NETWORK != 0 {
         order.then("/linux/namespaces", Act::LoopbackUp);
@@ -130,8 +129,8 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     }
     order.then("", Act::NewSession);
     if !exec.no_new_keyring {
-        // The container's own, which has this name: keys of the caller's session are not for the container.
-        order.then("", Act::NewSessionKeyring(c_string(format!("_ses.{}", exec.id), &at, &mut notes.problems)));
+        // Keys of the caller's session are not for the container.
+        order.then("", Act::NewSessionKeyring);
     }
     if process.terminal().unwrap_or(false) {
         order.then("/terminal", process::terminal(process, false, exec.namespaces & namespaces::PID == 0));
@@ -346,9 +345,7 @@ fn become_the_program(
     let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
     order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
     let capabilities = process::capabilities(process, host, namespaces.own(USER), notes);
-    if let Some(capabilities) = &capabilities {
-        order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
-    }
+    order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     let may_set_groups = host.may_set_groups(namespaces);
     let groups = identity::groups(user, may_set_groups, linux, &at.key("user"), &mut notes.problems);
     order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });

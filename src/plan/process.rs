@@ -185,14 +185,10 @@ fn rlimit(typ: PosixRlimitType) -> (u32, &'static str) {
     }
 }
 
-/// The masks of the process, or `None` when it leaves capabilities as they are.
-pub(super) fn capabilities(
-    process: &Process,
-    host: &Host,
-    own_user_namespace: bool,
-    notes: &mut Notes,
-) -> Option<Capability> {
-    process.capabilities().as_ref().map(|listed| identity::capabilities(listed, host, own_user_namespace, notes))
+/// The masks of the process. Without the member it has none: what the caller may do is not for a container.
+pub(super) fn capabilities(process: &Process, host: &Host, own_user_namespace: bool, notes: &mut Notes) -> Capability {
+    let listed = process.capabilities().as_ref();
+    listed.map_or(Capability::default(), |listed| identity::capabilities(listed, host, own_user_namespace, notes))
 }
 
 /// The parameters of sched_setattr(2). Members that are not given are 0 (config.md, "scheduler").

@@ -1,7 +1,7 @@
 //! Copying a directory tree on descriptors, for `tmpcopyup`.
 
 use crate::sys::{Errno, Result, path};
-use nix::dir::{Dir, Type};
+use nix::dir::Dir;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -16,15 +16,15 @@ pub(crate) fn tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
             continue;
         }
         let status = path::status_of_entry(from, name)?;
-        match entry.file_type() {
-            Some(Type::Directory) => {
+        match status.st_mode & libc::S_IFMT {
+            libc::S_IFDIR => {
                 path::make_directory(to, name, 0o700)?;
                 let flags = libc::O_RDONLY | libc::O_DIRECTORY;
                 let (source, target) = (path::open_entry(from, name, flags)?, path::open_entry(to, name, flags)?);
                 tree(source.as_fd(), target.as_fd())?;
             }
-            Some(Type::File) => file(from, to, name)?,
-            Some(Type::Symlink) => {
+            libc::S_IFREG => file(from, to, name)?,
+            libc::S_IFLNK => {
                 let text = path::read_link(from, name)?;
                 let text = std::ffi::CString::new(text).map_err(|_| Errno::EINVAL)?;
                 path::make_link(&text, to, name)?;
@@ -32,7 +32,7 @@ pub(crate) fn tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
             _ => path::make_node(to, name, status.st_mode, status.st_rdev)?,
         }
         path::change_owner_of_entry(to, name, status.st_uid, status.st_gid)?;
-        if entry.file_type() != Some(Type::Symlink) {
+        if status.st_mode & libc::S_IFMT != libc::S_IFLNK {
             let copied = path::open_entry(to, name, libc::O_PATH)?;
             path::change_mode(copied.as_fd(), status.st_mode & 0o7777)?;
         }

@@ -9,9 +9,16 @@ use super::{Errno, Result};
 
 /// Makes sure of the standard streams and of writing without dying. Where even that fails nothing could be told either.
 pub(crate) fn prepare() {
-    // SAFETY: SIGPIPE is a signal and SIG_IGN a disposition; nothing else has been set up yet that could mind.
-    let ignored = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) } != libc::SIG_ERR;
-    if !ignored || open_standard_streams().is_err() {
+    let dispositions = [
+        // A reader that has gone away, and a limit on the size of files (RLIMIT_FSIZE), are errors of the call that meets them.
+        (libc::SIGPIPE, libc::SIG_IGN),
+        (libc::SIGXFSZ, libc::SIG_IGN),
+        // A caller that ignores SIGCHLD passes that on, and the kernel would then keep no exit status (sigaction(2)).
+        (libc::SIGCHLD, libc::SIG_DFL),
+    ];
+    // SAFETY: no handler is replaced, because this is the first code of the program; all are signals and dispositions.
+    let set = |(signal, disposition)| unsafe { libc::signal(signal, disposition) } != libc::SIG_ERR;
+    if !dispositions.into_iter().all(set) || open_standard_streams().is_err() {
         std::process::abort();
     }
 }

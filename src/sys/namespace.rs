@@ -82,12 +82,14 @@ pub(crate) fn setsid() -> Result<()> {
     nix::errno::Errno::result(unsafe { libc::setsid() }).map(drop)
 }
 
-/// Joins a new session keyring called `name` and grants its possessor and owner the search right (keyctl(2)),
-/// so that keys of the caller's session do not reach the container.
-pub(crate) fn new_session_keyring(name: &CStr) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+/// Joins a new session keyring and grants its possessor and owner the search right (keyctl(2)), so that keys of the caller's
+/// session do not reach the container. It has no name of its own: by a name, anybody with this uid could have made it before,
+/// with keys in it, or join it later.
+pub(crate) fn new_session_keyring() -> Result<()> {
+    let anonymous = std::ptr::null::<libc::c_char>();
+    // SAFETY: no memory is read, because a null name is allowed and asks for an anonymous keyring.
     let key =
-        answer(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr(), 0, 0, 0) })?;
+        answer(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, anonymous, 0, 0, 0) })?;
     const USER_SEARCH: u32 = 0x0008_0000;
     const POSSESSOR_ALL: u32 = 0x3f00_0000;
     const USER_VIEW_READ: u32 = 0x0003_0000;

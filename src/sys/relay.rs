@@ -16,10 +16,17 @@ impl Signals {
     /// Holds back every signal that can be, from now until the process ends.
     pub(crate) fn hold() -> Result<Signals> {
         let mut all = SigSet::all();
-        // A fault of our own must still end us, and stopping a job is between the shell and us.
-        for fault in
-            [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS]
-        {
+        // A fault of our own must still end us. SIGPIPE stays ignored: held back, it would be read here and passed on.
+        for fault in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGFPE,
+            libc::SIGABRT,
+            libc::SIGTRAP,
+            libc::SIGSYS,
+            libc::SIGPIPE,
+        ] {
             all.remove(fault.try_into()?);
         }
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), None)?;
@@ -133,6 +140,9 @@ const PORTION: usize = 16_384;
 /// room takes this much without blocking (PIPE_BUF, pipe(7)).
 const SIP: usize = 4096;
 
+/// How much is passed on after the program has ended, in bytes: more than a terminal keeps for its reader.
+const LEFT: usize = 1 << 20;
+
 impl Relay {
     /// A relay; `raw` is the caller's terminal if it has one.
     pub(crate) fn between(master: OwnedFd, raw: Option<&Raw>) -> Result<Relay> {
@@ -155,10 +165,10 @@ impl Relay {
         wanted
     }
 
-    /// Passes on what the wait has seen.
-    pub(crate) fn pass(&mut self, seen: &Seen) -> Result<()> {
-        if seen.room {
-            write_some(terminal::standard()[1], &mut self.output)?;
+    /// Passes on what the wait has seen. False if nobody reads standard output any more.
+    pub(crate) fn pass(&mut self, seen: &Seen) -> Result<bool> {
+        if seen.room && !write_some(terminal::standard()[1], &mut self.output)? {
+            return Ok(false);
         }
         if seen.master {
             self.take_output()?;
@@ -178,7 +188,7 @@ impl Relay {
             }
             self.give_input()?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Reads what the container has printed, if what was read before is gone. Whether there was anything.
@@ -215,33 +225,39 @@ impl Relay {
         Ok(())
     }
 
-    /// Passes on what the container has printed and nobody has read yet. Processes it left behind do not keep us.
-    pub(crate) fn drain(&mut self) -> Result<()> {
-        loop {
-            while !self.output.is_empty() {
-                match poll(&mut [PollFd::new(terminal::standard()[1], PollFlags::POLLOUT)], PollTimeout::NONE) {
-                    Err(Errno::EINTR) => (),
-                    other => drop(other?),
-                }
-                write_some(terminal::standard()[1], &mut self.output)?;
+    /// Passes on what the container has printed and nobody has read yet. Processes that the program left behind may print on
+    /// for ever, so this ends after [`LEFT`] bytes; and where the reader is slow, with the next of `signals`.
+    pub(crate) fn drain(&mut self, signals: BorrowedFd<'_>) -> Result<()> {
+        let mut passed = 0;
+        while passed < LEFT && (!self.output.is_empty() || self.take_output()?) {
+            let output = terminal::standard()[1];
+            let mut fds = [PollFd::new(output, PollFlags::POLLOUT), PollFd::new(signals, PollFlags::POLLIN)];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Err(Errno::EINTR) => continue,
+                other => drop(other?),
             }
-            if !self.take_output()? {
+            if fds[1].any().unwrap_or(false) && !fds[0].any().unwrap_or(false) {
                 return Ok(());
             }
+            let before = self.output.len();
+            if !write_some(output, &mut self.output)? {
+                return Ok(());
+            }
+            passed += before - self.output.len();
         }
+        Ok(())
     }
 }
 
-/// Writes the first of `bytes`, and takes away what is written.
-fn write_some(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<()> {
+/// Writes the first of `bytes`, and removes what is written. False if nobody reads any more.
+fn write_some(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<bool> {
     match nix::unistd::write(fd, &bytes[..bytes.len().min(SIP)]) {
         Ok(length) => drop(bytes.drain(..length)),
         Err(Errno::EINTR | Errno::EAGAIN) => (),
-        // Nobody wants the output; the container goes on.
-        Err(Errno::EPIPE) => bytes.clear(),
+        Err(Errno::EPIPE) => return Ok(false),
         Err(errno) => return Err(errno),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Reaps orphans that came to this process as a subreaper and have ended. `kept` is left for a wait of its own, after which

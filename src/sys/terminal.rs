@@ -78,6 +78,14 @@ pub(crate) fn standard() -> [BorrowedFd<'static>; 3] {
     [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
 }
 
+/// Makes the inner side of a terminal pass on line feeds as they are, without a carriage return (termios(3), ONLCR).
+pub(crate) fn keep_line_ends(master: &OwnedFd) -> Result<()> {
+    use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
+    let mut settings = tcgetattr(master)?;
+    settings.output_flags.remove(OutputFlags::ONLCR);
+    tcsetattr(master, SetArg::TCSANOW, &settings)
+}
+
 /// The caller's terminal in raw mode; dropping this restores it.
 #[derive(Debug)]
 pub(crate) struct Raw {
@@ -94,6 +102,8 @@ impl Raw {
             let Ok(before) = tcgetattr(stream) else { continue };
             let mut raw = before.clone();
             cfmakeraw(&mut raw);
+            // The container's terminal passes on plain line feeds (`keep_line_ends`); this one makes lines of them.
+            raw.output_flags = before.output_flags;
             tcsetattr(stream, SetArg::TCSANOW, &raw)?;
             let terminal = nix::unistd::dup(stream)?;
             let flags = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);

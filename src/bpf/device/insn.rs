@@ -7,6 +7,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Register(pub(super) u8);
 
+/// Codes of jumps: BPF_EXIT, BPF_JA, and of BPF_JMP32 with a constant BPF_JEQ, BPF_JNE and BPF_JSET.
+const EXIT: u8 = 0x95;
+const JUMP: u8 = 0x05;
+const IF_EQUAL: u8 = 0x16;
+const UNLESS_EQUAL: u8 = 0x56;
+const IF_ANY_BIT: u8 = 0x46;
+
 const ANSWER: Register = Register(0);
 const CONTEXT: Register = Register(1);
 
@@ -44,25 +51,25 @@ impl Assembler {
 
     /// Ends the program with an answer.
     pub(super) fn answer(&mut self, answer: bool) -> Label {
-        self.push(0x95, Register(0), Register(0), 0, 0); // BPF_EXIT
+        self.push(EXIT, Register(0), Register(0), 0, 0);
         self.push(0xb7, ANSWER, Register(0), 0, u32::from(answer)); // BPF_ALU64 | BPF_MOV | BPF_K
         self.here()
     }
 
     pub(super) fn go(&mut self, target: Label) {
-        self.jump(0x05, Register(0), 0, target); // BPF_JA
+        self.jump(JUMP, Register(0), 0, target);
     }
 
     pub(super) fn if_equal(&mut self, register: Register, constant: u32, target: Label) {
-        self.jump(0x16, register, constant, target); // BPF_JMP32 | BPF_JEQ | BPF_K
+        self.jump(IF_EQUAL, register, constant, target);
     }
 
     pub(super) fn unless_equal(&mut self, register: Register, constant: u32, target: Label) {
-        self.jump(0x56, register, constant, target); // BPF_JMP32 | BPF_JNE | BPF_K
+        self.jump(UNLESS_EQUAL, register, constant, target);
     }
 
     pub(super) fn if_any_bit(&mut self, register: Register, bits: u32, target: Label) {
-        self.jump(0x46, register, bits, target); // BPF_JMP32 | BPF_JSET | BPF_K
+        self.jump(IF_ANY_BIT, register, bits, target);
     }
 
     pub(super) fn and(&mut self, register: Register, mask: u32) {
@@ -82,9 +89,50 @@ impl Assembler {
         self.push(0x61, to, CONTEXT, offset, 0); // BPF_LDX | BPF_MEM | BPF_W
     }
 
-    /// The program, whose first instruction is the one written last.
+    /// The program, whose first instruction is the one written last. It has no unreachable code, which the kernel refuses: what
+    /// follows a rule that grants everything, or an answer that no rule gives.
     pub(super) fn finish(mut self) -> Vec<u64> {
         self.reversed.reverse();
-        self.reversed
+        let program = self.reversed;
+        let mut reachable = vec![false; program.len()];
+        let mut open = vec![0];
+        while let Some(at) = open.pop() {
+            if !std::mem::replace(&mut reachable[at], true) {
+                open.extend(successors(program[at]).into_iter().flatten().map(|distance| at + distance));
+            }
+        }
+        // For each instruction, how many reachable ones come before it.
+        let before: Vec<usize> = reachable
+            .iter()
+            .scan(0, |count, kept| Some(std::mem::replace(count, *count + usize::from(*kept))))
+            .collect();
+        let kept = program.iter().enumerate().filter(|(at, _)| reachable[*at]);
+        kept.map(|(at, instruction)| match jump_distance(*instruction) {
+            Some(distance) => with_distance(*instruction, before[at + distance] - before[at]),
+            None => *instruction,
+        })
+        .collect()
     }
+}
+
+/// How far the instructions are that can come after this one: 1 is the next.
+fn successors(instruction: u64) -> [Option<usize>; 2] {
+    match instruction.to_ne_bytes()[0] {
+        EXIT => [None, None],
+        JUMP => [None, jump_distance(instruction)],
+        _ => [Some(1), jump_distance(instruction)],
+    }
+}
+
+/// How far the target of a jump is: 1 is the next instruction. `None` if this is no jump.
+fn jump_distance(instruction: u64) -> Option<usize> {
+    let [code, _, low, high, ..] = instruction.to_ne_bytes();
+    let jumps = [JUMP, IF_EQUAL, UNLESS_EQUAL, IF_ANY_BIT].contains(&code);
+    jumps.then(|| i16::from_ne_bytes([low, high]).unsigned_abs() as usize + 1)
+}
+
+fn with_distance(instruction: u64, distance: usize) -> u64 {
+    let mut bytes = instruction.to_ne_bytes();
+    [bytes[2], bytes[3]] = ((distance - 1) as i16).to_ne_bytes();
+    u64::from_ne_bytes(bytes)
 }

@@ -161,29 +161,55 @@ fn letters() {
     agree(&rules("+c 1:3 rwm").iter().map(|rule| DeviceRule { access: Access(0), ..*rule }).collect::<Vec<_>>());
 }
 
-/// Long lists of random rules over few numbers, so that they overlap in every way.
-#[test]
-fn random_lists() {
+/// Random numbers below a limit, the same in each run.
+fn dice() -> impl FnMut(u64) -> u64 {
     let mut state = 0x2545_f491_4f6c_dd1du64;
-    let mut below = |limit: u64| {
+    move |limit| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         (state >> 11) % limit
-    };
+    }
+}
+
+/// A long list of random rules over few numbers, so that they overlap in every way.
+fn random_list(below: &mut impl FnMut(u64) -> u64) -> Vec<DeviceRule> {
+    let number = |choice: u64| [None, Some(1), Some(3), Some(0x8000_0001)][choice as usize];
+    let length = 1 + below(9);
+    (0..length)
+        .map(|_| DeviceRule {
+            allow: below(2) == 0,
+            kind: [Kind::All, Kind::Block, Kind::Char, Kind::Char, Kind::Char, Kind::Char][below(6) as usize],
+            major: number(below(4)),
+            minor: number(below(4)),
+            access: Access([0, 1, 2, 3, 4, 5, 6, 7, 7, 7][below(10) as usize]),
+        })
+        .collect()
+}
+
+#[test]
+fn random_lists() {
+    let mut below = dice();
     for _ in 0..3000 {
-        let number = |choice: u64| [None, Some(1), Some(3), Some(0x8000_0001)][choice as usize];
-        let length = 1 + below(9);
-        let list: Vec<DeviceRule> = (0..length)
-            .map(|_| DeviceRule {
-                allow: below(2) == 0,
-                kind: [Kind::All, Kind::Block, Kind::Char, Kind::Char, Kind::Char, Kind::Char][below(6) as usize],
-                major: number(below(4)),
-                minor: number(below(4)),
-                access: Access(below(8) as u8),
-            })
-            .collect();
-        agree(&list);
+        agree(&random_list(&mut below));
+    }
+}
+
+/// The kernel refuses a program with unreachable code, among others.
+#[test]
+#[expect(clippy::disallowed_macros, reason = "a test that is skipped says why")]
+fn the_kernel_loads_every_program() {
+    let mut below = dice();
+    for _ in 0..3000 {
+        let list = random_list(&mut below);
+        let program = compile(&list).expect("is short");
+        match crate::sys::bpf::load_device_program(&program.instructions) {
+            Err(nix::errno::Errno::EPERM | nix::errno::Errno::ENOSYS) => {
+                println!("skipped: loading device programs needs root and a kernel with BPF");
+                return;
+            }
+            loaded => assert!(loaded.is_ok(), "{loaded:?}: {list:?}"),
+        }
     }
 }
 

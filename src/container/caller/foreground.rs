@@ -30,9 +30,11 @@ impl Foreground {
 }
 
 impl Foreground {
-    /// Gives the container's terminal the size of the caller's, if the caller has one.
-    pub(crate) fn give_size(&self, master: &OwnedFd) {
+    /// Prepares the container's terminal before its program starts: it gets the size of the caller's, if the caller has one, and
+    /// passes on lines as the program ends them. What a line needs on a screen is added by the caller's terminal.
+    pub(crate) fn prepare_terminal(&self, master: &OwnedFd) -> Result<()> {
         relay::copy_size(self.raw.as_ref(), master);
+        terminal::keep_line_ends(master).map_err(io::Error::from).context("set the container's terminal")
     }
 
     /// Attends to signals while a hook runs: one that asks to end is returned, for the hook and the container to be ended;
@@ -87,6 +89,7 @@ pub(crate) fn attend(
     // Orphans that ended before signals were held back told nobody, and while a hook ran nobody listened to such signals.
     relay::reap_all_but(child.pid);
     relay.iter().for_each(Relay::copy_size);
+    let mut has_reader = true;
     loop {
         let seen = relay::wait(foreground.signals.as_fd(), pidfd, notices.as_ref().map(AsFd::as_fd), relay.as_ref());
         let seen = seen.map_err(io::Error::from).context("wait for the container")?;
@@ -105,14 +108,18 @@ pub(crate) fn attend(
             notices = None;
         }
         if let Some(relay) = &mut relay {
-            relay.pass(&seen).map_err(io::Error::from).context("relay the terminal")?;
+            // The terminal of a program whose output nobody reads is hung up, as where a user closes the window.
+            has_reader = relay.pass(&seen).map_err(io::Error::from).context("relay the terminal")?;
+        }
+        if !has_reader {
+            relay = None;
         }
         if seen.ended {
             break;
         }
     }
     if let Some(relay) = &mut relay {
-        relay.drain().map_err(io::Error::from).context("relay the terminal")?;
+        relay.drain(foreground.signals.as_fd()).map_err(io::Error::from).context("relay the terminal")?;
     }
     let status = clone::wait(child.pid).map_err(io::Error::from).context("wait for the container")?;
     relay::reap_all_but(0);

@@ -166,7 +166,7 @@ pub(super) fn asked_for_by_nobody(act: &Act) -> bool {
             | Act::JoinProcess { .. }
             | Act::BecomeRoot
             | Act::NewSession
-            | Act::NewSessionKeyring(_)
+            | Act::NewSessionKeyring
             | Act::OpenRoot(_)
             | Act::ChangeRoot
             | Act::ResetSignals

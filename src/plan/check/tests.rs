@@ -34,7 +34,6 @@ fn host() -> Host {
 /// A process that joins a container which differs from its caller in those kinds.
 fn joining(kinds: u64) -> Exec {
     Exec {
-        id: "box".to_owned(),
         namespaces: kinds,
         root: (kinds & namespaces::MOUNT == 0).then(|| "/proc/1/root".into()),
         preserve_fds: vec![5],

@@ -6,15 +6,23 @@ use crate::harness::kernel;
 use crate::harness::runtime::only_davit;
 use crate::harness::trial::{Test, rows, tests};
 use nix::{
+    fcntl::OFlag,
     pty::{Winsize, openpty},
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, pipe2},
 };
 use serde_json::json;
 use std::{fs::File, io::Read, os::fd::OwnedFd};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![the_size_of_the_terminal_is_followed, a_directory_is_no_stream, the_exit_code_is_the_programs];
+    let mut all = tests![
+        the_size_of_the_terminal_is_followed,
+        a_directory_is_no_stream,
+        the_exit_code_is_the_programs,
+        a_terminals_output_in_a_pipe_is_what_was_written,
+        a_terminal_whose_reader_is_gone_is_hung_up,
+        a_slow_reader_does_not_hold_off_a_signal,
+    ];
     all.extend(rows!("last-byte", WAYS, last_byte));
     all.extend(rows!("left-behind", WAYS, left_behind));
     all.extend(rows!("signal", SIGNALS, signal));
@@ -120,6 +128,40 @@ fn signal(row: &(&str, &str, Signal)) {
     c.wait_out("ready");
     kill(Pid::from_raw(run.pid()), row.2).unwrap();
     run.finish().exits(9);
+}
+
+fn a_terminals_output_in_a_pipe_is_what_was_written() {
+    for verb in ["run", "exec"] {
+        let (_c, call) = by(verb, true, "echo one; printf 'two\\r\\nend'");
+        assert_eq!(call.run().ok().out, "one\ntwo\r\nend");
+    }
+}
+
+fn a_terminal_whose_reader_is_gone_is_hung_up() {
+    for verb in ["run", "exec"] {
+        // A first process is not ended by SIGHUP, but its writes fail.
+        let (_c, call) = by(verb, true, "while echo line 2>/dev/null; do :; done");
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let run = call.stdout(writer);
+        let mut part = [0; 16];
+        File::from(reader).read_exact(&mut part).unwrap();
+        run.finish_within(LIMIT);
+    }
+}
+
+/// The program has ended, and left more output than the pipe takes.
+fn a_slow_reader_does_not_hold_off_a_signal() {
+    let line = "0123456789".repeat(7);
+    let script = format!("i=0; while [ $i -lt 1000 ]; do echo {line}; i=$((i+1)); done; echo >/out/ready");
+    let (c, call) = by("run", true, &script);
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
+    let run = call.stdout(writer);
+    c.wait_out("ready");
+    let running = kernel::pidfd(run.pid()).unwrap();
+    assert!(!kernel::readable(&running, std::time::Duration::from_secs(1)), "it ended although nobody reads");
+    kill(Pid::from_raw(run.pid()), Signal::SIGTERM).unwrap();
+    run.finish_within(LIMIT);
+    drop(reader);
 }
 
 fn the_size_of_the_terminal_is_followed() {

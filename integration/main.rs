@@ -18,6 +18,7 @@
 mod attacks;
 mod attributes;
 mod bad_input;
+mod caller;
 mod cgroup;
 mod cli;
 mod contract;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         attacks::tests,
         attributes::tests,
         bad_input::tests,
+        caller::tests,
         cgroup::tests,
         cli::tests,
         contract::tests,

@@ -3,6 +3,8 @@
 use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
+use crate::harness::unshared::apart;
+use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -19,6 +21,7 @@ pub(crate) fn tests() -> Vec<Test> {
         user_namespace_maps_ids,
         time_offsets,
         sysctls_are_set_inside_only,
+        sysctls_are_set_where_proc_sys_is_a_mount,
     ];
     all.extend(rows!("new", KINDS, made));
     all.extend(rows!("inherited", INHERITED, inherited));
@@ -165,6 +168,18 @@ fn sysctl(row: &(&str, &str)) {
     }
     let c = Container::new(&["/bin/cat", &path]).edit(|c| c["linux"]["sysctl"] = json!({row.0: row.1}));
     assert_eq!(c.prints().trim(), row.1);
+}
+
+/// As in LXC, in a service with ProtectKernelTunables=, and in any container.
+fn sysctls_are_set_where_proc_sys_is_a_mount() {
+    apart(|| {
+        let (none, bind) = (None::<&str>, MsFlags::MS_BIND);
+        mount(Some("/proc/sys"), "/proc/sys", none, bind, none).unwrap();
+        mount(none, "/proc/sys", none, bind | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, none).unwrap();
+        let c = Container::sh("cat /proc/sys/net/ipv4/ping_group_range /proc/sys/kernel/msgmax");
+        let c = c.edit(|c| c["linux"]["sysctl"] = json!({"net.ipv4.ping_group_range": "0 7", "kernel.msgmax": "5000"}));
+        assert_eq!(c.prints().split_whitespace().collect::<Vec<_>>(), ["0", "7", "5000"]);
+    });
 }
 
 fn sysctls_are_set_inside_only() {

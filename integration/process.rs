@@ -30,6 +30,7 @@ pub(crate) fn tests() -> Vec<Test> {
         capabilities_of_a_user,
         ambient_capabilities_reach_a_user,
         empty_capabilities,
+        no_capabilities_unless_asked,
         unknown_capability_is_a_warning,
         signals_are_reset,
         the_process_leads_a_session,
@@ -247,6 +248,15 @@ fn ambient_capabilities_reach_a_user() {
         json!({"bounding": all, "effective": all, "permitted": all, "inheritable": all, "ambient": ["CAP_NET_BIND_SERVICE"]}),
     );
     assert_eq!(sets(&c), [CHOWN | KILL | BIND, BIND, BIND, CHOWN | KILL | BIND, BIND]);
+}
+
+/// runc gives such a program all of the caller's.
+fn no_capabilities_unless_asked() {
+    let c = Container::sh("grep Cap /proc/self/status").edit(|c| {
+        c["process"].as_object_mut().unwrap().remove("capabilities");
+    });
+    let said = c.prints();
+    assert!(said.lines().count() == 5 && said.lines().all(|line| line.ends_with("\t0000000000000000")), "{said}");
 }
 
 fn empty_capabilities() {

@@ -2,7 +2,7 @@
 
 use crate::harness::bundle::{Container, push, without_namespace};
 use crate::harness::cgroups::{cgroup_base, cgroup_mount};
-use crate::harness::trial::{Test, rows};
+use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -11,7 +11,8 @@ use std::{
 };
 
 pub(super) fn tests() -> Vec<Test> {
-    let mut all: Vec<Test> = rows!("ghsa_5g49_create", NAMES, at_create).collect();
+    let mut all = tests![a_cgroup_mount_never_shows_the_hosts_hierarchy];
+    all.extend(rows!("ghsa_5g49_create", NAMES, at_create));
     all.extend(rows!("ghsa_5g49_update", NAMES, at_update));
     all.extend(rows!("cve_2023_25809_host_cgroups", HOST_CGROUPS, host_cgroups));
     all
@@ -89,6 +90,25 @@ fn at_update(row: &Name) {
     let resources = row.1(&way(&c, &foreign.0));
     c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run();
     not_written_to(&c, &foreign);
+}
+
+/// A cgroup mount in a container that has the host's cgroup namespace shows the container's own cgroup alone, read-only.
+fn a_cgroup_mount_never_shows_the_hosts_hierarchy() {
+    let script = "test -e /sys/fs/cgroup/$0 && echo seen; mkdir /sys/fs/cgroup/evil 2>/dev/null && echo made; echo end";
+    let c = Container::sleeper();
+    let foreign = Foreign::new(&c.id);
+    let name = foreign.0.file_name().unwrap().to_str().unwrap().to_owned();
+    let c = c.edit(|c| {
+        c["process"]["args"] = json!(["/bin/sh", "-c", script, name]);
+        without_namespace(c, "cgroup");
+    });
+    let mount = json!({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]});
+    let c = c.edit(|c| {
+        let mounts = c["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| mount["destination"] != "/sys/fs/cgroup");
+        mounts.push(mount);
+    });
+    assert_eq!(c.prints(), "end\n");
 }
 
 /// How a container without a cgroup namespace comes by the host's cgroups: (name, the mounts of /sys).

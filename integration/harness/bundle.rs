@@ -200,9 +200,13 @@ impl Container {
 
     /// Any call of the runtime with this container's `--root`.
     pub(crate) fn call(&self, words: &[&str]) -> Call {
-        let state = self.state_dir();
-        let mut all = vec![RUNTIME.as_str(), "--root", state.to_str().unwrap()];
-        all.extend(words);
+        self.call_by(&[], words)
+    }
+
+    /// The same by a program of the host that executes its last arguments, such as a shell's `exec "$@"`.
+    pub(crate) fn call_by(&self, program: &[&str], words: &[&str]) -> Call {
+        let root = self.state_dir();
+        let all = [program, &[RUNTIME.as_str(), "--root", root.to_str().unwrap()], words].concat();
         Call::new(&self.dir, &all).env(MARK, &self.id)
     }
 

@@ -79,6 +79,13 @@ impl Call {
         self.start()
     }
 
+    /// Starts it with `fd` as standard output.
+    pub(crate) fn stdout(mut self, fd: OwnedFd) -> Running {
+        self.command.stdout(fd);
+        self.command.stderr(File::options().create(true).append(true).open(self.out.with_extension("err")).unwrap());
+        self.start()
+    }
+
     pub(crate) fn spawn(mut self) -> Running {
         self.command.stdout(File::options().create(true).append(true).open(&self.out).unwrap());
         self.command.stderr(File::options().create(true).append(true).open(self.out.with_extension("err")).unwrap());

@@ -1,0 +1,98 @@
+//! What a caller passes on without meaning to: ignored signals, limits, streams, keyrings.
+
+use crate::harness::bundle::Container;
+use crate::harness::call::Call;
+use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
+use crate::harness::trial::{Test, tests};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::unistd::pipe2;
+use serde_json::json;
+use std::{
+    fs::{self, File, Permissions},
+    io::Read,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
+        ignored_sigchld_loses_no_exit_status,
+        a_small_file_size_limit_is_an_error,
+        a_device_as_stream_keeps_its_owner,
+        the_session_keyring_is_not_one_of_a_known_name,
+    ]
+}
+
+/// The runtime, started by a shell that has run `before`.
+fn after(c: &Container, before: &str, words: &[&str]) -> Call {
+    c.call_by(&["sh", "-c", &format!("{before}; exec \"$@\""), "sh"], words)
+}
+
+fn ignored_sigchld_loses_no_exit_status() {
+    let bundle = |c: &Container| c.dir.to_str().unwrap().to_owned();
+    let c = Container::sh("exit 7").edit(|c| {
+        c["hooks"] = json!({"prestart": [{"path": "/bin/true"}], "poststop": [{"path": "/bin/true"}]});
+    });
+    c.write();
+    let ignoring = ["env", "--ignore-signal=CHLD"];
+    let said = c.call_by(&ignoring, &["run", "--bundle", &bundle(&c), &c.id]).run().exits(7);
+    assert!(said.err.is_empty(), "{said:?}");
+    let c = Container::sleeper().up();
+    c.call_by(&ignoring, &["exec", &c.id, "sh", "-c", "exit 7"]).run().exits(7);
+}
+
+fn a_small_file_size_limit_is_an_error() {
+    only_davit("others write their state beyond the limit of the file size, or are killed by SIGXFSZ");
+    let c = Container::sleeper();
+    c.write();
+    let bundle = c.dir.to_str().unwrap().to_owned();
+    // What the suite keeps of standard error is a file too.
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
+    let run = after(&c, "ulimit -f 0; exec 2>&1", &["create", "--bundle", &bundle, &c.id]).stdout(writer);
+    let mut said = String::new();
+    File::from(reader).read_to_string(&mut said).unwrap();
+    run.finish().exits(1);
+    assert!(said.contains("file too large"), "{said}");
+    c.nothing_left();
+}
+
+fn a_device_as_stream_keeps_its_owner() {
+    let c = Container::sh("true").edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
+    let (zero, file) = (c.dir.join("zero"), c.dir.join("file"));
+    let mode = Mode::from_bits_truncate(0o666);
+    if mknod(&zero, SFlag::S_IFCHR, mode, makedev(1, 5)).is_err() || File::open(&zero).is_err() {
+        skip("this file system has no device nodes");
+    }
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+    for stream in [&zero, &file] {
+        c.prepare("run", &[]).stdin(File::open(stream).unwrap().into()).run().ok();
+        assert_eq!(fs::metadata(stream).unwrap().uid(), 0, "{}", stream.display());
+    }
+}
+
+/// Any process with the container's uid could make a keyring of a name it foresees, and find there what a container puts in.
+fn the_session_keyring_is_not_one_of_a_known_name() {
+    const GET_ID: u64 = 0;
+    const JOIN_SESSION: u64 = 1;
+    const SETPERM: u64 = 5;
+    const EVERYTHING_FOR_THE_USER: u64 = 0x3f3f_0000;
+    const SESSION: u64 = -3_i64 as u64;
+    let c = Container::probe(&["syscall", &format!("{},{GET_ID},{SESSION},0", libc::SYS_keyctl)]);
+    let name = std::ffi::CString::new(format!("_ses.{}", c.id)).unwrap();
+    let keyctl = |words: [u64; 3]| kernel::syscall(libc::SYS_keyctl, [words[0], words[1], words[2], 0, 0, 0]);
+    // A session keyring belongs to a thread, so the suite's own stays.
+    let (made, said) = std::thread::scope(|scope| {
+        let attacker = scope.spawn(|| {
+            let made = keyctl([JOIN_SESSION, name.as_ptr() as u64, 0]).ok()?;
+            keyctl([SETPERM, made as u64, EVERYTHING_FOR_THE_USER]).unwrap();
+            Some((made, c.run()))
+        });
+        attacker.join().unwrap().unwrap_or_else(|| skip("this kernel has no keyrings"))
+    });
+    let said = said.ok();
+    let own: i64 = said.line().parse().unwrap_or_else(|_| panic!("{said:?}"));
+    assert_ne!(own, made, "the container's session keyring is one that was there before");
+}

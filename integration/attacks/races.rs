@@ -159,7 +159,7 @@ fn closed_in_proc(mounts: &str) -> BTreeSet<String> {
 }
 
 fn race(race: &Race) {
-    if matches!(race.0, "proc" | "proc-and-dev") {
+    if matches!(race.0, "proc" | "proc-and-dev" | "late-ro" | "copy-up") {
         only_davit("runc and crun lose this race, though not every time");
     }
     let mut c = Container::sleeper();

@@ -14,6 +14,16 @@ const WITHOUT_MAIN_THREAD: &[&str] = &[
     "lifecycle::leaderless/kill-shared",
 ];
 
+/// A cgroup mount in the host's cgroup namespace.
+const WHOLE_HIERARCHY: &[&str] = &["attacks::a_cgroup_mount_never_shows_the_hosts_hierarchy"];
+
+/// Foreground containers with a terminal whose caller has none.
+const FOREGROUND_WITHOUT_TERMINAL: &[&str] = &[
+    "foreground::a_slow_reader_does_not_hold_off_a_signal",
+    "foreground::a_terminal_whose_reader_is_gone_is_hung_up",
+    "foreground::a_terminals_output_in_a_pipe_is_what_was_written",
+];
+
 /// (runtime, reason, tests)
 const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
@@ -616,6 +626,19 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["exec_attributes::scheduling_and_domain_are_the_containers"],
     ),
     ("crun", "loses the end of what was printed on a terminal", &["foreground::last-byte/run-terminal"]),
+    ("runc", "mounts the host's whole cgroup hierarchy without a cgroup namespace", WHOLE_HIERARCHY),
+    ("crun", "mounts the host's whole cgroup hierarchy without a cgroup namespace", WHOLE_HIERARCHY),
+    ("crun", "mounts on procfs through a link in the image", &["attacks::no_file_system_covers_procfs_through_a_link"]),
+    ("runc", "a terminal in the foreground needs a terminal of the caller's", FOREGROUND_WITHOUT_TERMINAL),
+    ("crun", "a terminal in the foreground needs a terminal of the caller's", FOREGROUND_WITHOUT_TERMINAL),
+    ("runc", "a program without process.capabilities has the caller's", &["process::no_capabilities_unless_asked"]),
+    (
+        "runc",
+        "joins a session keyring of a name that anybody could have made",
+        &["caller::the_session_keyring_is_not_one_of_a_known_name"],
+    ),
+    ("crun", "a hook fails if the caller ignores SIGCHLD", &["caller::ignored_sigchld_loses_no_exit_status"]),
+    ("crun", "gives a file of the caller's to the user", &["caller::a_device_as_stream_keeps_its_owner"]),
 ];
 
 /// Why this test is expected to fail for this runtime.

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -68,7 +68,9 @@ impl Log {
     pub(crate) fn open(path: Option<&Path>, format: Format, debug: bool) -> anyhow::Result<Self> {
         let file = path
             .map(|path| {
-                let file = OpenOptions::new().append(true).create(true).mode(0o644).open(path);
+                // A FIFO that nobody reads is an error (ENXIO), not a wait.
+                let flags = libc::O_NONBLOCK | libc::O_NOCTTY | if is_others(path) { libc::O_NOFOLLOW } else { 0 };
+                let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(flags).open(path);
                 file.with_context(|| format!("cannot open the log {}", path.display()))
             })
             .transpose()?;
@@ -185,6 +187,13 @@ impl Log {
 fn to_stderr(text: &str) {
     let end = text.floor_char_boundary(8_190);
     let _ = std::io::stderr().write_all(&text.as_bytes()[..end]);
+}
+
+/// Whether others than root and the caller can make files in the directory of `path`. Links there lead where they want.
+fn is_others(path: &Path) -> bool {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let own = nix::unistd::geteuid().as_raw();
+    std::fs::metadata(directory).is_ok_and(|data| data.mode() & 0o002 != 0 || ![0, own].contains(&data.uid()))
 }
 
 #[cfg(test)]

@@ -144,11 +144,12 @@ impl<'a> PendingContainer<'a> {
             pidfd_socket::send(path, b"standard", self.child.pidfd.as_fd())?;
         }
         let Some(file) = self.build.request.pid_file.clone() else { return Ok(()) };
-        pid_file::write(&file, self.child.pid)?;
-        // To engines its presence says that there is a container.
-        self.new.on_failure("remove the pid file", move || {
-            fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
-        });
+        if pid_file::write(&file, self.child.pid)? {
+            // To engines its presence says that there is a container.
+            self.new.on_failure("remove the pid file", move || {
+                fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+            });
+        }
         Ok(())
     }
 

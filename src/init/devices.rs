@@ -31,7 +31,7 @@ impl<'a> Init<'a> {
             let (name, kind) = (&device.name, device.kind | device.mode & 0o777);
             match path::make_node(directory, name, kind, device.number) {
                 // A default ACL or special mode bits aside, the node has its mode from birth, since the umask is 0.
-                Ok(()) if device.uid == 0 && device.gid == 0 && device.mode & 0o7000 == 0 => Ok(true),
+                Ok(()) if device.uid == 0 && device.gid == 0 => Ok(true),
                 Ok(()) => {
                     // A neighbour may have put something else at the name meanwhile.
                     let node = path::open_entry(directory, name, libc::O_PATH)?;

@@ -50,7 +50,13 @@ pub(super) fn compile(linux: Option<&Linux>, dev_is_bound: bool, by_bind: bool, 
             add(device, at.clone(), c_string(path, &at, &mut notes.problems));
         }
     }
+    let is_later = |index: usize, path: &Path| listed[index + 1..].iter().any(|later| later.path() == path);
     for (index, entry) in listed.iter().enumerate() {
+        // Engines list a device twice if a user names it and its directory; the last entry for a path counts, as with runc.
+        // /dev/ptmx is a link to the container's own terminals.
+        if is_later(index, entry.path()) || (!dev_is_bound && entry.path() == Path::new("/dev/ptmx")) {
+            continue;
+        }
         let origin = at.index(index);
         let kind = match entry.typ() {
             LinuxDeviceType::C | LinuxDeviceType::U => libc::S_IFCHR,
@@ -64,8 +70,8 @@ pub(super) fn compile(linux: Option<&Linux>, dev_is_bound: bool, by_bind: bool, 
             name: c_path(name, &origin.key("path"), &mut notes.problems),
             kind,
             number: libc::makedev(entry.major() as u32, entry.minor() as u32),
-            // Generators written in Go put the type bits in as well.
-            mode: entry.file_mode().unwrap_or(0o666) & 0o7777,
+            // Generators written in Go put the type bits in as well; a device has none but the permission bits.
+            mode: entry.file_mode().unwrap_or(0o666) & 0o777,
             uid: entry.uid().unwrap_or(0),
             gid: entry.gid().unwrap_or(0),
         };

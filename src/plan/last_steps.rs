@@ -37,8 +37,9 @@ pub(super) fn secure(
     let at = last.at;
     let place = at.key("capabilities");
     let process = last.process;
-    let has_home = |entry: &String| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty());
-    let finds_home = !process.env().iter().flatten().any(has_home);
+    // Of several entries the last one counts.
+    let home = process.env().iter().flatten().rev().find_map(|entry| entry.strip_prefix("HOME="));
+    let finds_home = home.is_none_or(str::is_empty);
     let terminal = process.terminal().unwrap_or(false);
     // Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, which must then outlive the other rights.
     let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };

@@ -4,6 +4,7 @@ use crate::plan::act::{Act, InRoot};
 use crate::plan::{Notes, Step, c_string};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::Linux;
+use std::collections::HashSet;
 
 /// What becomes read-only, then what becomes unreadable: a path in both lists is masked.
 pub(super) fn compile(linux: Option<&Linux>, notes: &mut Notes) -> Vec<Step> {
@@ -14,11 +15,20 @@ pub(super) fn compile(linux: Option<&Linux>, notes: &mut Notes) -> Vec<Step> {
     steps
 }
 
+/// One step for each different path. A relative path counts from the root, with a warning, as runc and crun take it.
 fn each(paths: &[String], at: &Pointer, act: fn(InRoot) -> Act, notes: &mut Notes) -> Vec<Step> {
-    let step = |(number, path): (usize, &String)| {
+    let mut seen = HashSet::new();
+    let mut steps = Vec::with_capacity(paths.len());
+    for (number, path) in paths.iter().enumerate() {
         let origin = at.index(number);
-        let path = InRoot(c_string(path.as_str(), &origin, &mut notes.problems));
-        Step { origin, act: act(path) }
-    };
-    paths.iter().enumerate().map(step).collect()
+        let absolute = if path.starts_with('/') { path.clone() } else { format!("/{path}") };
+        if !path.starts_with('/') {
+            notes.warnings.push(format!("{origin}: {path:?} is relative; it counts from the root as {absolute:?}"));
+        }
+        if seen.insert(absolute.clone()) {
+            let path = InRoot(c_string(absolute, &origin, &mut notes.problems));
+            steps.push(Step { origin, act: act(path) });
+        }
+    }
+    steps
 }

@@ -185,7 +185,8 @@ impl Options {
             }
             Effect::Bind(recursive) => {
                 self.bind = true;
-                self.recursive_bind = recursive;
+                // A later `bind` does not take back an `rbind`: container runtimes of Kubernetes append it.
+                self.recursive_bind |= recursive;
             }
             Effect::Remount => self.remount = true,
             Effect::Propagation(propagation, recursive) => {

@@ -5,30 +5,41 @@
 //! decides nothing: the list of changes comes from `spec::look`.
 
 use crate::spec::pointer::Pointer;
-use crate::spec::scan::Mend;
+use crate::spec::scan::Fix;
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// The document `text` with all `mends` done, as JSON text again (a second reader type for oci-spec would double the
+/// The document `text` with all `fixes` done, as JSON text again (a second reader type for oci-spec would double the
 /// code generated for it, and this path is rare).
 ///
 /// # Errors
 /// When the text nests deeper than serde_json's own bound.
-pub(super) fn apply(text: &str, mends: &HashMap<String, Mend>) -> Result<String, serde_json::Error> {
+pub(super) fn apply(
+    text: &str,
+    fixes: &HashMap<String, Fix>,
+    defaults: &[(Pointer, &str)],
+) -> Result<String, serde_json::Error> {
     let mut document: Value = serde_json::from_str(text)?;
-    walk(&mut document, &Pointer::of(""), mends);
+    // First, while all places are those of the written document.
+    for (at, value) in defaults {
+        let (parent, name) = at.as_str().rsplit_once('/').unwrap_or_default();
+        if let Some(Value::Object(members)) = document.pointer_mut(parent) {
+            members.insert(name.to_owned(), serde_json::from_str(value)?);
+        }
+    }
+    walk(&mut document, &Pointer::of(""), fixes);
     serde_json::to_string(&document)
 }
 
-fn walk(value: &mut Value, at: &Pointer, mends: &HashMap<String, Mend>) {
-    let keep = |child: &mut Value, place: &Pointer| match mends.get(place.as_str()) {
-        Some(Mend::Remove) => false,
-        Some(Mend::Set(other)) => {
+fn walk(value: &mut Value, at: &Pointer, fixes: &HashMap<String, Fix>) {
+    let keep = |child: &mut Value, place: &Pointer| match fixes.get(place.as_str()) {
+        Some(Fix::Remove) => false,
+        Some(Fix::Set(other)) => {
             *child = other.clone();
             true
         }
         None => {
-            walk(child, place, mends);
+            walk(child, place, fixes);
             true
         }
     };
@@ -46,11 +57,11 @@ fn walk(value: &mut Value, at: &Pointer, mends: &HashMap<String, Mend>) {
 }
 
 /// The place in the written document of a place in the changed one: an index counts the elements taken out before it.
-pub(super) fn relocate(place: &Pointer, mends: &HashMap<String, Mend>) -> Pointer {
+pub(super) fn relocate(place: &Pointer, fixes: &HashMap<String, Fix>) -> Pointer {
     let mut written = Pointer::of("");
     for token in place.as_str().split('/').skip(1) {
         written = match token.parse::<usize>() {
-            Ok(index) if index.to_string() == token => element(&written, index, mends),
+            Ok(index) if index.to_string() == token => element(&written, index, fixes),
             _ => written.key(&token.replace("~1", "/").replace("~0", "~")),
         };
     }
@@ -58,12 +69,12 @@ pub(super) fn relocate(place: &Pointer, mends: &HashMap<String, Mend>) -> Pointe
 }
 
 /// The place of the element that is number `index` of the list at `list` once the removed ones are gone.
-fn element(list: &Pointer, index: usize, mends: &HashMap<String, Mend>) -> Pointer {
+fn element(list: &Pointer, index: usize, fixes: &HashMap<String, Fix>) -> Pointer {
     let mut left = index;
     let mut place = list.index(0);
     for written in 0.. {
         place = list.index(written);
-        if mends.get(place.as_str()) == Some(&Mend::Remove) {
+        if fixes.get(place.as_str()) == Some(&Fix::Remove) {
             continue;
         }
         if left == 0 {
@@ -78,20 +89,20 @@ fn element(list: &Pointer, index: usize, mends: &HashMap<String, Mend>) -> Point
 mod tests {
     use super::{apply, relocate};
     use crate::spec::pointer::Pointer;
-    use crate::spec::scan::Mend;
+    use crate::spec::scan::Fix;
     use serde_json::{Value, json};
     use std::collections::HashMap;
 
-    fn mends(places: &[&str]) -> HashMap<String, Mend> {
-        places.iter().map(|place| ((*place).to_owned(), Mend::Remove)).collect()
+    fn fixes(places: &[&str]) -> HashMap<String, Fix> {
+        places.iter().map(|place| ((*place).to_owned(), Fix::Remove)).collect()
     }
 
     #[test]
     fn indices_are_those_of_the_written_document() {
-        let mut changes = mends(&["/a/0", "/a/2", "/a/3", "/a/4/x", "/b~1c/1/d/0"]);
-        changes.insert("/a/1/y".to_owned(), Mend::Set(json!(7)));
+        let mut changes = fixes(&["/a/0", "/a/2", "/a/3", "/a/4/x", "/b~1c/1/d/0"]);
+        changes.insert("/a/1/y".to_owned(), Fix::Set(json!(7)));
         let text = r#"{"a": [0, {"y": 1}, 2, 3, {"x": 1, "z": [5]}, 5], "b/c": [0, {"d": [1, 2]}]}"#;
-        let changed: Value = serde_json::from_str(&apply(text, &changes).expect("JSON")).expect("JSON");
+        let changed: Value = serde_json::from_str(&apply(text, &changes, &[]).expect("JSON")).expect("JSON");
         assert_eq!(changed, json!({"a": [{"y": 7}, {"z": [5]}, 5], "b/c": [0, {"d": [2]}]}));
         for (place, written) in [
             ("", ""),

@@ -8,7 +8,7 @@ use super::pointer::Pointer;
 use super::problem::Problems;
 use super::shape::{Shape, config, linux};
 use crate::spec::compat;
-use crate::spec::scan::{Findings, Mend, look};
+use crate::spec::scan::{Findings, Fix, look};
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ pub(crate) struct Rejected {
     pub(crate) problems: Problems,
     /// The document without the parts that do not fit, for finding out what else is wrong. Nothing may be built from it.
     pub(crate) remainder: Option<Box<Spec>>,
-    mends: HashMap<String, Mend>,
+    fixes: HashMap<String, Fix>,
 }
 
 impl Rejected {
@@ -40,7 +40,7 @@ impl Rejected {
     pub(crate) fn with(self, more: &Problems) -> Problems {
         let mut problems = self.problems;
         for problem in more.iter() {
-            let at = compat::relocate(&problem.at, &self.mends);
+            let at = compat::relocate(&problem.at, &self.fixes);
             let around = format!("{}/", at.as_str());
             if !problems.iter().any(|first| first.at == at || first.at.as_str().starts_with(&around)) {
                 problems.add(at, problem.what.clone());
@@ -52,7 +52,7 @@ impl Rejected {
 
 impl From<Problems> for Rejected {
     fn from(problems: Problems) -> Self {
-        Rejected { problems, remainder: None, mends: HashMap::new() }
+        Rejected { problems, remainder: None, fixes: HashMap::new() }
     }
 }
 
@@ -71,16 +71,15 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Loaded, Rejected> {
     let (text, found) = survey(bytes, &config::SPEC)?;
     if found.problems.is_empty() {
         let warnings = warnings(&found);
-        let snapshot = mended(text, &found.mends)?;
+        let snapshot = fixed(text, &found)?;
         let spec = strict(snapshot.as_deref().unwrap_or(text))?;
         return Ok(Loaded { spec, warnings, snapshot });
     }
-    let mends = found.mends;
     // Whether a setting needs a namespace cannot be said when the list of namespaces is not known.
     let certain = !found.problems.iter().any(|problem| problem.at.as_str().starts_with("/linux/namespaces"));
-    let rest = mended(text, &mends).ok().flatten().filter(|_| certain);
+    let rest = fixed(text, &found).ok().flatten().filter(|_| certain);
     let remainder = rest.and_then(|rest| strict(&rest).ok());
-    Err(Rejected { problems: found.problems, remainder, mends })
+    Err(Rejected { problems: found.problems, remainder, fixes: found.fixes })
 }
 
 /// Reads a configuration that [`load`] has accepted before, without looking it over again.
@@ -112,8 +111,8 @@ pub(crate) fn load_resources(bytes: &[u8]) -> Result<LinuxResources, Problems> {
 fn load_whole<T: DeserializeOwned>(bytes: &[u8], shape: &'static Shape) -> Result<(T, Vec<String>), Problems> {
     let (text, found) = survey(bytes, shape)?;
     if found.problems.is_empty() {
-        let mended = mended(text, &found.mends)?;
-        let document = strict(mended.as_deref().unwrap_or(text))?;
+        let fixed = fixed(text, &found)?;
+        let document = strict(fixed.as_deref().unwrap_or(text))?;
         return Ok((document, warnings(&found)));
     }
     Err(found.problems)
@@ -133,11 +132,11 @@ fn survey<'a>(bytes: &'a [u8], shape: &'static Shape) -> Result<(&'a str, Findin
 }
 
 /// The text with all changes made, or `None` when there are none to make.
-fn mended(text: &str, mends: &HashMap<String, Mend>) -> Result<Option<String>, Problems> {
-    if mends.is_empty() {
+fn fixed(text: &str, found: &Findings) -> Result<Option<String>, Problems> {
+    if found.fixes.is_empty() && found.defaults.is_empty() {
         return Ok(None);
     }
-    compat::apply(text, mends).map(Some).map_err(|error| syntax(&error))
+    compat::apply(text, &found.fixes, &found.defaults).map(Some).map_err(|error| syntax(&error))
 }
 
 /// What oci-spec makes of a text. Its own complaints come only of a gap in the tables of `spec::shape`.
@@ -146,7 +145,8 @@ fn strict<T: DeserializeOwned>(text: &str) -> Result<T, Problems> {
 }
 
 fn warnings(found: &Findings) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let absent = |(at, value): &(Pointer, &str)| format!("{at}: is missing; it counts as {value}");
+    let mut warnings: Vec<_> = found.defaults.iter().map(absent).collect();
     if !found.unknown_capabilities.is_empty() {
         let names: Vec<&str> = found.unknown_capabilities.iter().map(String::as_str).collect();
         warnings.push(format!("ignoring unknown or unavailable capabilities: [{}]", names.join(" ")));

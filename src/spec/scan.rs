@@ -20,15 +20,17 @@ pub(super) struct Findings {
     pub(super) problems: Problems,
     /// What is left out although it was asked for, as the specification allows.
     pub(super) unknown_capabilities: BTreeSet<String>,
+    /// Required members that are absent, with the JSON text of the value they have then.
+    pub(super) defaults: Vec<(Pointer, &'static str)>,
     /// Whether a `vm` section was seen.
     pub(super) virtual_machine: bool,
     /// What has to change before oci-spec reads the document, by pointer text.
-    pub(super) mends: HashMap<String, Mend>,
+    pub(super) fixes: HashMap<String, Fix>,
 }
 
 /// One change to a document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Mend {
+pub(super) enum Fix {
     /// Take the member or element out.
     Remove,
     /// Put this value in its place.
@@ -100,7 +102,7 @@ impl Look<'_> {
         if !self.found.problems.is_full()
             && let Some(place) = self.at.removable()
         {
-            self.found.mends.insert(place.as_str().to_owned(), Mend::Remove);
+            self.found.fixes.insert(place.as_str().to_owned(), Fix::Remove);
         }
     }
 
@@ -113,8 +115,8 @@ impl Look<'_> {
         self.problem(format!("must be {}, not {instead}", expected(self.shape)))
     }
 
-    fn mend(&mut self, mend: Mend) {
-        self.found.mends.insert(self.at.pointer().as_str().to_owned(), mend);
+    fn fix(&mut self, fix: Fix) {
+        self.found.fixes.insert(self.at.pointer().as_str().to_owned(), fix);
     }
 
     fn integer(&mut self, value: impl Into<i128>) -> Seen {
@@ -129,7 +131,7 @@ impl Look<'_> {
             }
             Shape::Clamped => {
                 if value > i128::from(i64::MAX) {
-                    self.mend(Mend::Set(Value::from(i64::MAX)));
+                    self.fix(Fix::Set(Value::from(i64::MAX)));
                 }
                 Seen::Other
             }
@@ -145,7 +147,7 @@ impl Look<'_> {
             Shape::Respelt(pairs) => match pairs.iter().find(|(ours, _)| *ours == text) {
                 Some((ours, theirs)) if ours == theirs => Seen::Other,
                 Some((_, theirs)) => {
-                    self.mend(Mend::Set(Value::from(*theirs)));
+                    self.fix(Fix::Set(Value::from(*theirs)));
                     Seen::Other
                 }
                 None => self.problem(unknown(text, pairs.iter().map(|(ours, _)| *ours))),
@@ -153,13 +155,13 @@ impl Look<'_> {
             Shape::Capability => {
                 if !enums::CAPABILITIES.contains(&text) {
                     self.found.unknown_capabilities.insert(text.to_owned());
-                    self.mend(Mend::Remove);
+                    self.fix(Fix::Remove);
                 }
                 Seen::Other
             }
             // oci-spec refuses the empty string in both, where the specification takes it for "absent".
             Shape::Cpus | Shape::WordOrEmpty(_) if text.is_empty() => {
-                self.mend(Mend::Remove);
+                self.fix(Fix::Remove);
                 Seen::Other
             }
             Shape::Cpus if !is_list_of_ranges(text) => {
@@ -188,7 +190,7 @@ impl Look<'_> {
         if matches!(shape, Shape::Foreign) {
             map.next_value::<IgnoredAny>()?;
             look.found.virtual_machine |= name == "vm";
-            look.mend(Mend::Remove);
+            look.fix(Fix::Remove);
             return Ok(Seen::Other);
         }
         map.next_value_seed(look)
@@ -212,14 +214,15 @@ impl Look<'_> {
                 self.problem_at(self.at.pointer().key(&name), TWICE.to_owned());
             }
             // The two required members at the top can be missed there: oci-spec does without them.
-            let removable = member.need != Need::Required || self.at.up.is_none();
+            let is_required = matches!(member.need, Need::Required | Need::OrDefault(_));
+            let removable = !is_required || self.at.up.is_none();
             let how = (member.shape, removable, true);
             match self.child(&mut map, &name, how)? {
-                Seen::Null if member.need == Need::Optional => {}
+                Seen::Null if matches!(member.need, Need::Optional | Need::OrDefault(_)) => {}
                 // oci-spec has no `Option` at these places, so `null` has to go, and so has what says nothing.
                 Seen::Null | Seen::Void => {
                     let place = self.at.pointer().key(&name);
-                    self.found.mends.insert(place.as_str().to_owned(), Mend::Remove);
+                    self.found.fixes.insert(place.as_str().to_owned(), Fix::Remove);
                 }
                 Seen::Word(word) => {
                     seen |= bit;
@@ -236,6 +239,9 @@ impl Look<'_> {
                 Need::Optional => {}
                 Need::UnlessFifo if kind == Some("p") => {}
                 Need::OrVoid => void = true,
+                Need::OrDefault(value) => {
+                    self.found.defaults.push((self.at.pointer().key(member.name), value));
+                }
                 Need::Required | Need::UnlessFifo => {
                     self.problem_at(self.at.pointer().key(member.name), "is missing".to_owned());
                 }
@@ -251,7 +257,7 @@ impl Look<'_> {
             if let Seen::Null = self.child(&mut map, &name, (value, true, hollow))? {
                 // `"eth0": null` is how a Go map of structures looks when an entry is empty.
                 let place = self.at.pointer().key(&name);
-                self.found.mends.insert(place.as_str().to_owned(), Mend::Set(Value::Object(serde_json::Map::new())));
+                self.found.fixes.insert(place.as_str().to_owned(), Fix::Set(Value::Object(serde_json::Map::new())));
             }
             if let Some(twice) = names.replace(name) {
                 self.problem_at(self.at.pointer().key(&twice), TWICE.to_owned());

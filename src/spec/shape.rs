@@ -49,6 +49,8 @@ pub(crate) enum Need {
     Optional,
     /// Required unless the sibling `type` is `p` (config-linux.md, "Devices": a FIFO has no numbers).
     UnlessFifo,
+    /// REQUIRED in the specification, but users leave it out: absent it has this value (as JSON), with a warning.
+    OrDefault(&'static str),
     /// Optional, and without it the object around it says nothing and is taken out. oci-spec would read 0 instead.
     OrVoid,
 }
@@ -64,6 +66,11 @@ pub(crate) struct Member {
 /// A member that the specification calls REQUIRED.
 pub(crate) const fn required(name: &'static str, shape: &'static Shape) -> Member {
     Member { name, need: Need::Required, shape }
+}
+
+/// A member that the specification calls REQUIRED, and that has this value without it.
+pub(crate) const fn defaulted(name: &'static str, shape: &'static Shape, value: &'static str) -> Member {
+    Member { name, need: Need::OrDefault(value), shape }
 }
 
 /// A member that may be absent or `null`.

@@ -61,7 +61,7 @@ pub(super) fn compile(
         };
         let major = number(rule.major(), at.key("major"), problems);
         let minor = number(rule.minor(), at.key("minor"), problems);
-        let Some([read, write, mknod]) = access(rule.access().as_deref(), &at, problems) else { continue };
+        let Some([read, write, mknod]) = access(rule.access().as_deref(), &at, problems, warnings) else { continue };
         list.push(DeviceRule { allow: rule.allow(), kind, major, minor, read, write, mknod });
     }
     list.extend(defaults());
@@ -80,7 +80,7 @@ fn everything(
     let (allow, wildcard) = (rule.allow(), |n: Option<i64>| n.is_none_or(|n| n == -1));
     let letters = match rule.access().as_deref() {
         None | Some("") => true,
-        given => access(given, at, problems).is_none_or(|bits| bits == [true; 3]),
+        given => access(given, at, problems, warnings).is_none_or(|bits| bits == [true; 3]),
     };
     if !(wildcard(rule.major()) && wildcard(rule.minor()) && letters) {
         let what = if allow { "allows" } else { "denies" };
@@ -97,22 +97,24 @@ fn number(value: Option<i64>, at: Pointer, problems: &mut Problems) -> Option<u3
     u32::try_from(value).map_err(|_| problems.add(at, format!("{value} is no device number"))).ok()
 }
 
-/// `[read, write, mknod]`.
-fn access(letters: Option<&str>, at: &Pointer, problems: &mut Problems) -> Option<[bool; 3]> {
+/// `[read, write, mknod]`. Other letters are ignored with a warning, as by runc and crun, unless there are only those.
+fn access(
+    letters: Option<&str>,
+    at: &Pointer,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Option<[bool; 3]> {
     let letters = letters.unwrap_or_default();
-    let mut bits = [false; 3];
-    for letter in letters.chars() {
-        let Some(bit) = "rwm".find(letter) else {
-            problems.add(at.key("access"), format!("\"{}\" is no combination of r, w and m", letters.escape_debug()));
-            return None;
-        };
-        bits[bit] = true;
-    }
+    let bits = ['r', 'w', 'm'].map(|letter| letters.contains(letter));
+    let shown = letters.escape_debug();
     if letters.is_empty() {
         problems.add(at.key("access"), "is empty; a rule is about some of r (read), w (write) and m (mknod)");
-        return None;
+    } else if bits == [false; 3] {
+        problems.add(at.key("access"), format!("\"{shown}\" is no combination of r, w and m"));
+    } else if letters.chars().any(|letter| !"rwm".contains(letter)) {
+        warnings.push(format!("{}: \"{shown}\" has letters other than r, w and m; they are ignored", at.key("access")));
     }
-    Some(bits)
+    bits.contains(&true).then_some(bits)
 }
 
 const fn node(major: u32, minor: Option<u32>) -> DeviceRule {

@@ -1,6 +1,6 @@
 //! The small parts of `linux.resources`: hugepageLimits, rdma, network and pids.
 
-use super::{Draft, Refused, Write};
+use super::{Draft, Refused};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{LinuxHugepageLimit, LinuxNetwork, LinuxPids, LinuxRdma};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -75,11 +75,8 @@ pub(super) fn pids(pids: &LinuxPids, at: &Pointer, draft: &mut Draft<'_>) {
     let (origin, file) = (at.key("limit"), "pids.max");
     match pids.limit() {
         ..0 => draft.lift(origin, file, "max".to_owned()),
-        0 => {
-            draft.need(file, &origin);
-            let write = Write { origin, file: file.into(), value: "0".to_owned(), when_refused: Refused::Fail };
-            draft.plan.writes_inside.push(write);
-        }
+        // With 0 nothing could ever fork. runc and systemd take it as 1 too.
+        0 => draft.write(origin, file, "1".to_owned()),
         limit => draft.write(origin, file, limit.to_string()),
     }
 }

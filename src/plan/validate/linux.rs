@@ -1,7 +1,7 @@
 //! The rest of `linux`: paths, propagation, network devices, memory policy, personality, Intel RDT.
 
 use super::namespaces::{NETWORK, Own};
-use super::{absolute, no_nul, ranges, text};
+use super::{no_nul, ranges, text};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxIntelRdt, LinuxMemoryPolicy, MemoryPolicyFlagType, MemoryPolicyModeType};
@@ -14,7 +14,11 @@ const PROPAGATIONS: [&str; 8] =
 pub(super) fn check(linux: &Linux, own: Own, problems: &mut Problems) {
     for (member, list) in [("maskedPaths", linux.masked_paths()), ("readonlyPaths", linux.readonly_paths())] {
         for (index, path) in list.iter().flatten().enumerate() {
-            absolute(path, &Pointer::of("/linux").key(member).index(index), problems);
+            let at = Pointer::of("/linux").key(member).index(index);
+            no_nul(path, &at, problems);
+            if path.is_empty() {
+                problems.add(at, "is empty; expected a path in the container");
+            }
         }
     }
     if let Some(word) = linux.rootfs_propagation().as_deref().filter(|word| !word.is_empty())

@@ -296,20 +296,18 @@ fn devices() {
     fine(&with(
         json!([device("c", "/dev/a"), device("u", "/dev/b"), device("b", "/x/c"), {"type": "p", "path": "/f"}]),
     ));
+    fine(&with(
+        json!([device("c", "/dev/a"), device("b", "/dev/a"), {"type": "p", "path": "/f", "fileMode": 0o200_000}]),
+    ));
     fine(&with(json!([{"type": "c", "path": "/dev/a", "major": 4095, "minor": 1_048_575, "fileMode": 0o020_666}])));
     for (list, expected) in [
         (json!([device("c", "dev/a")]), "0/path: \"dev/a\" is relative"),
         (json!([device("c", "/dev/\0")]), "0/path: contains a NUL byte"),
         (json!([device("c", "/")]), "0/path: is the root directory"),
         (json!([device("a", "/dev/a")]), "0/type: \"a\" is for rules"),
-        (
-            json!([device("c", "/dev/a"), device("b", "/dev//x/../a")]),
-            "1/path: \"/dev//x/../a\" is the path of device 0",
-        ),
         (json!([{"type": "c", "path": "/dev/a", "major": -1, "minor": 0}]), "0/major: -1 is out of range"),
         (json!([{"type": "b", "path": "/dev/a", "major": 4096, "minor": 0}]), "0/major: 4096 is out of range"),
         (json!([{"type": "u", "path": "/dev/a", "major": 0, "minor": 1_048_576}]), "0/minor: 1048576 is out of range"),
-        (json!([{"type": "p", "path": "/f", "fileMode": 0o200_000}]), "0/fileMode: 65536 has bits"),
     ] {
         wrong(&with(list), &format!("/linux/devices/{expected}"));
     }
@@ -459,7 +457,7 @@ fn filters() {
 #[test]
 fn the_rest_of_linux() {
     for (member, value, expected) in [
-        ("maskedPaths", json!(["/a", "b"]), "maskedPaths/1: \"b\" is relative"),
+        ("maskedPaths", json!(["/a", ""]), "maskedPaths/1: is empty"),
         ("readonlyPaths", json!([""]), "readonlyPaths/0: is empty"),
         (
             "rootfsPropagation",

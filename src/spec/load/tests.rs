@@ -138,9 +138,7 @@ fn required_members_are_missed() {
         "/root/path",
         "/mounts/0/destination",
         "/mounts/0/uidMappings/0/containerID",
-        "/process/user",
         "/process/user/uid",
-        "/process/user/gid",
         "/process/cwd",
         "/process/consoleSize/height",
         "/process/consoleSize/width",
@@ -148,7 +146,6 @@ fn required_members_are_missed() {
         "/process/rlimits/0/soft",
         "/process/rlimits/0/hard",
         "/process/ioPriority/class",
-        "/process/ioPriority/priority",
         "/process/scheduler/policy",
         "/hooks/prestart/0/path",
         "/linux/uidMappings/0/containerID",
@@ -178,6 +175,21 @@ fn required_members_are_missed() {
         let expected = vec![format!("{place}: is missing")];
         assert_eq!(problems(&without(place)), expected);
         assert_eq!(problems(&with(place, Value::Null)), expected, "null is as good as absent");
+    }
+}
+
+#[test]
+fn members_that_users_leave_out_have_a_value() {
+    for (place, value) in
+        [("/process/user", "{\"uid\":0,\"gid\":0}"), ("/process/user/gid", "0"), ("/process/ioPriority/priority", "0")]
+    {
+        for document in [without(place), with(place, Value::Null)] {
+            let loaded = load(document.to_string().as_bytes()).expect("fits");
+            assert_eq!(loaded.warnings, [format!("{place}: is missing; it counts as {value}")]);
+            let snapshot: Value = serde_json::from_str(&loaded.snapshot.expect("changed")).expect("JSON");
+            let value: Value = serde_json::from_str(value).expect("JSON");
+            assert_eq!(snapshot.pointer(place), Some(&value));
+        }
     }
 }
 
@@ -397,9 +409,12 @@ fn nothing_is_uncertain_but_what_namespaces_decide() {
 fn a_process_and_resources_load_alone() {
     let (process, warnings) = load_process(full()["process"].to_string().as_bytes()).expect("fits");
     assert_eq!((process.cwd().to_str(), warnings.len()), (Some("/"), 0));
-    let wrong = load_process(b"{\"cwd\": \"/\", \"user\": {\"uid\": 0}}").expect_err("refused");
+    let wrong = load_process(b"{\"cwd\": \"/\", \"user\": {\"gid\": 0}}").expect_err("refused");
     let found: Vec<_> = wrong.iter().map(|p| format!("{}: {}", p.at, p.what)).collect();
-    assert_eq!(found, ["/user/gid: is missing"]);
+    assert_eq!(found, ["/user/uid: is missing"]);
+    let (process, warnings) = load_process(b"{\"cwd\": \"/\", \"user\": {\"uid\": 7}}").expect("fits");
+    assert_eq!((process.user().uid(), process.user().gid()), (7, 0));
+    assert_eq!(warnings, ["/user/gid: is missing; it counts as 0"]);
     let resources = load_resources(full()["linux"]["resources"].to_string().as_bytes()).expect("fits");
     assert!(resources.unified().is_some());
     let resources = load_resources(b"{\"pids\": {\"limit\": null}, \"memory\": {}, \"devices\": null}").expect("fits");

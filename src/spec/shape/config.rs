@@ -3,7 +3,7 @@
 //! Owns which members there are; `linux` is the table beside it.
 
 use super::linux::{ID_MAPPINGS, LINUX};
-use super::{FLAG, I32, I64, Member, Shape, TEXT, TEXTS, U32, U64, optional, required};
+use super::{FLAG, I32, I64, Member, Shape, TEXT, TEXTS, U32, U64, defaulted, optional, required};
 use crate::spec::shape::enums;
 
 /// The whole of `config.json`.
@@ -41,7 +41,7 @@ const MOUNT: Shape = Shape::Object(&[
 pub(crate) const PROCESS: Shape = Shape::Object(&[
     optional("terminal", &FLAG),
     optional("consoleSize", &Shape::Object(&[required("height", &U64), required("width", &U64)])),
-    required("user", &USER),
+    defaulted("user", &USER, r#"{"uid":0,"gid":0}"#),
     optional("args", &TEXTS),
     optional("commandLine", &Shape::Foreign),
     optional("env", &TEXTS),
@@ -54,7 +54,7 @@ pub(crate) const PROCESS: Shape = Shape::Object(&[
     optional("selinuxLabel", &TEXT),
     optional(
         "ioPriority",
-        &Shape::Object(&[required("class", &Shape::Word(&enums::IO_CLASSES)), required("priority", &I64)]),
+        &Shape::Object(&[required("class", &Shape::Word(&enums::IO_CLASSES)), defaulted("priority", &I64, "0")]),
     ),
     optional("scheduler", &SCHEDULER),
     optional("execCPUAffinity", &Shape::Object(&[optional("initial", &Shape::Cpus), optional("final", &Shape::Cpus)])),
@@ -62,7 +62,7 @@ pub(crate) const PROCESS: Shape = Shape::Object(&[
 
 const USER: Shape = Shape::Object(&[
     required("uid", &U32),
-    required("gid", &U32),
+    defaulted("gid", &U32, "0"),
     optional("umask", &U32),
     optional("additionalGids", &Shape::List(&U32)),
     optional("username", &Shape::Foreign),

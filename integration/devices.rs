@@ -153,7 +153,7 @@ fn bound_dev_is_left_alone() {
     mknod(&c.dir.join("dev/null"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)).unwrap();
     let source = c.dir.join("dev");
     let c = c.mount("/dev", "bind", source.to_str().unwrap(), &["bind"]).edit(|c| {
-        // Masking would need files of the default /dev.
+        // Masks nothing: masking uses the container's /dev, which is mounted earlier.
         c["linux"]["maskedPaths"] = json!([]);
     });
     assert_eq!(c.prints(), "null\nonly\n");

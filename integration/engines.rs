@@ -71,7 +71,7 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     }
 }
 
-/// If systemd manages the cgroups: binds the sockets of systemd and its bus back into /run, which a mount covers.
+/// If systemd manages the cgroups: binds /run/systemd and /run/dbus back over the mount that covers /run.
 fn keep_systemd(run: &File) -> std::io::Result<()> {
     for name in ["systemd", "dbus"].iter().filter(|_| *crate::harness::cgroups::BY_SYSTEMD) {
         let (source, target) = (format!("/proc/self/fd/{}/{name}", run.as_raw_fd()), format!("/run/{name}"));

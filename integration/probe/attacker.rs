@@ -61,7 +61,8 @@ fn entries(directory: &str) -> Vec<String> {
 
 /// CVE-2019-5736, CVE-2026-31431: searches the executable, the file descriptors and the mappings of every other process
 /// for `file` (device:inode), and writes to the file once it is no longer busy. Reports the file even if it can only
-/// be opened for reading, because a page cache bug makes that enough. Reports `held` with the path, then `wrote` or the error.
+/// be opened for reading, because a page cache bug makes that enough. Reports `held` with the path, then `wrote` or the
+/// error.
 fn overwrite_exe(report: &dyn Fn(&str), file: &str) {
     let held = loop {
         let ways = others().into_iter().flat_map(|pid| {

@@ -1,7 +1,9 @@
-//! What a hostile image or a hostile neighbour may try. The configuration is trusted; the root and its processes are not.
+//! Replays attacks by a hostile image or by a hostile container next to the tested one. The configuration is trusted;
+//! the root file system and its processes are not.
 //!
-//! Each test is named after the CVE it plays; `docs/security.md` says which there are, and what older runtimes do. Here is
-//! only what all of them need: a piece of the host that must stay as it is, and a neighbour that attacks.
+//! The attacks are in the submodules; each test is named after its CVE. `docs/security.md` lists the CVEs and how older
+//! runtimes behave. This file holds only what all of them share: a host directory that must not change, and a container
+//! that attacks.
 
 mod cgroups;
 mod descriptors;
@@ -36,7 +38,7 @@ pub(crate) fn tests() -> Vec<Test> {
     parts.into_iter().flat_map(|part| part()).collect()
 }
 
-/// A directory of the host, beside the root, that must stay as it is: one file with known text.
+/// Creates a host directory next to the root that must not change. It holds one file with known text.
 fn outside(c: &Container) -> PathBuf {
     let path = c.dir.join("outside");
     fs::create_dir(&path).unwrap();
@@ -54,19 +56,20 @@ fn untouched(c: &Container) {
     assert!(!mounts.contains(path.to_str().unwrap()), "something is mounted on the host's directory");
 }
 
-/// Whatever the answer is, the host is as before, while the container lives and after.
+/// Checks that the host does not change, whether `create` succeeds or fails.
 #[track_caller]
 fn harmless(c: &Container) {
     harmless_with(c, "placed", 0);
 }
 
-/// The same, and a container that was created has so many mounts whose lines contain the `word`: one that went to the host's
-/// directory, in the mount namespace of the container, is not seen on the host, but it is missing in the container.
+/// Like `harmless`; also checks that a created container has `expected` mounts whose lines contain `word`.
+/// A mount on the host's directory within the container's mount namespace is invisible on the host. It is missing below
+/// the container's root, so the count shows it.
 #[track_caller]
 fn harmless_with(c: &Container, word: &str, expected: usize) {
-    let said = c.create();
+    let output = c.create();
     untouched(c);
-    if said.code() == 0 {
+    if output.code() == 0 {
         let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap();
         let inside = mounts.lines().filter(|line| line.contains(word)).count();
         assert_eq!(inside, expected, "a mount is not where the container's root is:\n{mounts}");
@@ -77,11 +80,11 @@ fn harmless_with(c: &Container, word: &str, expected: usize) {
     }
 }
 
-/// A container whose process attacks, as the probe does by these words, until it is told to give up.
+/// A container whose process attacks until the test asks it to stop. `probe/attacker.rs` has the attacks.
 struct Attacker(Container);
 
 impl Attacker {
-    /// Starts it, and waits until it attacks.
+    /// Starts the container and waits until the attack begins.
     fn new(c: Container) -> Self {
         let attacker = Self(c.up());
         attacker.wait("ready");
@@ -90,14 +93,14 @@ impl Attacker {
 
     fn wait(&self, line: &str) -> String {
         let (out, mut text) = (self.0.root("out"), String::new());
-        wait_in(&out, &format!("the attacker to say {line}"), || {
-            text = fs::read_to_string(out.join("told")).unwrap_or_default();
-            text.lines().any(|told| told == line)
+        wait_in(&out, &format!("the attacker to report {line}"), || {
+            text = fs::read_to_string(out.join("report")).unwrap_or_default();
+            text.lines().any(|reported| reported == line)
         });
         text
     }
 
-    /// Ends the attack; what it told.
+    /// Ends the attack and returns its report.
     fn end(&self) -> String {
         fs::write(self.0.root("out/give-up"), "").unwrap();
         self.wait("end")

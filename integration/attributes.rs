@@ -1,4 +1,5 @@
-//! Attributes that only the kernel's own files or answers show: scheduling, I/O priority, NUMA policy, execution domain.
+//! Tests process attributes that only kernel files or system calls show: LSM labels, scheduling, I/O priority, NUMA
+//! policy, execution domain. Attributes of processes that `exec` adds are in `exec_attributes.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::runtime::only_davit;
@@ -14,10 +15,10 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// Where the kernel has AppArmor the process is under the profile; one that is not loaded is an error, and so is any where it
-/// has none.
+/// With AppArmor enabled, the process runs under the profile, and a profile that is not loaded is an error. Without
+/// AppArmor, every profile is an error.
 fn apparmor_profile() {
-    only_davit("runc and crun go without where there is none");
+    only_davit("runc and crun ignore the profile if AppArmor is not enabled");
     let profile = |name: &str| {
         Container::new(&["/bin/cat", "/proc/self/attr/current"]).edit(|c| c["process"]["apparmorProfile"] = json!(name))
     };
@@ -32,7 +33,7 @@ fn apparmor_profile() {
 }
 
 fn labels_without_selinux() {
-    only_davit("crun goes without, runc says it otherwise");
+    only_davit("crun ignores the label, runc has another error text");
     if Path::new("/sys/fs/selinux/enforce").exists() {
         skip("this host has SELinux");
     }
@@ -43,7 +44,7 @@ fn labels_without_selinux() {
     c.refused("/linux/mountLabel").says("SELinux is not enabled");
 }
 
-/// (policy, its number, nice, priority as the kernel counts: 120 + nice, or -1 for a deadline)
+/// (policy, its number, nice, kernel priority: 120 + nice, or -1 for SCHED_DEADLINE)
 const SCHEDULERS: &[(&str, &str, i32, i32)] = &[
     ("SCHED_OTHER", "0", -5, 115),
     ("SCHED_BATCH", "3", 5, 125),
@@ -65,18 +66,18 @@ fn scheduler(row: &(&str, &str, i32, i32)) {
         asked["period"] = json!(10_000_000);
     }
     let c = Container::new(&["/bin/cat", "/proc/self/sched"]).edit(|c| c["process"]["scheduler"] = asked);
-    let said = c.run();
-    if row.0 == "SCHED_DEADLINE" && said.err.contains("peration not permitted") {
+    let output = c.run();
+    if row.0 == "SCHED_DEADLINE" && output.err.contains("peration not permitted") {
         skip("this host admits no deadline task");
     }
     let value = |name: &str| {
-        let line = said.out.lines().find(|line| line.split(':').next().unwrap().trim() == name);
+        let line = output.out.lines().find(|line| line.split(':').next().unwrap().trim() == name);
         line.and_then(|line| line.split(':').nth(1)).map(|value| value.trim().to_owned())
     };
-    assert_eq!((value("policy"), value("prio")), (Some(row.1.to_owned()), Some(row.3.to_string())), "{}", said.err);
+    assert_eq!((value("policy"), value("prio")), (Some(row.1.to_owned()), Some(row.3.to_string())), "{}", output.err);
 }
 
-/// (what is tried, class, priority, the kernel's number)
+/// (name, class, priority, the kernel's number)
 const IO_PRIORITIES: &[(&str, &str, i32, i64)] =
     &[("best-effort", "IOPRIO_CLASS_BE", 6, 2 << 13 | 6), ("idle", "IOPRIO_CLASS_IDLE", 0, 3 << 13)];
 
@@ -95,10 +96,10 @@ fn memory_policy() {
     let with = |policy: Value| {
         Container::new(&["/bin/head", "-n", "1", "/proc/self/numa_maps"]).edit(|c| c["linux"]["memoryPolicy"] = policy)
     };
-    let said = with(json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]})).prints();
-    assert!(said.contains(" bind=static:0 "), "{said}");
-    let said = with(json!({"mode": "MPOL_INTERLEAVE", "nodes": "0"})).prints();
-    assert!(said.contains(" interleave:0 "), "{said}");
+    let output = with(json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]})).prints();
+    assert!(output.contains(" bind=static:0 "), "{output}");
+    let output = with(json!({"mode": "MPOL_INTERLEAVE", "nodes": "0"})).prints();
+    assert!(output.contains(" interleave:0 "), "{output}");
     with(json!({"mode": "MPOL_BIND", "nodes": "1000"})).create().fails();
 }
 

@@ -1,6 +1,5 @@
-//! Configurations that must be refused at `create`, with nothing left; davit also tells the place of each mistake.
-//!
-//! And the opposite: what looks odd and must be accepted.
+//! Tests that `create` refuses invalid configurations, leaves nothing behind, and (davit only) names the JSON pointer
+//! of each mistake. Also tests unusual configurations that must be accepted.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::runtime::only_davit;
@@ -51,12 +50,12 @@ fn remove(c: &mut Value, key: &str) {
     c.as_object_mut().unwrap().remove(key);
 }
 
-/// A filter that allows everything but for one rule.
+/// Sets a seccomp filter that allows everything except for one rule.
 fn rule(c: &mut Value, rule: Value) {
     c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]});
 }
 
-/// (name, the mistake, the JSON pointer davit names)
+/// (name, the mistake, the JSON pointer that davit reports)
 const CONFIGS: &[Row] = &[
     ("version-missing", |c| remove(c, "ociVersion"), "/ociVersion"),
     ("version-word", |c| c["ociVersion"] = json!("one"), "/ociVersion"),
@@ -279,16 +278,16 @@ const CONFIGS: &[Row] = &[
 
 fn config(row: &Row) {
     let c = Container::sleeper().edit(row.1);
-    let said = c.refused("");
+    let output = c.refused("");
     if runtime_name() == "davit" {
-        assert!(said.err.contains(row.2), "{said:?} does not name {}", row.2);
+        assert!(output.err.contains(row.2), "{output:?} does not name {}", row.2);
     }
-    // A configuration is judged as a whole, not by its first call into the kernel.
-    assert!(!said.err.contains("panic"), "{said:?}");
+    // The runtime must validate the configuration as a whole, not rely on its first system call to fail.
+    assert!(!output.err.contains("panic"), "{output:?}");
 }
 
 fn every_problem_is_told_at_once() {
-    only_davit("all problems at once, each with its JSON pointer");
+    only_davit("others do not report all problems at once with JSON pointers");
     let c = Container::sleeper().edit(|c| {
         c["process"]["cwd"] = json!("srv");
         c["linux"]["namespaces"][1]["path"] = json!("/proc/4242424242/ns/net");
@@ -296,7 +295,7 @@ fn every_problem_is_told_at_once() {
         c["hooks"]["prestart"] = json!([{"path": "/bin/true", "timeout": 0}]);
         push(&mut c["process"]["rlimits"], json!({"type": "RLIMIT_X", "soft": 0, "hard": 0}));
     });
-    let said = c.refused("5 problems");
+    let output = c.refused("5 problems");
     for pointer in [
         "/process/cwd",
         "/linux/namespaces/1/path",
@@ -304,7 +303,7 @@ fn every_problem_is_told_at_once() {
         "/hooks/prestart/0/timeout",
         "/process/rlimits/1/type",
     ] {
-        assert!(said.err.contains(pointer), "{said:?} does not name {pointer}");
+        assert!(output.err.contains(pointer), "{output:?} does not name {pointer}");
     }
 }
 

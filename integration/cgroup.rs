@@ -1,4 +1,5 @@
-//! `linux.cgroupsPath` and `linux.resources` by cgroupfs: where the process is, and what the files of its cgroup say.
+//! Tests `linux.cgroupsPath` and `linux.resources` with cgroupfs: the cgroup of the process and the contents of its
+//! files. What only systemd does is tested in `systemd.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::Call;
@@ -36,8 +37,8 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// The path of a process below the cgroup v2 root.
-fn place(pid: i32) -> String {
+/// Returns the cgroup path of a process, relative to the cgroup v2 root.
+fn cgroup_of(pid: i32) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned()
 }
@@ -45,66 +46,66 @@ fn place(pid: i32) -> String {
 fn the_process_is_in_its_cgroup() {
     let c = Container::sleeper();
     c.create().ok();
-    assert_eq!(place(c.pid()), c.cgroup_path());
+    assert_eq!(cgroup_of(c.pid()), c.cgroup_path());
     c.start().ok();
-    assert_eq!(place(c.pid()), c.cgroup_path());
+    assert_eq!(cgroup_of(c.pid()), c.cgroup_path());
     let members = fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
-    assert_eq!(members.trim(), c.pid().to_string(), "something of the runtime is in the container's cgroup");
+    assert_eq!(members.trim(), c.pid().to_string(), "a process of the runtime is in the container's cgroup");
 }
 
 fn removed(c: &Container, path: &str) {
     c.call(&["delete", "--force", &c.id]).run().ok();
-    assert!(!cgroup_mount().join(path.trim_start_matches('/')).exists(), "{path} is left");
+    assert!(!cgroup_mount().join(path.trim_start_matches('/')).exists(), "{path} still exists");
 }
 
 fn a_relative_path_is_placed_consistently() {
-    only_cgroupfs("the path is one of cgroupfs");
-    let mut places = Vec::new();
+    only_cgroupfs("the path has the form that cgroupfs uses");
+    let mut paths = Vec::new();
     for _ in 0..2 {
         let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("davit-suite-relative/x"));
         c.create().ok();
-        let path = place(c.pid());
+        let path = cgroup_of(c.pid());
         assert!(path.ends_with("davit-suite-relative/x"), "{path}");
         removed(&c, &path);
         let parent = cgroup_mount().join(path.trim_start_matches('/'));
         fs::remove_dir(parent.parent().unwrap()).ok();
-        places.push(path);
+        paths.push(path);
     }
-    assert_eq!(places[0], places[1]);
+    assert_eq!(paths[0], paths[1]);
 }
 
 fn without_a_path_the_id_names_the_cgroup() {
-    only_cgroupfs("the path is one of cgroupfs");
+    only_cgroupfs("the path has the form that cgroupfs uses");
     let c = Container::sleeper().edit(|c| {
         c["linux"].as_object_mut().unwrap().remove("cgroupsPath");
     });
     c.create().ok();
-    let path = place(c.pid());
+    let path = cgroup_of(c.pid());
     assert!(path.contains(&c.id), "{path}");
-    assert_ne!(path, place(std::process::id().cast_signed()));
+    assert_ne!(path, cgroup_of(std::process::id().cast_signed()));
     removed(&c, &path);
 }
 
 fn dots_in_the_path_do_not_escape() {
-    only_cgroupfs("the path is one of cgroupfs");
+    only_cgroupfs("the path has the form that cgroupfs uses");
     let c = Container::sleeper();
     let path = format!("/davit-suite-dots/../../../{}", c.id);
     let c = c.edit(|c| c["linux"]["cgroupsPath"] = json!(path));
-    let said = c.create();
-    if said.code() == 0 {
-        let path = place(c.pid());
+    let output = c.create();
+    if output.code() == 0 {
+        let path = cgroup_of(c.pid());
         assert!(!path.contains(".."), "{path}");
         removed(&c, &path);
     } else {
         assert!(fs::read_dir(c.state_dir()).unwrap().next().is_none());
     }
     let outside = cgroup_mount().parent().unwrap().join(&c.id);
-    assert!(!outside.exists(), "{} was made", outside.display());
+    assert!(!outside.exists(), "{} was created", outside.display());
     fs::remove_dir(cgroup_mount().join("davit-suite-dots")).ok();
 }
 
 fn deep_paths_get_their_controllers() {
-    only_cgroupfs("the path is one of cgroupfs");
+    only_cgroupfs("the path has the form that cgroupfs uses");
     need_controller("pids");
     let c = Container::sleeper();
     let path = format!("{}-deep/a/b/{}", c.config["linux"]["cgroupsPath"].as_str().unwrap(), c.id);
@@ -127,7 +128,7 @@ fn read(c: &Container, file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
 }
 
-/// (name, controller, resources, file, content; alternatives by `|`)
+/// (name, controller, resources, file, expected content; `|` separates alternatives)
 type Limit = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const HUGEPAGES: &str = r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}"#;
@@ -184,7 +185,7 @@ const LIMITS: &[Limit] = &[
 
 fn limit(row: &Limit) {
     if row.0 == "pids-absent" {
-        only_cgroupfs("systemd has limits of its own for every unit");
+        only_cgroupfs("systemd sets default limits for every unit");
     }
     need_file(row.1, row.3);
     let resources: Value = serde_json::from_str(row.2).unwrap();
@@ -195,13 +196,13 @@ fn limit(row: &Limit) {
     });
     c.create().ok();
     if row.3 == "io.weight" && c.cgroup().join("io.bfq.weight").exists() {
-        skip("where BFQ is loaded, the weight is io.bfq.weight");
+        skip("BFQ is loaded, so the weight is in io.bfq.weight");
     }
     let found = read(&c, row.3);
     assert!(row.4.split('|').any(|wanted| wanted == found), "{} is {found:?} instead of {}", row.3, row.4);
 }
 
-/// Settings of cgroup v1 that no file of v2 can hold: (name, resources)
+/// Settings of cgroup v1 that have no file in v2: (name, resources)
 const V1_ONLY: &[(&str, &str)] = &[
     ("swappiness", r#"{"memory": {"swappiness": 60}}"#),
     ("kernel", r#"{"memory": {"kernel": 1048576}}"#),
@@ -219,14 +220,14 @@ fn v1_only(row: &(&str, &str)) {
     let (group, value) = resources.as_object().unwrap().iter().next().unwrap();
     let key = value.as_object().unwrap().keys().next().unwrap().clone();
     let c = Container::sleeper().edit(|c| c["linux"]["resources"][group] = value.clone());
-    let said = c.refused("");
+    let output = c.refused("");
     if crate::harness::runtime::runtime_name() == "davit" {
-        said.says(&key);
+        output.says(&key);
     }
 }
 
 fn no_resources_touch_no_limits() {
-    only_cgroupfs("systemd has limits of its own for every unit");
+    only_cgroupfs("systemd sets default limits for every unit");
     need_controller("memory");
     let c = Container::sleeper().edit(|c| {
         c["linux"].as_object_mut().unwrap().remove("resources");
@@ -246,39 +247,40 @@ fn a_populated_cgroup_is_refused() {
 }
 
 fn a_frozen_cgroup_is_refused() {
-    only_cgroupfs("a unit's cgroup is systemd's to make");
+    only_cgroupfs("systemd creates the cgroup of a unit");
     let c = Container::sleeper();
     fs::create_dir_all(c.cgroup()).unwrap();
     fs::write(c.cgroup().join("cgroup.freeze"), "1").unwrap();
     let create = c.prepare("create", &[]).spawn();
-    // Thawed in any case, or what a runtime put into it could not be cleaned up.
+    // Thaws the cgroup in any case; otherwise processes in it could not be cleaned up.
     create.ends_within(Duration::from_secs(5));
     fs::write(c.cgroup().join("cgroup.freeze"), "0").ok();
     create.finish().fails().says("frozen");
-    // A cgroup that create did not make is not for it to remove.
+    // `create` did not make this cgroup, so it does not remove the cgroup.
     fs::remove_dir(c.cgroup()).ok();
 }
 
-/// Linux counts how often a cgroup was killed, and since 6.14 kills what is born across a difference.
-fn born_across_a_difference(why: &str) {
+/// Linux counts the kills of each cgroup. Since 6.14 it kills a process that is spawned into a cgroup whose count
+/// differs from that of the parent's cgroup.
+fn need_spawn_into_killed_cgroup(why: &str) {
     only_cgroupfs(why);
     if crate::harness::runtime::runtime_name() == "crun" {
-        skip("crun has no other way than to be born into the cgroup, so it depends on the kernel");
+        skip("crun can only spawn into the cgroup, so its result depends on the kernel");
     }
 }
 
 fn a_cgroup_that_was_killed_before() {
-    born_across_a_difference("systemd makes the cgroup");
+    need_spawn_into_killed_cgroup("systemd creates the cgroup");
     let c = Container::sh("grep ^0:: /proc/self/cgroup");
     fs::create_dir_all(c.cgroup()).unwrap();
     fs::write(c.cgroup().join("cgroup.kill"), "1").unwrap();
-    assert_eq!(c.run().ok().line(), "0::/", "it sees its cgroup as the root of all");
+    assert_eq!(c.run().ok().line(), "0::/", "the container does not see its cgroup as the root");
     fs::remove_dir(c.cgroup()).ok();
 }
 
-/// A container that controls its cgroup could freeze the runtime there.
+/// Otherwise a container that controls its cgroup could freeze the runtime.
 fn the_runtime_stays_out_of_a_cgroup_that_was_killed_before() {
-    born_across_a_difference("systemd makes the cgroup");
+    need_spawn_into_killed_cgroup("systemd creates the cgroup");
     for _ in 0..20 {
         let c = Container::new(&["/bin/true"]);
         c.write();
@@ -295,9 +297,10 @@ fn the_runtime_stays_out_of_a_cgroup_that_was_killed_before() {
     }
 }
 
-/// As with the container's own, whoever calls, and it is back where it was before anything else happens.
+/// Same case for the cgroup of the caller: `create` and `exec` work, and davit is back in that cgroup before the first
+/// hook runs.
 fn a_caller_whose_cgroup_was_killed_before() {
-    born_across_a_difference("the caller's cgroup is systemd's");
+    need_spawn_into_killed_cgroup("systemd manages the caller's cgroup");
     let hooks = Container::sleeper();
     let seen = hooks.root("out/seen");
     let script = format!("cat /proc/$PPID/cgroup >{}", seen.display());
@@ -314,7 +317,7 @@ fn a_caller_whose_cgroup_was_killed_before() {
         Call::new(&c.dir, &[&fixed[..], words].concat()).run()
     };
     within(&["create", "--bundle", c.dir.to_str().unwrap(), &c.id]).ok();
-    assert_eq!(place(c.pid()), c.cgroup_path());
+    assert_eq!(cgroup_of(c.pid()), c.cgroup_path());
     if crate::harness::runtime::runtime_name() == "davit" {
         let own = fs::read_to_string(seen).unwrap();
         assert!(own.lines().any(|line| line.starts_with("0::") && line.ends_with(".callers")), "{own}");
@@ -349,8 +352,8 @@ fn pids_limit_holds() {
     need_controller("pids");
     let c = Container::sh("n=0; while test $n -lt 60; do sleep 1000 & n=$((n+1)); done 2>&1");
     let c = c.edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 30}));
-    let said = c.run();
-    assert!(said.out.contains("fork"), "{said:?}");
+    let output = c.run();
+    assert!(output.out.contains("fork"), "{output:?}");
 }
 
 fn too_little_memory_to_start_is_told() {
@@ -359,7 +362,7 @@ fn too_little_memory_to_start_is_told() {
     c.refused("OOM");
 }
 
-/// Controllers, each with a setting that needs it.
+/// (controller, a setting that needs the controller)
 const NEEDS: &[(&str, &str)] = &[
     ("cpuset", r#"{"cpu": {"cpus": "0"}}"#),
     ("memory", r#"{"memory": {"limit": 67108864}}"#),
@@ -372,7 +375,7 @@ fn an_absent_controller_is_named() {
     let known = fs::read_to_string(cgroup_mount().join("cgroup.controllers")).unwrap();
     let absent: Vec<_> = NEEDS.iter().filter(|(name, _)| !known.split_whitespace().any(|one| one == *name)).collect();
     if absent.is_empty() {
-        skip("every controller is here");
+        skip("no controller is missing on this host");
     }
     for (name, resources) in absent {
         let resources: Value = serde_json::from_str(resources).unwrap();
@@ -393,8 +396,8 @@ fn a_refused_value_is_told_with_its_file() {
     let c = Container::sleeper()
         .edit(|c| c["linux"]["resources"]["cpu"] = json!({"shares": 100}))
         .edit(|c| c["linux"]["resources"]["unified"] = json!({"cpu.max": "some"}));
-    let said = c.refused("cpu.max");
-    assert!(said.err.to_lowercase().contains("invalid argument"), "{said:?}");
+    let output = c.refused("cpu.max");
+    assert!(output.err.to_lowercase().contains("invalid argument"), "{output:?}");
 }
 
 fn io_throttles() {

@@ -1,4 +1,5 @@
-//! Words in, words out: global flags, usage errors, version, help, spec, features, the log file.
+//! Tests the command line: global flags, usage errors, version, help, spec, features, the log file. What the commands
+//! do to containers is tested in `lifecycle.rs` and `verbs.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, Output};
@@ -33,7 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// (name, words, text on stderr)
+/// (name, arguments, text on stderr)
 const USAGE: &[(&str, &[&str], &str)] = &[
     ("unknown-flag", &["--nosuchflag", "list"], "nosuchflag"),
     ("unknown-verb", &["frobnicate"], "frobnicate"),
@@ -51,9 +52,9 @@ const USAGE: &[(&str, &[&str], &str)] = &[
 fn refuses(row: &(&str, &[&str], &str)) {
     let c = Container::sleeper();
     c.write();
-    let said = c.call(row.1).cwd(&c.dir).run().fails().says(row.2);
-    assert!(!said.err.contains("panicked"), "{said:?}");
-    assert!(!said.err.is_empty(), "no reason on stderr: {said:?}");
+    let output = c.call(row.1).cwd(&c.dir).run().fails().says(row.2);
+    assert!(!output.err.contains("panicked"), "{output:?}");
+    assert!(!output.err.is_empty(), "no reason on stderr: {output:?}");
     c.nothing_left();
 }
 
@@ -66,22 +67,22 @@ fn bare(words: &[&str]) -> Output {
 
 fn version_is_what_engines_parse() {
     for flag in ["--version", "-v"] {
-        let said = bare(&[flag]).ok().silent();
-        let lines: Vec<_> = said.out.lines().collect();
+        let output = bare(&[flag]).ok().silent();
+        let lines: Vec<_> = output.out.lines().collect();
         let first: Vec<_> = lines[0].split(' ').collect();
-        assert_eq!(first.len(), 3, "{said:?}");
+        assert_eq!(first.len(), 3, "{output:?}");
         assert_eq!((first[0], first[1]), (runtime_name(), "version"));
-        assert_eq!(lines.iter().filter(|line| line.contains("version")).count(), 1, "{said:?}");
-        assert!(lines.iter().any(|line| line.starts_with("commit: ")), "{said:?}");
-        assert!(lines.iter().any(|line| line.starts_with("spec: ")), "{said:?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("version")).count(), 1, "{output:?}");
+        assert!(lines.iter().any(|line| line.starts_with("commit: ")), "{output:?}");
+        assert!(lines.iter().any(|line| line.starts_with("spec: ")), "{output:?}");
     }
 }
 
 fn help_names_every_verb() {
     for flag in ["--help", "-h"] {
-        let said = bare(&[flag]).ok().silent();
+        let output = bare(&[flag]).ok().silent();
         for verb in ["create", "start", "run", "state", "kill", "delete", "list", "spec", "features"] {
-            assert!(said.out.contains(verb), "no {verb} in {said:?}");
+            assert!(output.out.contains(verb), "no {verb} in {output:?}");
         }
     }
 }
@@ -94,9 +95,9 @@ fn help_of_a_verb_names_its_flags() {
         ("delete", &["force"]),
         ("list", &["format", "quiet"]),
     ] {
-        let said = bare(&[verb, "--help"]).ok();
+        let output = bare(&[verb, "--help"]).ok();
         for flag in flags {
-            assert!(said.out.contains(flag) || (verb, *flag) == ("kill", "all"), "no {flag} in {said:?}");
+            assert!(output.out.contains(flag) || (verb, *flag) == ("kill", "all"), "no {flag} in {output:?}");
         }
     }
 }
@@ -119,12 +120,12 @@ fn failing(words: &[&str]) -> (Container, String, Output) {
     fs::write(&log, "").unwrap();
     let mut all = vec!["--log", log.to_str().unwrap()];
     all.extend(words);
-    let said = c.call(&all).run().fails();
+    let output = c.call(&all).run().fails();
     let text = fs::read_to_string(&log).unwrap();
-    (c, text, said)
+    (c, text, output)
 }
 
-/// Every line is an object with level, msg, time; exactly one is an error.
+/// Returns the message of a log that has exactly one line: an error with level, msg and time.
 #[track_caller]
 fn json_error(text: &str) -> String {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -137,18 +138,18 @@ fn json_error(text: &str) -> String {
 }
 
 fn json_log_has_the_error_and_stderr_too() {
-    let (_c, log, said) = failing(&["--log-format", "json", "state", "nobody"]);
+    let (_c, log, output) = failing(&["--log-format", "json", "state", "nobody"]);
     assert!(json_error(&log).contains("does not exist"), "{log}");
-    said.says("does not exist");
+    output.says("does not exist");
 }
 
 fn text_log_has_the_error() {
-    let (_c, log, said) = failing(&["state", "nobody"]);
+    let (_c, log, output) = failing(&["state", "nobody"]);
     assert!(log.contains("does not exist"), "{log}");
     if runtime_name() != "crun" {
         assert!(log.starts_with("time=\"") && log.contains("level=error msg=\""), "{log}");
     }
-    said.says("does not exist");
+    output.says("does not exist");
 }
 
 fn log_is_appended_to() {
@@ -170,7 +171,7 @@ fn log_without_a_directory_fails() {
     c.call(&["--log", "/no/such/directory/log", "list"]).run().fails().says("/no/such/directory/log");
 }
 
-/// The name of a column of the table, and the steps below it.
+/// Returns the steps of the table section with this title.
 fn column<'a>(table: &'a str, title: &str) -> Vec<&'a str> {
     let rows = table.lines().skip_while(|line| !line.ends_with(title)).skip(1);
     rows.take_while(|line| !line.starts_with("        us")).map(|line| line[12..].trim()).collect()
@@ -183,14 +184,14 @@ fn timed(c: &Container, words: &[&str]) -> Call {
 
 fn timings_are_a_table() {
     let c = Container::sh("true");
-    let said = timed(&c, &["--timings", "run"]).run().ok();
-    let own = column(&said.err, "us  davit");
+    let output = timed(&c, &["--timings", "run"]).run().ok();
+    let own = column(&output.err, "us  davit");
     for step in ["read config.json", "make the cgroup", "make the process", "wait for the program's end", "in all"] {
-        assert!(own.contains(&step), "no {step:?} in {said:?}");
+        assert!(own.contains(&step), "no {step:?} in {output:?}");
     }
-    let process = column(&said.err, "us  the container's process");
-    assert!(process.iter().any(|step| step.ends_with("pivot_root")), "{said:?}");
-    assert!(process.iter().any(|step| step.starts_with("/mounts/0")), "{said:?}");
+    let process = column(&output.err, "us  the container's process");
+    assert!(process.iter().any(|step| step.ends_with("pivot_root")), "{output:?}");
+    assert!(process.iter().any(|step| step.starts_with("/mounts/0")), "{output:?}");
 }
 
 fn timings_are_an_object() {
@@ -205,15 +206,15 @@ fn timings_are_an_object() {
     let sum =
         |steps: &Value| steps.as_array().unwrap().iter().map(|step| step["nanoseconds"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(sum(&timings["davit"]), timings["nanoseconds"], "{timings}");
-    // The process waits inside of what its parent does, so its steps cannot take longer.
+    // The process runs while its parent waits for it, so its steps cannot take longer than the parent's.
     assert!(sum(&timings["process"]) > 0 && sum(&timings["process"]) <= sum(&timings["davit"]), "{timings}");
     assert!(timings["process"][0]["step"].is_string(), "{timings}");
-    // Who starts a container that is there already sees its own steps alone.
+    // `start` on an existing container reports only its own steps.
     assert_eq!(started["timings"]["process"], json!([]));
     assert_eq!(c.status(), "running");
 }
 
-/// A program that was linked without the tables for it cannot walk its stack, and must not try.
+/// davit is linked without unwind tables, so it cannot walk its stack and must not try.
 fn an_error_is_told_when_backtraces_are_wanted() {
     let c = Container::sleeper();
     c.call(&["state", "nobody"]).env("RUST_BACKTRACE", "full").run().fails().says("nobody");
@@ -274,8 +275,8 @@ fn spec_rootless_maps_the_user() {
 }
 
 fn features() -> Value {
-    let said = bare(&["features"]).ok().silent();
-    serde_json::from_str(&said.out).unwrap()
+    let output = bare(&["features"]).ok().silent();
+    serde_json::from_str(&output.out).unwrap()
 }
 
 fn has(features: &Value, pointer: &str, wanted: &[&str]) {

@@ -1,8 +1,9 @@
-//! What engines say to a runtime, without any engine: the recorded words of each, verb by verb, with its standard streams,
-//! working directory, environment, pid file, log file and console socket, and what it reads from the answers.
+//! Replays the recorded calls of container engines, command by command, without any engine. `engines.rs` tests the real
+//! engines.
 //!
-//! The words are those of containerd 1.6 and 2, Docker 20.10 and 28, conmon under Podman 4 and 5, Buildah, BuildKit and CRI-O.
-//! `engines.rs` has the engines themselves.
+//! Each call has the engine's standard streams, working directory, environment, pid file, log file and console socket.
+//! The tests check what the engine reads from the results. The recorded engines are containerd 1.6 and 2, Docker 20.10
+//! and 28, conmon under Podman 4 and 5, Buildah, BuildKit and CRI-O.
 
 mod build;
 mod calls;
@@ -49,13 +50,13 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// From create to delete, with what each engine reads in between.
+/// Runs a container from create to delete, and checks everything that the engine reads.
 fn life(engine: &Engine) {
     need(engine);
     let wire = Wire::new(engine, Container::sh(POLITE));
     wire.call(engine.global, engine.create).run().ok().silent();
     let pid = wire.pid("init.pid");
-    // Docker's --debug may log; what is logged are lines of JSON that are no errors.
+    // With Docker's --debug the log may have lines: JSON objects that are not errors.
     for line in wire.log().unwrap_or_default().lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert!(line["level"] != "error" && line["time"].is_string(), "{line}");
@@ -67,7 +68,7 @@ fn life(engine: &Engine) {
     wire.plain("start {id}").ok().silent();
     let state = wire.state();
     assert_eq!((&state["status"], &state["pid"]), (&json!("running"), &json!(pid)));
-    // Go's clients fail over a time that they cannot read.
+    // Go clients fail if they cannot parse the time.
     assert!(state["created"].as_str().is_none_or(is_rfc3339), "{state}");
     assert_eq!(state["bundle"], wire.c.dir.to_str().unwrap());
     if engine.plain.is_empty() {
@@ -79,10 +80,10 @@ fn life(engine: &Engine) {
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 7));
     let state = wire.state();
     assert_eq!((&state["status"], state["pid"].as_i64().unwrap_or(0)), (&json!("stopped"), 0));
-    // A stop that comes too late is none of the user's concern: containerd and CRI-O look for one of these.
-    let said = wire.plain(engine.kill).fails();
+    // Engines hide the error of a stop that comes too late: containerd and CRI-O match one of these texts.
+    let output = wire.plain(engine.kill).fails();
     let known = ["container not running", "no such process", "process already finished"];
-    assert!(known.iter().any(|text| said.err.contains(text)), "{said:?}");
+    assert!(known.iter().any(|text| output.err.contains(text)), "{output:?}");
     if !engine.kill_again.is_empty() {
         wire.plain(engine.kill_again).ok().silent();
     }
@@ -96,7 +97,7 @@ fn is_rfc3339(time: &str) -> bool {
     time.len() >= 20 && time.as_bytes()[10] == b'T' && (time.ends_with('Z') || time.contains('+'))
 }
 
-/// What is done to a running container.
+/// Runs the commands for a running container.
 fn operate(wire: &Wire<'_>, pid: i32) {
     let engine = wire.engine;
     if !engine.exec.is_empty() && runtime_has("exec") {
@@ -107,15 +108,15 @@ fn operate(wire: &Wire<'_>, pid: i32) {
         let process = fs::read_to_string(wire.file("process.json")).unwrap().replace("\"sh\"", "\"nonexistent\"");
         fs::write(wire.file("process.json"), process).unwrap();
         wire.call(engine.global, engine.exec).run().fails().says("executable file not found in $PATH");
-        // containerd shows the last error of the log it gives to all calls for a container.
+        // containerd shows the last error of the log file, which all calls for a container share.
         if let Some(log) = wire.log() {
             assert!(log.lines().last().unwrap().contains("executable file not found in $PATH"), "{log}");
         }
-        assert!(!wire.file("exec.pid").exists(), "a pid file after a failed exec says that it worked");
+        assert!(!wire.file("exec.pid").exists(), "a pid file after a failed exec means success to engines");
     }
     if runtime_has("ps") {
-        let said = wire.plain("ps --format json {id}").ok().silent();
-        let pids: Vec<i32> = serde_json::from_str(&said.out).unwrap();
+        let output = wire.plain("ps --format json {id}").ok().silent();
+        let pids: Vec<i32> = serde_json::from_str(&output.out).unwrap();
         assert!(pids.contains(&pid), "{pids:?}");
     }
     if !engine.update.is_empty() && runtime_has("update") {
@@ -130,17 +131,17 @@ fn operate(wire: &Wire<'_>, pid: i32) {
     assert_eq!(wire.state()["status"], "running");
 }
 
-/// A create that fails: one line in the log and one on stderr, with the cause; nothing stays.
+/// A failed create writes one line to the log and one to stderr, with the cause, and leaves nothing behind.
 fn refused(engine: &Engine) {
     need(engine);
     let wire = Wire::new(engine, Container::new(&["nonexistent"]));
-    let said = wire
+    let output = wire
         .call(engine.global, engine.create)
         .run()
         .fails()
         .says("exec: \"nonexistent\": executable file not found in $PATH");
-    assert!(said.err.lines().count() == 1 || engine.global.contains("--debug"), "{said:?}");
-    assert!(said.err.len() < 8191 && said.out.is_empty(), "{said:?}");
+    assert!(output.err.lines().count() == 1 || engine.global.contains("--debug"), "{output:?}");
+    assert!(output.err.len() < 8191 && output.out.is_empty(), "{output:?}");
     if let Some(log) = wire.log() {
         let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "error").collect();
@@ -153,7 +154,7 @@ fn refused(engine: &Engine) {
     wire.c.nothing_left();
 }
 
-/// Shims take the terminal before the runtime returns, or only after.
+/// Shims receive the terminal before the runtime returns, or only afterwards.
 fn terminal(engine: &Engine) {
     need(engine);
     let c = Container::sh("test -t 0 && test -t 2 && exit 3").edit(|c| c["process"]["terminal"] = json!(true));
@@ -165,7 +166,7 @@ fn terminal(engine: &Engine) {
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
 }
 
-/// The terminal of a further process; the container has none.
+/// An exec process has a terminal; the container's own process has none.
 fn exec_terminal(engine: &Engine) {
     need(engine);
     if !runtime_has("exec") {
@@ -184,7 +185,7 @@ fn exec_terminal(engine: &Engine) {
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
 }
 
-/// Who sends it, what is sent, and which file has which value then. Members that ask for nothing are there as well.
+/// (engine and resource, the resources sent, file, expected value). The JSON includes members that request nothing.
 const UPDATES: &[(&str, &str, &str, &str)] = &[
     (
         "docker, cpus",
@@ -217,7 +218,7 @@ fn update((_, resources, file, value): &(&str, &str, &str, &str)) {
     assert_eq!(fs::read_to_string(wire.c.cgroup().join(file)).unwrap().trim(), *value);
 }
 
-/// `runtimeArgs` become a shell script that is no subreaper and quotes nothing.
+/// Docker turns `runtimeArgs` into a shell script that is not a subreaper and quotes nothing.
 fn docker_puts_a_script_around_the_runtime() {
     let wire = Wire::new(&CONTAINERD, Container::sh("exit 3"));
     let script = wire.file("davit-debug");
@@ -232,17 +233,17 @@ fn docker_puts_a_script_around_the_runtime() {
     wrapped(CONTAINERD.delete);
 }
 
-/// The answers decide whether `podman container checkpoint` is offered.
+/// Podman offers `podman container checkpoint` depending on these results.
 fn podman_asks_whether_there_are_checkpoints() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
-    let said = wire.call("", "checkpoint --help").run();
-    assert_eq!(said.status.success(), runtime_has("checkpoint"), "{said:?}");
-    let said = wire.call("", "restore --lsm-mount-context").run().fails();
-    let wants = said.err.contains("flag needs an argument") || said.err.contains("requires an argument");
-    assert_eq!(wants, runtime_has("restore"), "{said:?}");
+    let output = wire.call("", "checkpoint --help").run();
+    assert_eq!(output.status.success(), runtime_has("checkpoint"), "{output:?}");
+    let output = wire.call("", "restore --lsm-mount-context").run().fails();
+    let wants = output.err.contains("flag needs an argument") || output.err.contains("requires an argument");
+    assert_eq!(wants, runtime_has("restore"), "{output:?}");
 }
 
-/// Situation, program, and the words that engines look for in the error of a create.
+/// (case, program, the text that engines match in the error of a create)
 const TEXTS: &[(&str, &str, &str)] = &[
     ("not in PATH", "foo", "exec: \"foo\": executable file not found in $PATH"),
     ("absolute and missing", "/no/such", "exec: \"/no/such\": stat /no/such: no such file or directory"),
@@ -252,7 +253,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
 ];
 
 fn text((_, program, text): &(&str, &str, &str)) {
-    only_davit("the words are the union of what engines look for");
+    only_davit("the texts are the union of what engines match");
     Container::new(&[program]).refused(text);
 }
 
@@ -273,45 +274,45 @@ fn an_unknown_option_is_named() {
     wire.call("--invalidflag", "state {id}").run().fails().says("invalidflag");
 }
 
-/// Docker takes the last line that has the word; nerdctl and go-runc the first line.
+/// Docker reads the last line that contains `version`; nerdctl and go-runc read the first line.
 fn version_has_one_version() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
-    let said = wire.call("", "--version").run().ok().silent();
-    let lines: Vec<_> = said.out.lines().filter(|line| line.contains("version")).collect();
-    assert_eq!(lines, [said.out.lines().next().unwrap()]);
+    let output = wire.call("", "--version").run().ok().silent();
+    let lines: Vec<_> = output.out.lines().filter(|line| line.contains("version")).collect();
+    assert_eq!(lines, [output.out.lines().next().unwrap()]);
     assert_eq!(lines[0].split_whitespace().count(), 3, "{lines:?}");
     for word in ["commit: ", "spec: "] {
-        assert!(runtime_name() != "davit" || said.out.lines().any(|line| line.starts_with(word)), "{said:?}");
+        assert!(runtime_name() != "davit" || output.out.lines().any(|line| line.starts_with(word)), "{output:?}");
     }
 }
 
 fn features_need_no_words_around_them() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
-    let said = wire.call("", "features").run().ok().silent();
-    let features: Value = serde_json::from_str(&said.out).unwrap();
+    let output = wire.call("", "features").run().ok().silent();
+    let features: Value = serde_json::from_str(&output.out).unwrap();
     assert!(features["ociVersionMin"].is_string() && features["ociVersionMax"].is_string(), "{features}");
     assert!(features["linux"].is_object() && features["mountOptions"].is_array(), "{features}");
 }
 
-/// conmon and Buildah read the error to the end of the pipe, which comes only when no process holds it any more.
+/// conmon and Buildah read the error until end of file, which needs every process to close the pipe.
 fn streams_close_when_create_fails() {
     let c = Container::sh("exit 0").edit(|c| c["process"]["cwd"] = json!("/etc/passwd/below"));
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
     let words =
         ["sh", "-c", "\"$@\" 2>&1 | cat; echo closed", "sh", &RUNTIME, "--root", state.to_str().unwrap(), "create"];
-    let said = Call::new(&c.dir, &[&words[..], &["--bundle", bundle, &c.id]].concat()).run().ok();
-    assert!(said.out.ends_with("closed\n") && said.out.len() > "closed\n".len(), "{said:?}");
+    let output = Call::new(&c.dir, &[&words[..], &["--bundle", bundle, &c.id]].concat()).run().ok();
+    assert!(output.out.ends_with("closed\n") && output.out.len() > "closed\n".len(), "{output:?}");
     c.nothing_left();
 }
 
-/// conmon leaves SIGPIPE ignored in what it starts.
+/// conmon starts the runtime with SIGPIPE ignored.
 fn ignored_signals_are_not_inherited() {
-    // Without a shell, since some ignore signals themselves.
+    // Runs no shell, because some shells ignore signals themselves.
     let c = Container::new(&["/bin/grep", "^SigIgn:", "/proc/self/status"]);
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
     let words = ["sh", "-c", "trap '' PIPE HUP; exec \"$@\"", "sh", &RUNTIME, "--root", state.to_str().unwrap(), "run"];
-    let said = Call::new(&c.dir, &[&words[..], &["--bundle", bundle, &c.id]].concat()).run().ok();
-    assert_eq!(said.line(), "SigIgn:\t0000000000000000");
+    let output = Call::new(&c.dir, &[&words[..], &["--bundle", bundle, &c.id]].concat()).run().ok();
+    assert_eq!(output.line(), "SigIgn:\t0000000000000000");
 }

@@ -1,4 +1,5 @@
-//! `/dev`: default devices and links, `linux.devices`, and which devices the cgroup lets a container use.
+//! Tests `/dev`: default devices and links, `linux.devices`, and the device rules of the cgroup. Attacks through
+//! devices are in `attacks/devices.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::trial::{Test, rows, tests};
@@ -55,7 +56,7 @@ fn links_of_dev() {
 }
 
 fn no_link_without_proc() {
-    // The links are there only if what they name is there after the mounts.
+    // The runtime creates the links only if their targets exist after the mounts.
     let c = Container::sh("ls /dev/pts /dev/null").edit(|c| {
         c["linux"]["maskedPaths"] = json!([]);
         c["linux"]["readonlyPaths"] = json!([]);
@@ -96,7 +97,7 @@ fn a_listed_device_replaces_the_default() {
     assert_eq!(c.prints(), "character special file 1 5 600\n1\n");
 }
 
-/// Without a tmpfs on /dev the image's own directory is used.
+/// Removes the tmpfs on /dev, so the container uses the image's own directory.
 fn without_dev(c: &mut Value) {
     c["mounts"].as_array_mut().unwrap().retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
 }
@@ -114,7 +115,7 @@ fn a_device_that_is_there_and_right() {
     assert_eq!(c.prints(), "character special file 1 5\ncharacter special file 1 3\n");
 }
 
-/// What stands at /dev/mine, where char 1:5 is asked for.
+/// (name, what creates a conflicting /dev/mine); the configuration requests character device 1:5.
 type Occupied = (&'static str, fn(&Container));
 
 const OCCUPIED: &[Occupied] = &[
@@ -152,7 +153,7 @@ fn bound_dev_is_left_alone() {
     mknod(&c.dir.join("dev/null"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)).unwrap();
     let source = c.dir.join("dev");
     let c = c.mount("/dev", "bind", source.to_str().unwrap(), &["bind"]).edit(|c| {
-        // /dev comes before what is masked with it.
+        // Masks nothing: masking uses the container's /dev, which is mounted earlier.
         c["linux"]["maskedPaths"] = json!([]);
     });
     assert_eq!(c.prints(), "null\nonly\n");
@@ -167,8 +168,8 @@ fn mknod_is_allowed_and_use_is_not() {
     assert_eq!(c.prints(), "made\nmade\n/tmp/k: EPERM\n/tmp/b: EPERM\n");
 }
 
-/// (name, rules, the answers for reading and for writing /dev/k, the kernel log (1:11), then for /dev/q (1:99), which no
-/// driver serves)
+/// (name, rules, results of reading and writing /dev/k, the kernel log (1:11), then of reading and writing /dev/q
+/// (1:99), which has no driver)
 type Rule = (&'static str, &'static str, [&'static str; 4]);
 
 const RULES: &[Rule] = &[
@@ -226,9 +227,9 @@ fn rule(row: &Rule) {
                 {"type": "c", "path": "/dev/q", "major": 1, "minor": 99, "fileMode": 0o666}
             ]);
         });
-    let said = c.prints();
-    let answers: Vec<_> = said.lines().map(|line| line.split_once(": ").unwrap().1).collect();
-    // There is no device 1:99: ENXIO is the answer of the kernel behind the cgroup.
+    let output = c.prints();
+    let answers: Vec<_> = output.lines().map(|line| line.split_once(": ").unwrap().1).collect();
+    // Device 1:99 does not exist: the kernel returns ENXIO only after the cgroup has allowed the access.
     let answers: Vec<_> = answers.into_iter().map(|one| if one == "ENXIO" { "ok" } else { one }).collect();
     assert_eq!(answers, row.2);
 }

@@ -1,9 +1,10 @@
-//! `integration engines [FILTER]`: container engines driven as their users drive them, with the runtime under test below.
+//! `integration engines [FILTER]`: tests container engines through their user interfaces, with the runtime under test.
+//! How an engine calls the runtime is left to `contract.rs`.
 //!
-//! Every check is run twice, with the runtime under test (`$RUNTIME`) and with runc, so that a failure is known to be ours;
-//! a table of feature and engine closes the run. Nothing of this host's own engines is touched: the suite starts itself again
-//! in namespaces of its own, of mounts, networks, pids and more, and keeps all state on a tmpfs there. An engine that is not installed is
-//! skipped and counted. It deliberately knows nothing of how an engine calls a runtime; `contract.rs` knows that.
+//! Every check runs twice, with the runtime under test (`$RUNTIME`) and with runc, to show which failures are ours. The
+//! run ends with a table of features and engines. The suite does not touch the host's own engines: it restarts itself
+//! in new namespaces (mount, network, pid and more), and keeps all state on a tmpfs there. It skips and counts an
+//! engine that is not installed.
 
 mod bound;
 mod buildah;
@@ -37,13 +38,13 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode};
 
-/// One check: feature (a row of the table), its own name, and what it does with an engine that has it.
+/// One check: feature (a row of the table), name, and the function that tests an engine with this feature.
 pub(crate) type Check = (&'static str, &'static str, fn(&Engine));
 
 /// The environment variable that marks the second start, inside the namespaces.
 const INSIDE: &str = "DAVIT_ENGINES_INSIDE";
 
-/// `words` are the test runner's: filters and options.
+/// Runs the suite; `words` are filters and options for the test runner.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("integration: needs root");
@@ -52,11 +53,12 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     if std::env::var_os(INSIDE).is_some() {
         return table::run(words);
     }
-    // The shell is the first process there, and reaps what daemons and monitors leave behind.
+    // The shell is the first process of the pid namespace; it reaps the orphans of daemons and monitors.
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "--ipc", "--uts", "--propagation", "private"]);
     if !*crate::harness::cgroups::BY_SYSTEMD {
-        // systemd would take the pids it is told for its own; what is left over it ends itself (hack/systemd).
+        // systemd reads pids in its own pid namespace, so this needs the same one. systemd ends leftovers
+        // (hack/systemd).
         command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
     }
     command.args(["sh", "-c", "\"$@\" & wait $!", "sh"]).arg(std::env::current_exe().unwrap()).arg("engines");
@@ -69,7 +71,7 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     }
 }
 
-/// Where systemd is to make the cgroups: brings it and its bus back from below a covered /run.
+/// If systemd manages the cgroups: binds /run/systemd and /run/dbus back over the mount that covers /run.
 fn keep_systemd(run: &File) -> std::io::Result<()> {
     for name in ["systemd", "dbus"].iter().filter(|_| *crate::harness::cgroups::BY_SYSTEMD) {
         let (source, target) = (format!("/proc/self/fd/{}/{name}", run.as_raw_fd()), format!("/run/{name}"));

@@ -1,4 +1,5 @@
-//! `events`: what a container uses, in the words of runc, and what happens to it, in the moment it does.
+//! Tests `events`: usage statistics in runc's format, and notifications such as OOM kills at the time they happen.
+//! `pause_ps_update.rs` tests the other commands for running containers.
 
 use crate::harness::bundle::{Container, wait_in};
 use crate::harness::call::{Output, Running};
@@ -30,7 +31,7 @@ pub(crate) fn tests() -> Vec<Test> {
     ]
 }
 
-/// Each line of what was said, which must be one document.
+/// Parses each line of the output as one JSON document.
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -39,45 +40,45 @@ fn kinds(text: &str) -> Vec<String> {
     lines(text).iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Watches the container; usage is told too late to be seen.
+/// Watches the container with an interval so long that no `stats` event occurs.
 fn watch(c: &Container) -> Running {
     c.call(&["events", "--interval", "1h", &c.id]).spawn()
 }
 
-fn one(c: &Container) -> Value {
-    let said = c.call(&["events", "--stats", &c.id]).run().ok();
-    let mut all = lines(&said.out);
-    assert_eq!(all.len(), 1, "{said:?}");
+fn stats(c: &Container) -> Value {
+    let output = c.call(&["events", "--stats", &c.id]).run().ok();
+    let mut all = lines(&output.out);
+    assert_eq!(all.len(), 1, "{output:?}");
     all.remove(0)
 }
 
-/// A container that does this for each line written to the result.
-fn on_order(script: &str, memory: u64) -> (Container, File) {
+/// Returns a container that runs the script for each line written to the returned file.
+fn on_request(script: &str, memory: u64) -> (Container, File) {
     let c = Container::sh(&format!("while read x; do {script}; done </out/go"));
     let fifo = c.root("out/go");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let limits = json!({"limit": memory, "swap": memory});
     let c = c.edit(|c| c["linux"]["resources"]["memory"] = limits).up();
-    // Opened for reading as well, so that nobody has to wait for the other side.
-    let orders = File::options().read(true).write(true).open(fifo).unwrap();
-    (c, orders)
+    // Opened for reading as well, so that the open does not block until a reader exists.
+    let requests = File::options().read(true).write(true).open(fifo).unwrap();
+    (c, requests)
 }
 
 fn stats_tell_the_usage() {
     need("events");
     need_controller("memory");
-    // Busy for long enough that a kernel that counts CPU time in ticks has counted some.
+    // Runs long enough to be counted by a kernel that measures CPU time in ticks.
     let c = Container::sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >/out/ready; exec sleep 1000");
     let c = c.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 64 << 20})).up();
     c.wait_out("ready");
-    let event = one(&c);
+    let event = stats(&c);
     assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("stats"), Some(c.id.as_str())));
     assert_eq!(event.pointer("/data/memory/usage/limit"), Some(&json!(64 << 20)));
     assert_eq!(event.pointer("/data/pids/current"), Some(&json!(1)));
     assert!(event.pointer("/data/cpu/usage/total").and_then(Value::as_u64).is_some_and(|total| total > 0), "{event}");
 }
 
-/// The members that are always there, as paths. What follows a `?` is left out where it is nothing.
+/// The members of a `stats` event, as paths. A member with `?` may be absent.
 const MEMBERS: &str = "
     blkio ?blkio/ioServiceBytesRecursive ?blkio/ioServicedRecursive ?blkio/psi
     cpu ?cpu/psi cpu/throttling ?cpu/throttling/periods ?cpu/throttling/throttledPeriods ?cpu/throttling/throttledTime
@@ -93,7 +94,7 @@ const MEMBERS: &str = "
 fn members(value: &Value, at: &str, found: &mut Vec<String>) {
     for (name, member) in value.as_object().into_iter().flatten() {
         let path = format!("{at}{name}");
-        // What is below these is the kernel's own list, or a table by page size.
+        // Members below these come from a kernel file, or are keyed by page size.
         if !["memory/raw", "hugetlb"].contains(&path.as_str()) && !path.ends_with("/psi") {
             members(member, &format!("{path}/"), found);
         }
@@ -112,7 +113,7 @@ fn stats_have_the_members_of_runc() {
     });
     let c = c.up();
     c.wait_out("ready");
-    let event = one(&c);
+    let event = stats(&c);
     let mut found = Vec::new();
     members(&event["data"], "", &mut found);
     for wanted in MEMBERS.split_whitespace().filter(|name| !name.starts_with('?')) {
@@ -120,7 +121,7 @@ fn stats_have_the_members_of_runc() {
     }
     for name in &found {
         let known = MEMBERS.split_whitespace().any(|known| known.trim_start_matches('?') == name);
-        assert!(known, "{name} is not runc's: {event}");
+        assert!(known, "{name} is not a member in runc: {event}");
     }
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let stat = fs::read_to_string(c.cgroup().join("memory.stat")).unwrap();
@@ -145,27 +146,27 @@ fn stats_come_at_their_interval() {
     assert!(kinds(events.text().rsplit_once('\n').unwrap().0).iter().all(|kind| kind == "stats"));
 }
 
-/// Nobody asks the kernel in the hour until the next `stats`; so what is told was told by it.
+/// The next `stats` is an hour away, so the event comes from a kernel notification and not from polling.
 fn an_oom_kill_is_told_while_the_container_goes_on() {
     need("events");
     need_controller("memory");
-    let (c, mut orders) = on_order("tail /dev/zero", 16 << 20);
+    let (c, mut requests) = on_request("tail /dev/zero", 16 << 20);
     let events = watch(&c);
-    // What happens before the watch is set up is not told; the next one is.
+    // An OOM kill before the watch is set up is not reported; a later one is.
     while !events.text().contains("\"oom\"") {
         assert!(!events.ends_within(Duration::ZERO), "{:?}", events.finish());
         let before = oom_kills(&c);
-        orders.write_all(b"go\n").unwrap();
+        requests.write_all(b"go\n").unwrap();
         wait_in(&c.cgroup(), "the OOM kill", || oom_kills(&c) > before);
-        wait_a_moment_for(&c.dir, || events.text().contains("\"oom\""));
+        wait_briefly_for(&c.dir, || events.text().contains("\"oom\""));
     }
     assert_eq!(c.status(), "running");
     let kinds = kinds(events.text().rsplit_once('\n').unwrap().0);
     assert!(!kinds.iter().any(|kind| kind == "stats"), "{kinds:?}");
     if crate::harness::runtime::runtime_name() == "davit" {
-        // Pressure comes when it comes.
+        // Pressure events may come at any time.
         let first = kinds.iter().find(|kind| *kind != "psi");
-        assert_eq!(first.unwrap(), "memory", "memory.events is told as well, and before the kill: {kinds:?}");
+        assert_eq!(first.unwrap(), "memory", "no memory event before the kill: {kinds:?}");
     }
 }
 
@@ -174,8 +175,8 @@ fn oom_kills(c: &Container) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap().parse().unwrap()
 }
 
-/// Waits for a while; it may be in vain.
-fn wait_a_moment_for(dir: &Path, done: impl Fn() -> bool) {
+/// Waits until `done`, or until nothing happens for 500 ms.
+fn wait_briefly_for(dir: &Path, done: impl Fn() -> bool) {
     let watch = nix::sys::inotify::Inotify::init(nix::sys::inotify::InitFlags::IN_CLOEXEC).unwrap();
     watch.add_watch(dir, nix::sys::inotify::AddWatchFlags::IN_MODIFY).unwrap();
     while !done() && kernel::readable(&watch, Duration::from_millis(500)) {
@@ -184,8 +185,8 @@ fn wait_a_moment_for(dir: &Path, done: impl Fn() -> bool) {
 }
 
 fn an_oom_kill_of_the_first_process_is_told_before_the_end() {
-    only_cgroupfs("the count of kills goes with the scope, at once");
-    only_davit("events of another runtime never end by themselves");
+    only_cgroupfs("systemd removes the scope and its kill count at once");
+    only_davit("`events` of other runtimes does not exit with the container");
     need_controller("memory");
     let c = Container::sh("read x </out/go; exec tail /dev/zero");
     nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -193,12 +194,12 @@ fn an_oom_kill_of_the_first_process_is_told_before_the_end() {
     let events = c.call(&["events", "--interval", "10ms", &c.id]).spawn();
     wait_in(&c.dir, "the watch", || events.text().contains("stats"));
     fs::write(c.root("out/go"), "\n").unwrap();
-    let said: Output = events.finish().ok();
-    // The kernel may go on counting what the killed process still asks for, so other events may follow.
-    let told = kinds(&said.out);
-    assert_eq!(told.iter().filter(|kind| *kind == "oom").count(), 1, "{said:?}");
-    let memory = lines(&said.out).into_iter().rfind(|event| event["type"] == "memory");
-    assert_eq!(memory.unwrap()["data"]["oom_kill"], 1, "{said:?}");
+    let output: Output = events.finish().ok();
+    // The killed process may still request memory, which the kernel counts, so more events may follow.
+    let events = kinds(&output.out);
+    assert_eq!(events.iter().filter(|kind| *kind == "oom").count(), 1, "{output:?}");
+    let memory = lines(&output.out).into_iter().rfind(|event| event["type"] == "memory");
+    assert_eq!(memory.unwrap()["data"]["oom_kill"], 1, "{output:?}");
 }
 
 fn what_waits_for_a_cpu_is_told() {
@@ -206,21 +207,21 @@ fn what_waits_for_a_cpu_is_told() {
     if !Path::new("/proc/pressure/cpu").exists() {
         skip("this kernel does not measure pressure");
     }
-    // Two that want the same CPU: one of them waits at any time.
+    // Two processes compete for one CPU, so one of them always waits.
     let busy = "busybox taskset 1 sh -c 'while :; do :; done'";
     let c = Container::sh(&format!("{busy} & {busy} & wait")).up();
     let events = watch(&c);
     wait_in(&c.dir, "the event", || events.text().contains("\"psi\""));
     c.stop();
-    let said = events.finish().ok();
-    let event = lines(&said.out).into_iter().find(|event| event["data"]["resource"] == "cpu");
-    let event = event.unwrap_or_else(|| panic!("{said:?}"));
+    let output = events.finish().ok();
+    let event = lines(&output.out).into_iter().find(|event| event["data"]["resource"] == "cpu");
+    let event = event.unwrap_or_else(|| panic!("{output:?}"));
     assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("psi"), Some(c.id.as_str())));
     assert!(event.pointer("/data/psi/some/total").and_then(Value::as_u64).is_some_and(|total| total > 0), "{event}");
 }
 
 fn events_end_with_the_container() {
-    only_davit("events of another runtime never end by themselves");
+    only_davit("`events` of other runtimes does not exit with the container");
     let c = in_status("running");
     let events = c.call(&["events", "--interval", "10ms", &c.id]).spawn();
     wait_in(&c.dir, "the watch", || events.text().contains("stats"));
@@ -231,7 +232,7 @@ fn events_end_with_the_container() {
 fn events_of_a_paused_container() {
     need("events");
     let c = in_status("paused");
-    assert_eq!(one(&c)["type"], "stats");
+    assert_eq!(stats(&c)["type"], "stats");
     assert_eq!(c.status(), "paused");
 }
 
@@ -239,7 +240,7 @@ fn intervals_are_durations_above_zero() {
     need("events");
     let c = in_status("running");
     for bad in ["0", "0s", "-1s", "5", "soon"] {
-        let said = c.call(&["events", &format!("--interval={bad}"), &c.id]).run().fails();
-        assert!(said.out.is_empty() || crate::harness::runtime::runtime_name() != "davit", "{said:?}");
+        let output = c.call(&["events", &format!("--interval={bad}"), &c.id]).run().fails();
+        assert!(output.out.is_empty() || crate::harness::runtime::runtime_name() != "davit", "{output:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! `exec`: a second process in a container, with what it has from the container and what its flags say.
+//! Tests `exec`: a second process in a container, with attributes from the container and from the flags. Attributes
+//! that only the kernel shows are in `exec_attributes.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Output};
@@ -61,8 +62,8 @@ fn sh(c: &Container, flags: &[&str], script: &str) -> Output {
     exec(c, flags, &["/bin/sh", "-c", script]).run().ok()
 }
 
-/// A runtime that tampers with the end of its heap, to hide its executable, has an allocator that is wrong about it: at some
-/// sizes memory is then given back to the kernel that is still in use, or was never there.
+/// A runtime that moves the end of its heap to hide its executable confuses its allocator. At some sizes the allocator
+/// then returns memory to the kernel that is still in use or was never mapped.
 fn exec_whatever_the_size_of_the_configuration() {
     for words in [200, 400, 600, 1000, 2000, 4000] {
         need_exec();
@@ -82,15 +83,15 @@ const NAMESPACES: &str = "for n in pid net mnt uts ipc cgroup; do readlink /proc
 
 fn exec_joins_every_namespace() {
     let c = sleeper();
-    let said = sh(&c, &[], NAMESPACES);
+    let output = sh(&c, &[], NAMESPACES);
     let of = |name| fs::read_link(format!("/proc/{}/ns/{name}", c.pid())).unwrap().display().to_string();
-    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["pid", "net", "mnt", "uts", "ipc", "cgroup"].map(of));
+    assert_eq!(output.out.lines().collect::<Vec<_>>(), ["pid", "net", "mnt", "uts", "ipc", "cgroup"].map(of));
 }
 
 fn exec_is_in_the_cgroup() {
     let c = sleeper();
-    let said = sh(&c, &[], "grep ^0:: /proc/self/cgroup; grep ^0:: /proc/1/cgroup");
-    let lines: Vec<_> = said.out.lines().collect();
+    let output = sh(&c, &[], "grep ^0:: /proc/self/cgroup; grep ^0:: /proc/1/cgroup");
+    let lines: Vec<_> = output.out.lines().collect();
     assert_eq!(lines[0], lines[1]);
 }
 
@@ -106,14 +107,14 @@ fn exec_in_a_created_container() {
 
 fn exec_flags_stop_at_the_command() {
     let c = sleeper();
-    let said = exec(&c, &[], &["echo", "--cwd", "-e", "--help"]).run().ok();
-    assert_eq!(said.out, "--cwd -e --help\n");
+    let output = exec(&c, &[], &["echo", "--cwd", "-e", "--help"]).run().ok();
+    assert_eq!(output.out, "--cwd -e --help\n");
 }
 
 fn exec_passes_input_and_output() {
     let c = sleeper();
-    let said = exec(&c, &[], &["sh", "-c", "cat; echo err >&2"]).input("in\n").run().ok();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("in\n", "err\n"));
+    let output = exec(&c, &[], &["sh", "-c", "cat; echo err >&2"]).input("in\n").run().ok();
+    assert_eq!((output.out.as_str(), output.err.as_str()), ("in\n", "err\n"));
 }
 
 fn exec_has_what_the_config_says() {
@@ -126,23 +127,23 @@ fn exec_has_what_the_config_says() {
         c["process"]["oomScoreAdj"] = json!(400);
     });
     let c = c.caps(&["CAP_KILL"]).up();
-    let said = sh(
+    let output = sh(
         &c,
         &[],
         "pwd; echo $FROM; ulimit -n; umask; cat /proc/self/oom_score_adj; grep -e CapEff -e NoNew /proc/self/status",
     );
     let wanted = "/tmp\nconfig\n77\n0027\n400\nCapEff:\t0000000000000020\nNoNewPrivs:\t1\n";
-    assert_eq!(said.out, wanted);
+    assert_eq!(output.out, wanted);
 }
 
 fn exec_user_and_groups() {
     let c = sleeper();
-    let said = sh(
+    let output = sh(
         &c,
         &["--user", "1000:1001", "--additional-gids", "5", "--additional-gids", "6"],
         "id -u; id -g; grep Groups /proc/self/status",
     );
-    assert_eq!(said.out.trim(), "1000\n1001\nGroups:\t5 6");
+    assert_eq!(output.out.trim(), "1000\n1001\nGroups:\t5 6");
     for bad in ["root", "1000:wheel", "-1", "1000:", "99999999999"] {
         exec(&c, &["--user", bad], &["id"]).run().fails();
     }
@@ -150,8 +151,8 @@ fn exec_user_and_groups() {
 
 fn exec_environment() {
     let c = sleeper();
-    let said = sh(&c, &["--env", "A=1", "--env", "B=2,3", "--cwd", "/etc"], "echo $A $B $TERM; pwd");
-    assert_eq!(said.out, "1 2,3 xterm\n/etc\n");
+    let output = sh(&c, &["--env", "A=1", "--env", "B=2,3", "--cwd", "/etc"], "echo $A $B $TERM; pwd");
+    assert_eq!(output.out, "1 2,3 xterm\n/etc\n");
 }
 
 fn exec_process_file() {
@@ -163,16 +164,16 @@ fn exec_process_file() {
     });
     let path = c.dir.join("process.json");
     fs::write(&path, process.to_string()).unwrap();
-    let said = c.call(&["exec", "--process", path.to_str().unwrap(), &c.id]).run().ok();
-    assert_eq!(said.out, "/tmp\nthis\n1000\nCapEff:\t0000000000000000\n");
+    let output = c.call(&["exec", "--process", path.to_str().unwrap(), &c.id]).run().ok();
+    assert_eq!(output.out, "/tmp\nthis\n1000\nCapEff:\t0000000000000000\n");
 }
 
 fn exec_capabilities() {
     let c = sleeper();
-    let said = sh(&c, &["--cap", "CAP_CHOWN", "--cap", "CAP_KILL"], "grep -e CapInh -e CapEff /proc/self/status");
-    // CVE-2022-29162: what is added must not become inheritable.
-    assert!(said.out.starts_with("CapInh:\t0000000000000000\n"), "{said:?}");
-    let effective = u64::from_str_radix(said.out.trim().rsplit('\t').next().unwrap(), 16).unwrap();
+    let output = sh(&c, &["--cap", "CAP_CHOWN", "--cap", "CAP_KILL"], "grep -e CapInh -e CapEff /proc/self/status");
+    // CVE-2022-29162: added capabilities must not be inheritable.
+    assert!(output.out.starts_with("CapInh:\t0000000000000000\n"), "{output:?}");
+    let effective = u64::from_str_radix(output.out.trim().rsplit('\t').next().unwrap(), 16).unwrap();
     assert_eq!(effective & 0b10_0001, 0b10_0001);
 }
 
@@ -213,8 +214,8 @@ fn exec_with_a_terminal() {
 fn exec_has_no_foreign_descriptors() {
     let c = sleeper();
     let script = format!("exec 7</etc; exec \"$0\" --root {} exec {} /probe probe fds", c.state_dir().display(), c.id);
-    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().ok();
-    assert_eq!(said.out.lines().count(), 3, "{said:?}");
+    let output = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().ok();
+    assert_eq!(output.out.lines().count(), 3, "{output:?}");
 }
 
 fn exec_preserves_descriptors() {
@@ -225,9 +226,9 @@ fn exec_preserves_descriptors() {
         state.display(),
         c.id
     );
-    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().ok();
-    let last: Vec<_> = said.out.lines().skip(3).collect();
-    assert_eq!(last, ["3 /etc"], "{said:?}");
+    let output = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().ok();
+    let last: Vec<_> = output.out.lines().skip(3).collect();
+    assert_eq!(last, ["3 /etc"], "{output:?}");
 }
 
 fn exec_is_a_child_of_the_caller() {
@@ -244,11 +245,11 @@ fn exec_under_seccomp() {
     let c = Container::sleeper();
     let c = c.edit(|c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rule})).up();
     let call = format!("{},1", libc::SYS_getpgid);
-    let said = exec(&c, &[], &["/probe", "probe", "syscall", &call]).run().ok();
-    assert_eq!(said.out, "EXFULL\n");
+    let output = exec(&c, &[], &["/probe", "probe", "syscall", &call]).run().ok();
+    assert_eq!(output.out, "EXFULL\n");
 }
 
-/// CVE-2024-21626.
+/// CVE-2024-21626: a working directory on a leaked file descriptor leads to the host.
 fn exec_cwd_on_a_descriptor() {
     let c = sleeper();
     for number in [3, 7, 9] {
@@ -258,8 +259,8 @@ fn exec_cwd_on_a_descriptor() {
             c.state_dir().display(),
             c.id
         );
-        let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().fails();
-        assert!(!said.out.contains("running"), "{said:?}");
+        let output = Call::new(&c.dir, &["/bin/sh", "-c", &script, &crate::harness::runtime::RUNTIME]).run().fails();
+        assert!(!output.out.contains("running"), "{output:?}");
     }
 }
 
@@ -287,7 +288,7 @@ fn exit(row: &(&str, &[&str], i32, &str)) {
     assert_eq!(c.status(), "running");
 }
 
-/// (name, how it gets there, flags, exit code, text)
+/// (name, status of the container, flags, exit code, text on stderr)
 type Status = (&'static str, &'static str, &'static [&'static str], i32, &'static str);
 
 const STATUSES: &[Status] = &[

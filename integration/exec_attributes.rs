@@ -1,5 +1,5 @@
-//! What a process that `exec` adds has of the container's own, where only the kernel's answers show it; and the handles on
-//! processes that engines are given.
+//! Tests which attributes an `exec` process takes from the container, where only the kernel shows them, and the pidfds
+//! that engines receive. The flags of `exec` are tested in `exec.rs`.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::{LIMIT, Output};
@@ -38,11 +38,12 @@ fn exec(c: &Container, flags: &[&str], command: &[&str]) -> Output {
 const ATTRIBUTES: &str =
     "cat /proc/self/personality; grep -s ^policy /proc/self/sched | tr -d ' '; /probe probe syscall ";
 
-/// The personality, the scheduling policy where the kernel shows it, and ioprio_get of the process itself.
+/// Returns the personality, the scheduling policy (a constant if the kernel does not show it) and the result of
+/// ioprio_get(2), all of the exec process.
 fn attributes(c: &Container, flags: &[&str]) -> Vec<String> {
     let script = format!("{ATTRIBUTES}{},1,0", libc::SYS_ioprio_get);
-    let said = exec(c, flags, &["sh", "-c", &script]).ok();
-    let mut lines: Vec<_> = said.out.lines().map(str::to_owned).collect();
+    let output = exec(c, flags, &["sh", "-c", &script]).ok();
+    let mut lines: Vec<_> = output.out.lines().map(str::to_owned).collect();
     if lines.len() == 2 {
         lines.insert(1, "policy:3".to_owned());
     }
@@ -58,7 +59,8 @@ fn scheduling_and_domain_are_the_containers() {
     assert_eq!(attributes(&c.up(), &[]), ["00000008", "policy:3", "16390"]);
 }
 
-/// It replaces the container's process as a whole, and the personality belongs to the container.
+/// A process file replaces `process` of the configuration completely. The personality stays, because it is outside
+/// `process`.
 fn a_process_file_has_its_own() {
     let c = Container::sleeper().edit(|c| {
         c["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
@@ -72,8 +74,8 @@ fn a_process_file_has_its_own() {
     process["user"]["umask"] = json!(0o077);
     let path = c.dir.join("process.json");
     fs::write(&path, process.to_string()).unwrap();
-    let said = c.call(&["exec", "--process", path.to_str().unwrap(), &c.id]).run().ok();
-    assert_eq!(said.out, "00000008\n0077\n24576\n");
+    let output = c.call(&["exec", "--process", path.to_str().unwrap(), &c.id]).run().ok();
+    assert_eq!(output.out, "00000008\n0077\n24576\n");
 }
 
 fn need_two_cpus() {
@@ -84,13 +86,13 @@ fn need_two_cpus() {
     }
 }
 
-fn cpus(said: &Output) -> String {
-    said.out.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned()
+fn cpus(output: &Output) -> String {
+    output.out.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned()
 }
 
 fn cpus_before_and_after() {
     need_two_cpus();
-    // Before Linux 6.2 the cpuset controller, where it is at work, forgets what a process had when it came into the cgroup.
+    // Before Linux 6.2 an active cpuset controller resets the affinity of a process that enters the cgroup.
     let first =
         if kernel::version() < (6, 2) { json!({"initial": "0", "final": "0"}) } else { json!({"initial": "0"}) };
     for (affinity, wanted) in [
@@ -104,19 +106,19 @@ fn cpus_before_and_after() {
     }
     let c = Container::sleeper().edit(|c| c["process"]["execCPUAffinity"] = json!({"final": "4096-4097"}));
     c.prepare("run", &["-d"]).run();
-    let said = exec(&c, &[], &["true"]).fails();
-    assert!(!said.err.is_empty());
+    let output = exec(&c, &[], &["true"]).fails();
+    assert!(!output.err.is_empty());
 }
 
-/// An engine that is pinned to a CPU does not pin containers.
+/// An engine pinned to a CPU must not pin its containers.
 fn cpus_of_the_caller_are_not_inherited() {
     need_two_cpus();
     let c = Container::sleeper().up();
     let words = ["taskset", "1", &crate::harness::runtime::RUNTIME, "--root"];
     let state = c.state_dir();
     let rest = [state.to_str().unwrap(), "exec", &c.id, "cat", "/proc/self/status"];
-    let said = crate::harness::call::Call::new(&c.dir, &[&words[..], &rest[..]].concat()).run().ok();
-    assert_ne!(cpus(&said), "0");
+    let output = crate::harness::call::Call::new(&c.dir, &[&words[..], &rest[..]].concat()).run().ok();
+    assert_ne!(cpus(&output), "0");
 }
 
 fn mapped(config: &mut Value) {
@@ -129,10 +131,10 @@ fn mapped(config: &mut Value) {
 fn the_user_namespace_is_joined() {
     let c = Container::sleeper().edit(mapped).up();
     let script = "readlink /proc/self/ns/user; id -u; tr -s ' ' </proc/self/uid_map; stat -c %u /proc/self/";
-    let said = exec(&c, &[], &["sh", "-c", script]).ok();
+    let output = exec(&c, &[], &["sh", "-c", script]).ok();
     let own = fs::read_link(format!("/proc/{}/ns/user", c.pid())).unwrap();
-    assert_eq!(said.out, format!("{}\n0\n 0 100000 65536\n0\n", own.display()));
-    // What belongs to nobody in there cannot be.
+    assert_eq!(output.out, format!("{}\n0\n 0 100000 65536\n0\n", own.display()));
+    // A uid that is not mapped in the user namespace is refused.
     exec(&c, &["--user", "70000"], &["true"]).fails();
     let file = c.dir.join("pid");
     exec(&c, &["-d", "--pid-file", file.to_str().unwrap(), "--user", "7:8"], &["sleep", "1000"]).ok();
@@ -142,9 +144,9 @@ fn the_user_namespace_is_joined() {
 
 fn groups_in_a_user_namespace() {
     let c = Container::sleeper().edit(mapped).up();
-    let said = exec(&c, &["--additional-gids", "5"], &["grep", "^Groups", "/proc/self/status"]).ok();
-    assert_eq!(said.line(), "Groups:\t5");
-    only_davit("the words are this project's own");
+    let output = exec(&c, &["--additional-gids", "5"], &["grep", "^Groups", "/proc/self/status"]).ok();
+    assert_eq!(output.line(), "Groups:\t5");
+    only_davit("the error texts are specific to davit");
     exec(&c, &["--additional-gids", "70000"], &["true"])
         .exits(255)
         .says("/user/additionalGids/0: 70000 is not mapped in the container's user namespace");
@@ -154,19 +156,19 @@ fn groups_in_a_user_namespace() {
 }
 
 fn an_apparmor_profile_must_be_there() {
-    only_davit("others ignore the flag where AppArmor is off, or have other words");
+    only_davit("others ignore the flag if AppArmor is off, or have other error texts");
     let c = Container::sleeper().up();
     let here = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with('Y'));
-    let said = exec(&c, &["--apparmor", "no-such-profile"], &["true"]).fails();
-    said.exits(255).says(if here { "no-such-profile" } else { "AppArmor" });
+    let output = exec(&c, &["--apparmor", "no-such-profile"], &["true"]).fails();
+    output.exits(255).says(if here { "no-such-profile" } else { "AppArmor" });
     if !here {
-        skip("AppArmor is not enabled here: only the refusal was tried");
+        skip("AppArmor is not enabled: only the refusal was tested");
     }
-    let said = exec(&c, &["--apparmor", "unconfined"], &["cat", "/proc/self/attr/current"]).ok();
-    assert_eq!(said.line(), "unconfined");
+    let output = exec(&c, &["--apparmor", "unconfined"], &["cat", "/proc/self/attr/current"]).ok();
+    assert_eq!(output.line(), "unconfined");
 }
 
-/// The message, and the pid that the descriptor stands for.
+/// Receives a pidfd; returns the message, the pid and the pidfd.
 fn pidfd(listener: &UnixListener) -> (Vec<u8>, String, OwnedFd) {
     assert!(kernel::readable(listener, LIMIT), "nobody connected to the pidfd socket");
     let (stream, _) = listener.accept().unwrap();
@@ -193,7 +195,7 @@ fn the_pidfd_socket_gets_the_process() {
     let (payload, pid, fd) = pidfd(&listener);
     assert_eq!((payload.as_slice(), &pid), (&b"setns"[..], &fs::read_to_string(file).unwrap()));
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
-    assert!(kernel::readable(&fd, LIMIT), "the descriptor is not that of the process");
+    assert!(kernel::readable(&fd, LIMIT), "the file descriptor does not refer to the process");
 }
 
 fn a_pidfd_socket_that_does_not_answer() {
@@ -204,5 +206,5 @@ fn a_pidfd_socket_that_does_not_answer() {
     exec(&c, &flags, &["sleep", "1000"]).fails();
     assert!(!file.exists(), "conmon takes the file for success");
     let members = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
-    assert_eq!(members().lines().count(), 1, "the process that nobody was told of lives on");
+    assert_eq!(members().lines().count(), 1, "the process still runs although its pidfd could not be sent");
 }

@@ -1,4 +1,5 @@
-//! File descriptors: the three standard ones, those passed on purpose, and no others.
+//! Tests that a container has only the three standard file descriptors and those passed on purpose. CVE tests are in
+//! `attacks/descriptors.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::Call;
@@ -26,13 +27,13 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// The descriptors above 2 that the program finds, as `number target`.
+/// Returns the file descriptors above 2 of the program, as `number target`.
 fn above(text: &str) -> Vec<String> {
     let own = |line: &&str| !["0 ", "1 ", "2 "].iter().any(|start| line.starts_with(start));
     text.lines().filter(|line| !line.is_empty()).filter(own).map(str::to_owned).collect()
 }
 
-/// (name, what the calling shell does first, verb and flags, what the program then has above 2)
+/// (name, preparation in the calling shell, command and flags, file descriptors above 2 of the program)
 const OPEN: &[(&str, &str, &str, &[&str])] = &[
     ("run", "", "run", &[]),
     ("run-leaked", "exec 7</etc 8</", "run", &[]),
@@ -46,27 +47,27 @@ fn open(row: &(&str, &str, &str, &[&str])) {
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
     let script = format!("{}\nexec \"$0\" --root {} {} --bundle {bundle} {}", row.1, state.display(), row.2, c.id);
-    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok();
-    assert_eq!(above(&said.out), row.3, "{said:?}");
+    let output = Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok();
+    assert_eq!(above(&output.out), row.3, "{output:?}");
 }
 
 fn standard_input_reaches_the_program() {
     let c = Container::sh("cat; echo end");
     let text = "line\n".repeat(20_000);
-    let said = c.prepare("run", &[]).input(&text).run().ok();
-    assert_eq!(said.out, format!("{text}end\n"));
+    let output = c.prepare("run", &[]).input(&text).run().ok();
+    assert_eq!(output.out, format!("{text}end\n"));
 }
 
 fn output_and_error_stay_apart() {
     let c = Container::sh("echo out; echo err >&2");
-    let said = c.run().ok();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+    let output = c.run().ok();
+    assert_eq!((output.out.as_str(), output.err.as_str()), ("out\n", "err\n"));
 }
 
 fn much_output_arrives_whole() {
-    let said = Container::sh("head -c 3000000 /dev/zero | tr '\\0' x; echo end").run().ok();
-    assert_eq!(said.out.len(), 3_000_004);
-    assert!(said.out.ends_with("xend\n"));
+    let output = Container::sh("head -c 3000000 /dev/zero | tr '\\0' x; echo end").run().ok();
+    assert_eq!(output.out.len(), 3_000_004);
+    assert!(output.out.ends_with("xend\n"));
 }
 
 fn detached_containers_inherit_the_output() {
@@ -79,7 +80,7 @@ fn detached_containers_inherit_the_output() {
 }
 
 fn closed_standard_descriptors() {
-    // What comes first after closing must not land on a file of the runtime's own.
+    // The first file that the runtime opens gets number 0, 1 or 2; the program's output must not go to it.
     let c = Container::sh("echo lost; echo ran >/out/mark; ls -l /proc/self/fd >/out/fds");
     wrapped(&c, "exec \"$@\" <&- >&- 2>&-", "run").run().ok();
     assert_eq!(fs::read_to_string(c.root("out/mark")).unwrap(), "ran\n");
@@ -89,8 +90,8 @@ fn a_user_can_reopen_the_output() {
     let c = Container::sh("echo again >/proc/self/fd/1; echo more >>/dev/stderr").edit(|c| {
         c["process"]["user"] = json!({"uid": 1000, "gid": 1000});
     });
-    let said = c.run().ok();
-    assert!(said.out.ends_with("again\n") && said.err.ends_with("more\n"), "{said:?}");
+    let output = c.run().ok();
+    assert!(output.out.ends_with("again\n") && output.err.ends_with("more\n"), "{output:?}");
 }
 
 fn with_environment() -> Container {
@@ -99,24 +100,25 @@ fn with_environment() -> Container {
 
 fn listen_fds_are_passed_and_renumbered_for_process_one() {
     let c = with_environment();
-    let said = wrapped(&c, "exec 3</etc 4</usr 5</; export LISTEN_FDS=2 LISTEN_PID=$$; exec \"$@\"", "run").run().ok();
-    assert_eq!(above(&said.out), ["3 /etc", "4 /usr", "LISTEN_FDS=2", "LISTEN_PID=1"], "{said:?}");
+    let output =
+        wrapped(&c, "exec 3</etc 4</usr 5</; export LISTEN_FDS=2 LISTEN_PID=$$; exec \"$@\"", "run").run().ok();
+    assert_eq!(above(&output.out), ["3 /etc", "4 /usr", "LISTEN_FDS=2", "LISTEN_PID=1"], "{output:?}");
 }
 
 fn listen_fds_for_another_process_are_not_passed() {
     let c = with_environment();
-    let said = wrapped(&c, "exec 3</etc; export LISTEN_FDS=1 LISTEN_PID=1; exec \"$@\"; ", "run").run();
-    assert!(above(&said.out).is_empty(), "{said:?}");
+    let output = wrapped(&c, "exec 3</etc; export LISTEN_FDS=1 LISTEN_PID=1; exec \"$@\"; ", "run").run();
+    assert!(above(&output.out).is_empty(), "{output:?}");
 }
 
-/// What the runtime opens for itself comes to lie in the holes, and is nobody else's: its log, directories of the host.
+/// The runtime's own files (its log, directories of the host) get the unused numbers, and must not be inherited.
 fn holes_among_the_preserved_stay_closed() {
     if runtime_name() == "runc" {
-        skip("runc refuses a closed descriptor among those to keep");
+        skip("runc refuses a closed file descriptor among the preserved ones");
     }
     let call = |c: &Container, words: &str| {
         let (state, dir) = (c.state_dir(), c.dir.to_str().unwrap());
-        // Another test of this process may have a terminal open at the moment, which is inherited.
+        // Closes 6 to 8 too, because a terminal of a parallel test in this process may be inherited.
         let script = format!(
             "exec 3<&- 4<&- 6<&- 7<&- 8<&- 5</usr; exec \"$0\" --root {} --log {dir}/log {words}",
             state.display()
@@ -125,12 +127,12 @@ fn holes_among_the_preserved_stay_closed() {
     };
     let c = with_environment();
     c.write();
-    let said = call(&c, &format!("run --preserve-fds 6 --bundle {} {}", c.dir.display(), c.id));
-    assert_eq!(above(&said.out), ["5 /usr"], "{said:?}");
+    let output = call(&c, &format!("run --preserve-fds 6 --bundle {} {}", c.dir.display(), c.id));
+    assert_eq!(above(&output.out), ["5 /usr"], "{output:?}");
     if runtime_has("exec") {
         let c = Container::sleeper().up();
-        let said = call(&c, &format!("exec --preserve-fds 6 {} /probe probe fds", c.id));
-        assert_eq!(above(&said.out), ["5 /usr"], "{said:?}");
+        let output = call(&c, &format!("exec --preserve-fds 6 {} /probe probe fds", c.id));
+        assert_eq!(above(&output.out), ["5 /usr"], "{output:?}");
     }
 }
 
@@ -144,6 +146,6 @@ fn preserved_descriptors_follow_listen_fds() {
         state.display(),
         c.id
     );
-    let said = Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok();
-    assert_eq!(above(&said.out), ["3 /etc", "4 /usr", "LISTEN_FDS=1", "LISTEN_PID=1"], "{said:?}");
+    let output = Call::new(&c.dir, &["/bin/sh", "-c", &script, &RUNTIME]).run().ok();
+    assert_eq!(above(&output.out), ["3 /etc", "4 /usr", "LISTEN_FDS=1", "LISTEN_PID=1"], "{output:?}");
 }

@@ -1,4 +1,5 @@
-//! A `run` or `exec` in the foreground: what it prints arrives whole, what is left behind holds nobody, signals go on.
+//! Tests `run` and `exec` in the foreground: all output arrives, background processes do not delay the end, signals are
+//! forwarded. Terminals by console socket are tested in `terminal.rs`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Running};
@@ -39,8 +40,8 @@ const WAYS: &[Way] = &[
     ("exec-terminal", "exec", true),
 ];
 
-/// The script in the foreground by that verb; kept with its container.
-fn by(verb: &str, terminal: bool, script: &str) -> (Container, Call) {
+/// Returns a call that runs the script in the foreground with this command, and its container.
+fn foreground(verb: &str, terminal: bool, script: &str) -> (Container, Call) {
     if verb == "run" {
         let c = Container::sh(script).edit(|c| c["process"]["terminal"] = json!(terminal));
         let call = c.prepare("run", &[]);
@@ -60,7 +61,7 @@ fn own_terminal() -> (File, OwnedFd) {
     (File::from(pair.master), pair.slave)
 }
 
-/// Everything that is printed on the terminal until the program ends.
+/// Returns everything that is printed on the terminal until the program ends.
 fn until_end(mut master: File, run: Running) -> String {
     let ended = kernel::pidfd(run.pid()).unwrap();
     let mut all = String::new();
@@ -80,10 +81,10 @@ fn until_end(mut master: File, run: Running) -> String {
     all
 }
 
-/// More than any pipe or terminal holds, and an end without an end of line.
+/// Prints more than a pipe or terminal buffer holds, and no newline at the end.
 fn last_byte(way: &Way) {
     let script = "i=0; while [ $i -lt 3000 ]; do echo 0123456789abcdef0123456789abcdef0123456789abcdef; i=$((i+1)); done; printf END";
-    let (_c, call) = by(way.1, way.2, script);
+    let (_c, call) = foreground(way.1, way.2, script);
     let out = if way.2 {
         let (master, slave) = own_terminal();
         let run = call.stdio(&slave);
@@ -96,9 +97,9 @@ fn last_byte(way: &Way) {
     assert!(out.ends_with("END") && out.matches('\n').count() == 3000, "{} bytes, the last {end:?}", out.len());
 }
 
-/// A process that lives on and keeps what it was born with.
+/// A background process that stays alive and keeps the inherited streams open.
 fn left_behind(way: &Way) {
-    let (_c, call) = by(way.1, way.2, "trap '' HUP; sleep 1000 & echo printed");
+    let (_c, call) = foreground(way.1, way.2, "trap '' HUP; sleep 1000 & echo printed");
     let out = if way.2 {
         let (master, slave) = own_terminal();
         let run = call.stdio(&slave);
@@ -123,7 +124,7 @@ const SIGNALS: &[(&str, &str, Signal)] = &[
 fn signal(row: &(&str, &str, Signal)) {
     let name = row.2.as_str().trim_start_matches("SIG");
     let script = format!("trap 'exit 9' {name}; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
-    let (c, call) = by(row.1, false, &script);
+    let (c, call) = foreground(row.1, false, &script);
     let run = call.spawn();
     c.wait_out("ready");
     kill(Pid::from_raw(run.pid()), row.2).unwrap();
@@ -167,21 +168,21 @@ fn a_slow_reader_does_not_hold_off_a_signal() {
 fn the_size_of_the_terminal_is_followed() {
     let script = "trap 'stty size >/out/new; exit 0' WINCH; echo >/out/ready; while :; do sleep 1000 & wait $!; done";
     for verb in ["run", "exec"] {
-        let (c, call) = by(verb, true, script);
+        let (c, call) = foreground(verb, true, script);
         let (master, slave) = own_terminal();
         let run = call.stdio(&slave);
         c.wait_out("ready");
         kernel::set_window_size(&master, 50, 132);
-        // The kernel tells a terminal's own session; this one is nobody's.
+        // The kernel sends SIGWINCH only to the session of a terminal; this terminal has no session.
         kill(Pid::from_raw(run.pid()), Signal::SIGWINCH).unwrap();
         assert_eq!(c.wait_out("new"), "50 132\n", "{verb}");
         run.finish().ok();
     }
 }
 
-/// The program gets the caller's streams; what leads into the host must not be among them (CVE-2024-21626).
+/// The program gets the caller's streams. A directory among them would lead to the host (CVE-2024-21626).
 fn a_directory_is_no_stream() {
-    only_davit("others pass it on, or copy from it and fail");
+    only_davit("others pass the directory on, or fail to read from it");
     let directory = || OwnedFd::from(File::open("/etc").unwrap());
     let c = Container::sleeper();
     c.prepare("run", &["--detach"]).stdin(directory()).run().exits(1).says("standard input is a directory");
@@ -193,9 +194,9 @@ fn a_directory_is_no_stream() {
 fn the_exit_code_is_the_programs() {
     for verb in ["run", "exec"] {
         for (script, code) in [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$; sleep 1000", 128 + 15)] {
-            // The first process of a pid namespace does not die of its own signals.
+            // The first process of a pid namespace cannot kill itself by a signal.
             if verb == "exec" || code < 128 {
-                by(verb, false, script).1.run().exits(code);
+                foreground(verb, false, script).1.run().exits(code);
             }
         }
     }

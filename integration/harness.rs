@@ -1,6 +1,5 @@
-//! What the suites are made of: calls of the runtime, bundles, kernel calls, how a test is named, run, skipped and compared.
-//!
-//! Tests nothing itself.
+//! The harness of the suites: calls the runtime, makes bundles, makes kernel calls, and names, runs, skips and compares
+//! tests. It deliberately contains no tests.
 
 pub(crate) mod bundle;
 pub(crate) mod call;

@@ -1,4 +1,5 @@
-//! `hooks`: when each kind runs, where, with what, and what its failure does.
+//! Tests `hooks`: when and where each kind runs, its input, and the effect of a failure. How engines use hooks is
+//! tested in `contract/hooked.rs`.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::LIMIT;
@@ -46,14 +47,14 @@ fn shell(script: &str) -> Value {
     json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"]})
 }
 
-/// Adds a hook that runs a shell script, on the host or, of startContainer, in the container. The state is in `$state`:
-/// a hook that does not read it is a test of its own.
+/// Adds a hook that runs a shell script, on the host or (startContainer) in the container. The hook reads the state
+/// into `$state`; a hook that does not read its input has its own test.
 fn hook(c: Container, kind: &str, script: &str) -> Container {
     c.edit(|c| push(&mut c["hooks"][kind], shell(&format!("state=$(cat); {script}"))))
 }
 
-/// Where a hook of this kind writes what it saw: the same file, seen from the host or from inside.
-fn place(c: &Container, kind: &str, name: &str) -> String {
+/// Returns the path for the output of a hook of this kind: the same file, as seen from the host or from inside.
+fn output_path(c: &Container, kind: &str, name: &str) -> String {
     if kind == "startContainer" { format!("/out/{name}") } else { c.root("out").join(name).display().to_string() }
 }
 
@@ -64,7 +65,7 @@ fn seen(c: &Container, name: &str) -> String {
 fn all_six_kinds_in_order() {
     let mut c = Container::sh("echo program >>/out/log");
     for kind in ORDER {
-        let script = format!("echo {kind} >>{}", place(&c, kind, "log"));
+        let script = format!("echo {kind} >>{}", output_path(&c, kind, "log"));
         c = hook(c, kind, &script);
     }
     c.create().ok().silent();
@@ -83,7 +84,7 @@ fn all_six_kinds_in_order() {
 fn hooks_of_one_kind_run_in_listed_order() {
     let mut c = Container::sleeper();
     for number in 0..4 {
-        let script = format!("echo {number} >>{}", place(&c, "createRuntime", "log"));
+        let script = format!("echo {number} >>{}", output_path(&c, "createRuntime", "log"));
         c = hook(c, "createRuntime", &script);
     }
     c.create().ok();
@@ -93,14 +94,14 @@ fn hooks_of_one_kind_run_in_listed_order() {
 fn each_hook_runs_once() {
     let mut c = Container::sh("exit 0");
     for kind in ORDER {
-        let script = format!("echo {kind} >>{}", place(&c, kind, "log"));
+        let script = format!("echo {kind} >>{}", output_path(&c, kind, "log"));
         c = hook(c, kind, &script);
     }
     c.run().ok();
     assert_eq!(seen(&c, "log").lines().collect::<Vec<_>>(), ORDER);
 }
 
-/// (kind, the status in its state document, whether its pid is the container's own view of it)
+/// (kind, the status in the state document, whether the pid is the one inside the container's pid namespace)
 const STATES: &[(&str, &str, bool)] = &[
     ("prestart", "creating", false),
     ("createRuntime", "creating", false),
@@ -113,7 +114,7 @@ const STATES: &[(&str, &str, bool)] = &[
 fn state(row: &(&str, &str, bool)) {
     let (kind, status, inside) = *row;
     let c = Container::sleeper().edit(|c| c["annotations"] = json!({"a": "b"}));
-    let file = place(&c, kind, "state");
+    let file = output_path(&c, kind, "state");
     let script = format!("echo \"$state\" >{file}.part; mv {file}.part {file}");
     let c = hook(c, kind, &script);
     c.create().ok();
@@ -142,7 +143,7 @@ fn links(c: &Container, kind: &str) -> Vec<String> {
 const NAMESPACES: [&str; 4] = ["mnt", "net", "uts", "ipc"];
 
 fn report_namespaces(c: Container, kind: &str) -> Container {
-    let (names, file) = (NAMESPACES.join(" "), place(&c, kind, kind));
+    let (names, file) = (NAMESPACES.join(" "), output_path(&c, kind, kind));
     let script = format!("for n in {names}; do readlink /proc/self/ns/$n; done >{file}.part; mv {file}.part {file}");
     hook(c, kind, &script)
 }
@@ -187,7 +188,7 @@ fn mounts_are_there_before_the_first_hook() {
     let c = Container::sleeper();
     let script = format!(
         "pid=$(echo \"$state\" | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); cat /proc/$pid/mountinfo >{}",
-        place(&c, "prestart", "mounts")
+        output_path(&c, "prestart", "mounts")
     );
     let c = hook(c, "prestart", &script);
     c.create().ok();
@@ -199,7 +200,7 @@ fn poststart_runs_after_the_program_began() {
     let c = Container::sleeper();
     let script = format!(
         "pid=$(echo \"$state\" | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' | head -1); tr '\\0' ' ' </proc/$pid/cmdline >{}",
-        place(&c, "poststart", "command")
+        output_path(&c, "poststart", "command")
     );
     let c = hook(c, "poststart", &script);
     c.create().ok();
@@ -211,7 +212,7 @@ fn arguments_and_environment_are_as_written() {
     let c = Container::sleeper();
     let script = format!(
         "{{ echo \"$0|$1|$2\"; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD=; }} >{}",
-        place(&c, "createRuntime", "env")
+        output_path(&c, "createRuntime", "env")
     );
     let entry = json!({"path": "/bin/sh", "args": ["sh", "-c", script, "zero", "a b", "c"], "env": ["A=1", "PATH=/bin:/usr/bin"]});
     let c = c.edit(|c| c["hooks"]["createRuntime"] = json!([entry]));
@@ -224,7 +225,7 @@ fn arguments_and_environment_are_as_written() {
 
 fn without_environment_the_hook_has_the_runtimes() {
     let c = Container::sleeper();
-    let script = format!("echo $FROM_CALLER >{}", place(&c, "prestart", "env"));
+    let script = format!("echo $FROM_CALLER >{}", output_path(&c, "prestart", "env"));
     let c = c.edit(|c| c["hooks"]["prestart"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]));
     c.prepare("create", &[]).env("FROM_CALLER", "yes").run().ok();
     assert_eq!(seen(&c, "env"), "yes\n");
@@ -233,7 +234,7 @@ fn without_environment_the_hook_has_the_runtimes() {
 fn without_arguments_the_path_is_the_name() {
     let c = Container::sleeper();
     let program = c.dir.join("hook");
-    fs::write(&program, format!("#!/bin/sh\necho $# $0 >{}\n", place(&c, "prestart", "name"))).unwrap();
+    fs::write(&program, format!("#!/bin/sh\necho $# $0 >{}\n", output_path(&c, "prestart", "name"))).unwrap();
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let c = c.edit(|c| c["hooks"]["prestart"] = json!([{"path": program}]));
     c.create().ok();
@@ -241,7 +242,7 @@ fn without_arguments_the_path_is_the_name() {
 }
 
 fn a_hook_need_not_read_its_input() {
-    // More state than a pipe holds.
+    // Makes the state larger than a pipe buffer.
     let mut c = Container::sleeper().edit(|c| c["annotations"] = json!({"big": "x".repeat(200_000)}));
     for kind in ORDER {
         c = c.edit(|c| c["hooks"][kind] = json!([shell("exec <&-; exit 0")]));
@@ -253,20 +254,20 @@ fn a_hook_need_not_read_its_input() {
 
 fn failing(row: &(&str, &str, bool)) {
     if row.0 == "poststop" {
-        // Its failure is only a warning: see poststop_failure_is_a_warning.
+        // A poststop failure is only a warning: see poststop_failure_is_a_warning.
         return;
     }
     let c = hook(Container::sleeper(), row.0, "exit 3");
     let c = if row.0 == "poststart" { c } else { c.edit(|c| c["hooks"]["poststart"] = json!([shell("exit 0")])) };
-    let said = c.create();
-    let said = if said.code() == 0 {
+    let output = c.create();
+    let output = if output.code() == 0 {
         assert!(row.0.contains("start") && row.0 != "prestart", "{} did not fail create", row.0);
         c.start().fails()
     } else {
-        said
+        output
     };
-    assert!(said.err.contains("hook"), "{said:?}");
-    // "Stop the container, and continue at step 12": destroyed, or stopped for delete to find.
+    assert!(output.err.contains("hook"), "{output:?}");
+    // "Stop the container, and continue at step 12": the container is destroyed, or stopped and then deleted here.
     if c.state_dir().join(&c.id).exists() {
         assert_eq!(c.status(), "stopped");
         c.delete().ok();
@@ -276,8 +277,8 @@ fn failing(row: &(&str, &str, bool)) {
 
 fn a_hook_that_fails_tells_why() {
     let c = hook(Container::sleeper(), "createRuntime", "echo seen-on-stdout; echo seen-on-stderr >&2; exit 42");
-    let said = c.refused("createRuntime");
-    assert!(said.err.contains("seen-on-stderr") && said.err.contains("42"), "{said:?}");
+    let output = c.refused("createRuntime");
+    assert!(output.err.contains("seen-on-stderr") && output.err.contains("42"), "{output:?}");
 }
 
 fn a_hook_that_hangs_is_ended() {
@@ -286,9 +287,9 @@ fn a_hook_that_hangs_is_ended() {
     let script = format!("echo $$ >{}; exec sleep 1000", pid.display());
     let entry = json!({"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 1});
     let c = c.edit(|c| c["hooks"]["createRuntime"] = json!([entry]));
-    let said = c.refused("");
-    let text = said.err.to_lowercase();
-    assert!(text.contains("timeout") || text.contains("timed out") || text.contains("past specified"), "{said:?}");
+    let output = c.refused("");
+    let text = output.err.to_lowercase();
+    assert!(text.contains("timeout") || text.contains("timed out") || text.contains("past specified"), "{output:?}");
     let pid = fs::read_to_string(pid).unwrap();
     let alive = fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
     assert!(!alive.contains("sleep"), "the hook still runs");
@@ -299,11 +300,11 @@ fn a_hook_that_is_missing() {
     c.refused("/no/such/hook");
 }
 
-/// What the container's process waits for, or runs a hook for, is a creator that can still be answered.
+/// The container's process, waiting or running a hook, exits if its creator is killed.
 fn nobody_waits_for_a_creator_that_was_killed() {
     for kind in ["createRuntime", "createContainer"] {
         let c = Container::sleeper();
-        let script = format!("echo here >{}; exec sleep 1000", place(&c, kind, "hook"));
+        let script = format!("echo here >{}; exec sleep 1000", output_path(&c, kind, "hook"));
         let c = hook(c, kind, &script);
         let creating = c.prepare("create", &[]).spawn();
         c.wait_out("hook");
@@ -326,28 +327,28 @@ fn nobody_waits_for_a_creator_that_was_killed() {
 
 fn poststop_failure_is_a_warning() {
     let c = Container::sleeper();
-    let mark = place(&c, "poststop", "second");
+    let mark = output_path(&c, "poststop", "second");
     let c = hook(hook(c, "poststop", "exit 9"), "poststop", &format!("echo ran >{mark}"));
     c.create().ok();
-    let said = c.call(&["delete", "--force", &c.id]).run().ok();
-    assert!(!said.err.is_empty(), "no warning: {said:?}");
+    let output = c.call(&["delete", "--force", &c.id]).run().ok();
+    assert!(!output.err.is_empty(), "no warning: {output:?}");
     assert_eq!(seen(&c, "second"), "ran\n");
     c.nothing_left();
 }
 
 fn poststop_runs_when_create_fails() {
     let c = Container::sleeper();
-    let mark = place(&c, "poststop", "after");
+    let mark = output_path(&c, "poststop", "after");
     let c = hook(hook(c, "createRuntime", "exit 1"), "poststop", &format!("echo ran >{mark}"));
     c.refused("");
     assert_eq!(seen(&c, "after"), "ran\n");
 }
 
-/// The container stood already when nobody could be told of it.
+/// The container already exists when writing its pid file or sending its pidfd fails.
 fn poststop_runs_when_create_cannot_tell() {
     for (verb, flag) in [("create", "--pid-file"), ("create", "--pidfd-socket"), ("run", "--pid-file")] {
         let c = Container::sleeper();
-        let mark = place(&c, "poststop", "after");
+        let mark = output_path(&c, "poststop", "after");
         let c = hook(c, "poststop", &format!("echo ran >>{mark}"));
         let pid_file = c.dir.join("pid");
         let words = ["--pid-file", pid_file.to_str().unwrap(), flag, "/no/such/place/x"];
@@ -364,14 +365,14 @@ fn hook_output_stays_out_of_stdout() {
         c = hook(c, kind, "echo noise; echo noise >&2");
     }
     let calls = [c.create(), c.start(), c.call(&["delete", "--force", &c.id]).run()];
-    for said in calls {
-        assert_eq!(said.ok().out, "");
+    for output in calls {
+        assert_eq!(output.ok().out, "");
     }
 }
 
 fn hooks_have_no_foreign_descriptors() {
     let c = Container::sleeper();
-    let out = place(&c, "prestart", "fds");
+    let out = output_path(&c, "prestart", "fds");
     let c = hook(c, "prestart", &format!("ls -l /proc/$$/fd >{out}"));
     crate::process::wrapped(&c, "exec 7</etc; exec \"$@\"", "create").run().ok();
     let text = seen(&c, "fds");
@@ -379,7 +380,7 @@ fn hooks_have_no_foreign_descriptors() {
     assert!(!names.is_empty() && Path::new("/etc").exists());
     for (left, target) in names {
         let number: u32 = left.rsplit(' ').next().unwrap().parse().unwrap();
-        // The shell keeps its own script or terminal above 9.
+        // The shell keeps its script or terminal at 10 or above.
         assert!(number <= 2 || number >= 10 || target.contains(&c.id), "descriptor {number} is {target}: {text}");
         assert_ne!(target, "/etc");
     }

@@ -1,4 +1,5 @@
-//! create, start, state, kill, delete, run, list: what each does in each status, and what is left behind.
+//! Tests create, start, state, kill, delete, run and list in each container status, and checks for leftovers. Usage
+//! errors are tested in `cli.rs`.
 
 use crate::harness::bundle::{Container, push, wait_in, without_namespace};
 use crate::harness::call::{Call, LIMIT};
@@ -117,33 +118,33 @@ fn state_has_annotations() {
     assert_eq!(c.state()["annotations"], json!({"org.example/a=b": "1=2", "empty": ""}));
 }
 
-/// Reserved for the image's own words; they are handed on, and whatever they say changes nothing.
+/// `org.opencontainers.image.*` is reserved for values of the image. They appear in the state and have no effect.
 fn reserved_annotations_change_nothing() {
     let image = |name: &str| format!("org.opencontainers.image.{name}");
     let words =
         [("os", "windows"), ("architecture", "s390x"), ("variant", "v9"), ("stopSignal", "SIGUSR1"), ("author", "")];
     let words: serde_json::Map<_, _> = words.iter().map(|(name, word)| (image(name), json!(word))).collect();
     let c = Container::sh(
-        "trap 'echo usr1 >/out/told' USR1; trap 'echo term >/out/told' TERM; echo >/out/up; sleep 1000 & wait",
+        "trap 'echo usr1 >/out/signal' USR1; trap 'echo term >/out/signal' TERM; echo >/out/up; sleep 1000 & wait",
     );
     let c = c.edit(|c| c["annotations"] = json!(words)).up();
     assert_eq!(c.state()["annotations"], json!(words));
     c.wait_out("up");
     c.call(&["kill", &c.id]).run().ok();
-    assert_eq!(c.wait_out("told"), "term\n");
+    assert_eq!(c.wait_out("signal"), "term\n");
 }
 
 fn state_output_is_two_space_json_without_end_of_line() {
     let c = Container::sleeper().edit(|c| c["annotations"] = json!({"a": "b"}));
     c.create().ok();
-    let said = c.verb("state").ok().silent();
-    let lines: Vec<_> = said.out.lines().collect();
+    let output = c.verb("state").ok().silent();
+    let lines: Vec<_> = output.out.lines().collect();
     let places: Vec<_> = ["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "annotations", "owner"]
         .iter()
         .map(|field| lines.iter().position(|line| line.starts_with(&format!("  \"{field}\": "))))
         .collect();
-    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {said:?}");
-    assert!(said.out.ends_with('}'), "ends with an end of line");
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {output:?}");
+    assert!(output.out.ends_with('}'), "ends with an end of line");
 }
 
 fn state_directory_is_private_and_named_by_the_id() {
@@ -186,9 +187,9 @@ fn an_id_is_free_again_after_delete() {
 fn racing_creates_of_one_id_have_one_winner() {
     let c = Container::sleeper();
     let racers: Vec<_> = (0..4).map(|_| c.prepare("create", &[]).spawn()).collect();
-    let said: Vec<_> = racers.into_iter().map(crate::harness::call::Running::finish).collect();
-    let winners = said.iter().filter(|one| one.code() == 0).count();
-    assert_eq!(winners, 1, "{said:?}");
+    let output: Vec<_> = racers.into_iter().map(crate::harness::call::Running::finish).collect();
+    let winners = output.iter().filter(|one| one.code() == 0).count();
+    assert_eq!(winners, 1, "{output:?}");
     assert_eq!(c.status(), "created");
     c.start().ok();
 }
@@ -197,8 +198,8 @@ fn racing_starts_have_one_winner() {
     let c = Container::sh("echo ran >>/out/mark; exec sleep 1000");
     c.create().ok();
     let racers: Vec<_> = (0..4).map(|_| c.call(&["start", &c.id]).spawn()).collect();
-    let said: Vec<_> = racers.into_iter().map(crate::harness::call::Running::finish).collect();
-    assert_eq!(said.iter().filter(|one| one.code() == 0).count(), 1, "{said:?}");
+    let output: Vec<_> = racers.into_iter().map(crate::harness::call::Running::finish).collect();
+    assert_eq!(output.iter().filter(|one| one.code() == 0).count(), 1, "{output:?}");
     assert_eq!(c.wait_out("mark"), "ran\n");
 }
 
@@ -218,10 +219,10 @@ const IDS: &[(&str, &str)] = &[
 fn refuses_id(row: &(&str, &str)) {
     let c = Container::sleeper();
     c.write();
-    let said = c.call(&["create", "--bundle", c.dir.to_str().unwrap(), row.1]).run().fails();
-    assert!(said.err.to_lowercase().contains("invalid container id") || said.err.contains("id"), "{said:?}");
+    let output = c.call(&["create", "--bundle", c.dir.to_str().unwrap(), row.1]).run().fails();
+    assert!(output.err.to_lowercase().contains("invalid container id") || output.err.contains("id"), "{output:?}");
     c.nothing_left();
-    // What a caller sees is still only the files that were there.
+    // No file was created outside the state directory.
     assert!(!c.dir.join("x").exists() && !c.dir.join("state/a").exists());
 }
 
@@ -271,7 +272,7 @@ fn kill_of_a_created_container_ends_it() {
     c.delete().ok();
 }
 
-/// (name, how it gets there, the call's words (`ID` is the id), exit code, text on stderr)
+/// (name, status of the container, arguments (`ID` is the id), exit code, text on stderr)
 type Verb = (&'static str, &'static str, &'static [&'static str], i32, &'static str);
 
 const VERBS: &[Verb] = &[
@@ -317,11 +318,11 @@ fn answers(row: &Verb) {
     let (_, status, words, code, text) = *row;
     let c = in_status(status);
     let words: Vec<_> = words.iter().map(|word| if *word == "ID" { c.id.as_str() } else { word }).collect();
-    let said = c.call(&words).run();
-    let said = if code == 0 { said.ok().silent() } else { said.exits(code).says(text) };
-    assert_eq!(said.out, "");
+    let output = c.call(&words).run();
+    let output = if code == 0 { output.ok().silent() } else { output.exits(code).says(text) };
+    assert_eq!(output.out, "");
     if code != 0 {
-        assert_eq!(said.err.trim_end().lines().count(), 1, "an error is one line: {said:?}");
+        assert_eq!(output.err.trim_end().lines().count(), 1, "an error is one line: {output:?}");
         if status != "gone" {
             assert_eq!(c.status(), status, "a refused call must have no effect");
         }
@@ -362,7 +363,7 @@ fn delete_force_ends_a_running_container() {
     c.nothing_left();
 }
 
-/// Whoever may put processes into the cgroup may do so while it is being killed.
+/// Other processes may join the cgroup while it is being killed.
 fn delete_force_ends_processes_that_keep_coming() {
     let c = Container::sleeper().up();
     let script = "n=0; while [ $n -lt 500 ] && [ -d $1 ]; do n=$((n + 1)); \
@@ -372,7 +373,7 @@ fn delete_force_ends_processes_that_keep_coming() {
     let mut movers = movers.args(["-c", script, "sh"]).args([&cgroup, &coming]).spawn().unwrap();
     c.wait_out("coming");
     let deleted = c.call(&["delete", "--force", &c.id]).run();
-    // Where a runtime has left some, they are not for this test to leave too.
+    // Kills any process that the runtime has left, so that this test leaves none.
     while movers.try_wait().unwrap().is_none() {
         fs::write(cgroup.join("cgroup.kill"), "1").ok();
     }
@@ -382,8 +383,8 @@ fn delete_force_ends_processes_that_keep_coming() {
 
 fn delete_force_of_nothing_is_silent_success() {
     let c = Container::sleeper();
-    let said = c.call(&["delete", "--force", &c.id]).run().ok().silent();
-    assert_eq!(said.out, "");
+    let output = c.call(&["delete", "--force", &c.id]).run().ok().silent();
+    assert_eq!(output.out, "");
 }
 
 fn delete_of_a_directory_without_state_removes_it() {
@@ -426,7 +427,7 @@ fn delete_ends_what_a_shared_pid_namespace_left() {
     let c = shared_pid("sleep 1000 & echo >/out/ready").up();
     let pid = c.pid();
     c.wait_out("ready");
-    // A process leaves cgroup.procs before it is a zombie, so the list alone does not prove that it ended.
+    // A process leaves cgroup.procs before it is a zombie, so the list alone does not prove its exit.
     kernel::wait_exit(pid, LIMIT);
     wait_in(&c.cgroup(), "the end of init", || members(&c).len() == 1);
     let left = members(&c);
@@ -450,7 +451,7 @@ fn kill_all_ends_leftovers_silently() {
     }
 }
 
-/// A container whose first process has ended its main thread while another thread goes on.
+/// Returns a container whose first process has ended its main thread while another thread still runs.
 fn leaderless(shared: bool) -> Container {
     let c = Container::probe(&["leaderless"]);
     let c = if shared { c.edit(|c| without_namespace(c, "pid")) } else { c }.up();
@@ -470,7 +471,7 @@ fn a_process_without_main_thread_is_running_and_gets_signals() {
     c.nothing_left();
 }
 
-/// (name, whether the pid namespace is the host's, the words before the id, those after it)
+/// (name, whether the container shares the host's pid namespace, arguments before the id, arguments after it)
 type Leaderless = (&'static str, bool, &'static [&'static str], &'static [&'static str]);
 const LEADERLESS: &[Leaderless] = &[
     ("kill", false, &["kill"], &["KILL"]),
@@ -493,7 +494,7 @@ fn ends_without_main_thread(row: &Leaderless) {
     c.nothing_left();
 }
 
-/// As in a pod: not the first process, and the kernel ends none of them with it.
+/// As in a pod: the leaderless process is not the first one, and the kernel does not kill it when the first one exits.
 fn kill_all_ends_processes_without_main_thread() {
     for words in [&["kill", "--all"][..], &["delete", "--force"]] {
         let c = shared_pid("/probe probe leaderless & exec sleep 1000").up();
@@ -511,9 +512,9 @@ fn kill_all_ends_processes_without_main_thread() {
 fn success_says_nothing() {
     let c = Container::sleeper();
     let calls = [c.create(), c.start(), c.kill("CONT"), c.call(&["delete", "-f", &c.id]).run()];
-    for said in calls {
-        let said = said.ok().silent();
-        assert_eq!(said.out, "");
+    for output in calls {
+        let output = output.ok().silent();
+        assert_eq!(output.out, "");
     }
 }
 
@@ -542,7 +543,7 @@ fn run_leaves_nothing() {
 }
 
 fn run_keep_leaves_state_and_cgroup() {
-    only_cgroupfs("a scope ends with its last process");
+    only_cgroupfs("systemd removes a scope with its last process");
     let c = Container::sh("exit 4");
     c.prepare("run", &["--keep"]).run().exits(4);
     assert_eq!(c.status(), "stopped");
@@ -574,7 +575,7 @@ fn run_passes_signals_on() {
 }
 
 fn run_waits_for_init_not_for_the_pipe() {
-    // The background process keeps the output open, and lives on in the suite's own pid namespace until it is cleaned up.
+    // The background process keeps the output open, and stays alive in the suite's pid namespace until cleanup.
     let c = shared_pid("sleep 1000 & exit 6");
     c.run().exits(6);
     c.nothing_left();
@@ -588,7 +589,7 @@ fn pid_file_is_digits_only() {
     let names: Vec<_> = fs::read_dir(&c.dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(
         !names.iter().any(|name| name.to_string_lossy().starts_with(".pid")),
-        "a temporary file is left: {names:?}"
+        "a temporary file still exists: {names:?}"
     );
 }
 
@@ -609,18 +610,18 @@ fn pid_file_that_cannot_be_written_fails_create() {
 fn bundle_defaults_to_the_working_directory() {
     let c = Container::sh("echo here");
     c.write();
-    let said = c.call(&["run", &c.id]).cwd(&c.dir).run().ok();
-    assert_eq!(said.out, "here\n");
+    let output = c.call(&["run", &c.id]).cwd(&c.dir).run().ok();
+    assert_eq!(output.out, "here\n");
     let c = Container::sleeper();
     c.write();
     c.call(&["create", "-b", ".", &c.id]).cwd(&c.dir).run().ok();
-    assert_eq!(c.state()["bundle"], json!(c.dir), "the bundle is told as an absolute path");
+    assert_eq!(c.state()["bundle"], json!(c.dir), "the bundle is not an absolute path");
 }
 
 fn relative_root_is_below_the_bundle() {
     let c = Container::sh("echo here").edit(|c| c["root"]["path"] = json!("./rootfs/"));
-    let said = c.prepare("run", &[]).cwd(Path::new("/")).run().ok();
-    assert_eq!(said.out, "here\n");
+    let output = c.prepare("run", &[]).cwd(Path::new("/")).run().ok();
+    assert_eq!(output.out, "here\n");
     let mut c = Container::sh("echo here");
     c.config["root"]["path"] = json!(c.root(""));
     assert_eq!(c.prints(), "here\n");
@@ -632,7 +633,7 @@ fn list(c: &Container, flags: &[&str]) -> Call {
     c.call(&words)
 }
 
-/// The name of the user who runs this suite.
+/// Returns the name of the user that runs this suite.
 fn owner() -> &'static str {
     if *AS_USER { "ordinary" } else { "root" }
 }
@@ -658,9 +659,9 @@ fn list_shows_every_container() {
     let mut wanted = vec![a.id.as_str(), b.id.as_str()];
     wanted.sort_unstable();
     assert_eq!(ids, wanted);
-    let said = list(&a, &["--format", "json"]).run().ok();
-    let all: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!(said.out.trim_end().lines().count(), 1);
+    let output = list(&a, &["--format", "json"]).run().ok();
+    let all: Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!(output.out.trim_end().lines().count(), 1);
     let one = all.as_array().unwrap().iter().find(|one| one["id"] == json!(b.id)).unwrap();
     assert_eq!(one["status"], "created");
     assert_eq!(one["owner"], owner());
@@ -671,8 +672,8 @@ fn list_shows_every_container() {
 
 fn list_of_nothing() {
     let c = Container::sleeper();
-    let said = list(&c, &["-f", "json"]).run().ok().silent();
-    assert!(["null", "[]"].contains(&said.line()), "{said:?}");
+    let output = list(&c, &["-f", "json"]).run().ok().silent();
+    assert!(["null", "[]"].contains(&output.line()), "{output:?}");
     assert_eq!(list(&c, &["-q"]).run().ok().out, "");
 }
 
@@ -680,15 +681,15 @@ fn list_of_a_missing_root() {
     let c = Container::sleeper();
     fs::remove_dir(c.state_dir()).unwrap();
     list(&c, &[]).run().fails();
-    assert!(!c.state_dir().exists(), "list made the directory");
+    assert!(!c.state_dir().exists(), "list created the directory");
 }
 
 fn list_goes_past_a_broken_directory() {
     let c = Container::sleeper().up();
     fs::create_dir(c.state_dir().join("broken")).unwrap();
-    let said = list(&c, &["-q"]).run().ok();
-    assert!(said.out.lines().any(|line| line == c.id), "{said:?}");
-    assert!(said.err.contains("broken"), "{said:?}");
+    let output = list(&c, &["-q"]).run().ok();
+    assert!(output.out.lines().any(|line| line == c.id), "{output:?}");
+    assert!(output.err.contains("broken"), "{output:?}");
     fs::remove_dir(c.state_dir().join("broken")).unwrap();
 }
 
@@ -696,8 +697,8 @@ fn create_without_process_fails_at_the_latest_at_start() {
     let c = Container::sleeper().edit(|c| {
         c.as_object_mut().unwrap().remove("process");
     });
-    let said = c.create();
-    if said.code() == 0 {
+    let output = c.create();
+    if output.code() == 0 {
         c.start().fails();
         assert_eq!(c.status(), "created");
     } else {

@@ -1,7 +1,8 @@
-//! `integration load [FILTER]`: many containers at once, many one after the other, and hosts with too little of something.
+//! `integration load [FILTER]`: tests many containers in parallel, many in sequence, and hosts that lack a resource. It
+//! prints times and deliberately checks none of them.
 //!
-//! One test at a time, since each looks at what the whole host has. `DAVIT_LOAD=full` makes them as large as they are meant to
-//! be; without it they take a fraction of the time. Each prints what it measured, and judges no times.
+//! Tests run one at a time, because each reads counters of the whole host. `DAVIT_LOAD=full` runs them at full size;
+//! the default size takes a fraction of the time.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Output};
@@ -28,10 +29,10 @@ use std::{
     time::Instant,
 };
 
-/// How many work at the same time.
-const HANDS: usize = 8;
+/// The number of parallel workers.
+const WORKERS: usize = 8;
 
-/// `words` are the test runner's: filters and options.
+/// Runs the suite; `words` are filters and options for the test runner.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
     trial::run(
         words.into_iter(),
@@ -49,28 +50,28 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
     )
 }
 
-/// `large` where time does not matter.
+/// Returns `large` for `DAVIT_LOAD=full`, otherwise `small`.
 fn size(small: usize, large: usize) -> usize {
     if std::env::var("DAVIT_LOAD").is_ok_and(|word| word == "full") { large } else { small }
 }
 
-/// What is measured goes to standard error, one line each: what it is about, the runtime with its version, the kernel, the text.
-fn tell(about: &str, text: &str) {
-    tell_of(&RUNTIME, about, text);
+/// Prints a measurement to standard error, as one line: subject, runtime with version, kernel, text.
+fn report(about: &str, text: &str) {
+    report_for(&RUNTIME, about, text);
 }
 
-fn tell_of(runtime: &str, about: &str, text: &str) {
-    let said = Call::new(&std::env::temp_dir(), &[runtime, "--version"]).run().ok();
-    let version = said.out.lines().next().unwrap_or_default().replace(" version", "");
+fn report_for(runtime: &str, about: &str, text: &str) {
+    let output = Call::new(&std::env::temp_dir(), &[runtime, "--version"]).run().ok();
+    let version = output.out.lines().next().unwrap_or_default().replace(" version", "");
     let (major, minor) = kernel::version();
     eprintln!("load: {about}, {version}, Linux {major}.{minor}: {text}");
 }
 
-/// Does the work on every item, several at the same time.
+/// Does the work on every item, in parallel.
 fn share<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..HANDS {
+        for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                     work(item);
@@ -80,12 +81,12 @@ fn share<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     });
 }
 
-/// Containers that share the state directory of the first.
+/// Returns containers for use with the state directory of the first.
 fn many(count: usize) -> Vec<Container> {
     (0..count).map(|_| Container::sleeper()).collect()
 }
 
-/// A call with the state directory of `of`.
+/// Returns a call with the state directory of `of`.
 fn call_in(of: &Container, c: &Container, words: &[&str]) -> Call {
     let state = of.state_dir();
     let mut all = vec![RUNTIME.as_str(), "--root", state.to_str().unwrap()];
@@ -99,19 +100,19 @@ fn create_in(of: &Container, c: &Container) -> Call {
 }
 
 fn state_in(of: &Container, c: &Container) -> Value {
-    let said = call_in(of, c, &["state", &c.id]).run().ok();
-    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{said:?}: {error}"))
+    let output = call_in(of, c, &["state", &c.id]).run().ok();
+    serde_json::from_str(&output.out).unwrap_or_else(|error| panic!("{output:?}: {error}"))
 }
 
-/// The statuses that `list` tells, by id.
+/// Returns the statuses that `list` prints, by id.
 fn listed(of: &Container) -> BTreeMap<String, String> {
-    let said = call_in(of, of, &["list", "--format", "json"]).run().ok();
-    let rows: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{said:?}: {error}"));
+    let output = call_in(of, of, &["list", "--format", "json"]).run().ok();
+    let rows: Value = serde_json::from_str(&output.out).unwrap_or_else(|error| panic!("{output:?}: {error}"));
     let word = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
     rows.as_array().into_iter().flatten().map(|row| (word(row, "id"), word(row, "status"))).collect()
 }
 
-/// Deletes them all by force, and sees that nothing is left of any.
+/// Deletes all containers by force, and checks for leftovers.
 fn delete_all(of: &Container, all: &[Container]) {
     share(all, |c| drop(call_in(of, c, &["delete", "--force", &c.id]).run().ok()));
     kernel::reap_all();
@@ -134,7 +135,7 @@ fn many_are_alive_at_once() {
     let start = Instant::now();
     listed(of);
     let list = start.elapsed();
-    // Every second goes while the others are asked for, and the list is read in between.
+    // Deletes every second container while it reads the state of the others and the list.
     let (going, staying): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(number, _)| number % 2 == 0);
     thread::scope(|scope| {
         scope.spawn(|| share(&going, |(_, c)| drop(call_in(of, c, &["delete", "--force", &c.id]).run().ok())));
@@ -146,7 +147,7 @@ fn many_are_alive_at_once() {
     });
     assert_eq!(listed(of).len(), staying.len());
     delete_all(of, &all);
-    tell("all alive", &format!("{} alive at once, made in {made:.1?}; one `list` of them {list:.1?}", all.len()));
+    report("all alive", &format!("{} alive at once, made in {made:.1?}; one `list` of them {list:.1?}", all.len()));
 }
 
 fn many_creates_at_once() {
@@ -158,13 +159,13 @@ fn many_creates_at_once() {
     assert_eq!(now.len(), all.len());
     assert!(now.values().all(|status| status == "created"), "{now:?}");
     delete_all(of, &all);
-    tell("creates at once", "100 creates at the same moment, each a container");
+    report("creates at once", "100 creates at the same moment, each a container");
 }
 
-/// Everybody does the same at the same moment; how many succeeded, and what the others said.
+/// Starts all calls at the same moment; returns the number of successes and the output of the failures.
 fn race(calls: Vec<Call>) -> (usize, Vec<Output>) {
     let line = Barrier::new(calls.len());
-    let said: Vec<Output> = thread::scope(|scope| {
+    let output: Vec<Output> = thread::scope(|scope| {
         let line = &line;
         let start = |call: Call| {
             scope.spawn(move || {
@@ -175,7 +176,7 @@ fn race(calls: Vec<Call>) -> (usize, Vec<Output>) {
         let racers: Vec<_> = calls.into_iter().map(start).collect();
         racers.into_iter().map(|racer| racer.join().unwrap()).collect()
     });
-    let (won, lost): (Vec<_>, Vec<_>) = said.into_iter().partition(|said| said.status.success());
+    let (won, lost): (Vec<_>, Vec<_>) = output.into_iter().partition(|output| output.status.success());
     (won.len(), lost)
 }
 
@@ -183,22 +184,22 @@ fn one_id_raced_for() {
     let rounds = size(30, 300);
     let c = Container::sleeper();
     for _ in 0..rounds {
-        let (won, lost) = race((0..HANDS).map(|_| create_in(&c, &c)).collect());
+        let (won, lost) = race((0..WORKERS).map(|_| create_in(&c, &c)).collect());
         assert_eq!(won, 1, "creates that won: {lost:?}");
-        assert!(lost.iter().all(|said| said.err.contains("exist")), "{lost:?}");
-        let (won, lost) = race((0..HANDS).map(|_| call_in(&c, &c, &["delete", &c.id])).collect());
+        assert!(lost.iter().all(|output| output.err.contains("exist")), "{lost:?}");
+        let (won, lost) = race((0..WORKERS).map(|_| call_in(&c, &c, &["delete", &c.id])).collect());
         assert_eq!(won, 1, "deletes that won: {lost:?}");
-        assert!(lost.iter().all(|said| said.err.contains("exist")), "{lost:?}");
+        assert!(lost.iter().all(|output| output.err.contains("exist")), "{lost:?}");
         kernel::reap_all();
         c.nothing_left();
     }
     for _ in 0..rounds {
-        // Whoever comes last decides what there is; each creation either stands or has left nothing.
-        let creates = (0..HANDS / 2).map(|_| create_in(&c, &c));
-        let deletes = (0..HANDS / 2).map(|_| call_in(&c, &c, &["delete", "--force", &c.id]));
+        // The last call decides the result; each create either succeeds or leaves nothing behind.
+        let creates = (0..WORKERS / 2).map(|_| create_in(&c, &c));
+        let deletes = (0..WORKERS / 2).map(|_| call_in(&c, &c, &["delete", "--force", &c.id]));
         let (_, lost) = race(creates.chain(deletes).collect());
-        // What is made while it is being deleted goes with the rest, and nobody takes away what is another's by then.
-        let uncertain = |said: &Output| said.err.contains("still in it") || said.err.contains("cleaning up");
+        // A delete also removes what is created meanwhile, and no call removes what belongs to another by then.
+        let uncertain = |output: &Output| output.err.contains("still in it") || output.err.contains("cleaning up");
         assert!(!lost.iter().any(uncertain), "{lost:?}");
         if listed(&c).contains_key(&c.id) {
             assert_eq!(state_in(&c, &c)["status"], "created");
@@ -207,25 +208,27 @@ fn one_id_raced_for() {
         kernel::reap_all();
         c.nothing_left();
     }
-    tell(
+    report(
         "races",
-        &format!("{rounds} races of {HANDS} for one id, and {rounds} of creates against deletes: one winner each time"),
+        &format!(
+            "{rounds} races of {WORKERS} for one id, and {rounds} of creates against deletes: one winner each time"
+        ),
     );
 }
 
-/// What a host has of that which containers use up.
+/// Usage of host resources that containers consume.
 #[derive(Debug)]
-struct Household {
+struct HostUsage {
     cgroups: u64,
     dying: u64,
     mounts: usize,
     state: usize,
     run: usize,
-    /// Memory of the kernel's that nobody can take back, in KiB.
+    /// Unreclaimable kernel memory, in KiB.
     kernel: u64,
 }
 
-impl Household {
+impl HostUsage {
     fn of(c: &Container) -> Self {
         let parent = c.cgroup().parent().unwrap().to_owned();
         let stat = fs::read_to_string(parent.join("cgroup.stat")).unwrap_or_default();
@@ -242,13 +245,13 @@ impl Household {
     }
 }
 
-/// The number that follows `name` at the beginning of a line.
+/// Returns the number after `name` at the beginning of a line, or 0.
 fn number_in(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// The kernel's log, from now on.
+/// The kernel log, from now on.
 struct Log(fs::File);
 
 impl Log {
@@ -258,7 +261,7 @@ impl Log {
         Self(file)
     }
 
-    /// What the kernel itself, not a program, has said since at the level of a warning or above.
+    /// Returns the messages of the kernel itself (not of programs) since then, of level warning or more severe.
     fn complaints(mut self) -> Vec<String> {
         let (mut all, mut record) = (Vec::new(), [0; 8192]);
         loop {
@@ -266,12 +269,12 @@ impl Log {
                 Ok(length) => {
                     let text = String::from_utf8_lossy(&record[..length]).into_owned();
                     let level: u32 = text.split(',').next().and_then(|level| level.parse().ok()).unwrap();
-                    // Above the three bits of the level is who said it, which is 0 for the kernel.
+                    // The facility is in the bits above the three bits of the level; it is 0 for the kernel.
                     if level <= 4 {
                         all.push(text);
                     }
                 }
-                // A log so full that it was overwritten is a complaint too.
+                // Overwritten records count as a complaint too.
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => all.push("records were lost".into()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
                 Err(error) => panic!("/dev/kmsg: {error}"),
@@ -280,42 +283,42 @@ impl Log {
     }
 }
 
-/// Everything below a directory.
+/// Returns the number of entries below a directory, recursively.
 fn entries(of: &Path) -> usize {
     let below = |entry: fs::DirEntry| if entry.file_type().unwrap().is_dir() { entries(&entry.path()) } else { 0 };
     fs::read_dir(of).unwrap().map(|entry| 1 + below(entry.unwrap())).sum()
 }
 
 fn many_runs_leave_nothing() {
-    // A /run in which nobody else makes anything.
+    // Mounts a private /run, in which no other program creates files.
     apart(|| {
         mount_tmpfs(Path::new("/run"));
         let runs = size(300, 10_000);
         let c = Container::new(&["/bin/true"]);
-        // The parent of the container's cgroup stays, and counts what is below it.
+        // The parent of the container's cgroup stays, and counts its descendants.
         c.run().ok();
         for _ in 0..20 {
             c.run().ok();
         }
-        let (before, log, start) = (Household::of(&c), Log::from_now(), Instant::now());
+        let (before, log, start) = (HostUsage::of(&c), Log::from_now(), Instant::now());
         for _ in 0..runs {
             c.run().ok();
         }
         let took = start.elapsed();
-        let mut after = Household::of(&c);
-        // The kernel frees what it has removed when it has the time.
+        let mut after = HostUsage::of(&c);
+        // The kernel frees removed objects asynchronously.
         let end = Instant::now() + LIMIT;
         while (after.dying > before.dying + 16 || after.kernel > before.kernel + 65_536) && Instant::now() < end {
             thread::yield_now();
-            after = Household::of(&c);
+            after = HostUsage::of(&c);
         }
         assert_eq!((after.cgroups, after.mounts), (before.cgroups, before.mounts));
         assert_eq!((after.state, after.run), (before.state, before.run));
-        assert!(after.dying <= before.dying + 16, "{before:?} became {after:?}");
-        assert!(after.kernel <= before.kernel + 65_536, "{before:?} became {after:?}");
+        assert!(after.dying <= before.dying + 16, "before {before:?}, after {after:?}");
+        assert!(after.kernel <= before.kernel + 65_536, "before {before:?}, after {after:?}");
         let complaints = log.complaints();
-        assert!(complaints.is_empty(), "the kernel has complained: {complaints:#?}");
-        tell(
+        assert!(complaints.is_empty(), "the kernel logged warnings: {complaints:#?}");
+        report(
             "in a row",
             &format!(
                 "{runs} runs in {took:.0?}: cgroups {} and {}, dying {} and {}, mounts {} and {}, entries of /run {} and {}, \
@@ -345,27 +348,28 @@ fn killed_creates_are_deleted() {
     kernel::reap_all();
     let (mut made, mut seed) = (0, 1_u64);
     for number in 0..tries {
-        // Any moment from before the beginning to after the end.
+        // Picks a random moment between 0 and 1.2 times the duration of a create.
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let moment = whole.mul_f64((seed >> 40) as f64 / f64::from(1 << 24) * 1.2);
         let running = c.prepare("create", &[]).spawn();
         running.ends_within(moment);
         kill(Pid::from_raw(running.pid()), Signal::SIGKILL).ok();
         made += usize::from(running.finish().status.success());
-        let said = c.call(&["delete", "--force", &c.id]).run();
-        assert!(said.status.success(), "try {number}, killed after {moment:?}: {said:?}");
+        let output = c.call(&["delete", "--force", &c.id]).run();
+        assert!(output.status.success(), "try {number}, killed after {moment:?}: {output:?}");
         kernel::reap_all();
         c.nothing_left();
     }
-    // Not killed, it works as ever.
+    // A create that is not killed still works.
     c.create().ok();
-    tell(
+    report(
         "killed creates",
         &format!("{tries} creates killed, of which {made} were done before: nothing is left after delete --force"),
     );
 }
 
-/// Every size of disk from none to enough: a create works or says what it could not write, and leaves nothing.
+/// Tries disk sizes from too small to sufficient: a create succeeds, or reports the failed write and leaves nothing
+/// behind.
 fn a_full_disk_under_the_state_root() {
     apart(|| {
         let c = Container::sleeper();
@@ -376,29 +380,27 @@ fn a_full_disk_under_the_state_root() {
         for options in options {
             let (state, tmpfs) = (c.state_dir(), Some("tmpfs"));
             mount(tmpfs, &state, tmpfs, MsFlags::MS_NOSUID, Some(options.as_str())).unwrap();
-            // The last page is somebody else's.
+            // Another file uses one page.
             if options.starts_with("size") {
                 fs::write(state.join(".full"), [0; 4096]).unwrap();
             }
-            let said = c.create();
-            if said.status.success() {
+            let output = c.create();
+            if output.status.success() {
                 c.start().ok();
                 let pid = c.pid();
                 c.call(&["delete", "--force", &c.id]).run().ok();
                 kernel::wait_exit(pid, LIMIT);
             } else {
                 failed += 1;
-                assert!(said.err.contains("no space left on device"), "{options}: {said:?}");
+                assert!(output.err.contains("no space left on device"), "{options}: {output:?}");
             }
             c.nothing_left();
             nix::mount::umount2(&state, nix::mount::MntFlags::MNT_DETACH).unwrap();
         }
         assert!(failed > 0, "no disk was too small");
-        tell(
+        report(
             "full disk",
-            &format!(
-                "of 19 sizes of a disk {failed} were too small: told with what could not be written, nothing left"
-            ),
+            &format!("of 19 disk sizes {failed} were too small: the failed write was reported, nothing left"),
         );
     });
 }
@@ -414,11 +416,12 @@ fn a_read_only_state_root() {
         assert!(listed(&c).is_empty());
         c.verb("state").fails();
         c.nothing_left();
-        tell("read-only root", "create and run are refused, list and state work");
+        report("read-only root", "create and run are refused, list and state work");
     });
 }
 
-/// The lowest memory limit with which `true` runs, in KiB, of this runtime; above it everything works, below it the error says why.
+/// Measures the lowest memory limit, in KiB, with which the runtime can run `true`. Below it, the error names the
+/// cause.
 fn a_memory_limit_too_low() {
     need_controller("memory");
     let tried = |runtime: &str, limit: u64| -> Output {
@@ -428,14 +431,14 @@ fn a_memory_limit_too_low() {
         c.write();
         let (state, bundle) = (c.state_dir(), c.dir.clone());
         let words = [runtime, "--root", state.to_str().unwrap(), "run", "--bundle", bundle.to_str().unwrap(), &c.id];
-        let said = Call::new(&c.dir, &words).run();
-        // Another runtime may leave what it likes.
+        let output = Call::new(&c.dir, &words).run();
+        // Another runtime may leave the container behind, so delete it in any case.
         Call::new(&c.dir, &[runtime, "--root", state.to_str().unwrap(), "delete", "--force", &c.id]).run();
         kernel::reap_all();
         fs::remove_dir(c.cgroup()).ok();
-        said
+        output
     };
-    // Below the lowest of them all nothing is certain: the kernel charges in batches, and a CPU may have some in stock.
+    // Near the limit results vary: the kernel charges memory in batches, and a CPU may have a charged reserve.
     let lowest = |runtime: &str| -> u64 {
         let (mut works, mut fails) = (64 * 1024, 0);
         assert!(tried(runtime, works).status.success(), "{runtime} with 64 MiB");
@@ -450,17 +453,17 @@ fn a_memory_limit_too_low() {
         works
     };
     let own = lowest(&RUNTIME);
-    tell("memory limit", &format!("{own} KiB are enough for true"));
+    report("memory limit", &format!("{own} KiB are enough for true"));
     for other in ["/usr/bin/crun", "/usr/sbin/runc"].iter().filter(|other| Path::new(other).exists()) {
         if Path::new(other) != Path::new(RUNTIME.as_str()) {
-            tell_of(other, "memory limit", &format!("{} KiB are enough for true", lowest(other)));
+            report_for(other, "memory limit", &format!("{} KiB are enough for true", lowest(other)));
         }
     }
-    only_davit("the others' words for too little memory are their own");
+    only_davit("other runtimes have other error texts for too little memory");
     for limit in (0..own).step_by(usize::try_from(own / 16).unwrap().max(4)) {
-        let said = tried(&RUNTIME, limit.max(4));
-        // The program itself may be what is killed, once it is executed.
-        let told = said.err.contains("memory") || said.code() == 137;
-        assert!(said.status.success() || told, "with {limit} KiB: {said:?}");
+        let output = tried(&RUNTIME, limit.max(4));
+        // The kernel may kill the program itself after its exec.
+        let reported = output.err.contains("memory") || output.code() == 137;
+        assert!(output.status.success() || reported, "with {limit} KiB: {output:?}");
     }
 }

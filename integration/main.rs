@@ -1,13 +1,17 @@
-//! The integration suite: drives a container runtime as a black box, through its command line alone.
+//! The integration suite: tests a container runtime as a black box, only through its command line. It deliberately uses
+//! none of davit's code.
 //!
-//! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the tests
-//! themselves; what those are expected to do differently is listed, with reasons, in `harness/differences.rs`.
+//! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the
+//! tests themselves. `harness/differences.rs` lists the expected differences of other runtimes, with reasons.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
-//! It deliberately knows nothing of davit's code. Called as `integration probe …` it is the program inside the container,
-//! as `integration without …` it takes system calls away from a command;
-//! `integration engines [FILTER]` is another suite, with Docker, containerd, Podman and Buildah around the runtime;
-//! `integration user [FILTER]` is the same suite as an ordinary user;
-//! `integration load [FILTER]` a third, with many containers and hosts that lack something.
+//!
+//! | Call | Purpose |
+//! |---|---|
+//! | `integration probe …` | is the program inside the container |
+//! | `integration without …` | runs a command without some system calls |
+//! | `integration engines [FILTER]` | tests the runtime below Docker, containerd, Podman and Buildah |
+//! | `integration user [FILTER]` | runs this suite as an ordinary user |
+//! | `integration load [FILTER]` | tests many containers, and hosts that lack a resource |
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -102,7 +106,7 @@ fn main() -> ExitCode {
         tests.extend(part());
     }
     let known = harness::trial::differences_are_known(&tests);
-    // Tests wait more than they compute, so a single-CPU machine gains from a few at a time.
+    // Tests mostly wait, so running 4 at a time is faster even on a single CPU.
     let code = harness::trial::run(std::env::args().skip(1), 4, tests);
     if known { code } else { ExitCode::FAILURE }
 }

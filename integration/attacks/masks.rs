@@ -1,4 +1,4 @@
-//! Paths that are masked or made read-only, and what the image puts in the way.
+//! Tests masked and read-only paths if the image has links or other files in their place. Races on them are left to `races`.
 
 use super::{devices::without_dev, harmless, outside};
 use crate::harness::bundle::Container;
@@ -18,7 +18,7 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// What stands at /dev/null of the image when a file is to be masked.
+/// What the image has at /dev/null when a file is masked: (name, function that creates it).
 type Null = (&'static str, fn(&Container));
 
 const NULLS: &[Null] = &[
@@ -40,7 +40,7 @@ fn null(row: &Null) {
     let said = c.run();
     assert!(!said.out.contains("secret") && !said.out.contains("visible"), "{said:?}");
     if said.code() == 0 {
-        // Masked by the real device, whatever the image has.
+        // The real null device masks the file, whatever the image has.
         assert_eq!(said.out, "\ncharacter special file 1:3\n", "{said:?}");
     }
     c.nothing_left();
@@ -64,7 +64,7 @@ fn readonly_path_through_a_link_stays_inside() {
     fs::write(host.join("file"), "host\n").unwrap();
 }
 
-/// The mode and owner of the host's /dev/null, put back when the test ends.
+/// The mode and owner of the host's /dev/null, restored when the test ends.
 struct HostNull(fs::Metadata);
 
 impl HostNull {
@@ -89,7 +89,7 @@ impl Drop for HostNull {
 
 const CHANGES: &str = "echo x >$0 && echo written; chmod 600 $0; /bin/busybox chown 1:1 $0; true";
 
-/// Behind a mask, and where the node is bound because CAP_MKNOD lacks. One test, because there is one host.
+/// Tests a mask, and a node that is bound because CAP_MKNOD is missing. One test, because both use the host's /dev/null.
 fn the_hosts_null_keeps_its_mode() {
     let host = HostNull::now();
     let masked = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {

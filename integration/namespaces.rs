@@ -1,4 +1,5 @@
-//! `linux.namespaces`, and what is set inside them: host name, sysctls, the loopback device.
+//! Tests `linux.namespaces` and the settings inside them: host name, sysctls, loopback device. User namespaces are left to
+//! `userns`.
 
 use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::skip::skip;
@@ -28,7 +29,7 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// (the type, its file in /proc/PID/ns)
+/// (namespace type, its file in /proc/PID/ns)
 const KINDS: &[(&str, &str)] =
     &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("mount", "mnt"), ("cgroup", "cgroup")];
 const INHERITED: &[(&str, &str)] =
@@ -57,7 +58,7 @@ fn inherited(row: &(&str, &str)) {
             c.as_object_mut().unwrap().remove("hostname");
         }
         if row.0 == "network" {
-            // Without a network namespace of its own the container cannot mount a sysfs of its own.
+            // A container without its own network namespace cannot mount a new sysfs.
             c["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/sys");
         }
     });
@@ -125,7 +126,7 @@ fn user_namespace_maps_ids() {
         c["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
         c["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": 200_000, "size": 1000}]);
     });
-    // Every parent directory of the root must be searchable for the mapped root.
+    // The mapped root needs search permission on every parent directory of the container's root.
     let said = c.prints();
     let words: Vec<_> = said.split_whitespace().collect();
     assert_eq!(words[..7], ["0", "100000", "1000", "0", "200000", "1000", "0"]);
@@ -174,7 +175,7 @@ fn sysctls_are_set_inside_only() {
     assert_eq!(fs::read_to_string(path).unwrap(), before);
 }
 
-/// (name, key, a namespace to leave out first)
+/// (name, key, namespace to remove first)
 const BAD_SYSCTLS: &[(&str, &str, &str)] = &[
     ("not-namespaced", "kernel.panic", ""),
     ("hostname", "kernel.hostname", ""),
@@ -197,5 +198,5 @@ fn sysctl_refused(row: &(&str, &str, &str)) {
     });
     let said = c.refused("");
     let named = said.err.contains(row.1) || said.err.contains(&row.1.replace('.', "/"));
-    assert!(named, "the sysctl is not named: {said:?}");
+    assert!(named, "the error does not contain the sysctl: {said:?}");
 }

@@ -1,4 +1,5 @@
-//! `process`: who the program is, what it may do, and how a command that cannot run is told.
+//! Tests `process`: ids, capabilities, limits, environment, and errors for a command that cannot run. Scheduling and similar
+//! attributes are left to `attributes`.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::Call;
@@ -86,7 +87,7 @@ fn cwd_is_made() {
 }
 
 fn cwd_of_the_users_own() {
-    // Without capabilities even root of the container may not enter; the user may.
+    // Without capabilities, even the container's root may not enter the directory; the user may.
     let c = Container::sh("pwd").edit(|c| {
         c["process"]["cwd"] = json!("/mine");
         c["process"]["user"] = json!({"uid": 1000, "gid": 1000});
@@ -132,7 +133,7 @@ fn relative_command_is_below_the_cwd() {
     assert_eq!(c.prints(), "found\n");
 }
 
-/// (type, the row of /proc/PID/limits, a value below any default)
+/// (type, its line in /proc/PID/limits, a value below any default)
 const RLIMITS: &[(&str, &str, u64)] = &[
     ("RLIMIT_CPU", "Max cpu time", 10_001),
     ("RLIMIT_FSIZE", "Max file size", 1 << 30),
@@ -177,7 +178,7 @@ fn no_rlimits_are_touched_unless_asked() {
 fn oom_score(row: &(&str, i32)) {
     let own: i32 = fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap();
     if *AS_USER && row.1 < own {
-        skip(format!("a user cannot lower a score, and that of this suite is {own}"));
+        skip(format!("a user cannot lower the OOM score adjustment, and the suite's is {own}"));
     }
     let c =
         Container::new(&["/bin/cat", "/proc/self/oom_score_adj"]).edit(|c| c["process"]["oomScoreAdj"] = json!(row.1));
@@ -192,7 +193,7 @@ fn oom_score_unset_is_inherited() {
     assert_eq!(said.out, "300\n");
 }
 
-/// The call, started by a shell that first does something.
+/// Runs the call from a shell that runs a script first.
 pub(crate) fn wrapped(c: &Container, script: &str, verb: &str) -> Call {
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
@@ -265,18 +266,18 @@ fn unknown_capability_is_a_warning() {
 }
 
 fn signals_are_reset() {
-    // conmon leaves SIGPIPE ignored; here a few more are.
+    // conmon leaves SIGPIPE ignored; this test ignores a few more signals.
     let c = status();
     let said = wrapped(&c, "trap '' PIPE HUP INT USR1 TERM; exec \"$@\"", "run").run().ok();
     for name in ["SigIgn", "SigBlk"] {
         let signals = u64::from_str_radix(&field(&said.out, name), 16).unwrap();
-        // 32 and 33 belong to the C library, which lets nobody change them.
+        // 32 and 33 are reserved by the C library, which does not allow changing them.
         assert_eq!(signals & !0x1_8000_0000, 0, "{name} {signals:x}");
     }
 }
 
 fn the_process_leads_a_session() {
-    // After the name in parentheses: state, parent, process group, session.
+    // The fields after the name in parentheses: state, parent, process group, session.
     let said = Container::new(&["/bin/cat", "/proc/self/stat"]).prints();
     let words: Vec<_> = said.split_once(") ").unwrap().1.split(' ').collect();
     assert_eq!(words[2..4], ["1", "1"], "{said}");

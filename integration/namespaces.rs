@@ -1,5 +1,5 @@
-//! Tests `linux.namespaces` and the settings inside them: host name, sysctls, loopback device. User namespaces are left to
-//! `userns`.
+//! Tests `linux.namespaces` and the settings inside them: host name, sysctls, loopback device. User namespaces are
+//! left to `userns`.
 
 use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::skip::skip;

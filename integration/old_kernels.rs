@@ -1,5 +1,5 @@
-//! Tests older kernels: the minimum version, and a container's lifecycle without each optional or newer system call. The
-//! seccomp filter that removes calls is left to `harness::without_syscalls`.
+//! Tests older kernels: the minimum version, and a container's lifecycle without each optional or newer system call.
+//! The seccomp filter that removes calls is left to `harness::without_syscalls`.
 //!
 //! `docs/kernel-features.md` lists the needed calls and their fallbacks; each of its entries is a row here.
 
@@ -52,8 +52,8 @@ fn an_old_kernel_lacks_what_is_newer() {
     only_davit("it tests the suite's own filter");
     let c = Container::sleeper();
     let suite = std::env::current_exe().unwrap();
-    // process_mrelease, which is the first newer call, and one far above. Then memfd_create without a name: this gives EFAULT
-    // if the kernel supports the flags, and MFD_EXEC is not supported here.
+    // process_mrelease, which is the first newer call, and one far above. Then memfd_create without a name: this gives
+    // EFAULT if the kernel supports the flags, and MFD_EXEC is not supported here.
     let memfd = libc::SYS_memfd_create;
     let calls = ["448,0,0".into(), "100000".into(), format!("{memfd},0,1"), format!("{memfd},0,17")];
     let mut words =

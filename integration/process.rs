@@ -1,5 +1,5 @@
-//! Tests `process`: ids, capabilities, limits, environment, and errors for a command that cannot run. Scheduling and similar
-//! attributes are left to `attributes`.
+//! Tests `process`: ids, capabilities, limits, environment, and errors for a command that cannot run. Scheduling and
+//! similar attributes are left to `attributes`.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::Call;

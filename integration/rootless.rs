@@ -1,5 +1,5 @@
-//! Tests the runtime as an ordinary user and as root of a user namespace that an ordinary user created: id maps with and
-//! without newuidmap, the container lifecycle, errors. Engines around the runtime are left to `rootless_engines`.
+//! Tests the runtime as an ordinary user and as root of a user namespace that an ordinary user created: id maps with
+//! and without newuidmap, the container lifecycle, errors. Engines around the runtime are left to `rootless_engines`.
 
 use crate::harness::call::{Call, LIMIT, Output};
 use crate::harness::cgroups::{cgroup_mount, need_controller};
@@ -64,8 +64,9 @@ impl User {
         for path in ["run", "rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "rootfs/tmp"] {
             fs::create_dir_all(user.dir.join(path)).unwrap();
         }
-        // Copies with cp(1): another test's child could inherit a descriptor of this process that is open for writing, and a
-        // file open for writing cannot be executed. The copy is needed because the user may lack access to the original.
+        // Copies with cp(1): another test's child could inherit a descriptor of this process that is open for writing,
+        // and a file open for writing cannot be executed. The copy is needed because the user may lack access to the
+        // original.
         Call::new(&user.dir, &["cp", RUNTIME.as_str(), user.dir.join("runtime").to_str().unwrap()]).run().ok();
         fs::copy(busybox(), user.dir.join("rootfs/bin/busybox")).unwrap();
         for applet in ["sh", "cat", "cut", "id", "ls", "sleep", "stat", "test", "grep", "wc", "readlink"] {
@@ -421,7 +422,8 @@ fn podmans_shape_in_an_outer_user_namespace() {
     assert_eq!(said, "0\n1\n");
 }
 
-/// Like RootlessKit for Docker: the daemon runs in namespaces with ranges, and root drops capabilities for another user.
+/// Like RootlessKit for Docker: the daemon runs in namespaces with ranges, and root drops capabilities for another
+/// user.
 fn rootlesskits_shape() {
     apart(|| {
         let user = User::new("id -u; id -G; cat /proc/self/uid_map", |c| {

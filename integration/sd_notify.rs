@@ -1,5 +1,5 @@
-//! Tests `NOTIFY_SOCKET`: the runtime notifies a service manager when the program is ready, and sends its pid. Cgroups by
-//! systemd are left to `systemd`.
+//! Tests `NOTIFY_SOCKET`: the runtime notifies a service manager when the program is ready, and sends its pid. Cgroups
+//! by systemd are left to `systemd`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::LIMIT;

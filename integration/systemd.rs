@@ -1,5 +1,6 @@
-//! Tests the systemd cgroup driver: lifecycle and properties of a scope, limits across a reload, existing units, a missing
-//! bus. A user's own systemd is left to `systemd_user`. Most tests need a host booted with systemd (see hack/systemd).
+//! Tests the systemd cgroup driver: lifecycle and properties of a scope, limits across a reload, existing units, a
+//! missing bus. A user's own systemd is left to `systemd_user`. Most tests need a host booted with systemd (see
+//! hack/systemd).
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Output};

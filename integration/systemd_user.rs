@@ -1,6 +1,6 @@
-//! Tests the systemd driver with a user's own manager: scopes in the delegated subtree, a missing bus, rootless Podman. The
-//! system manager is left to `systemd`. Most tests need a host booted with systemd and a session of the user (see
-//! hack/systemd).
+//! Tests the systemd driver with a user's own manager: scopes in the delegated subtree, a missing bus, rootless
+//! Podman. The system manager is left to `systemd`. Most tests need a host booted with systemd and a session of the
+//! user (see hack/systemd).
 
 use crate::harness::call::LIMIT;
 use crate::harness::cgroups::cgroup_mount;

@@ -1,5 +1,5 @@
-//! Tests user namespaces: id maps, paths that the mapped root cannot access, ownership, and nested namespaces. Calls by an
-//! ordinary user are left to `rootless`.
+//! Tests user namespaces: id maps, paths that the mapped root cannot access, ownership, and nested namespaces. Calls
+//! by an ordinary user are left to `rootless`.
 
 use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::kernel::need_idmapped_tmpfs;

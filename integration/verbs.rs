@@ -1,5 +1,6 @@
-//! Tests every subcommand in every status: exit code and error text, which engines and scripts read. Also tests errors for
-//! commands that cannot be executed, and creations that hang. Options of single subcommands are left to their own modules.
+//! Tests every subcommand in every status: exit code and error text, which engines and scripts read. Also tests errors
+//! for commands that cannot be executed, and creations that hang. Options of single subcommands are left to their own
+//! modules.
 
 use crate::harness::bundle::{Container, wait_in};
 use crate::harness::call::{LIMIT, Running};
@@ -286,8 +287,8 @@ fn exec_has_the_home_of_its_user() {
     assert_eq!(said.line(), "/own");
 }
 
-/// The container has CAP_SYS_PTRACE. A process that it cannot see clones the joining process, which is still the caller's
-/// child.
+/// The container has CAP_SYS_PTRACE. A process that it cannot see clones the joining process, which is still the
+/// caller's child.
 fn exec_goes_where_a_tracer_lives() {
     let c = Container::sleeper().caps(&["CAP_SYS_PTRACE"]).up();
     let file = c.dir.join("pid");
@@ -302,8 +303,8 @@ fn exec_goes_where_a_tracer_lives() {
     c.call(&["exec", &c.id, "sh", "-c", "exit 7"]).run().exits(7);
 }
 
-/// `delete --force` removes everything: the creating runtime, the hook that it waits for, the process, the cgroup and the
-/// state directory.
+/// `delete --force` removes everything: the creating runtime, the hook that it waits for, the process, the cgroup and
+/// the state directory.
 fn a_creation_that_hangs_can_be_deleted_by_force() {
     only_davit("other runtimes wait for the hook");
     let c = Container::sleeper();

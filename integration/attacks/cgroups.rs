@@ -1,5 +1,5 @@
-//! Tests cgroup file names that resolve outside the container's cgroup, and host cgroups that a container could write to.
-//! Which names are rejected, and how, is left to `bad_input`.
+//! Tests cgroup file names that resolve outside the container's cgroup, and host cgroups that a container could write
+//! to. Which names are rejected, and how, is left to `bad_input`.
 
 use crate::harness::bundle::{Container, push, without_namespace};
 use crate::harness::cgroups::{cgroup_base, cgroup_mount};
@@ -63,7 +63,8 @@ fn relative_path(c: &Container, to: &Path) -> String {
     format!("{}{}", "../".repeat(depth), to.file_name().unwrap().to_str().unwrap())
 }
 
-/// Requires that no limit of the foreign cgroup, or of the container's parent cgroup, has the value that the rows write.
+/// Requires that no limit of the foreign cgroup, or of the container's parent cgroup, has the value that the rows
+/// write.
 fn not_written_to(c: &Container, foreign: &Foreign) {
     let cgroup = c.cgroup();
     for path in [&foreign.0, cgroup.parent().unwrap()] {

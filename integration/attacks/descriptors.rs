@@ -31,8 +31,8 @@ const CWDS: &[(&str, &str)] = &[
     ("fd-8-dots", "/proc/self/fd/8/../../.."),
 ];
 
-/// One of the runtime's own descriptors may refer to a directory inside the root; any other must not be entered. The script
-/// always succeeds, so a failure means that the runtime did not enter the directory.
+/// One of the runtime's own descriptors may refer to a directory inside the root; any other must not be entered. The
+/// script always succeeds, so a failure means that the runtime did not enter the directory.
 const INSIDE: &str = "test \"$(stat -c %d:%i .)\" = \"$(stat -c %d:%i \"$(readlink /proc/self/cwd)\")\" && echo inside || \
     echo outside";
 
@@ -71,7 +71,8 @@ type Tracer = (&'static str, &'static [&'static str]);
 const TRACERS: &[Tracer] = &[
     ("plain", &["CAP_KILL"]),
     ("reader", &["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_CHROOT"]),
-    // Also the capabilities that a process needs before it can exec the program: CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SETPCAP.
+    // Also the capabilities that a process needs before it can exec the program: CAP_CHOWN, CAP_SETGID, CAP_SETUID,
+    // CAP_SETPCAP.
     ("tracer", &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP"]),
 ];
 

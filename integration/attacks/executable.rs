@@ -99,7 +99,8 @@ fn as_the_program(row: &Program) {
     assert!(fs::read(&binary).unwrap() == before, "the runtime was overwritten");
 }
 
-/// The program is a path through a descriptor that is open at exec time: the runtime's file, or a host directory above it.
+/// The program is a path through a descriptor that is open at exec time: the runtime's file, or a host directory above
+/// it.
 fn cve_2019_5736_as_the_program_by_a_descriptor() {
     let binary = own_copy("runtime", &RUNTIME);
     let mut c = Container::new(&[]);

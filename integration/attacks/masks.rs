@@ -1,4 +1,5 @@
-//! Tests masked and read-only paths if the image has links or other files in their place. Races on them are left to `races`.
+//! Tests masked and read-only paths if the image has links or other files in their place. Races on them are left to
+//! `races`.
 
 use super::{devices::without_dev, harmless, outside};
 use crate::harness::bundle::Container;
@@ -89,7 +90,8 @@ impl Drop for HostNull {
 
 const CHANGES: &str = "echo x >$0 && echo written; chmod 600 $0; /bin/busybox chown 1:1 $0; true";
 
-/// Tests a mask, and a node that is bound because CAP_MKNOD is missing. One test, because both use the host's /dev/null.
+/// Tests a mask, and a node that is bound because CAP_MKNOD is missing. One test, because both use the host's
+/// /dev/null.
 fn the_hosts_null_keeps_its_mode() {
     let host = HostNull::now();
     let masked = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {

@@ -54,8 +54,9 @@ fn target(row: &(&str, &str, &str, &str)) {
     }
 }
 
-/// A mount point of a kernel file system that is a link to elsewhere in the image: (name, mount point, link target). The image
-/// would then control what is written there later or not masked there. CVE-2023-28642 covers both /proc and /sys.
+/// A mount point of a kernel file system that is a link to elsewhere in the image: (name, mount point, link target).
+/// The image would then control what is written there later or not masked there. CVE-2023-28642 covers both /proc and
+/// /sys.
 const KERNEL_ROOTS: &[(&str, &str, &str)] = &[
     ("proc", "proc", "elsewhere"),
     ("proc-absolute", "proc", "/elsewhere"),

@@ -57,8 +57,8 @@ const WRITTEN: &[&str] = &[
     "ip_unprivileged_port_start",
 ];
 
-/// A link redirects a volume to /proc. Sysctls and scores are still set in the real procfs, and nothing is written to the
-/// volume, which could contain links to any file (/proc/sysrq-trigger).
+/// A link redirects a volume to /proc. Sysctls and scores are still set in the real procfs, and nothing is written to
+/// the volume, which could contain links to any file (/proc/sysrq-trigger).
 fn redirected(row: &(&str, &str)) {
     let c = Container::sleeper().edit(|c| {
         c["linux"]["sysctl"] = json!({"net.ipv4.ip_unprivileged_port_start": "77"});

@@ -34,7 +34,8 @@ fn with_filter(config: &mut Value) {
     });
 }
 
-/// A container whose process tries to trace every new process in its pid namespace. It reports what it traced or reached.
+/// A container whose process tries to trace every new process in its pid namespace. It reports what it traced or
+/// reached.
 fn tracer(edit: impl FnOnce(&mut Value)) -> Attacker {
     let c = Container::sleeper().edit(|c| {
         c["process"]["args"] = json!(["/probe", "probe", "reach", "/etc/hostname"]);
@@ -161,8 +162,8 @@ fn groups_of_the_caller_stay_outside() {
     assert_eq!(said.out.trim(), "Groups:", "{said:?}");
 }
 
-/// System calls that the runtime makes to run a hook, but the hook itself does not. A filter that blocks one is installed
-/// after the hooks, so each hook process gets the filter separately.
+/// System calls that the runtime makes to run a hook, but the hook itself does not. A filter that blocks one is
+/// installed after the hooks, so each hook process gets the filter separately.
 const RUNNERS: &[(&str, &str)] = &[("memfd", "memfd_create"), ("poll", "poll"), ("pipe", "pipe2")];
 
 fn a_start_hook_is_filtered_although_its_runner_is_not(row: &(&str, &str)) {

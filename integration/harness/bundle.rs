@@ -1,5 +1,5 @@
-//! Builds the suite's containers: bundle (busybox root, config), state directory, cgroup, runtime calls, and a final check
-//! for leftovers on the host. Starting processes and waiting for them is left to `call` and `kernel`.
+//! Builds the suite's containers: bundle (busybox root, config), state directory, cgroup, runtime calls, and a final
+//! check for leftovers on the host. Starting processes and waiting for them is left to `call` and `kernel`.
 
 use crate::harness::call::{Call, LIMIT, Output};
 use crate::harness::cgroups::{BY_SYSTEMD, DELEGATED, cgroup_mount};
@@ -309,7 +309,8 @@ impl Container {
         let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
         let mut members: Vec<_> = members.lines().filter_map(|pid| pid.parse().ok()).collect();
         members.extend(self.children());
-        // The call may block until the suite, as the parent, has reaped the processes that `exec` left in the container.
+        // The call may block until the suite, as the parent, has reaped the processes that `exec` left in the
+        // container.
         let call = self.call(&["delete", "--force", &self.id]).spawn();
         if members.len() > 1 {
             kernel::wait_exit_all(&members, LIMIT);
@@ -319,7 +320,8 @@ impl Container {
         Some(output)
     }
 
-    /// Children of the suite that belong to this container, alive or not yet reaped: its init process and those of `exec`.
+    /// Children of the suite that belong to this container, alive or not yet reaped: its init process and those of
+    /// `exec`.
     fn children(&self) -> Vec<i32> {
         let own = format!(" {} ", std::process::id());
         let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());

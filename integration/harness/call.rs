@@ -1,7 +1,8 @@
-//! Runs the runtime, or any program, with arguments, environment and input, and collects its output within a time limit.
-//! Building containers is left to `bundle`.
+//! Runs the runtime, or any program, with arguments, environment and input, and collects its output within a time
+//! limit. Building containers is left to `bundle`.
 //!
-//! Output goes to files, not pipes: a detached container keeps the runtime's stdout open, so a pipe would never reach EOF.
+//! Output goes to files, not pipes: a detached container keeps the runtime's stdout open, so a pipe would never reach
+//! EOF.
 
 use crate::harness::kernel;
 use std::{

@@ -1,4 +1,5 @@
-//! Finds the cgroups that the suite may use on this host, and their controllers. Creating cgroups is left to the runtime.
+//! Finds the cgroups that the suite may use on this host, and their controllers. Creating cgroups is left to the
+//! runtime.
 
 use crate::harness::skip::skip;
 use crate::harness::user::{AS_USER, UID};

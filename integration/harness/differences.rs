@@ -1,7 +1,8 @@
-//! Lists the tests that other runtimes are expected to fail, with the reason. Comparing results with the list is left to
-//! `trial`.
+//! Lists the tests that other runtimes are expected to fail, with the reason. Comparing results with the list is left
+//! to `trial`.
 //!
-//! A listed test must fail with that runtime; if it passes, the list is wrong and the suite reports it. Checked with crun 1.28 and runc 1.3.6.
+//! A listed test must fail with that runtime; if it passes, the list is wrong and the suite reports it. Checked with
+//! crun 1.28 and runc 1.3.6.
 
 /// Tests of containers whose main thread has exited. No other runtime passes them.
 const WITHOUT_MAIN_THREAD: &[&str] = &[

@@ -22,7 +22,8 @@ use std::{
 /// Makes a system call by number, for the probe, and returns the result or the errno.
 pub(crate) fn syscall(number: i64, words: [u64; 6]) -> Result<i64, Errno> {
     let [a, b, c, d, e, f] = words;
-    // SAFETY: sound because the probe is single-threaded and exits after the call, so corrupted memory affects only the probe.
+    // SAFETY: sound because the probe is single-threaded and exits after the call, so corrupted memory affects only
+    // the probe.
     let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     Errno::result(result)
 }
@@ -173,8 +174,8 @@ pub(crate) fn answer_notifications(listener: OwnedFd, answer: impl Fn(i64) -> Op
             None => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
         };
         let mut reply = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags };
-        // SAFETY: sound because the kernel only reads the passed structure, which outlives the call. The result is ignored:
-        // a process that is gone needs no answer.
+        // SAFETY: sound because the kernel only reads the passed structure, which outlives the call. The result is
+        // ignored: a process that is gone needs no answer.
         unsafe { libc::ioctl(fd, SEND, &raw mut reply) };
     }
 }

@@ -41,7 +41,8 @@ pub(crate) use rows;
 
 thread_local! { static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) }; }
 
-/// Installs a panic hook that records a panic as the test's failure. The runner prints it with the assertion's location.
+/// Installs a panic hook that records a panic as the test's failure. The runner prints it with the assertion's
+/// location.
 pub(crate) fn catch_panics() {
     panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("panic without a message");

@@ -1,9 +1,10 @@
-//! Implements `integration user [FILTER]`: runs the same suite as an ordinary user. The list of tests that cannot pass as a
-//! user is left to `unprivileged`.
+//! Implements `integration user [FILTER]`: runs the same suite as an ordinary user. The list of tests that cannot pass
+//! as a user is left to `unprivileged`.
 //!
-//! The user has what an administrator usually grants: ranges of subordinate ids, and a delegated cgroup or a systemd user
-//! manager (`$CGROUP_DRIVER`). This module runs as root, prepares these and starts the suite as the user. The suite and
-//! the runtime that it calls then have no privileges. Other tests that cannot run are skipped with the reason.
+//! The user has what an administrator usually grants: ranges of subordinate ids, and a delegated cgroup or a systemd
+//! user manager (`$CGROUP_DRIVER`). This module runs as root, prepares these and starts the suite as the user. The
+//! suite and the runtime that it calls then have no privileges. Other tests that cannot run are skipped with the
+//! reason.
 
 use crate::harness::cgroups::{BY_SYSTEMD, cgroup_mount};
 use crate::harness::runtime::RUNTIME;

@@ -1,8 +1,8 @@
 //! Runs a command with a seccomp filter that fails some system calls with ENOSYS, as a kernel without them would.
 //! The filter itself is built in `kernel`.
 //!
-//! `hack/without-syscalls` calls it as `integration without CALLS… -- COMMAND…`. The filter applies to the command and its
-//! descendants. `--old` among the calls selects every call that the oldest supported kernel, Linux 5.14, lacks.
+//! `hack/without-syscalls` calls it as `integration without CALLS… -- COMMAND…`. The filter applies to the command and
+//! its descendants. `--old` among the calls selects every call that the oldest supported kernel, Linux 5.14, lacks.
 
 use crate::harness::kernel;
 use crate::harness::kernel::Lacking;

@@ -84,8 +84,8 @@ fn empty_path_means_a_new_namespace() {
 }
 
 fn loopback_is_up() {
-    let said = Container::sh("ip address show lo").prints();
-    assert!(said.contains("LOOPBACK,UP") && said.contains("127.0.0.1/8"), "{said}");
+    let output = Container::sh("ip address show lo").prints();
+    assert!(output.contains("LOOPBACK,UP") && output.contains("127.0.0.1/8"), "{output}");
 }
 
 fn hostname_and_domainname() {
@@ -111,8 +111,8 @@ fn hostname_is_set_in_a_joined_namespace() {
 }
 
 fn cgroup_namespace_hides_the_path() {
-    let said = Container::sh("grep ^0:: /proc/self/cgroup").prints();
-    assert_eq!(said, "0::/\n");
+    let output = Container::sh("grep ^0:: /proc/self/cgroup").prints();
+    assert_eq!(output, "0::/\n");
 }
 
 fn without_cgroup_namespace_the_path_is_seen() {
@@ -127,8 +127,8 @@ fn user_namespace_maps_ids() {
         c["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": 200_000, "size": 1000}]);
     });
     // The mapped root needs search permission on every parent directory of the container's root.
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words[..7], ["0", "100000", "1000", "0", "200000", "1000", "0"]);
     assert_ne!(words[7], link("self", "user"));
 }
@@ -141,8 +141,8 @@ fn time_offsets() {
         push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
         c["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 1000, "nanosecs": 5}, "boottime": {"secs": 2000}});
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words[..6], ["monotonic", "1000", "5", "boottime", "2000", "0"]);
     assert_ne!(words[6], link("self", "time"));
 }
@@ -196,7 +196,7 @@ fn sysctl_refused(row: &(&str, &str, &str)) {
             c["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/sys");
         }
     });
-    let said = c.refused("");
-    let named = said.err.contains(row.1) || said.err.contains(&row.1.replace('.', "/"));
-    assert!(named, "the error does not contain the sysctl: {said:?}");
+    let output = c.refused("");
+    let named = output.err.contains(row.1) || output.err.contains(&row.1.replace('.', "/"));
+    assert!(named, "the error does not contain the sysctl: {output:?}");
 }

@@ -55,12 +55,12 @@ fn moved(row: &(&str, &str, &str)) {
         let has_v6 = addresses("out0").contains("fd00::7/64");
         let asked = if row.1.is_empty() { json!({}) } else { json!({"name": row.1}) };
         let script = format!("ip -o addr show dev {0}; ip -o link show dev {0}", row.2);
-        let said = asking(Container::sh(&script), json!({"out0": asked})).prints();
-        assert!(said.contains("10.9.8.7/24"), "{said}");
-        assert_eq!(said.contains("fd00::7/64"), has_v6, "{said}");
+        let output = asking(Container::sh(&script), json!({"out0": asked})).prints();
+        assert!(output.contains("10.9.8.7/24"), "{output}");
+        assert_eq!(output.contains("fd00::7/64"), has_v6, "{output}");
         // The runtime keeps only addresses of global scope.
-        assert!(!said.contains("10.9.9.9"), "{said}");
-        assert!(said.contains("UP") && said.contains("mtu 1400"), "{said}");
+        assert!(!output.contains("10.9.9.9"), "{output}");
+        assert!(output.contains("UP") && output.contains("mtu 1400"), "{output}");
         // The interface was destroyed with its namespace.
         assert_eq!(addresses("out0"), "");
     });

@@ -34,17 +34,17 @@ fn below_the_floor_is_refused() {
     let c = Container::sleeper();
     c.write();
     let bundle = c.dir.to_str().unwrap().to_owned();
-    let told = |words: &[&str]| {
-        let said = through(&c, &["probe", "uname26"], words).fails().says("this kernel is Linux 2.6.");
-        said.says("davit needs 5.14 or newer");
+    let refuses = |words: &[&str]| {
+        let output = through(&c, &["probe", "uname26"], words).fails().says("this kernel is Linux 2.6.");
+        output.says("davit needs 5.14 or newer");
     };
-    told(&["create", "--bundle", &bundle, &c.id]);
-    told(&["run", "--bundle", &bundle, &c.id]);
-    told(&["plan", &bundle]);
+    refuses(&["create", "--bundle", &bundle, &c.id]);
+    refuses(&["run", "--bundle", &bundle, &c.id]);
+    refuses(&["plan", &bundle]);
     c.nothing_left();
     let c = c.up();
-    let said = through(&c, &["probe", "uname26"], &["exec", &c.id, "true"]).fails();
-    said.says("this kernel is Linux 2.6.");
+    let output = through(&c, &["probe", "uname26"], &["exec", &c.id, "true"]).fails();
+    output.says("this kernel is Linux 2.6.");
 }
 
 /// Checks the results of a system call and a flag on the simulated kernel of `hack/test --old-kernel`.
@@ -59,8 +59,8 @@ fn an_old_kernel_lacks_what_is_newer() {
     let mut words =
         vec![suite.to_str().unwrap(), "without", "--old", "--", suite.to_str().unwrap(), "probe", "syscall"];
     words.extend(calls.iter().map(String::as_str));
-    let said = Call::new(&c.dir, &words).run().ok();
-    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["ENOSYS", "ENOSYS", "EFAULT", "EINVAL"]);
+    let output = Call::new(&c.dir, &words).run().ok();
+    assert_eq!(output.out.lines().collect::<Vec<_>>(), ["ENOSYS", "ENOSYS", "EFAULT", "EINVAL"]);
 }
 
 /// What happens without a system call.
@@ -147,13 +147,13 @@ fn without(row: &(&str, Without)) {
     fs::create_dir(&volume).unwrap();
     // Empty if the subcommand failed as expected.
     let call = |words: &[&str]| -> Option<Output> {
-        let said = through(&c, &["without", row.0, "--"], words);
+        let output = through(&c, &["without", row.0, "--"], words);
         match *expected(row) {
             Without::Refused(verb, why) if verb == words[0] => {
-                said.fails().says(why);
+                output.fails().says(why);
                 None
             }
-            _ => Some(said.ok()),
+            _ => Some(output.ok()),
         }
     };
     let bundle = c.dir.to_str().unwrap().to_owned();
@@ -165,8 +165,8 @@ fn without(row: &(&str, Without)) {
     }
     assert_eq!(c.wait_out("up"), "up\n");
     let script = "head -c 4 /etc/passwd; touch /b/x || echo refused";
-    let Some(said) = call(&["exec", &c.id, "/bin/sh", "-c", script]) else { return };
-    assert_eq!(said.out, "refused\n");
+    let Some(output) = call(&["exec", &c.id, "/bin/sh", "-c", script]) else { return };
+    assert_eq!(output.out, "refused\n");
     for verb in ["state", "ps", "pause", "resume"] {
         call(&[verb, &c.id]).unwrap();
     }

@@ -130,8 +130,8 @@ fn ps_lists_host_pids() {
     c.wait_out("ready");
     let members = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
     wait_in(&c.root("out"), "the second process", || members().lines().count() == 2);
-    let said = c.call(&["ps", "--format", "json", &c.id]).run().ok().silent();
-    let mut listed: Vec<i32> = serde_json::from_str(&said.out).unwrap();
+    let output = c.call(&["ps", "--format", "json", &c.id]).run().ok().silent();
+    let mut listed: Vec<i32> = serde_json::from_str(&output.out).unwrap();
     listed.sort_unstable();
     let text = members();
     let mut wanted: Vec<i32> = text.lines().map(|pid| pid.parse().unwrap()).collect();
@@ -145,8 +145,8 @@ fn ps_table_takes_options() {
     need("ps");
     let c = in_status("running");
     // Without -e, ps(1) lists only the processes of its own terminal.
-    let said = c.call(&["ps", &c.id, "-eo", "pid,comm"]).run().ok();
-    assert!(said.out.contains("sleep"), "{said:?}");
+    let output = c.call(&["ps", &c.id, "-eo", "pid,comm"]).run().ok();
+    assert!(output.out.contains("sleep"), "{output:?}");
 }
 
 /// (name, controller, flags, file, content)
@@ -250,8 +250,8 @@ fn an_update_that_fails_changes_nothing() {
 fn update_of_intel_rdt_needs_a_group() {
     only_davit("the error texts are specific to davit");
     let c = in_status("running");
-    let said = c.call(&["update", "--l3-cache-schema", "L3:0=f", &c.id]).run().exits(1);
+    let output = c.call(&["update", "--l3-cache-schema", "L3:0=f", &c.id]).run().exits(1);
     let here = fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ");
-    said.says(if here { "has no resctrl group" } else { "no resctrl file system is mounted on this host" });
+    output.says(if here { "has no resctrl group" } else { "no resctrl file system is mounted on this host" });
     c.call(&["update", "--mem-bw-schema", "L3:0=f", &c.id]).run().exits(1).says("is no line for MB");
 }

@@ -93,13 +93,13 @@ fn config((_, text): &(&str, &str)) {
     if let Some(host) = c.config["linux"]["uidMappings"][0]["hostID"].as_u64() {
         give_away(&c.dir.join("rootfs"), host as u32);
     }
-    let said = c.run().ok();
-    let lines: Vec<_> = said.out.lines().collect();
-    assert_eq!(lines[0], c.config["process"]["user"]["uid"].to_string(), "{said:?}");
-    assert_eq!(lines[1], c.config["process"]["user"]["gid"].to_string(), "{said:?}");
+    let output = c.run().ok();
+    let lines: Vec<_> = output.out.lines().collect();
+    assert_eq!(lines[0], c.config["process"]["user"]["uid"].to_string(), "{output:?}");
+    assert_eq!(lines[1], c.config["process"]["user"]["gid"].to_string(), "{output:?}");
     let mode = if c.config["linux"]["seccomp"].is_object() { 2 } else { crate::harness::kernel::own_filters().0 };
     let filter = format!("Seccomp:\t{mode}");
-    assert!(lines.contains(&filter.as_str()), "{filter} is not in {said:?}");
+    assert!(lines.contains(&filter.as_str()), "{filter} is not in {output:?}");
     assert_eq!(lines.last(), Some(&"end"));
     c.nothing_left();
 }
@@ -134,8 +134,8 @@ fn debian((_, program, word): &(&str, &[&str], &str)) {
     });
     let names = ["CAP_SETUID", "CAP_SETGID", "CAP_AUDIT_WRITE", "CAP_DAC_OVERRIDE"];
     let c = c.caps(&names).mount("/tmp", "tmpfs", "tmpfs", &["nosuid", "nodev"]);
-    let said = c.run().ok();
-    assert!(said.out.contains(word), "{word:?} is not in {said:?}");
+    let output = c.run().ok();
+    assert!(output.out.contains(word), "{word:?} is not in {output:?}");
 }
 
 fn debian_system_with_dockers_configuration() {
@@ -146,6 +146,6 @@ fn debian_system_with_dockers_configuration() {
     c.config["root"]["readonly"] = json!(true);
     // Docker binds files here, so the read-only tree must contain the targets.
     c.config["process"]["args"] = json!(["/bin/bash", "-c", "apt-get --version >/dev/null && head -n1 /etc/hosts"]);
-    let said = c.run().ok();
-    assert_eq!(said.line(), "stand-in", "{said:?}");
+    let output = c.run().ok();
+    assert_eq!(output.line(), "stand-in", "{output:?}");
 }

@@ -142,8 +142,8 @@ fn ranged(config: &mut Value) {
 
 fn the_own_id_is_mapped() {
     let user = User::new("id -u; id -g; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups", |_| ());
-    let said = user.run().ok().silent().out;
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = user.run().ok().silent().out;
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words, ["0", "0", "0", "1000", "1", "0", "1000", "1", "deny"]);
 }
 
@@ -157,8 +157,8 @@ fn a_whole_life() {
     assert_eq!(user.davit(&["list", "-q"]).ok().line(), user.id);
     assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "id -u; grep -c . /proc/1/cmdline"]).ok().out, "0\n1\n");
     assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "exit 7"]).code(), 7);
-    let said = user.davit(&["exec", "--additional-gids", "5", &user.id, "true"]).exits(255);
-    said.says("/user/additionalGids: cannot set any additional groups in a rootless container");
+    let output = user.davit(&["exec", "--additional-gids", "5", &user.id, "true"]).exits(255);
+    output.says("/user/additionalGids: cannot set any additional groups in a rootless container");
     user.davit(&["kill", &user.id, "KILL"]).ok();
     let pid = i32::try_from(state["pid"].as_i64().unwrap()).unwrap();
     crate::harness::kernel::wait_exit(pid, LIMIT);
@@ -173,9 +173,9 @@ fn ranges_by_newuidmap() {
             c["process"]["user"]["additionalGids"] = json!([5]);
         });
         give_range(&user.dir);
-        let said = user.run().ok().out;
+        let output = user.run().ok().out;
         let map = "0 1000 1 1 300000 65536";
-        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = output.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words, format!("{map} {map} allow 0 5"));
     });
 }
@@ -183,8 +183,8 @@ fn ranges_by_newuidmap() {
 fn a_missing_newuidmap_is_named() {
     let user = User::new("id", ranged);
     let words = ["/usr/bin/env", "PATH=/nonexistent", "./runtime", "run", &user.id];
-    let said = user.call(&words).fails();
-    said.says("/linux/uidMappings: mapping other ids than the own one without privilege takes newuidmap");
+    let output = user.call(&words).fails();
+    output.says("/linux/uidMappings: mapping other ids than the own one without privilege takes newuidmap");
 }
 
 fn ids_of_others_are_refused() {
@@ -203,8 +203,8 @@ fn groups_are_refused() {
 fn groups_of_an_added_process_are_refused() {
     let user = User::new("exec sleep 1000", |_| ());
     user.davit(&["run", "--detach", &user.id]).ok();
-    let said = user.davit(&["exec", "--additional-gids", "5", &user.id, "id"]).exits(255);
-    said.says("additionalGids").says("cannot set any additional groups in a rootless container");
+    let output = user.davit(&["exec", "--additional-gids", "5", &user.id, "id"]).exits(255);
+    output.says("additionalGids").says("cannot set any additional groups in a rootless container");
     assert_eq!(user.davit(&["exec", &user.id, "id", "-u"]).ok().line(), "0");
     user.end();
 }
@@ -220,8 +220,8 @@ fn a_terminals_group_that_is_not_mapped_is_told() {
 
 fn scattered_processes_are_warned_of() {
     let user = User::new("id -u", sees_the_hosts_processes);
-    let said = user.davit(&["--cgroup-manager=disabled", "run", &user.id]).ok();
-    said.says("neither a pid namespace nor a cgroup of its own");
+    let output = user.davit(&["--cgroup-manager=disabled", "run", &user.id]).ok();
+    output.says("neither a pid namespace nor a cgroup of its own");
     assert!(!User::new("id", |_| ()).davit(&["--cgroup-manager=disabled", "run", "x"]).ok().err.contains("neither"));
 }
 
@@ -251,12 +251,12 @@ fn a_created_process_is_for_its_user_alone() {
     let script = format!(
         "readlink {process}/exe || true; readlink {process}/fd/0 || true; cat {process}/environ {process}/maps"
     );
-    let said = created.call(&["sh", "-c", &script]).ok();
-    assert!(said.out.contains("davit") && said.out.contains("[vdso]") && said.err.is_empty(), "{said:?}");
+    let output = created.call(&["sh", "-c", &script]).ok();
+    assert!(output.out.contains("davit") && output.out.contains("[vdso]") && output.err.is_empty(), "{output:?}");
     let neighbour = User::new(&format!("id -u; stat -c %u {process}; {script} || true"), sees_the_hosts_processes);
-    let said = neighbour.davit(&["--cgroup-manager=disabled", "run", &neighbour.id]).ok();
-    assert_eq!(said.out, "0\n0\n", "both processes are root as seen by the observer");
-    assert_eq!(said.err.matches("Permission denied").count(), 2, "{said:?}");
+    let output = neighbour.davit(&["--cgroup-manager=disabled", "run", &neighbour.id]).ok();
+    assert_eq!(output.out, "0\n0\n", "both processes are root as seen by the observer");
+    assert_eq!(output.err.matches("Permission denied").count(), 2, "{output:?}");
     created.davit(&["delete", "--force", &created.id]).ok();
 }
 
@@ -294,9 +294,9 @@ fn a_pid_namespace_is_joined_in_an_outer_user_namespace() {
         pid=$(./runtime state first | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
         sed "s|PID|$pid|" run/second/template.json >run/second/config.json
         ./runtime run --bundle run/second second; status=$?; ./runtime delete --force first; exit $status"#;
-    let said = user.call(&["unshare", "-Ur", "sh", "-c", script]).ok().out;
-    let pid: i32 = said.trim().strip_prefix("pid ").unwrap().parse().unwrap();
-    assert!(pid > 1, "{said}");
+    let output = user.call(&["unshare", "-Ur", "sh", "-c", script]).ok().out;
+    let pid: i32 = output.trim().strip_prefix("pid ").unwrap().parse().unwrap();
+    assert!(pid > 1, "{output}");
 }
 
 fn no_user_namespace_is_refused() {
@@ -330,8 +330,8 @@ fn sysfs_of_an_own_network() {
             }
         }
     });
-    let said = user.run().ok().out;
-    assert_eq!(said.lines().next(), Some("lo"), "{said}");
+    let output = user.run().ok().out;
+    assert_eq!(output.lines().next(), Some("lo"), "{output}");
 }
 
 fn a_limit_without_a_cgroup_is_refused() {
@@ -352,8 +352,8 @@ fn root_of_an_outer_user_namespace() {
         c["linux"]["uidMappings"][0]["hostID"] = json!(0);
         c["linux"]["gidMappings"][0]["hostID"] = json!(0);
     });
-    let said = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
-    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
+    let output = user.call(&["unshare", "-Ur", "./runtime", "run", &user.id]).ok().out;
+    assert_eq!(output.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0", "1", "/bin/busybox"]);
 }
 
 /// Inside an outer container, no cgroup hierarchy may be visible.
@@ -403,8 +403,12 @@ fn a_container_in_a_container() {
     fs::create_dir(user.dir.join("run/inner")).unwrap();
     fs::write(user.dir.join("run/inner/config.json"), inner.to_string()).unwrap();
     std::os::unix::fs::symlink("busybox", user.dir.join("rootfs/bin/hostname")).unwrap();
-    let said = user.run().ok();
-    assert_eq!(said.out.split_whitespace().collect::<Vec<_>>(), ["0", "pid", "1", "0", "0", "1", "inner"], "{said:?}");
+    let output = user.run().ok();
+    assert_eq!(
+        output.out.split_whitespace().collect::<Vec<_>>(),
+        ["0", "pid", "1", "0", "0", "1", "inner"],
+        "{output:?}"
+    );
 }
 
 /// Like rootless Podman: the runtime is root of a user namespace with ranges, and the container has no user namespace.
@@ -418,8 +422,8 @@ fn podmans_shape_in_an_outer_user_namespace() {
     let script = "./runtime run --detach $0 || exit
         ./runtime exec $0 sh -c 'id -u; grep -c . /proc/1/cmdline'; status=$?
         ./runtime delete --force $0; exit $status";
-    let said = user.call(&["unshare", "-Ur", "--mount", "sh", "-c", script, &user.id]).ok().out;
-    assert_eq!(said, "0\n1\n");
+    let output = user.call(&["unshare", "-Ur", "--mount", "sh", "-c", script, &user.id]).ok().out;
+    assert_eq!(output, "0\n1\n");
 }
 
 /// Like RootlessKit for Docker: the daemon runs in namespaces with ranges, and root drops capabilities for another
@@ -436,8 +440,8 @@ fn rootlesskits_shape() {
         });
         give_range(&user.dir);
         let outer = ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--net", "--cgroup"];
-        let said = user.call(&[&outer[..], &["./runtime", "run", &user.id]].concat()).ok().out;
-        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let output = user.call(&[&outer[..], &["./runtime", "run", &user.id]].concat()).ok().out;
+        let words = output.split_whitespace().collect::<Vec<_>>().join(" ");
         // unshare(1) decides how much of the range it maps.
         assert!(words.starts_with("7 8 9 0 1000 1 1 300000 "), "{words}");
     });

@@ -135,8 +135,8 @@ fn docker_by_rootlesskit() {
         assert_eq!(map.out.split_whitespace().take(3).collect::<Vec<_>>(), ["0", "1000", "1"], "a user's ids");
         assert_eq!(docker(&["exec", "box", "sh", "-c", "id -u; exit 7"]).code(), 7);
         if engine.by_systemd {
-            let said = docker(&["exec", "box", "cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"]).ok();
-            assert_eq!(said.out, "67108864\n50\n");
+            let output = docker(&["exec", "box", "cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"]).ok();
+            assert_eq!(output.out, "67108864\n50\n");
             let units = ["systemctl", "--user", "list-units", "--all", "--no-legend", "--plain"];
             let unit = format!("docker-{id}.scope");
             let listed = || engine.run(&[&units[..], &[&unit]].concat()).ok().out;
@@ -202,11 +202,11 @@ fn podman(row: &Row) {
             skip("this Podman does not support pasta");
         }
         began.ok();
-        let said = podman(&["exec", "box", "sh", "-c", command]).ok();
-        if *name == "overlay" && said.line() == "fuse.fuse-overlayfs" {
+        let output = podman(&["exec", "box", "sh", "-c", command]).ok();
+        if *name == "overlay" && output.line() == "fuse.fuse-overlayfs" {
             skip("Podman reports that a user cannot mount overlay on this kernel and file system");
         }
-        assert!(!said.line().is_empty() && said.out.starts_with(answer), "{said:?}");
+        assert!(!output.line().is_empty() && output.out.starts_with(answer), "{output:?}");
         let pid = podman(&["inspect", "--format", "{{.State.Pid}}", "box"]).ok();
         assert_eq!(Engine::cgroup_of(pid.line()).contains("libpod"), engine.by_systemd);
         assert_eq!(podman(&["exec", "box", "sh", "-c", "exit 7"]).code(), 7);

@@ -20,7 +20,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_manager_that_goes_away_is_told_of,
         without_a_manager_nothing_is_added
     ];
-    all.extend(rows!("told", WAYS, told));
+    all.extend(rows!("told", WAYS, notified));
     all.extend(rows!("ends", WAYS, ends));
     all
 }
@@ -60,7 +60,7 @@ fn message(manager: &UnixDatagram) -> (String, bool) {
 
 const READY: &str = "/probe probe notify STATUS=loading; /probe probe notify READY=1; exec sleep 1000";
 
-fn told(row: &(&str, bool)) {
+fn notified(row: &(&str, bool)) {
     let (c, manager_socket) = notifying(READY);
     let env = manager(&c);
     let call = match row.0 {
@@ -138,6 +138,6 @@ fn a_manager_that_goes_away_is_told_of() {
 
 fn without_a_manager_nothing_is_added() {
     let c = Container::sh("echo \"<$NOTIFY_SOCKET>\"; grep -c /run/notify /proc/self/mountinfo");
-    let said = c.prepare("run", &[]).env("NOTIFY_SOCKET", "").run();
-    assert_eq!(said.out, "<>\n0\n");
+    let output = c.prepare("run", &[]).env("NOTIFY_SOCKET", "").run();
+    assert_eq!(output.out, "<>\n0\n");
 }

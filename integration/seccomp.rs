@@ -77,8 +77,8 @@ fn action(row: &(&str, &str, u32, &str, i32)) {
     if row.1 == "SCMP_ACT_ALLOW" {
         profile_of = json!({"defaultAction": "SCMP_ACT_LOG", "syscalls": [rule]});
     }
-    let said = profile(getpgid(&["1"]), profile_of).run().exits(row.4);
-    assert_eq!(said.line(), row.3);
+    let output = profile(getpgid(&["1"]), profile_of).run().exits(row.4);
+    assert_eq!(output.line(), row.3);
 }
 
 /// (name, conditions, calls with the result: `!` the rule matches, `=` it does not)
@@ -158,24 +158,24 @@ fn operator(row: &Operator) {
     let conditions: Value = serde_json::from_str(row.1).unwrap();
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK, "args": conditions}]);
     let calls: Vec<_> = row.2.iter().map(|(call, _)| *call).collect();
-    let said = answers(&profile(getpgid(&calls), allow_but(rule)));
-    assert_eq!(said.len(), calls.len());
-    for ((call, wanted), got) in row.2.iter().zip(said) {
+    let output = answers(&profile(getpgid(&calls), allow_but(rule)));
+    assert_eq!(output.len(), calls.len());
+    for ((call, wanted), got) in row.2.iter().zip(output) {
         assert_eq!(got == MARKED, *wanted == '!', "getpgid({call}) gave {got}");
     }
 }
 
 fn filter_is_installed_once() {
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO"}]);
-    let said = profile(Container::sh("grep Seccomp /proc/self/status"), allow_but(rule)).prints();
+    let output = profile(Container::sh("grep Seccomp /proc/self/status"), allow_but(rule)).prints();
     // One more than the suite's own filters: the suite may run under the old-kernel filter.
-    assert_eq!(said, format!("Seccomp:\t2\nSeccomp_filters:\t{}\n", kernel::own_filters().1 + 1));
+    assert_eq!(output, format!("Seccomp:\t2\nSeccomp_filters:\t{}\n", kernel::own_filters().1 + 1));
 }
 
 fn no_filter_unless_asked() {
     let (mode, count) = kernel::own_filters();
-    let said = Container::sh("grep Seccomp /proc/self/status").prints();
-    assert_eq!(said, format!("Seccomp:\t{mode}\nSeccomp_filters:\t{count}\n"));
+    let output = Container::sh("grep Seccomp /proc/self/status").prints();
+    assert_eq!(output, format!("Seccomp:\t{mode}\nSeccomp_filters:\t{count}\n"));
 }
 
 /// System calls that the probe and the runtime need from installing the filter until the program exits.
@@ -328,8 +328,8 @@ fn several_names_and_rules() {
     ];
     let mut all = vec!["syscall"];
     all.extend(words.iter().map(String::as_str));
-    let said = answers(&profile(Container::probe(&all), allow_but(rules)));
-    assert_eq!(said, [MARKED, "EOPNOTSUPP", "1", MARKED, "ESRCH", "ENOSYS"]);
+    let output = answers(&profile(Container::probe(&all), allow_but(rules)));
+    assert_eq!(output, [MARKED, "EOPNOTSUPP", "1", MARKED, "ESRCH", "ENOSYS"]);
 }
 
 /// The bit that marks a system call number as x32.

@@ -76,8 +76,8 @@ fn answered(row: &(&str, &'static [&'static str], &'static [&'static str], bool)
     let c = Container::sh("mkdir /tmp/x; mkdir /tmp/x").edit(|c| c["process"]["noNewPrivileges"] = json!(row.3));
     let (c, listener) = asking(c, row.1, row.2);
     let agent = served(listener);
-    let said = c.run();
-    assert_eq!(said.err.matches("Directory not empty").count(), 2, "{}", said.err);
+    let output = c.run();
+    assert_eq!(output.err.matches("Directory not empty").count(), 2, "{}", output.err);
     agent.join().unwrap();
 }
 
@@ -105,8 +105,8 @@ fn an_exec_has_an_agent_of_its_own() {
     let c = c.up();
     std::fs::remove_file(&path).unwrap();
     let second = served(UnixListener::bind(&path).unwrap());
-    let said = c.call(&["exec", &c.id, "/bin/mkdir", "/tmp/x"]).run().fails();
-    assert!(said.err.contains("Directory not empty"), "{}", said.err);
+    let output = c.call(&["exec", &c.id, "/bin/mkdir", "/tmp/x"]).run().fails();
+    assert!(output.err.contains("Directory not empty"), "{}", output.err);
     let state = second.join().unwrap();
     assert_eq!(
         (state["state"]["status"].as_str(), state["state"]["pid"].as_i64()),

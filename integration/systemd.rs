@@ -304,8 +304,8 @@ fn systemd_out_of_reach_is_told() {
     c.write();
     let create = c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
     let bus = if *AS_USER { "DBUS_SESSION_BUS_ADDRESS" } else { "DBUS_SYSTEM_BUS_ADDRESS" };
-    let said = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
-    said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: No such file or directory");
+    let output = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
+    output.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: No such file or directory");
     assert!(!c.state_dir().join(&c.id).exists());
 }
 
@@ -320,8 +320,8 @@ fn pids_of_another_namespace_are_refused() {
     let words = ["--pid", "--fork", "--mount-proc", RUNTIME.as_str(), "--root", state];
     let words =
         [&["unshare"], allowed, &words[..], &["--systemd-cgroup", "create", "--bundle", bundle, &c.id]].concat();
-    let said = Call::new(&c.dir, &words).run().fails();
-    said.says("--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as ");
+    let output = Call::new(&c.dir, &words).run().fails();
+    output.says("--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as ");
     assert_eq!(shown(&unit(&c), "LoadState"), "not-found");
     c.nothing_left();
 }

@@ -70,7 +70,7 @@ fn a_user_has_scopes_of_the_users_own() {
 
 fn a_user_without_a_bus_is_told() {
     let user = User::new("true", |_| ());
-    let said = user.call(&[
+    let output = user.call(&[
         "env",
         "-u",
         "XDG_RUNTIME_DIR",
@@ -81,9 +81,14 @@ fn a_user_without_a_bus_is_told() {
         "run",
         "x",
     ]);
-    said.fails().says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
-    let said = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
-    said.fails().says("--systemd-cgroup: cannot speak to systemd: unix:path=").says("/bus: No such file or directory");
+    output
+        .fails()
+        .says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+    let output = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
+    output
+        .fails()
+        .says("--systemd-cgroup: cannot speak to systemd: unix:path=")
+        .says("/bus: No such file or directory");
 }
 
 /// Rootless Podman with its default storage, network and limits, and the user's systemd.

@@ -70,8 +70,8 @@ fn several_mappings() {
         ]);
         c["process"]["user"]["uid"] = json!(1000);
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words, ["0", "100000", "1000", "1000", "1000", "1", "1001", "101001", "64000", "1000"]);
 }
 
@@ -96,8 +96,8 @@ fn joined(row: &(&str, &'static [(&'static str, &'static str)])) {
         }
         c.as_object_mut().unwrap().remove("hostname");
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     for (file, inside) in files.iter().zip(&words) {
         let shared = *file == "user" || row.1.iter().any(|(_, joined)| joined == file);
         assert_eq!(*inside == link(&pid, file), shared, "{file}: {inside}");
@@ -200,9 +200,9 @@ fn restrictions_of_the_hosts_mount_stay() {
             let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC;
             mount(None::<&str>, &place, None::<&str>, flags, None::<&str>).unwrap();
             let c = c.mount("/var", "bind", place.to_str().unwrap(), options);
-            let said = c.run();
+            let output = c.run();
             nix::mount::umount(&place).unwrap();
-            (said.code(), said.out.trim().to_owned(), said.err)
+            (output.code(), output.out.trim().to_owned(), output.err)
         };
         let (code, out, _) = bound(&["bind"]);
         assert!(code == 0 && out.starts_with("ro,noexec"), "{out}");
@@ -231,8 +231,8 @@ fn time_offsets_in_a_joined_user_namespace() {
         push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
         c["linux"]["timeOffsets"] = json!({"boottime": {"secs": 4000}});
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words[3..], ["boottime", "4000", "0"]);
 }
 
@@ -241,16 +241,16 @@ fn hooks_are_not_in_the_time_namespace() {
         skip("this kernel has no time namespaces");
     }
     let c = Container::sh("true");
-    let told = c.dir.join("told");
-    let script = format!("readlink /proc/self/ns/time /proc/self/ns/time_for_children > {}", told.display());
+    let links = c.dir.join("links");
+    let script = format!("readlink /proc/self/ns/time /proc/self/ns/time_for_children > {}", links.display());
     let c = c.edit(|c| {
         push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
         c["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 7}});
         c["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]});
     });
     c.run().ok();
-    let (told, own) = (fs::read_to_string(told).unwrap(), link("self", "time"));
-    assert_eq!(told, format!("{own}\n{own}\n"));
+    let (links, own) = (fs::read_to_string(links).unwrap(), link("self", "time"));
+    assert_eq!(links, format!("{own}\n{own}\n"));
 }
 
 /// Mounts a tmpfs with a file of uid 3, and another tmpfs below it, at `vol` in the bundle.
@@ -271,10 +271,10 @@ fn idmapped_by_the_containers_own_map() {
         let c = Container::sh("stat -c %u:%g /var/f; touch /var/new").edit(mapped);
         let source = owned_files(&c);
         let c = c.mount("/var", "bind", &source, &["bind", "idmap"]);
-        let said = c.run();
+        let output = c.run();
         let owner = fs::metadata(format!("{source}/new")).map(|new| new.uid());
         nix::mount::umount2(source.as_str(), nix::mount::MntFlags::MNT_DETACH).unwrap();
-        assert_eq!((said.out.as_str(), owner.ok()), ("3:4\n", Some(0)), "{}", said.err);
+        assert_eq!((output.out.as_str(), owner.ok()), ("3:4\n", Some(0)), "{}", output.err);
     });
 }
 
@@ -290,9 +290,9 @@ fn recursive_id_maps() {
                 entry["uidMappings"] = map.clone();
                 entry["gidMappings"] = map;
             });
-            let said = c.run();
+            let output = c.run();
             nix::mount::umount2(source.as_str(), nix::mount::MntFlags::MNT_DETACH).unwrap();
-            assert_eq!(said.out, format!("5003:5004\n{below}\n"), "{}", said.err);
+            assert_eq!(output.out, format!("5003:5004\n{below}\n"), "{}", output.err);
         }
     });
 }

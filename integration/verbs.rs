@@ -26,7 +26,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_run_that_hangs_in_a_poststart_hook_hears_signals,
         a_start_that_is_killed_takes_its_hook_along,
     ];
-    all.extend(rows!("in", TABLE, said));
+    all.extend(rows!("in", TABLE, responds));
     all.extend(rows!("missing", MISSING, missing));
     all
 }
@@ -126,7 +126,7 @@ fn hanging_in(kind: &str, c: Container, words: &[&str]) -> (Container, Running, 
     (c, create, hook)
 }
 
-fn said(row: &Row) {
+fn responds(row: &Row) {
     only_davit("the error texts are specific to davit");
     if row.0 == "update" {
         need_controller("pids");
@@ -146,10 +146,13 @@ fn said(row: &Row) {
         };
         c.write();
         let line: Vec<_> = row.1.iter().map(|word| place(word)).collect();
-        let said = c.call(&line.iter().map(String::as_str).collect::<Vec<_>>()).run();
+        let output = c.call(&line.iter().map(String::as_str).collect::<Vec<_>>()).run();
         let code = if words.is_empty() { 0 } else { refusal(row.0) };
-        assert!(said.code() == code && said.err.contains(words), "{status}: {said:?} instead of {code} {words:?}");
-        assert!(!words.is_empty() || said.err.is_empty(), "{status}: {said:?}");
+        assert!(
+            output.code() == code && output.err.contains(words),
+            "{status}: {output:?} instead of {code} {words:?}"
+        );
+        assert!(!words.is_empty() || output.err.is_empty(), "{status}: {output:?}");
         if !words.is_empty() && !matches!(*status, "gone") {
             assert_eq!(c.status(), *status, "a refused call must have no effect");
         }
@@ -231,8 +234,8 @@ fn exec_in_a_cgroup_below_the_containers() {
     only_davit("other runtimes report another text");
     let c = in_status("running");
     fs::create_dir(c.cgroup().join("sub")).unwrap();
-    let said = c.call(&["exec", "--cgroup", "/sub", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
-    assert!(said.line().ends_with("/sub"), "{said:?}");
+    let output = c.call(&["exec", "--cgroup", "/sub", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
+    assert!(output.line().ends_with("/sub"), "{output:?}");
     for bad in ["..", "sub/../../x", "../x"] {
         c.call(&["exec", "--cgroup", bad, &c.id, "true"]).run().exits(255).says("bad sub cgroup path");
     }
@@ -248,8 +251,8 @@ fn exec_where_the_container_has_moved_to() {
     fs::create_dir(&below).unwrap();
     fs::write(below.join("cgroup.procs"), c.pid().to_string()).unwrap();
     fs::write(c.cgroup().join("cgroup.subtree_control"), "+pids +memory").unwrap();
-    let said = c.call(&["exec", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
-    assert!(said.line().ends_with("/init.scope"), "{said:?}");
+    let output = c.call(&["exec", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
+    assert!(output.line().ends_with("/init.scope"), "{output:?}");
 }
 
 fn exec_in_a_paused_container_can_be_broken_off() {
@@ -280,11 +283,11 @@ fn exec_has_the_home_of_its_user() {
     fs::write(c.root("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:7:8::/home/u:/bin/sh\n").unwrap();
     let c = c.edit(|c| c["process"]["env"] = json!(["PATH=/bin"])).up();
     for (user, home) in [("0", "/root"), ("7:8", "/home/u"), ("9", "/")] {
-        let said = c.call(&["exec", "--user", user, &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
-        assert_eq!(said.line(), home, "{user}");
+        let output = c.call(&["exec", "--user", user, &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
+        assert_eq!(output.line(), home, "{user}");
     }
-    let said = c.call(&["exec", "--env", "HOME=/own", &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
-    assert_eq!(said.line(), "/own");
+    let output = c.call(&["exec", "--env", "HOME=/own", &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
+    assert_eq!(output.line(), "/own");
 }
 
 /// The container has CAP_SYS_PTRACE. A process that it cannot see clones the joining process, which is still the

@@ -130,9 +130,9 @@ fn host_cgroups(row: &HostCgroups) {
         mounts.retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/sys"));
         mounts.extend(row.1().as_array().unwrap().iter().cloned());
     });
-    let said = c.run();
+    let output = c.run();
     let made = foreign.0.join("evil");
     let was_made = made.exists();
     fs::remove_dir(&made).ok();
-    assert!(!was_made && !said.out.contains("moved"), "the container can write to host cgroups: {said:?}");
+    assert!(!was_made && !output.out.contains("moved"), "the container can write to host cgroups: {output:?}");
 }

@@ -38,22 +38,22 @@ const INSIDE: &str = "test \"$(stat -c %d:%i .)\" = \"$(stat -c %d:%i \"$(readli
 
 fn cwd(row: &(&str, &str)) {
     let c = Container::sh(INSIDE).edit(|c| c["process"]["cwd"] = json!(row.1));
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == "inside\n", "{output:?}");
     c.nothing_left();
 }
 
 fn exec_cwd(row: &(&str, &str)) {
     let c = Container::sleeper().up();
-    let said = c.call(&["exec", "--cwd", row.1, &c.id, "/bin/sh", "-c", INSIDE]).run();
-    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+    let output = c.call(&["exec", "--cwd", row.1, &c.id, "/bin/sh", "-c", INSIDE]).run();
+    assert!(output.code() != 0 || output.out == "inside\n", "{output:?}");
 }
 
 fn cve_2024_21626_cwd_on_a_leaked_descriptor() {
     for shell in ["exec 7</", "exec 7</sys/fs/cgroup"] {
         let c = Container::sh("echo running").edit(|c| c["process"]["cwd"] = json!("/proc/self/fd/7"));
-        let said = wrapped(&c, &format!("{shell}; exec \"$@\""), "run").run().fails();
-        assert!(!said.out.contains("running"), "{said:?}");
+        let output = wrapped(&c, &format!("{shell}; exec \"$@\""), "run").run().fails();
+        assert!(!output.out.contains("running"), "{output:?}");
         c.nothing_left();
     }
 }
@@ -61,8 +61,8 @@ fn cve_2024_21626_cwd_on_a_leaked_descriptor() {
 fn cve_2024_21626_a_link_of_the_image_leads_to_a_descriptor() {
     let c = Container::sh("echo running").edit(|c| c["process"]["cwd"] = json!("/place"));
     symlink("/proc/self/fd/7/", c.root("place")).unwrap();
-    let said = wrapped(&c, "exec 7</; exec \"$@\"", "run").run().fails();
-    assert!(!said.out.contains("running"), "{said:?}");
+    let output = wrapped(&c, "exec 7</; exec \"$@\"", "run").run().fails();
+    assert!(!output.out.contains("running"), "{output:?}");
 }
 
 /// Capabilities of an attacker that waits for a joining process.

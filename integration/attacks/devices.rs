@@ -63,15 +63,15 @@ fn ghsa_g54h_a_device_that_no_rule_names_is_denied() {
         c["linux"]["resources"]["devices"] =
             json!([{"allow": true, "type": "c", "access": "m"}, {"allow": true, "type": "b", "access": "m"}]);
     });
-    let said = c.run().ok();
-    assert_eq!(said.out.matches("Operation not permitted").count(), 2, "{said:?}");
+    let output = c.run().ok();
+    assert_eq!(output.out.matches("Operation not permitted").count(), 2, "{output:?}");
 }
 
 fn terminal(c: &Container) -> (UnixListener, Output) {
     let path = c.dir.join("console.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let said = c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run();
-    (listener, said)
+    let output = c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run();
+    (listener, output)
 }
 
 /// What occupies a needed path in the image: (name, function that creates it and gets the host's directory).
@@ -98,9 +98,9 @@ fn console(row: &Occupied) {
     let c = c.mount("/dev/pts", "devpts", "devpts", &["newinstance", "ptmxmode=0666"]);
     let host = outside(&c);
     row.1(&c, host.to_str().unwrap());
-    let (_listener, said) = terminal(&c);
+    let (_listener, output) = terminal(&c);
     untouched(&c);
-    if said.code() == 0 {
+    if output.code() == 0 {
         c.start();
         untouched(&c);
         // The terminal covers nothing in the container's /proc.
@@ -128,8 +128,8 @@ fn multiplexer(row: &Occupied) {
     fs::create_dir(c.root("dev/pts")).unwrap();
     row.1(&c, host.to_str().unwrap());
     symlink("pts/ptmx", c.root("dev/ptmx")).unwrap();
-    let (_listener, said) = terminal(&c);
-    said.fails();
+    let (_listener, output) = terminal(&c);
+    output.fails();
     untouched(&c);
     c.nothing_left();
 }
@@ -151,8 +151,8 @@ fn dev_ptmx(row: &Occupied) {
     row.1(&c, host.to_str().unwrap());
     let c = c.edit(|c| c["process"]["terminal"] = json!(true));
     let before: Vec<_> = fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let (_listener, said) = terminal(&c);
+    let (_listener, output) = terminal(&c);
     let names: Vec<_> = fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, before, "the host's directory was changed: {said:?}");
+    assert_eq!(names, before, "the host's directory was changed: {output:?}");
     assert_eq!(fs::read_to_string(host.join("file")).unwrap(), "host\n");
 }

@@ -108,8 +108,8 @@ fn cve_2019_5736_as_the_program_by_a_descriptor() {
         for below in [Path::new("").into(), binary.clone()] {
             let program = format!("/proc/self/fd/{number}{}", below.display());
             c = c.edit(|c| c["process"]["args"] = json!([program, "--version"]));
-            let said = by(&binary, "run", &c);
-            assert_ne!(said.code(), 0, "{program} was executed: {said:?}");
+            let output = by(&binary, "run", &c);
+            assert_ne!(output.code(), 0, "{program} was executed: {output:?}");
         }
     }
 }

@@ -39,8 +39,8 @@ fn cve_2016_3697_names_of_the_image_become_no_ids() {
 const SHOW: &str = "grep ^Cap /proc/self/status | tr '\\n\\t' '  '";
 const NONE: &str = "0000000000000000";
 
-fn has(said: &Output, set: &str, value: &str) {
-    assert!(said.out.contains(&format!("{set}: {value} ")), "{set} is not {value}: {said:?}");
+fn has(output: &Output, set: &str, value: &str) {
+    assert!(output.out.contains(&format!("{set}: {value} ")), "{set} is not {value}: {output:?}");
 }
 
 /// The runtime runs with every capability in its ambient set. A non-root user in the container gets none of them.
@@ -50,9 +50,9 @@ fn cve_2016_8867_a_user_gets_no_ambient_capabilities() {
     let (suite, state) = (std::env::current_exe().unwrap(), c.state_dir());
     let mut words = vec![suite.to_str().unwrap(), "probe", "raise", &RUNTIME, "--root", state.to_str().unwrap()];
     words.extend(["run", "--bundle", c.dir.to_str().unwrap(), &c.id]);
-    let said = Call::new(&c.dir, &words).run().ok();
+    let output = Call::new(&c.dir, &words).run().ok();
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-        has(&said, set, NONE);
+        has(&output, set, NONE);
     }
 }
 
@@ -64,8 +64,8 @@ fn cve_2021_43784_long_values_overflow_nothing() {
         c["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": (2..40_000).collect::<Vec<_>>()});
         c["annotations"] = json!({"long": long});
     });
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == format!("{}\n1000\n", long.len()), "{}", said.code());
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == format!("{}\n1000\n", long.len()), "{}", output.code());
     // The id maps are the value that overflowed the messages in the CVE.
     let c = Container::sh("id -u").edit(|c| {
         let maps: Vec<_> = (0..9000_u32).map(|n| json!({"containerID": n, "hostID": 100_000 + n, "size": 1})).collect();
@@ -80,9 +80,9 @@ fn cve_2021_43784_long_values_overflow_nothing() {
 fn cve_2022_27650_nothing_becomes_inheritable() {
     for uid in [0, 1000] {
         let c = Container::sh(SHOW).edit(|c| c["process"]["user"] = json!({"uid": uid, "gid": uid}));
-        let said = c.run().ok();
-        has(&said, "CapInh", NONE);
-        has(&said, "CapAmb", NONE);
+        let output = c.run().ok();
+        has(&output, "CapInh", NONE);
+        has(&output, "CapAmb", NONE);
     }
 }
 
@@ -90,9 +90,9 @@ fn cve_2022_29162_exec_adds_nothing_inheritable() {
     let c = Container::sleeper().up();
     for user in ["0", "1000"] {
         let flags = ["--user", user, "--cap", "CAP_CHOWN", "--cap", "CAP_SYS_ADMIN"];
-        let said = c.call(&[&["exec"], &flags[..], &[&c.id, "/bin/sh", "-c", SHOW]].concat()).run().ok();
-        has(&said, "CapInh", NONE);
-        has(&said, "CapAmb", NONE);
+        let output = c.call(&[&["exec"], &flags[..], &[&c.id, "/bin/sh", "-c", SHOW]].concat()).run().ok();
+        has(&output, "CapInh", NONE);
+        has(&output, "CapAmb", NONE);
     }
 }
 
@@ -121,11 +121,11 @@ const USERS: &[(&str, &str, Option<&str>)] = &[
 /// A value that is not a number is refused. It never becomes another uid, such as root.
 fn exec_user(row: &(&str, &str, Option<&str>)) {
     let c = Container::sleeper().edit(|c| c["process"]["user"] = json!({"uid": 5, "gid": 6})).up();
-    let said = c.call(&["exec", "--user", row.1, &c.id, "/bin/sh", "-c", "id -u"]).run();
+    let output = c.call(&["exec", "--user", row.1, &c.id, "/bin/sh", "-c", "id -u"]).run();
     match row.2 {
-        Some(uid) if said.code() == 0 => assert_eq!(said.line(), uid, "{said:?}"),
+        Some(uid) if output.code() == 0 => assert_eq!(output.line(), uid, "{output:?}"),
         // Some runtimes reject leading zeros or an empty value.
-        Some(_) => assert!(["zeros", "leading-zero", "not-given"].contains(&row.0), "{said:?}"),
-        None => drop(said.fails()),
+        Some(_) => assert!(["zeros", "leading-zero", "not-given"].contains(&row.0), "{output:?}"),
+        None => drop(output.fails()),
     }
 }

@@ -38,11 +38,11 @@ fn null(row: &Null) {
     });
     fs::write(c.root("secret"), "secret\n").unwrap();
     (row.1)(&c);
-    let said = c.run();
-    assert!(!said.out.contains("secret") && !said.out.contains("visible"), "{said:?}");
-    if said.code() == 0 {
+    let output = c.run();
+    assert!(!output.out.contains("secret") && !output.out.contains("visible"), "{output:?}");
+    if output.code() == 0 {
         // The real null device masks the file, whatever the image has.
-        assert_eq!(said.out, "\ncharacter special file 1:3\n", "{said:?}");
+        assert_eq!(output.out, "\ncharacter special file 1:3\n", "{output:?}");
     }
     c.nothing_left();
 }
@@ -100,7 +100,7 @@ fn the_hosts_null_keeps_its_mode() {
     assert_eq!(masked.caps(&["CAP_CHOWN"]).run().ok().out, "written\n");
     host.is_unchanged();
     let bound = Container::new(&["/bin/sh", "-c", CHANGES, "/dev/null"]).caps(&["CAP_CHOWN"]);
-    let said = wrapped(&bound, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
-    assert_eq!(said.out, "written\n");
+    let output = wrapped(&bound, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
+    assert_eq!(output.out, "written\n");
     host.is_unchanged();
 }

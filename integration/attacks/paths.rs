@@ -76,8 +76,8 @@ fn root_of(row: &(&str, &str, &str)) {
     } else {
         symlink(row.2, c.root(row.1)).unwrap();
     }
-    let said = c.create().fails();
-    assert!(said.err.contains(row.1), "{said:?}");
+    let output = c.create().fails();
+    assert!(output.err.contains(row.1), "{output:?}");
     c.nothing_left();
     assert_eq!(fs::read_dir(c.root("elsewhere")).unwrap().count(), 0);
 }
@@ -93,8 +93,8 @@ fn the_root_itself_is_a_link() {
     let c = Container::sh("echo inside").edit(|c| c["root"]["path"] = serde_json::json!("link"));
     symlink("rootfs", c.dir.join("link")).unwrap();
     // runc refuses the link and crun follows it. Both are safe because the caller owns the bundle.
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == "inside\n", "{output:?}");
     c.nothing_left();
 }
 
@@ -105,8 +105,8 @@ fn tmpcopyup_follows_no_link() {
     let host = outside(&c);
     symlink(&host, c.root("m")).unwrap();
     let c = c.mount("/m", "tmpfs", "placed", &["tmpcopyup"]);
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == "0\n1\nend\n", "{said:?}");
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == "0\n1\nend\n", "{output:?}");
     untouched(&c);
     let c = Container::sh("cat /m/sub/file 2>/dev/null | grep -c host; echo end");
     let host = outside(&c);
@@ -127,6 +127,6 @@ fn nothing_of_the_host_is_reachable_from_the_root() {
         host.display()
     );
     let c = c.edit(|c| c["process"]["args"] = serde_json::json!(["/bin/sh", "-c", script]));
-    let said = c.run();
-    assert_eq!(said.out, "1\n0\n", "{said:?}");
+    let output = c.run();
+    assert_eq!(output.out, "1\n0\n", "{output:?}");
 }

@@ -75,11 +75,11 @@ fn redirected(row: &(&str, &str)) {
     }
     symlink(row.1, c.root("vol")).unwrap();
     let c = c.mount("/vol", "bind", fake.to_str().unwrap(), &["rbind"]);
-    let said = c.create();
+    let output = c.create();
     for file in &files {
         assert_eq!(fs::read_to_string(file).unwrap(), "fake\n", "{} was written to", file.display());
     }
-    if said.code() != 0 {
+    if output.code() != 0 {
         return c.nothing_left();
     }
     let pid = c.pid();

@@ -130,8 +130,8 @@ fn race(race: &Race) {
     let attacker = Attacker::new(attacker);
     let mut created = 0;
     for _ in 0..CREATIONS {
-        let said = c.create();
-        if said.code() == 0 {
+        let output = c.create();
+        if output.code() == 0 {
             let pid = c.pid();
             if let Some(mounts) = mounts(&c) {
                 created += 1;
@@ -146,8 +146,8 @@ fn race(race: &Race) {
         }
         untouched(&c);
     }
-    let told = attacker.end();
-    let swapped = told.lines().find_map(|line| line.strip_prefix("swapped ")?.parse::<u64>().ok()).unwrap();
+    let report = attacker.end();
+    let swapped = report.lines().find_map(|line| line.strip_prefix("swapped ")?.parse::<u64>().ok()).unwrap();
     assert!(swapped > 2000, "the names were swapped only {swapped} times");
     println!("{}: {CREATIONS} creations, {created} succeeded, {swapped} exchanges", race.0);
     c.nothing_left();

@@ -158,8 +158,8 @@ fn groups_of_the_caller_stay_outside() {
         c["process"].as_object_mut().unwrap().remove("rlimits");
         c["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] == "proc");
     });
-    let said = wrapped(&c, script, "run").run().ok();
-    assert_eq!(said.out.trim(), "Groups:", "{said:?}");
+    let output = wrapped(&c, script, "run").run().ok();
+    assert_eq!(output.out.trim(), "Groups:", "{output:?}");
 }
 
 /// System calls that the runtime makes to run a hook, but the hook itself does not. A filter that blocks one is

@@ -133,7 +133,7 @@ fn signal(row: &(&str, &str, Signal)) {
 
 fn a_terminals_output_in_a_pipe_is_what_was_written() {
     for verb in ["run", "exec"] {
-        let (_c, call) = by(verb, true, "echo one; printf 'two\\r\\nend'");
+        let (_c, call) = foreground(verb, true, "echo one; printf 'two\\r\\nend'");
         assert_eq!(call.run().ok().out, "one\ntwo\r\nend");
     }
 }
@@ -141,7 +141,7 @@ fn a_terminals_output_in_a_pipe_is_what_was_written() {
 fn a_terminal_whose_reader_is_gone_is_hung_up() {
     for verb in ["run", "exec"] {
         // A first process is not ended by SIGHUP, but its writes fail.
-        let (_c, call) = by(verb, true, "while echo line 2>/dev/null; do :; done");
+        let (_c, call) = foreground(verb, true, "while echo line 2>/dev/null; do :; done");
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
         let run = call.stdout(writer);
         let mut part = [0; 16];
@@ -154,7 +154,7 @@ fn a_terminal_whose_reader_is_gone_is_hung_up() {
 fn a_slow_reader_does_not_hold_off_a_signal() {
     let line = "0123456789".repeat(7);
     let script = format!("i=0; while [ $i -lt 1000 ]; do echo {line}; i=$((i+1)); done; echo >/out/ready");
-    let (c, call) = by("run", true, &script);
+    let (c, call) = foreground("run", true, &script);
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
     let run = call.stdout(writer);
     c.wait_out("ready");

@@ -1,4 +1,5 @@
-//! `linux.namespaces`, and what is set inside them: host name, sysctls, the loopback device.
+//! Tests `linux.namespaces` and the settings inside them: host name, sysctls, loopback device. User namespaces are
+//! left to `userns`.
 
 use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::skip::skip;
@@ -31,7 +32,7 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// (the type, its file in /proc/PID/ns)
+/// (namespace type, its file in /proc/PID/ns)
 const KINDS: &[(&str, &str)] =
     &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("mount", "mnt"), ("cgroup", "cgroup")];
 const INHERITED: &[(&str, &str)] =
@@ -60,7 +61,7 @@ fn inherited(row: &(&str, &str)) {
             c.as_object_mut().unwrap().remove("hostname");
         }
         if row.0 == "network" {
-            // Without a network namespace of its own the container cannot mount a sysfs of its own.
+            // A container without its own network namespace cannot mount a new sysfs.
             c["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/sys");
         }
     });
@@ -86,8 +87,8 @@ fn empty_path_means_a_new_namespace() {
 }
 
 fn loopback_is_up() {
-    let said = Container::sh("ip address show lo").prints();
-    assert!(said.contains("LOOPBACK,UP") && said.contains("127.0.0.1/8"), "{said}");
+    let output = Container::sh("ip address show lo").prints();
+    assert!(output.contains("LOOPBACK,UP") && output.contains("127.0.0.1/8"), "{output}");
 }
 
 fn hostname_and_domainname() {
@@ -113,8 +114,8 @@ fn hostname_is_set_in_a_joined_namespace() {
 }
 
 fn cgroup_namespace_hides_the_path() {
-    let said = Container::sh("grep ^0:: /proc/self/cgroup").prints();
-    assert_eq!(said, "0::/\n");
+    let output = Container::sh("grep ^0:: /proc/self/cgroup").prints();
+    assert_eq!(output, "0::/\n");
 }
 
 fn without_cgroup_namespace_the_path_is_seen() {
@@ -128,9 +129,9 @@ fn user_namespace_maps_ids() {
         c["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
         c["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": 200_000, "size": 1000}]);
     });
-    // Every parent directory of the root must be searchable for the mapped root.
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    // The mapped root needs search permission on every parent directory of the container's root.
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words[..7], ["0", "100000", "1000", "0", "200000", "1000", "0"]);
     assert_ne!(words[7], link("self", "user"));
 }
@@ -143,8 +144,8 @@ fn time_offsets() {
         push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
         c["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 1000, "nanosecs": 5}, "boottime": {"secs": 2000}});
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words[..6], ["monotonic", "1000", "5", "boottime", "2000", "0"]);
     assert_ne!(words[6], link("self", "time"));
 }
@@ -189,7 +190,7 @@ fn sysctls_are_set_inside_only() {
     assert_eq!(fs::read_to_string(path).unwrap(), before);
 }
 
-/// (name, key, a namespace to leave out first)
+/// (name, key, namespace to remove first)
 const BAD_SYSCTLS: &[(&str, &str, &str)] = &[
     ("not-namespaced", "kernel.panic", ""),
     ("hostname", "kernel.hostname", ""),
@@ -210,7 +211,7 @@ fn sysctl_refused(row: &(&str, &str, &str)) {
             c["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/sys");
         }
     });
-    let said = c.refused("");
-    let named = said.err.contains(row.1) || said.err.contains(&row.1.replace('.', "/"));
-    assert!(named, "the sysctl is not named: {said:?}");
+    let output = c.refused("");
+    let named = output.err.contains(row.1) || output.err.contains(&row.1.replace('.', "/"));
+    assert!(named, "the error does not contain the sysctl: {output:?}");
 }

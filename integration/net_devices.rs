@@ -1,4 +1,5 @@
-//! `linux.netDevices`: interfaces move in with their addresses, and come back when the creation fails.
+//! Tests `linux.netDevices`: interfaces move into the container with their addresses, and back if the creation fails.
+//! Network namespaces themselves are left to `namespaces`.
 
 use crate::harness::bundle::Container;
 use crate::harness::runtime::only_davit;
@@ -14,16 +15,16 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// (what is tried, the name asked for, the name it has)
+/// (test, requested name, resulting name)
 const MOVED: &[(&str, &str, &str)] =
     &[("same-name", "", "out0"), ("renamed", "eth7", "eth7"), ("template", "net%d", "net0")];
-/// (what is tried, the device, the name asked for, what is said)
+/// (test, device, requested name, error text)
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("missing", "none0", "", "/linux/netDevices/none0: move none0 to the container: no such network interface"),
     ("name-taken", "out0", "lo", "lo exists there already"),
 ];
 
-/// A pair of interfaces of which `out0` has addresses.
+/// Creates a pair of interfaces, of which `out0` has addresses.
 fn make_device() {
     if let Err(why) = host(&["ip", "link", "add", "out0", "type", "veth", "peer", "name", "peer0"]) {
         skip(why);
@@ -35,12 +36,12 @@ fn make_device() {
         all.extend(words.split(' '));
         host(&all).unwrap();
     }
-    // Where the kernel has no IPv6 there is one address less to keep.
+    // A kernel without IPv6 has one address less.
     host(&["ip", "addr", "add", "fd00::7/64", "dev", "out0"]).ok();
 }
 
 fn asking(c: Container, devices: Value) -> Container {
-    only_davit("few releases of the others know netDevices");
+    only_davit("only a few releases of other runtimes support netDevices");
     c.edit(|c| c["linux"]["netDevices"] = devices)
 }
 
@@ -54,13 +55,13 @@ fn moved(row: &(&str, &str, &str)) {
         let has_v6 = addresses("out0").contains("fd00::7/64");
         let asked = if row.1.is_empty() { json!({}) } else { json!({"name": row.1}) };
         let script = format!("ip -o addr show dev {0}; ip -o link show dev {0}", row.2);
-        let said = asking(Container::sh(&script), json!({"out0": asked})).prints();
-        assert!(said.contains("10.9.8.7/24"), "{said}");
-        assert_eq!(said.contains("fd00::7/64"), has_v6, "{said}");
-        // Only addresses of global scope are kept.
-        assert!(!said.contains("10.9.9.9"), "{said}");
-        assert!(said.contains("UP") && said.contains("mtu 1400"), "{said}");
-        // The namespace took it along when it ended.
+        let output = asking(Container::sh(&script), json!({"out0": asked})).prints();
+        assert!(output.contains("10.9.8.7/24"), "{output}");
+        assert_eq!(output.contains("fd00::7/64"), has_v6, "{output}");
+        // The runtime keeps only addresses of global scope.
+        assert!(!output.contains("10.9.9.9"), "{output}");
+        assert!(output.contains("UP") && output.contains("mtu 1400"), "{output}");
+        // The interface was destroyed with its namespace.
         assert_eq!(addresses("out0"), "");
     });
 }
@@ -69,7 +70,7 @@ fn refused(row: &(&str, &str, &str, &str)) {
     apart(|| {
         make_device();
         let asked = if row.2.is_empty() { json!({}) } else { json!({"name": row.2}) };
-        // Devices move in the order of their names, so the good one is on its way when the bad one is found out.
+        // Devices move in the order of their names, so the valid one has moved before the invalid one fails.
         let mut devices = json!({});
         devices[row.1] = asked;
         asking(Container::sh("true"), devices).refused(row.3);

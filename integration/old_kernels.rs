@@ -1,6 +1,7 @@
-//! Older kernels: the floor, and a life of a container without each call that is newer than its fallback.
+//! Tests older kernels: the minimum version, and a container's lifecycle without each optional or newer system call.
+//! The seccomp filter that removes calls is left to `harness::without_syscalls`.
 //!
-//! `docs/kernel-features.md` says what is needed and what happens without it; each of its words is a row here.
+//! `docs/kernel-features.md` lists the needed calls and their fallbacks; each of its entries is a row here.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::{Call, LIMIT, Output};
@@ -17,7 +18,7 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// A call of the runtime through another program of this suite.
+/// Calls the runtime through another program of this suite.
 fn through(c: &Container, words: &[&str], runtime: &[&str]) -> Output {
     let (suite, state) = (std::env::current_exe().unwrap(), c.state_dir());
     let mut all = vec![suite.to_str().unwrap()];
@@ -27,46 +28,46 @@ fn through(c: &Container, words: &[&str], runtime: &[&str]) -> Output {
     Call::new(&c.dir, &all).run()
 }
 
-/// By its personality a process sees a kernel that calls itself 2.6.
+/// personality(2) makes the kernel report version 2.6 to a process.
 fn below_the_floor_is_refused() {
-    only_davit("others have other floors");
+    only_davit("other runtimes have other minimum kernel versions");
     let c = Container::sleeper();
     c.write();
     let bundle = c.dir.to_str().unwrap().to_owned();
-    let told = |words: &[&str]| {
-        let said = through(&c, &["probe", "uname26"], words).fails().says("this kernel is Linux 2.6.");
-        said.says("davit needs 5.14 or newer");
+    let refuses = |words: &[&str]| {
+        let output = through(&c, &["probe", "uname26"], words).fails().says("this kernel is Linux 2.6.");
+        output.says("davit needs 5.14 or newer");
     };
-    told(&["create", "--bundle", &bundle, &c.id]);
-    told(&["run", "--bundle", &bundle, &c.id]);
-    told(&["plan", &bundle]);
+    refuses(&["create", "--bundle", &bundle, &c.id]);
+    refuses(&["run", "--bundle", &bundle, &c.id]);
+    refuses(&["plan", &bundle]);
     c.nothing_left();
     let c = c.up();
-    let said = through(&c, &["probe", "uname26"], &["exec", &c.id, "true"]).fails();
-    said.says("this kernel is Linux 2.6.");
+    let output = through(&c, &["probe", "uname26"], &["exec", &c.id, "true"]).fails();
+    output.says("this kernel is Linux 2.6.");
 }
 
-/// The kernel that the whole suite is run on by `hack/test --old-kernel`: what a call and a flag say there.
+/// Checks the results of a system call and a flag on the simulated kernel of `hack/test --old-kernel`.
 fn an_old_kernel_lacks_what_is_newer() {
-    only_davit("it is about the suite's own filter");
+    only_davit("it tests the suite's own filter");
     let c = Container::sleeper();
     let suite = std::env::current_exe().unwrap();
-    // process_mrelease, which is the first newer call, and one far above; then memfd_create without a name, which is a bad
-    // address where the flags are known, as MFD_EXEC is not.
+    // process_mrelease, which is the first newer call, and one far above. Then memfd_create without a name: this gives
+    // EFAULT if the kernel supports the flags, and MFD_EXEC is not supported here.
     let memfd = libc::SYS_memfd_create;
     let calls = ["448,0,0".into(), "100000".into(), format!("{memfd},0,1"), format!("{memfd},0,17")];
     let mut words =
         vec![suite.to_str().unwrap(), "without", "--old", "--", suite.to_str().unwrap(), "probe", "syscall"];
     words.extend(calls.iter().map(String::as_str));
-    let said = Call::new(&c.dir, &words).run().ok();
-    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["ENOSYS", "ENOSYS", "EFAULT", "EINVAL"]);
+    let output = Call::new(&c.dir, &words).run().ok();
+    assert_eq!(output.out.lines().collect::<Vec<_>>(), ["ENOSYS", "ENOSYS", "EFAULT", "EINVAL"]);
 }
 
-/// What happens without a call.
+/// What happens without a system call.
 enum Without {
-    /// Everything goes on.
+    /// Everything works.
     Works,
-    /// This verb is refused, with these words, and nothing is left behind.
+    /// This subcommand fails with this text and leaves nothing behind.
     Refused(&'static str, &'static str),
 }
 
@@ -116,7 +117,7 @@ const CALLS: &[(&str, Without)] = &[
     ("file_getattr", Without::Works),
 ];
 
-/// What is otherwise on a kernel without CONFIG_CHECKPOINT_RESTORE, where the runtime executes a copy of itself.
+/// Differences on a kernel without CONFIG_CHECKPOINT_RESTORE, where the runtime executes a copy of itself.
 const COPIED: &[(&str, Without)] = &[
     ("execveat", Without::Refused("create", "execute the own executable from memory: function not implemented")),
     ("memfd_create", Without::Refused("create", "copy the own executable to memory: function not implemented")),
@@ -125,13 +126,13 @@ const COPIED: &[(&str, Without)] = &[
 
 fn expected<'a>(row: &'a (&str, Without)) -> &'a Without {
     let copied = COPIED.iter().find(|other| other.0 == row.0);
-    // A file that comes with that option.
+    // This file exists only with that option.
     copied.filter(|_| !Path::new("/proc/sys/kernel/ns_last_pid").exists()).map_or(&row.1, |other| &other.1)
 }
 
-/// A container with a little of everything is created, started, entered, looked at, killed and deleted.
+/// Runs create, start, exec, state, kill and delete on a container that uses many features.
 fn without(row: &(&str, Without)) {
-    only_davit("others have other floors");
+    only_davit("other runtimes have other minimum kernel versions");
     let c = Container::sh("echo up >/out/up; exec sleep 1000").edit(|c| {
         push(
             &mut c["mounts"],
@@ -143,15 +144,15 @@ fn without(row: &(&str, Without)) {
     c.write();
     let volume = c.dir.join("volume");
     fs::create_dir(&volume).unwrap();
-    // Nothing where the verb was to fail, and did.
+    // Empty if the subcommand failed as expected.
     let call = |words: &[&str]| -> Option<Output> {
-        let said = through(&c, &["without", row.0, "--"], words);
+        let output = through(&c, &["without", row.0, "--"], words);
         match *expected(row) {
             Without::Refused(verb, why) if verb == words[0] => {
-                said.fails().says(why);
+                output.fails().says(why);
                 None
             }
-            _ => Some(said.ok()),
+            _ => Some(output.ok()),
         }
     };
     let bundle = c.dir.to_str().unwrap().to_owned();
@@ -163,8 +164,8 @@ fn without(row: &(&str, Without)) {
     }
     assert_eq!(c.wait_out("up"), "up\n");
     let script = "head -c 4 /etc/passwd; touch /b/x || echo refused";
-    let Some(said) = call(&["exec", &c.id, "/bin/sh", "-c", script]) else { return };
-    assert_eq!(said.out, "refused\n");
+    let Some(output) = call(&["exec", &c.id, "/bin/sh", "-c", script]) else { return };
+    assert_eq!(output.out, "refused\n");
     for verb in ["state", "ps", "pause", "resume"] {
         call(&[verb, &c.id]).unwrap();
     }

@@ -1,4 +1,4 @@
-//! pause, resume, ps, update: the verbs around a running container, in every status.
+//! Tests pause, resume, ps and update in every status. Limits at creation are left to `cgroup`.
 
 use crate::harness::bundle::{Container, wait_in};
 use crate::harness::cgroups::need_controller;
@@ -30,11 +30,11 @@ pub(crate) fn tests() -> Vec<Test> {
 
 pub(crate) fn need(verb: &str) {
     if !runtime_has(verb) {
-        skip(format!("the runtime has no {verb}"));
+        skip(format!("the runtime has no subcommand {verb}"));
     }
 }
 
-/// A container in this status: gone, created, running, paused or stopped.
+/// Returns a container in this status: gone, created, running, paused or stopped.
 pub(crate) fn in_status(status: &str) -> Container {
     let c = Container::sleeper();
     if status == "gone" {
@@ -86,7 +86,7 @@ fn start_of_a_paused_container() {
     in_status("paused").start().fails();
 }
 
-/// (verb in status, words, exit code, text)
+/// (subcommand and status, arguments, exit code, text)
 type Verb = (&'static str, &'static [&'static str], i32, &'static str);
 
 const VERBS: &[Verb] = &[
@@ -130,8 +130,8 @@ fn ps_lists_host_pids() {
     c.wait_out("ready");
     let members = || fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
     wait_in(&c.root("out"), "the second process", || members().lines().count() == 2);
-    let said = c.call(&["ps", "--format", "json", &c.id]).run().ok().silent();
-    let mut listed: Vec<i32> = serde_json::from_str(&said.out).unwrap();
+    let output = c.call(&["ps", "--format", "json", &c.id]).run().ok().silent();
+    let mut listed: Vec<i32> = serde_json::from_str(&output.out).unwrap();
     listed.sort_unstable();
     let text = members();
     let mut wanted: Vec<i32> = text.lines().map(|pid| pid.parse().unwrap()).collect();
@@ -144,9 +144,9 @@ fn ps_lists_host_pids() {
 fn ps_table_takes_options() {
     need("ps");
     let c = in_status("running");
-    // Without -e, ps(1) shows the processes of its own terminal.
-    let said = c.call(&["ps", &c.id, "-eo", "pid,comm"]).run().ok();
-    assert!(said.out.contains("sleep"), "{said:?}");
+    // Without -e, ps(1) lists only the processes of its own terminal.
+    let output = c.call(&["ps", &c.id, "-eo", "pid,comm"]).run().ok();
+    assert!(output.out.contains("sleep"), "{output:?}");
 }
 
 /// (name, controller, flags, file, content)
@@ -217,7 +217,7 @@ fn update_keeps_what_is_not_named() {
     assert_eq!((file(&c, "pids.max").as_str(), file(&c, "memory.max").as_str()), ("41", "67108864"));
 }
 
-/// The last of several limits is one that the kernel refuses.
+/// The kernel rejects the last of several limits.
 fn an_update_that_fails_changes_nothing() {
     need("update");
     need_controller("memory");
@@ -240,7 +240,7 @@ fn an_update_that_fails_changes_nothing() {
     c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().fails().says("memory.high");
     assert_eq!(all(), before);
     assert_eq!(state(), record);
-    // The same without the wrong one is taken: it was not for another reason that nothing changed.
+    // The same update without the invalid limit succeeds, so only that limit caused the failure.
     let mut resources = resources;
     resources.as_object_mut().unwrap().remove("unified");
     c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run().ok();
@@ -248,10 +248,10 @@ fn an_update_that_fails_changes_nothing() {
 }
 
 fn update_of_intel_rdt_needs_a_group() {
-    only_davit("the words are this project's own");
+    only_davit("the error texts are specific to davit");
     let c = in_status("running");
-    let said = c.call(&["update", "--l3-cache-schema", "L3:0=f", &c.id]).run().exits(1);
+    let output = c.call(&["update", "--l3-cache-schema", "L3:0=f", &c.id]).run().exits(1);
     let here = fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ");
-    said.says(if here { "has no resctrl group" } else { "no resctrl file system is mounted on this host" });
+    output.says(if here { "has no resctrl group" } else { "no resctrl file system is mounted on this host" });
     c.call(&["update", "--mem-bw-schema", "L3:0=f", &c.id]).run().exits(1).says("is no line for MB");
 }

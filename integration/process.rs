@@ -1,4 +1,5 @@
-//! `process`: who the program is, what it may do, and how a command that cannot run is told.
+//! Tests `process`: ids, capabilities, limits, environment, and errors for a command that cannot run. Scheduling and
+//! similar attributes are left to `attributes`.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::Call;
@@ -55,16 +56,16 @@ fn status() -> Container {
 
 fn user_and_groups() {
     let c = status().edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1001, "additionalGids": [5, 7, 9]}));
-    let said = c.prints();
-    assert_eq!(field(&said, "Uid"), "1000 1000 1000 1000");
-    assert_eq!(field(&said, "Gid"), "1001 1001 1001 1001");
-    assert_eq!(field(&said, "Groups"), "5 7 9");
+    let output = c.prints();
+    assert_eq!(field(&output, "Uid"), "1000 1000 1000 1000");
+    assert_eq!(field(&output, "Gid"), "1001 1001 1001 1001");
+    assert_eq!(field(&output, "Groups"), "5 7 9");
 }
 
 fn no_groups_unless_asked() {
-    let said = status().prints();
-    assert_eq!(field(&said, "Groups"), "");
-    assert_eq!(field(&said, "Uid"), "0 0 0 0");
+    let output = status().prints();
+    assert_eq!(field(&output, "Groups"), "");
+    assert_eq!(field(&output, "Uid"), "0 0 0 0");
 }
 
 fn umask_as_asked() {
@@ -87,7 +88,7 @@ fn cwd_is_made() {
 }
 
 fn cwd_of_the_users_own() {
-    // Without capabilities even root of the container may not enter; the user may.
+    // Without capabilities, even the container's root may not enter the directory; the user may.
     let c = Container::sh("pwd").edit(|c| {
         c["process"]["cwd"] = json!("/mine");
         c["process"]["user"] = json!({"uid": 1000, "gid": 1000});
@@ -133,7 +134,7 @@ fn relative_command_is_below_the_cwd() {
     assert_eq!(c.prints(), "found\n");
 }
 
-/// (type, the row of /proc/PID/limits, a value below any default)
+/// (type, its line in /proc/PID/limits, a value below any default)
 const RLIMITS: &[(&str, &str, u64)] = &[
     ("RLIMIT_CPU", "Max cpu time", 10_001),
     ("RLIMIT_FSIZE", "Max file size", 1 << 30),
@@ -158,9 +159,9 @@ fn every_rlimit() {
         let all = RLIMITS.iter().map(|(kind, _, value)| json!({"type": kind, "soft": value / 2, "hard": value}));
         c["process"]["rlimits"] = all.collect();
     });
-    let said = c.prints();
+    let output = c.prints();
     for (kind, title, value) in RLIMITS {
-        let line = said.lines().find_map(|line| line.strip_prefix(title)).unwrap();
+        let line = output.lines().find_map(|line| line.strip_prefix(title)).unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
         assert_eq!(words[..2], [(value / 2).to_string(), value.to_string()], "{kind}: {line}");
     }
@@ -178,7 +179,7 @@ fn no_rlimits_are_touched_unless_asked() {
 fn oom_score(row: &(&str, i32)) {
     let own: i32 = fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap();
     if *AS_USER && row.1 < own {
-        skip(format!("a user cannot lower a score, and that of this suite is {own}"));
+        skip(format!("a user cannot lower the OOM score adjustment, and the suite's is {own}"));
     }
     let c =
         Container::new(&["/bin/cat", "/proc/self/oom_score_adj"]).edit(|c| c["process"]["oomScoreAdj"] = json!(row.1));
@@ -189,11 +190,11 @@ fn oom_score_unset_is_inherited() {
     let c = Container::new(&["/bin/cat", "/proc/self/oom_score_adj"]);
     c.write();
     let script = "echo 300 >/proc/self/oom_score_adj; exec \"$@\"";
-    let said = wrapped(&c, script, "run").run().ok();
-    assert_eq!(said.out, "300\n");
+    let output = wrapped(&c, script, "run").run().ok();
+    assert_eq!(output.out, "300\n");
 }
 
-/// The call, started by a shell that first does something.
+/// Runs the call from a shell that runs a script first.
 pub(crate) fn wrapped(c: &Container, script: &str, verb: &str) -> Call {
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.to_str().unwrap());
@@ -213,8 +214,9 @@ const BIND: u64 = 1 << 10;
 
 #[track_caller]
 fn sets(c: &Container) -> [u64; 5] {
-    let said = c.prints();
-    ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|name| u64::from_str_radix(&field(&said, name), 16).unwrap())
+    let output = c.prints();
+    ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]
+        .map(|name| u64::from_str_radix(&field(&output, name), 16).unwrap())
 }
 
 fn capabilities(user: u32, sets: Value) -> Container {
@@ -270,26 +272,26 @@ fn empty_capabilities() {
 
 fn unknown_capability_is_a_warning() {
     let c = status().caps(&["CAP_KILL", "CAP_FROM_THE_FUTURE"]);
-    let said = c.run().ok().says("CAP_FROM_THE_FUTURE");
-    assert_eq!(u64::from_str_radix(&field(&said.out, "CapBnd"), 16).unwrap(), KILL);
+    let output = c.run().ok().says("CAP_FROM_THE_FUTURE");
+    assert_eq!(u64::from_str_radix(&field(&output.out, "CapBnd"), 16).unwrap(), KILL);
 }
 
 fn signals_are_reset() {
-    // conmon leaves SIGPIPE ignored; here a few more are.
+    // conmon leaves SIGPIPE ignored; this test ignores a few more signals.
     let c = status();
-    let said = wrapped(&c, "trap '' PIPE HUP INT USR1 TERM; exec \"$@\"", "run").run().ok();
+    let output = wrapped(&c, "trap '' PIPE HUP INT USR1 TERM; exec \"$@\"", "run").run().ok();
     for name in ["SigIgn", "SigBlk"] {
-        let signals = u64::from_str_radix(&field(&said.out, name), 16).unwrap();
-        // 32 and 33 belong to the C library, which lets nobody change them.
+        let signals = u64::from_str_radix(&field(&output.out, name), 16).unwrap();
+        // 32 and 33 are reserved by the C library, which does not allow changing them.
         assert_eq!(signals & !0x1_8000_0000, 0, "{name} {signals:x}");
     }
 }
 
 fn the_process_leads_a_session() {
-    // After the name in parentheses: state, parent, process group, session.
-    let said = Container::new(&["/bin/cat", "/proc/self/stat"]).prints();
-    let words: Vec<_> = said.split_once(") ").unwrap().1.split(' ').collect();
-    assert_eq!(words[2..4], ["1", "1"], "{said}");
+    // The fields after the name in parentheses: state, parent, process group, session.
+    let output = Container::new(&["/bin/cat", "/proc/self/stat"]).prints();
+    let words: Vec<_> = output.split_once(") ").unwrap().1.split(' ').collect();
+    assert_eq!(words[2..4], ["1", "1"], "{output}");
 }
 
 /// (name, args, text of the error; alternatives by `|`)
@@ -308,17 +310,17 @@ fn command(row: &(&str, &[&str], &str)) {
     let c = Container::new(row.1);
     std::os::unix::fs::symlink("/nowhere", c.root("bin/dangling")).unwrap();
     fs::write(c.root("bin/plain"), "").unwrap();
-    let said = c.refused("");
-    let err = said.err.replace("\\\"", "\"");
-    assert!(row.2.split('|').any(|text| err.contains(text)), "{said:?} instead of {}", row.2);
+    let output = c.refused("");
+    let err = output.err.replace("\\\"", "\"");
+    assert!(row.2.split('|').any(|text| err.contains(text)), "{output:?} instead of {}", row.2);
 }
 
 fn startup_failure_is_one_line() {
     for change in [(|c| c["process"]["args"] = json!(["nosuch"])) as fn(&mut Value), |c| {
         push(&mut c["mounts"], json!({"destination": "/m", "type": "nosuchfs", "source": "x"}))
     }] {
-        let said = Container::sleeper().edit(change).refused("");
-        assert_eq!(said.err.trim_end().lines().count(), 1, "{said:?}");
-        assert!(said.err.len() < 8192);
+        let output = Container::sleeper().edit(change).refused("");
+        assert_eq!(output.err.trim_end().lines().count(), 1, "{output:?}");
+        assert!(output.err.len() < 8192);
     }
 }

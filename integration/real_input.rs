@@ -1,7 +1,8 @@
-//! Real input: the configurations that engines write (tests/configs), and a Debian system as root.
+//! Tests real input: recorded configs of engines (tests/configs), and a Debian system as root file system. Running the
+//! engines themselves is left to `engines`.
 //!
-//! Of a recorded configuration only what belongs to the host it was recorded on is replaced: the root, the files it binds,
-//! the cgroup's place, namespaces of processes that are long gone.
+//! In a recorded config only host-specific values are replaced: the root, bind sources, the cgroup path, and paths of
+//! namespaces that no longer exist.
 
 use crate::harness::bundle::Container;
 use crate::harness::cgroups::need_controller;
@@ -30,7 +31,7 @@ const CONFIGS: &[(&str, &str)] = recorded![
     "podman-rootful-limits",
 ];
 
-/// Programs of a Debian system and a word that they print.
+/// Programs of a Debian system and a word that each prints.
 const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("bash", &["/bin/bash", "-c", "echo ${BASH_VERSINFO[0]}; ulimit -n"], "1024"),
     ("dpkg", &["dpkg-query", "-W", "-f", "${Package} ", "bash", "apt"], "apt bash"),
@@ -47,13 +48,13 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// The recorded configuration, made to fit this host.
+/// Adapts the recorded config to this host.
 fn adapted(text: &str, root: &Path, container: &Container) -> Value {
     let mut config: Value = serde_json::from_str(text).unwrap();
     config["root"]["path"] = json!(root);
     config["linux"]["cgroupsPath"] = container.config["linux"]["cgroupsPath"].clone();
     config["process"]["terminal"] = json!(false);
-    // Written where AppArmor was on.
+    // The config was recorded on a host with AppArmor.
     config["process"].as_object_mut().unwrap().remove("apparmorProfile");
     for mount in config["mounts"].as_array_mut().unwrap() {
         let bound = mount["type"] == "bind";
@@ -70,7 +71,7 @@ fn adapted(text: &str, root: &Path, container: &Container) -> Value {
     for namespace in config["linux"]["namespaces"].as_array_mut().unwrap() {
         namespace.as_object_mut().unwrap().remove("path");
     }
-    // Devices of the host it was recorded on.
+    // Devices of the host where the config was recorded.
     if let Some(devices) = config["linux"].get_mut("devices").and_then(Value::as_array_mut) {
         devices.retain(|device| Path::new(device["path"].as_str().unwrap_or_default()).exists());
     }
@@ -92,19 +93,19 @@ fn config((_, text): &(&str, &str)) {
     if let Some(host) = c.config["linux"]["uidMappings"][0]["hostID"].as_u64() {
         give_away(&c.dir.join("rootfs"), host as u32);
     }
-    let said = c.run().ok();
-    let lines: Vec<_> = said.out.lines().collect();
-    assert_eq!(lines[0], c.config["process"]["user"]["uid"].to_string(), "{said:?}");
-    assert_eq!(lines[1], c.config["process"]["user"]["gid"].to_string(), "{said:?}");
+    let output = c.run().ok();
+    let lines: Vec<_> = output.out.lines().collect();
+    assert_eq!(lines[0], c.config["process"]["user"]["uid"].to_string(), "{output:?}");
+    assert_eq!(lines[1], c.config["process"]["user"]["gid"].to_string(), "{output:?}");
     let mode = if c.config["linux"]["seccomp"].is_object() { 2 } else { crate::harness::kernel::own_filters().0 };
     let filter = format!("Seccomp:\t{mode}");
-    assert!(lines.contains(&filter.as_str()), "{filter} is not in {said:?}");
+    assert!(lines.contains(&filter.as_str()), "{filter} is not in {output:?}");
     assert_eq!(lines.last(), Some(&"end"));
     c.nothing_left();
 }
 
-/// A root for a container whose root user is `uid` on the host. Hard links are shared with other tests, so only
-/// directories and links change hands.
+/// Makes `uid`, the host uid of the container's root, own the root file system. Files are hard links shared with other
+/// tests, so only directories and symbolic links change owner.
 fn give_away(root: &Path, uid: u32) {
     chown(root, Some(uid), Some(uid)).unwrap();
     for entry in fs::read_dir(root).unwrap() {
@@ -115,17 +116,17 @@ fn give_away(root: &Path, uid: u32) {
     }
 }
 
-/// A Debian system made by debootstrap, which hack/test puts where DEBIAN_TREE says.
+/// The path of a Debian system made by debootstrap, which hack/test passes in DEBIAN_TREE.
 fn tree() -> String {
     match std::env::var("DEBIAN_TREE") {
         Ok(path) if Path::new(&path).join("usr/bin/dpkg").exists() => path,
-        _ => skip("DEBIAN_TREE does not name a tree made by debootstrap"),
+        _ => skip("DEBIAN_TREE is not the path of a tree made by debootstrap"),
     }
 }
 
 fn debian((_, program, word): &(&str, &[&str], &str)) {
     let tree = tree();
-    // Read-only, because all tests share the tree; what programs write goes to memory.
+    // Read-only, because all tests share the tree; programs write to a tmpfs.
     let c = Container::new(program).edit(|c| {
         c["root"] = json!({"path": tree, "readonly": true});
         c["process"]["env"] = json!(["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]);
@@ -133,8 +134,8 @@ fn debian((_, program, word): &(&str, &[&str], &str)) {
     });
     let names = ["CAP_SETUID", "CAP_SETGID", "CAP_AUDIT_WRITE", "CAP_DAC_OVERRIDE"];
     let c = c.caps(&names).mount("/tmp", "tmpfs", "tmpfs", &["nosuid", "nodev"]);
-    let said = c.run().ok();
-    assert!(said.out.contains(word), "{word:?} is not in {said:?}");
+    let output = c.run().ok();
+    assert!(output.out.contains(word), "{word:?} is not in {output:?}");
 }
 
 fn debian_system_with_dockers_configuration() {
@@ -143,8 +144,8 @@ fn debian_system_with_dockers_configuration() {
     let (_, text) = CONFIGS.iter().find(|(name, _)| *name == "docker-default").unwrap();
     c.config = adapted(text, Path::new(&tree), &c);
     c.config["root"]["readonly"] = json!(true);
-    // Docker binds files on these; a read-only tree has them already.
+    // Docker binds files here, so the read-only tree must contain the targets.
     c.config["process"]["args"] = json!(["/bin/bash", "-c", "apt-get --version >/dev/null && head -n1 /etc/hosts"]);
-    let said = c.run().ok();
-    assert_eq!(said.line(), "stand-in", "{said:?}");
+    let output = c.run().ok();
+    assert_eq!(output.line(), "stand-in", "{output:?}");
 }

@@ -1,5 +1,5 @@
-//! Engines of an ordinary user around the runtime: Docker below RootlessKit, Podman with each of its network helpers and each
-//! of its drivers for storage. What an engine does for root is the business of `engines.rs`.
+//! Tests the runtime with an ordinary user's engines: Docker with RootlessKit, and Podman with each network helper and
+//! storage driver. Engines that run as root are left to `engines.rs`.
 
 use crate::harness::call::{Call, Output};
 use crate::harness::skip::skip;
@@ -22,23 +22,23 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// How long an engine may take for anything; a daemon's first start in an emulated machine takes a minute.
+/// Time limit for each step of an engine; a daemon's first start in an emulated machine takes a minute.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where a program is, or a skip.
+/// The path of a program; skips the test if it is missing.
 fn need(program: &str) -> String {
     let places = PATH.split(':').chain(["/usr/share/docker.io/contrib"]);
     let found = places.map(|place| format!("{place}/{program}")).find(|path| Path::new(path).exists());
-    found.unwrap_or_else(|| skip(format!("{program} is not here")))
+    found.unwrap_or_else(|| skip(format!("{program} is missing")))
 }
 
-/// A device that a module makes, which a host gives to everybody. Where nobody has done so yet, it is covered by one that is
-/// everybody's, in this thread's mount namespace only.
+/// Requires a device that a kernel module creates and that hosts usually make accessible to all users. If it is not
+/// accessible yet, covers it with an accessible one, in this thread's mount namespace only.
 fn need_device(path: &str, module: &str, place: &Path) {
     host(&["modprobe", module]).ok();
-    let Ok(data) = fs::metadata(path) else { skip(format!("{path} is not here")) };
+    let Ok(data) = fs::metadata(path) else { skip(format!("{path} is missing")) };
     if data.mode() & 0o006 != 0o006 {
         let own = place.join(module);
         mknod(&own, SFlag::S_IFCHR, Mode::empty(), data.rdev()).unwrap();
@@ -53,7 +53,7 @@ struct Engine {
     environment: Vec<String>,
     /// `$XDG_RUNTIME_DIR`.
     runtime_dir: String,
-    /// There is a systemd of the user's.
+    /// Whether the user's systemd manager runs.
     by_systemd: bool,
 }
 
@@ -86,13 +86,13 @@ impl Engine {
         self.user.dir.join("runtime").display().to_string()
     }
 
-    /// The pid's cgroup, without what is before it.
+    /// The cgroup path of this pid, without the prefix.
     fn cgroup_of(pid: &str) -> String {
         fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap().trim().replace("0::", "")
     }
 }
 
-/// Docker as its own script starts it for a user, and the life of a container.
+/// Starts Docker with its own rootless script, and runs a container's lifecycle.
 fn docker_by_rootlesskit() {
     for program in ["rootlesskit", "dockerd", "docker", "slirp4netns"] {
         need(program);
@@ -105,17 +105,17 @@ fn docker_by_rootlesskit() {
         engine.environment.push(format!("DOCKER_HOST=unix://{}", socket.display()));
         engine.environment.push("DOCKERD_ROOTLESS_ROOTLESSKIT_NET=slirp4netns".to_owned());
         let davit = format!("davit={}", engine.davit());
-        // Nothing here has to be reached from outside, and not every kernel of these tests has NAT.
+        // No port must be reachable from outside, and some kernels in these tests lack NAT.
         let words = ["--iptables=false", "--ip6tables=false", "--add-runtime", &davit, "--default-runtime", "davit"];
         let driver = if engine.by_systemd { "systemd" } else { "none" };
         let daemon = engine.call(&[&[script.as_str()], &words[..]].concat()).spawn();
         let end = Instant::now() + PATIENCE;
         while !socket.exists() {
-            // Its end is what this waits for.
+            // This waits for the daemon to exit.
             assert!(!daemon.ends_within(Duration::from_millis(100)), "the daemon has ended: {}", daemon.text());
             assert!(Instant::now() < end, "there is no {}: {}", socket.display(), daemon.text());
         }
-        // It is there before it is listened to.
+        // The socket file exists before the daemon listens on it.
         while engine.run(&["docker", "version"]).code() != 0 {
             assert!(!daemon.ends_within(Duration::from_millis(100)), "the daemon has ended: {}", daemon.text());
             assert!(Instant::now() < end, "nobody listens at {}: {}", socket.display(), daemon.text());
@@ -135,8 +135,8 @@ fn docker_by_rootlesskit() {
         assert_eq!(map.out.split_whitespace().take(3).collect::<Vec<_>>(), ["0", "1000", "1"], "a user's ids");
         assert_eq!(docker(&["exec", "box", "sh", "-c", "id -u; exit 7"]).code(), 7);
         if engine.by_systemd {
-            let said = docker(&["exec", "box", "cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"]).ok();
-            assert_eq!(said.out, "67108864\n50\n");
+            let output = docker(&["exec", "box", "cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"]).ok();
+            assert_eq!(output.out, "67108864\n50\n");
             let units = ["systemctl", "--user", "list-units", "--all", "--no-legend", "--plain"];
             let unit = format!("docker-{id}.scope");
             let listed = || engine.run(&[&units[..], &[&unit]].concat()).ok().out;
@@ -151,16 +151,16 @@ fn docker_by_rootlesskit() {
             docker(&["rm", "box"]).ok();
         }
         assert_eq!(docker(&["ps", "--all", "--quiet"]).ok().out, "");
-        // Asked to, it takes its containers' monitors along.
+        // On request it also ends its containers' monitors.
         host(&["kill", &daemon.pid().to_string()]).unwrap();
         daemon.finish_within(PATIENCE);
     });
 }
 
-/// What Podman is told, and what of it is seen: in the container, or from outside.
+/// Podman's flags and where their effect is checked: in the container, or from outside.
 type Row = (&'static str, &'static str, &'static [&'static str], &'static [&'static str], &'static str, &'static str);
 
-/// Name, the program it takes, global flags, flags of `run`, a command in the container, and how its answer begins.
+/// (name, needed program, global flags, flags of `run`, command in the container, start of its output).
 const PODMAN: &[Row] = &[
     ("pasta", "pasta", &[], &["--network", "pasta"], "ls /sys/class/net | grep -v -x lo", ""),
     ("slirp4netns", "slirp4netns", &[], &["--network", "slirp4netns"], "ls /sys/class/net | grep -v -x lo", "tap0"),
@@ -183,7 +183,7 @@ fn podman(row: &Row) {
     need("podman");
     need(program);
     apart(|| {
-        // Podman has its locks there, by the user's id: two at once on their first start are in each other's way.
+        // Podman keeps its locks there, by user id: two first starts at once conflict.
         mount_tmpfs(Path::new("/dev/shm"));
         let engine = Engine::new();
         need_device("/dev/fuse", "fuse", &engine.user.dir);
@@ -199,21 +199,21 @@ fn podman(row: &Row) {
         let run = [&["run", "--detach", "--name", "box"], *flags, &["localhost/bb", "sleep", "1000"]].concat();
         let began = podman(&run);
         if began.err.contains("unable to find network with name or ID pasta") {
-            skip("this Podman knows no pasta");
+            skip("this Podman does not support pasta");
         }
         began.ok();
-        let said = podman(&["exec", "box", "sh", "-c", command]).ok();
-        if *name == "overlay" && said.line() == "fuse.fuse-overlayfs" {
-            skip("Podman finds that a user cannot mount overlay on this kernel and file system");
+        let output = podman(&["exec", "box", "sh", "-c", command]).ok();
+        if *name == "overlay" && output.line() == "fuse.fuse-overlayfs" {
+            skip("Podman reports that a user cannot mount overlay on this kernel and file system");
         }
-        assert!(!said.line().is_empty() && said.out.starts_with(answer), "{said:?}");
+        assert!(!output.line().is_empty() && output.out.starts_with(answer), "{output:?}");
         let pid = podman(&["inspect", "--format", "{{.State.Pid}}", "box"]).ok();
         assert_eq!(Engine::cgroup_of(pid.line()).contains("libpod"), engine.by_systemd);
         assert_eq!(podman(&["exec", "box", "sh", "-c", "exit 7"]).code(), 7);
         podman(&["stop", "--time", "0", "box"]).ok();
         podman(&["rm", "box"]).ok();
         assert_eq!(podman(&["ps", "--all", "--quiet"]).ok().out, "");
-        // Ends the process that holds its namespaces.
+        // Ends the process that holds Podman's namespaces.
         podman(&["system", "migrate"]).ok();
     });
 }

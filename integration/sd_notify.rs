@@ -1,4 +1,5 @@
-//! `NOTIFY_SOCKET`: a service manager is told when a container's program is ready, and by which pid to know it.
+//! Tests `NOTIFY_SOCKET`: the runtime notifies a service manager when the program is ready, and sends its pid. Cgroups
+//! by systemd are left to `systemd`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::LIMIT;
@@ -19,15 +20,15 @@ pub(crate) fn tests() -> Vec<Test> {
         a_manager_that_goes_away_is_told_of,
         without_a_manager_nothing_is_added
     ];
-    all.extend(rows!("told", WAYS, told));
+    all.extend(rows!("told", WAYS, notified));
     all.extend(rows!("ends", WAYS, ends));
     all
 }
 
-/// (name, whether it waits for the manager to have read everything)
+/// (name, whether the runtime waits until the manager has read everything)
 const WAYS: &[(&str, bool)] = &[("start", true), ("detached", true), ("foreground", false)];
 
-/// A container of a script, which notifies by `/probe probe notify`; and the socket of its manager.
+/// A container whose script notifies with `/probe probe notify`, and the manager's socket.
 fn notifying(script: &str) -> (Container, UnixDatagram) {
     let script = format!("echo $NOTIFY_SOCKET >/out/name; {script}");
     let c = Container::sh(&script);
@@ -39,9 +40,9 @@ fn manager(c: &Container) -> String {
     c.dir.join("manager").to_str().unwrap().to_owned()
 }
 
-/// One message, and whether a descriptor came with it; the descriptor is closed.
+/// Receives one message, and returns whether it had a descriptor; the descriptor is closed.
 fn message(manager: &UnixDatagram) -> (String, bool) {
-    assert!(kernel::readable(manager, LIMIT), "the manager is told nothing");
+    assert!(kernel::readable(manager, LIMIT), "the manager receives nothing");
     let mut bytes = [0; 4096];
     let mut control = nix::cmsg_space!([i32; 4]);
     let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -59,7 +60,7 @@ fn message(manager: &UnixDatagram) -> (String, bool) {
 
 const READY: &str = "/probe probe notify STATUS=loading; /probe probe notify READY=1; exec sleep 1000";
 
-fn told(row: &(&str, bool)) {
+fn notified(row: &(&str, bool)) {
     let (c, manager_socket) = notifying(READY);
     let env = manager(&c);
     let call = match row.0 {
@@ -74,7 +75,7 @@ fn told(row: &(&str, bool)) {
     assert_eq!(text, format!("MAINPID={}\nREADY=1\n", c.pid()));
     assert_eq!(c.wait_out("name"), "/run/notify/notify.sock\n");
     if row.1 {
-        // Nobody has read the barrier yet.
+        // The manager has not read the barrier yet.
         assert!(!call.ends_within(Duration::from_millis(50)), "it did not wait for the manager");
         assert_eq!(message(&manager_socket), ("BARRIER=1".to_owned(), true));
         call.finish().ok().silent();
@@ -84,9 +85,9 @@ fn told(row: &(&str, bool)) {
     }
 }
 
-/// A program that ends without a word is waited for no longer.
+/// The runtime stops waiting if the program exits without a notification.
 fn ends(row: &(&str, bool)) {
-    only_davit("others look every now and then");
+    only_davit("other runtimes poll");
     let (c, manager_socket) = notifying("exit 0");
     let env = manager(&c);
     match row.0 {
@@ -109,7 +110,7 @@ fn start_waits_until_the_program_is_ready() {
     let mount = mount.lines().find(|line| line.contains(" /run/notify ")).expect("no mount on /run/notify");
     assert!(mount.contains(" ro,nosuid,nodev,noexec"), "{mount}");
     let start = c.call(&["start", &c.id]).env("NOTIFY_SOCKET", &env).spawn();
-    // The writer of the fifo waits for its reader: by then the program runs.
+    // The writer of the fifo blocks until the program has opened it, so the program runs by then.
     fs::OpenOptions::new().write(true).open(c.root("out/go")).unwrap();
     let (text, _) = message(&manager_socket);
     assert!(text.contains("READY=1"), "{text}");
@@ -117,15 +118,15 @@ fn start_waits_until_the_program_is_ready() {
     start.finish().ok();
 }
 
-/// The container does not depend on its manager; that the manager heard nothing is told.
+/// The container keeps running without its manager; the runtime warns that the manager was not notified.
 fn a_manager_that_goes_away_is_told_of() {
-    only_davit("others end the relay without a word");
+    only_davit("other runtimes end the relay silently");
     let (c, manager_socket) =
         notifying("read x </out/go; /probe probe notify READY=1; echo >/out/done; exec sleep 1000");
     nix::unistd::mkfifo(&c.root("out/go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let run = c.prepare("run", &[]).env("NOTIFY_SOCKET", &manager(&c)).spawn();
     let mut go = fs::OpenOptions::new().write(true).open(c.root("out/go")).unwrap();
-    // Not by closing alone: a process that another test has just forked may hold it for a moment longer.
+    // Closing is not enough: a process that another test has just forked may still hold the descriptor.
     manager_socket.shutdown(std::net::Shutdown::Both).unwrap();
     drop(manager_socket);
     std::io::Write::write_all(&mut go, b"\n").unwrap();
@@ -137,6 +138,6 @@ fn a_manager_that_goes_away_is_told_of() {
 
 fn without_a_manager_nothing_is_added() {
     let c = Container::sh("echo \"<$NOTIFY_SOCKET>\"; grep -c /run/notify /proc/self/mountinfo");
-    let said = c.prepare("run", &[]).env("NOTIFY_SOCKET", "").run();
-    assert_eq!(said.out, "<>\n0\n");
+    let output = c.prepare("run", &[]).env("NOTIFY_SOCKET", "").run();
+    assert_eq!(output.out, "<>\n0\n");
 }

@@ -1,6 +1,6 @@
-//! `linux.seccomp`: what a program gets back from the system calls it makes under a filter.
+//! Tests `linux.seccomp`: the results of system calls under a filter. Notifications are left to `seccomp_agent`.
 //!
-//! The probe makes `getpgid`, of which the kernel reads one argument and the filter may read six.
+//! The probe calls `getpgid`: the kernel reads one of its arguments, and the filter may read all six.
 
 use crate::harness::bundle::Container;
 use crate::harness::kernel;
@@ -29,11 +29,11 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 const GETPGID: i64 = libc::SYS_getpgid;
-/// The errno the rules of these tests give; no call here gives it by itself.
+/// The errno that these tests' rules return. No call here returns it without a rule.
 const MARK: u32 = 54;
 const MARKED: &str = "EXFULL";
 
-/// The probe makes `getpgid` with these arguments, one call after the other.
+/// A container whose probe calls `getpgid` once with each of these arguments.
 fn getpgid(arguments: &[&str]) -> Container {
     let calls: Vec<_> = arguments.iter().map(|words| format!("{GETPGID},{words}")).collect();
     let mut words = vec!["syscall"];
@@ -54,7 +54,7 @@ fn answers(c: &Container) -> Vec<String> {
     c.prints().lines().map(str::to_owned).collect()
 }
 
-/// (name, action, errnoRet or 0, what the call prints; `` where the program does not live to print it, exit status)
+/// (name, action, errnoRet or 0, what the call prints; `` if the program is killed before it prints, exit status)
 const ACTIONS: &[(&str, &str, u32, &str, i32)] = &[
     ("allow", "SCMP_ACT_ALLOW", 0, "1", 0),
     ("errno", "SCMP_ACT_ERRNO", 0, "EPERM", 0),
@@ -72,16 +72,16 @@ fn action(row: &(&str, &str, u32, &str, i32)) {
     if row.2 != 0 {
         rule["errnoRet"] = json!(row.2);
     }
-    // The default is another action than the rule's, or the rule would be none.
+    // The default must differ from the rule's action, or the rule would have no effect.
     let mut profile_of = allow_but(json!([rule]));
     if row.1 == "SCMP_ACT_ALLOW" {
         profile_of = json!({"defaultAction": "SCMP_ACT_LOG", "syscalls": [rule]});
     }
-    let said = profile(getpgid(&["1"]), profile_of).run().exits(row.4);
-    assert_eq!(said.line(), row.3);
+    let output = profile(getpgid(&["1"]), profile_of).run().exits(row.4);
+    assert_eq!(output.line(), row.3);
 }
 
-/// (name, conditions, calls with the answer: `!` the rule holds, `=` it does not)
+/// (name, conditions, calls with the result: `!` the rule matches, `=` it does not)
 type Operator = (&'static str, &'static str, &'static [(&'static str, char)]);
 
 const OPERATORS: &[Operator] = &[
@@ -158,27 +158,27 @@ fn operator(row: &Operator) {
     let conditions: Value = serde_json::from_str(row.1).unwrap();
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK, "args": conditions}]);
     let calls: Vec<_> = row.2.iter().map(|(call, _)| *call).collect();
-    let said = answers(&profile(getpgid(&calls), allow_but(rule)));
-    assert_eq!(said.len(), calls.len());
-    for ((call, wanted), got) in row.2.iter().zip(said) {
+    let output = answers(&profile(getpgid(&calls), allow_but(rule)));
+    assert_eq!(output.len(), calls.len());
+    for ((call, wanted), got) in row.2.iter().zip(output) {
         assert_eq!(got == MARKED, *wanted == '!', "getpgid({call}) gave {got}");
     }
 }
 
 fn filter_is_installed_once() {
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO"}]);
-    let said = profile(Container::sh("grep Seccomp /proc/self/status"), allow_but(rule)).prints();
-    // One more than the suite itself has, as it may be run on a kernel made old by a filter.
-    assert_eq!(said, format!("Seccomp:\t2\nSeccomp_filters:\t{}\n", kernel::own_filters().1 + 1));
+    let output = profile(Container::sh("grep Seccomp /proc/self/status"), allow_but(rule)).prints();
+    // One more than the suite's own filters: the suite may run under the old-kernel filter.
+    assert_eq!(output, format!("Seccomp:\t2\nSeccomp_filters:\t{}\n", kernel::own_filters().1 + 1));
 }
 
 fn no_filter_unless_asked() {
     let (mode, count) = kernel::own_filters();
-    let said = Container::sh("grep Seccomp /proc/self/status").prints();
-    assert_eq!(said, format!("Seccomp:\t{mode}\nSeccomp_filters:\t{count}\n"));
+    let output = Container::sh("grep Seccomp /proc/self/status").prints();
+    assert_eq!(output, format!("Seccomp:\t{mode}\nSeccomp_filters:\t{count}\n"));
 }
 
-/// What the probe and the runtime itself need to get from the filter to the end of the program.
+/// System calls that the probe and the runtime need from installing the filter until the program exits.
 const NEEDED: &[&str] = &[
     "access",
     "arch_prctl",
@@ -289,7 +289,7 @@ fn default_errno_of_choice() {
 }
 
 fn calls_newer_than_the_profile_do_not_exist() {
-    // openat2 and faccessat2 are the newest calls named; what lies above them gives ENOSYS so that programs fall back.
+    // openat2 and faccessat2 are the newest calls named; higher numbers give ENOSYS so that programs use fallbacks.
     let newer = [900, 2000, 100_000].map(|number: u32| number.to_string());
     let mut words = vec!["syscall"];
     words.extend(newer.iter().map(String::as_str));
@@ -328,11 +328,11 @@ fn several_names_and_rules() {
     ];
     let mut all = vec!["syscall"];
     all.extend(words.iter().map(String::as_str));
-    let said = answers(&profile(Container::probe(&all), allow_but(rules)));
-    assert_eq!(said, [MARKED, "EOPNOTSUPP", "1", MARKED, "ESRCH", "ENOSYS"]);
+    let output = answers(&profile(Container::probe(&all), allow_but(rules)));
+    assert_eq!(output, [MARKED, "EOPNOTSUPP", "1", MARKED, "ESRCH", "ENOSYS"]);
 }
 
-/// The bit that makes a call number one of the x32 table.
+/// The bit that marks a system call number as x32.
 const X32: i64 = 0x4000_0000;
 
 fn x32_calls_are_judged_by_their_own_rules() {
@@ -344,7 +344,7 @@ fn x32_calls_are_judged_by_their_own_rules() {
 }
 
 fn x32_calls_are_refused_unless_listed() {
-    // An unlisted architecture must not be a way round the rules: it kills.
+    // An unlisted architecture must not bypass the rules, so its calls kill the process.
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK}]);
     let mut all = allow_but(rule);
     all["architectures"] = json!(["SCMP_ARCH_X86_64"]);

@@ -1,4 +1,5 @@
-//! Seccomp agents: the listener arrives with the process's state, and any call may be for the agent to answer.
+//! Tests seccomp agents: the agent receives the listener and the process's state, and may answer any system call. Other
+//! filter actions are left to `seccomp`.
 
 use crate::harness::bundle::Container;
 use crate::harness::kernel::{answer_notifications, receive_fd};
@@ -18,13 +19,13 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// (what is tried, the calls that the agent answers, flags, noNewPrivileges)
+/// (test, system calls that the agent answers, flags, noNewPrivileges)
 const ANSWERED: &[(&str, &[&str], &[&str], bool)] = &[
     ("a-call", &["mkdir", "mkdirat"], &[], true),
     ("with-capabilities", &["mkdir", "mkdirat"], &[], false),
     ("wait-killable", &["mkdir", "mkdirat"], &["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], true),
     ("tsync", &["mkdir", "mkdirat"], &["SECCOMP_FILTER_FLAG_TSYNC"], true),
-    // The very calls the runtime makes to hand over the listener and to start the program.
+    // The calls that the runtime itself makes to pass the listener and to exec the program.
     (
         "own-calls",
         &["mkdir", "mkdirat", "sendmsg", "recvfrom", "close", "read", "prctl", "capset", "execve"],
@@ -34,7 +35,7 @@ const ANSWERED: &[(&str, &[&str], &[&str], bool)] = &[
     ("write", &["mkdir", "mkdirat", "write"], &[], true),
 ];
 
-/// The container, asking an agent about these calls; other rules of every kind are mixed in.
+/// Adds rules that notify an agent of these calls, mixed with other kinds of rules.
 fn asking(c: Container, names: &[&str], flags: &[&str]) -> (Container, UnixListener) {
     let path = c.dir.join("agent");
     let listener = UnixListener::bind(&path).unwrap();
@@ -51,14 +52,15 @@ fn asking(c: Container, names: &[&str], flags: &[&str]) -> (Container, UnixListe
     (c, listener)
 }
 
-/// The state the agent received. It answers mkdir with ENOTEMPTY, which no kernel does, and lets every other call through.
+/// Runs the agent and returns the state it received. It answers mkdir with ENOTEMPTY, which no kernel returns, and lets
+/// every other call continue.
 fn served(listener: UnixListener) -> thread::JoinHandle<Value> {
     thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let (payload, fd) = receive_fd(&stream);
         let state = serde_json::from_slice(&payload).unwrap();
         let (rest, none) = receive_fd(&stream);
-        assert!(rest.is_empty() && none.is_none(), "the connection ends with the message");
+        assert!(rest.is_empty() && none.is_none(), "the connection does not end after the message");
         answer_notifications(fd.expect("a listener"), |call| {
             let is_mkdir = call == libc::SYS_mkdir || call == libc::SYS_mkdirat;
             is_mkdir.then_some(libc::ENOTEMPTY)
@@ -74,8 +76,8 @@ fn answered(row: &(&str, &'static [&'static str], &'static [&'static str], bool)
     let c = Container::sh("mkdir /tmp/x; mkdir /tmp/x").edit(|c| c["process"]["noNewPrivileges"] = json!(row.3));
     let (c, listener) = asking(c, row.1, row.2);
     let agent = served(listener);
-    let said = c.run();
-    assert_eq!(said.err.matches("Directory not empty").count(), 2, "{}", said.err);
+    let output = c.run();
+    assert_eq!(output.err.matches("Directory not empty").count(), 2, "{}", output.err);
     agent.join().unwrap();
 }
 
@@ -103,8 +105,8 @@ fn an_exec_has_an_agent_of_its_own() {
     let c = c.up();
     std::fs::remove_file(&path).unwrap();
     let second = served(UnixListener::bind(&path).unwrap());
-    let said = c.call(&["exec", &c.id, "/bin/mkdir", "/tmp/x"]).run().fails();
-    assert!(said.err.contains("Directory not empty"), "{}", said.err);
+    let output = c.call(&["exec", &c.id, "/bin/mkdir", "/tmp/x"]).run().fails();
+    assert!(output.err.contains("Directory not empty"), "{}", output.err);
     let state = second.join().unwrap();
     assert_eq!(
         (state["state"]["status"].as_str(), state["state"]["pid"].as_i64()),

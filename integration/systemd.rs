@@ -1,5 +1,6 @@
-//! Cgroups by systemd: the life of a scope, its properties, limits over a reload, units that are there already, a bus that is
-//! not. Most of it takes a host that systemd runs (hack/systemd makes one).
+//! Tests the systemd cgroup driver: lifecycle and properties of a scope, limits across a reload, existing units, a
+//! missing bus. A user's own systemd is left to `systemd_user`. Most tests need a host booted with systemd (see
+//! hack/systemd).
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Output};
@@ -37,15 +38,15 @@ pub(crate) fn tests() -> Vec<Test> {
 
 pub(crate) fn need_systemd() {
     if !Path::new("/run/systemd/system").is_dir() {
-        skip("systemd does not run this host");
+        skip("this host was not booted with systemd");
     }
     let bus = std::env::var_os("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("bus"));
     if *AS_USER && !bus.is_some_and(|bus| bus.exists()) {
-        skip("no systemd of this user runs");
+        skip("this user's systemd manager is not running");
     }
 }
 
-/// A container that systemd has the cgroup of, whatever the suite's containers have.
+/// A container whose cgroup systemd creates, whatever driver the suite uses.
 fn scoped(c: Container) -> Container {
     need_systemd();
     c.edit(|c| {
@@ -54,12 +55,12 @@ fn scoped(c: Container) -> Container {
     })
 }
 
-/// Where scopes are that no other slice is given for.
+/// The default slice of scopes.
 fn slice() -> &'static str {
     if *AS_USER { "user.slice" } else { "system.slice" }
 }
 
-/// Asks the systemd that makes this suite's scopes: the host's, or the user's own.
+/// Runs systemctl for the manager that creates this suite's scopes: the system's, or the user's.
 fn systemd(words: &[&str]) -> Result<String, String> {
     let which: &[&str] = if *AS_USER { &["--user"] } else { &["--system"] };
     host(&[&words[..1], which, &words[1..]].concat())
@@ -74,12 +75,12 @@ fn create(c: &Container) -> Output {
     c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]).run()
 }
 
-/// A property of a unit, as systemctl shows it.
+/// A property of a unit, from `systemctl show`.
 fn shown(unit: &str, property: &str) -> String {
     systemd(&["systemctl", "show", "--property", property, "--value", unit]).unwrap().trim().to_owned()
 }
 
-/// Waits until systemd has forgotten a unit, which it does when it has nothing else to do.
+/// Waits until systemd has unloaded a unit, which it does when idle.
 fn forgotten(unit: &str) {
     let end = Instant::now() + LIMIT;
     while shown(unit, "LoadState") != "not-found" {
@@ -106,7 +107,7 @@ fn a_scope_lives_as_long_as_its_container() {
         assert_eq!(shown(&unit, property), value, "{property}");
     }
     for name in ["CPUAccounting", "IOAccounting", "MemoryAccounting", "TasksAccounting"] {
-        // Newer versions always count, and have no such property any more.
+        // Newer versions always count and no longer have this property.
         assert_ne!(shown(&unit, name), "no", "{name}");
     }
     assert!(shown(&unit, "Description").contains(&c.id));
@@ -118,7 +119,7 @@ fn a_scope_lives_as_long_as_its_container() {
     assert_eq!((c.status().as_str(), file(&c, "cgroup.freeze").as_str()), ("paused", "1"));
     c.verb("resume").ok();
     assert_eq!(c.status(), "running");
-    // Without the flag: what made the cgroup is remembered.
+    // Without the flag: the state records which driver created the cgroup.
     c.call(&["delete", "--force", &c.id]).run().ok().silent();
     assert!(!cgroup(&c).exists());
     forgotten(&unit);
@@ -126,7 +127,7 @@ fn a_scope_lives_as_long_as_its_container() {
 }
 
 fn the_default_scope_is_named_after_the_id() {
-    only_davit("others have names of their own");
+    only_davit("other runtimes use other names");
     let c = scoped(Container::sleeper()).edit(|c| drop(c["linux"].as_object_mut().unwrap().remove("cgroupsPath")));
     create(&c).ok().silent();
     let unit = format!("davit-{}.scope", c.id);
@@ -135,7 +136,7 @@ fn the_default_scope_is_named_after_the_id() {
     forgotten(&unit);
 }
 
-/// Resources, and what the files then say. Only what the controllers of every machine for these tests can do.
+/// Resources, and the expected contents of the cgroup files. Uses only controllers that every test machine has.
 fn limits() -> (Value, Vec<(&'static str, &'static str)>) {
     for name in ["cpu", "memory", "pids"] {
         need_controller(name);
@@ -154,7 +155,7 @@ fn limits() -> (Value, Vec<(&'static str, &'static str)>) {
         ("memory.min", "1048576"),
         ("pids.max", "20"),
         ("cpu.weight", "59"),
-        // 24.69 % of a CPU, rounded up to what systemd remembers.
+        // 24.69 % of a CPU, rounded up to systemd's precision.
         ("cpu.max", "12500 50000"),
     ];
     (resources, files)
@@ -165,7 +166,7 @@ fn reload() {
 }
 
 fn limits_survive_a_reload() {
-    only_davit("others do not tell systemd of all of it");
+    only_davit("other runtimes do not pass all of the limits to systemd");
     need_systemd();
     let (resources, files) = limits();
     let c = scoped(Container::sleeper()).edit(|c| c["linux"]["resources"] = resources);
@@ -179,7 +180,7 @@ fn limits_survive_a_reload() {
 }
 
 fn updated_limits_survive_a_reload() {
-    only_davit("others do not tell systemd of all of it");
+    only_davit("other runtimes do not pass all of the limits to systemd");
     let c = scoped(Container::sleeper());
     let (resources, files) = limits();
     create(&c).ok().silent();
@@ -209,7 +210,7 @@ fn devices_stay_closed_over_a_reload() {
     let script = "mknod /tmp/kmem c 1 2; cat /tmp/kmem; echo x >/dev/null && echo null";
     let tried = c.call(&["exec", &c.id, "sh", "-c", script]).run();
     assert_eq!(tried.out, "null\n");
-    // No kernel has that device any more; where its opening is not denied it is missing.
+    // No current kernel has this device: if opening it is not denied, the error is that it is missing.
     assert!(tried.err.contains("not permitted"), "{tried:?}");
 }
 
@@ -227,7 +228,7 @@ fn annotations_become_properties() {
     assert!(shown(&unit, "After").contains("dbus.service"));
 }
 
-/// Leaves a failed unit of the container's name behind: one that was not done in time.
+/// Leaves a failed unit with the container's name behind, by a timeout.
 fn fail_before(c: &Container) {
     let name = format!("--unit={}", unit(c));
     let words = ["-p", "RuntimeMaxSec=100ms", "-p", "CollectMode=inactive", "sleep", "1000"];
@@ -250,7 +251,7 @@ fn a_failed_scope_is_forgotten_on_delete() {
     });
     create(&c).ok().silent();
     let pid = c.pid();
-    // The first process of a pid namespace does not hear SIGTERM, so it has to be killed, which is a failure.
+    // The init process of a pid namespace ignores SIGTERM, so systemd must kill it, and the unit fails.
     systemd(&["systemctl", "stop", &unit(&c)]).ok();
     kernel::wait_exit(pid, LIMIT);
     assert_eq!(shown(&unit(&c), "ActiveState"), "failed");
@@ -259,7 +260,7 @@ fn a_failed_scope_is_forgotten_on_delete() {
 }
 
 fn a_unit_of_somebody_else_is_refused_and_lives_on() {
-    only_davit("the words");
+    only_davit("the error texts are specific to davit");
     let first = scoped(Container::sleeper());
     create(&first).ok();
     let second =
@@ -272,7 +273,7 @@ fn a_unit_of_somebody_else_is_refused_and_lives_on() {
 }
 
 fn a_refused_property_leaves_nothing() {
-    only_davit("the words");
+    only_davit("the error texts are specific to davit");
     let c = scoped(Container::sleeper())
         .edit(|c| c["annotations"] = json!({"org.systemd.property.NoSuchProperty": "true"}));
     create(&c).fails().says(&format!("start {}: ", unit(&c))).says("NoSuchProperty");
@@ -281,7 +282,7 @@ fn a_refused_property_leaves_nothing() {
 }
 
 fn a_container_can_be_deleted_without_its_bus() {
-    only_davit("the state file");
+    only_davit("the state file format is specific to davit");
     let c = scoped(Container::sleeper());
     create(&c).ok();
     let state = c.state_dir().join(&c.id).join("state.json");
@@ -298,19 +299,19 @@ fn a_container_can_be_deleted_without_its_bus() {
 }
 
 fn systemd_out_of_reach_is_told() {
-    only_davit("the words");
+    only_davit("the error texts are specific to davit");
     let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("system.slice:suite:nobody"));
     c.write();
     let create = c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
     let bus = if *AS_USER { "DBUS_SESSION_BUS_ADDRESS" } else { "DBUS_SYSTEM_BUS_ADDRESS" };
-    let said = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
-    said.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: no such file or directory");
+    let output = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
+    output.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: no such file or directory");
     assert!(!c.state_dir().join(&c.id).exists());
 }
 
-/// systemd would take a pid from inside for one of its own, and the process that has it for the container's.
+/// systemd would interpret a pid of an inner namespace in its own, and move the wrong process.
 fn pids_of_another_namespace_are_refused() {
-    only_davit("others let systemd have some other process");
+    only_davit("other runtimes pass the wrong process to systemd");
     let c = scoped(Container::sleeper());
     c.write();
     let (state, bundle) = (c.state_dir(), c.dir.clone());
@@ -319,8 +320,8 @@ fn pids_of_another_namespace_are_refused() {
     let words = ["--pid", "--fork", "--mount-proc", RUNTIME.as_str(), "--root", state];
     let words =
         [&["unshare"], allowed, &words[..], &["--systemd-cgroup", "create", "--bundle", bundle, &c.id]].concat();
-    let said = Call::new(&c.dir, &words).run().fails();
-    said.says("--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as ");
+    let output = Call::new(&c.dir, &words).run().fails();
+    output.says("--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as ");
     assert_eq!(shown(&unit(&c), "LoadState"), "not-found");
     c.nothing_left();
 }

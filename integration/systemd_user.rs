@@ -1,5 +1,6 @@
-//! Cgroups by a user's own systemd: scopes below the part of the tree that is delegated to the user, a bus that is not there,
-//! Podman without root around it. Most of it takes a host that systemd runs, with that user logged in (hack/systemd makes one).
+//! Tests the systemd driver with a user's own manager: scopes in the delegated subtree, a missing bus, rootless
+//! Podman. The system manager is left to `systemd`. Most tests need a host booted with systemd and a session of the
+//! user (see hack/systemd).
 
 use crate::harness::call::LIMIT;
 use crate::harness::cgroups::cgroup_mount;
@@ -16,12 +17,12 @@ pub(crate) fn tests() -> Vec<Test> {
     tests![a_user_has_scopes_of_the_users_own, a_user_without_a_bus_is_told, podman_of_a_user]
 }
 
-/// Where the ordinary user's systemd has its bus.
+/// The directory of the bus of the ordinary user's systemd manager.
 fn runtime_dir() -> String {
     need_systemd();
     let directory = format!("/run/user/{UID}");
     if !Path::new(&directory).join("bus").exists() {
-        skip(format!("no systemd of user {UID} runs (loginctl enable-linger)"));
+        skip(format!("the systemd manager of user {UID} is not running (try loginctl enable-linger)"));
     }
     directory
 }
@@ -49,7 +50,7 @@ fn a_user_has_scopes_of_the_users_own() {
     assert_eq!(path(init), base);
     let file = |name: &str| fs::read_to_string(cgroup_mount().join(&base[1..]).join(name)).unwrap().trim().to_owned();
     assert_eq!((file("memory.max"), file("pids.max")), ("67108864".to_owned(), "20".to_owned()));
-    // This test's own cgroup is not the user's: the kernel does not let the user move a process between the two.
+    // The user does not own this test's cgroup, so the kernel does not let the user move a process out of it.
     let pid_file = user.dir.join("run/exec.pid");
     davit(&["exec", "--detach", "--pid-file", pid_file.to_str().unwrap(), &user.id, "sleep", "1000"]).ok().silent();
     let added = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
@@ -63,13 +64,13 @@ fn a_user_has_scopes_of_the_users_own() {
     assert!(!cgroup_mount().join(&base[1..]).exists());
     let end = Instant::now() + LIMIT;
     while systemctl(&["show", "--property", "LoadState", "--value", &unit]).trim() != "not-found" {
-        assert!(Instant::now() < end, "{unit} is left");
+        assert!(Instant::now() < end, "{unit} still exists");
     }
 }
 
 fn a_user_without_a_bus_is_told() {
     let user = User::new("true", |_| ());
-    let said = user.call(&[
+    let output = user.call(&[
         "env",
         "-u",
         "XDG_RUNTIME_DIR",
@@ -80,17 +81,22 @@ fn a_user_without_a_bus_is_told() {
         "run",
         "x",
     ]);
-    said.fails().says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
-    let said = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
-    said.fails().says("--systemd-cgroup: cannot speak to systemd: unix:path=").says("/bus: no such file or directory");
+    output
+        .fails()
+        .says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+    let output = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
+    output
+        .fails()
+        .says("--systemd-cgroup: cannot speak to systemd: unix:path=")
+        .says("/bus: no such file or directory");
 }
 
-/// Rootless Podman, with its storage, network and limits as it comes, and the user's systemd.
+/// Rootless Podman with its default storage, network and limits, and the user's systemd.
 fn podman_of_a_user() {
     let runtime = runtime_dir();
     for program in ["/usr/bin/podman", "/usr/bin/newuidmap"] {
         if !Path::new(program).exists() {
-            skip(format!("{program} is not here"));
+            skip(format!("{program} is missing"));
         }
     }
     let user = User::new("true", |_| ());
@@ -104,7 +110,7 @@ fn podman_of_a_user() {
         user.call(&[&all[..], words].concat())
     };
     podman(&["import", tar.to_str().unwrap(), "localhost/bb"]).ok();
-    // Its networks are the business of `rootless_engines`.
+    // Podman's networks are left to `rootless_engines`.
     let run = ["run", "--detach", "--name", "x", "--network", "none", "--memory", "64m", "--pids-limit", "50"];
     let id = podman(&[&run[..], &["localhost/bb", "sleep", "1000"]].concat()).ok().line().to_owned();
     let pid = podman(&["inspect", "--format", "{{.State.Pid}}", "x"]).ok().line().to_owned();
@@ -120,6 +126,6 @@ fn podman_of_a_user() {
     let listed =
         user.call(&["env", &environment[1], "systemctl", "--user", "list-units", "--all", "--no-legend", &unit]);
     assert_eq!(listed.ok().out, "");
-    // Ends the process that holds its namespaces.
+    // Ends the process that holds Podman's namespaces.
     podman(&["system", "migrate"]).ok();
 }

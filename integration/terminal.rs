@@ -1,4 +1,5 @@
-//! Terminals: with `--console-socket` for detached containers, with the caller's own terminal for a foreground run.
+//! Tests terminals: `--console-socket` for detached containers, the caller's terminal for a foreground run. Foreground
+//! streams and signals without a terminal are left to `foreground`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::LIMIT;
@@ -41,19 +42,19 @@ fn with_terminal(script: &str) -> Container {
     Container::sh(script).edit(|c| c["process"]["terminal"] = json!(true))
 }
 
-/// Created with a console socket; the payload of the message and the master.
+/// Creates the container with a console socket; returns the payload of the message and the pty master.
 fn create(c: &Container) -> (Vec<u8>, File) {
     let path = c.dir.join("console.sock");
     let listener = UnixListener::bind(&path).unwrap();
     c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run().ok().silent();
-    assert!(kernel::readable(&listener, LIMIT), "nobody connected to the console socket");
+    assert!(kernel::readable(&listener, LIMIT), "the runtime did not connect to the console socket");
     let (stream, _) = listener.accept().unwrap();
     assert!(kernel::readable(&stream, LIMIT));
     let (payload, fd) = kernel::receive_fd(&stream);
     (payload, File::from(fd.expect("no descriptor in the message")))
 }
 
-/// Reads the master until `text` has come, or the other side is gone.
+/// Reads the pty master until it has read `text` or reaches a hangup.
 fn read_until(master: &mut File, text: &str) -> String {
     let mut all = String::new();
     let end = Instant::now() + LIMIT;
@@ -147,13 +148,13 @@ fn a_socket_that_does_not_answer() {
     c.nothing_left();
 }
 
-/// connect(2) waits for room in the queue of a listener that nobody serves.
+/// connect(2) blocks while the listener's accept queue is full.
 fn a_socket_whose_queue_is_full() {
-    only_davit("runc and crun wait for ever");
+    only_davit("runc and crun block forever");
     let c = with_terminal("exit 0");
     let path = c.dir.join("console.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    // The standard library asks for a queue of thousands.
+    // The standard library requests a queue of thousands.
     listen(&listener, Backlog::new(0).unwrap()).unwrap();
     let _queued = kernel::fill_queue(&path);
     c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run().fails().says("timed out");
@@ -184,9 +185,9 @@ fn foreground_run_takes_the_callers_size() {
     let (mut master, slave) = own_terminal(43, 131);
     let run = c.prepare("run", &[]).stdio(&slave);
     let all = read_until(&mut master, "end");
-    assert!(all.contains("43 131"), "the size never came: {all}");
-    // Others set the size while the program is running already.
-    assert!(all.starts_with("43 131") || runtime_name() != "davit", "the program began with another size: {all}");
+    assert!(all.contains("43 131"), "the size was not set: {all}");
+    // Other runtimes set the size after the program has started.
+    assert!(all.starts_with("43 131") || runtime_name() != "davit", "the program started with another size: {all}");
     assert_eq!(run.finish().code(), 0);
 }
 
@@ -216,24 +217,24 @@ fn foreground_run_restores_the_terminal() {
     assert_eq!((before.local_flags, before.input_flags), (after.local_flags, after.input_flags));
 }
 
-/// A paste that the program's terminal has no room for must lock neither the output nor the signals.
+/// Pasted input that overflows the program's terminal buffer must block neither output nor signals.
 fn foreground_run_attends_to_a_program_that_does_not_read() {
     let c = with_terminal("trap 'echo heard; exit 5' TERM; echo ready; while :; do sleep 1000 & wait $!; done");
     let (mut master, slave) = own_terminal(24, 80);
     let run = c.prepare("run", &[]).stdio(&slave);
     read_until(&mut master, "ready");
     let mut keyboard = master.try_clone().unwrap();
-    // The last lines find no room anywhere: the thread ends with the suite.
+    // The last lines do not fit into any buffer, so the thread blocks until the suite exits.
     let typist = std::thread::spawn(move || keyboard.write_all("a line of the paste\r".repeat(50_000).as_bytes()));
     read_until(&mut master, &"a line of the paste\r\n".repeat(20));
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
     read_until(&mut master, "heard");
-    assert!(!typist.is_finished(), "all of the paste was taken");
+    assert!(!typist.is_finished(), "the terminal accepted all pasted input");
     assert_eq!(run.finish().code(), 5);
 }
 
 fn no_process_keeps_the_callers_output() {
-    // The reader ends only when nobody holds the pipe any more, while the container lives on.
+    // The reader exits only when no process holds the pipe, while the container keeps running.
     let c = with_terminal("sleep 1000 & exec sleep 1000");
     let path = c.dir.join("console.sock");
     let _listener = UnixListener::bind(&path).unwrap();

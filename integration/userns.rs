@@ -1,4 +1,5 @@
-//! User namespaces: maps, what a mapped root may not reach by itself, what belongs to whom; and namespaces made inside.
+//! Tests user namespaces: id maps, paths that the mapped root cannot access, ownership, and nested namespaces. Calls
+//! by an ordinary user are left to `rootless`.
 
 use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::kernel::need_idmapped_tmpfs;
@@ -36,7 +37,7 @@ pub(crate) fn tests() -> Vec<Test> {
     all
 }
 
-/// Which kinds are joined beside the user namespace: OCI's names, and those below /proc/PID/ns.
+/// Namespaces joined together with the user namespace: (OCI name, name below /proc/PID/ns).
 const JOINED: &[(&str, &[(&str, &str)])] = &[
     ("alone", &[]),
     ("pid", &[("pid", "pid")]),
@@ -69,13 +70,13 @@ fn several_mappings() {
         ]);
         c["process"]["user"]["uid"] = json!(1000);
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words, ["0", "100000", "1000", "1000", "1000", "1", "1001", "101001", "64000", "1000"]);
 }
 
 fn a_container_root_that_is_not_mapped_is_refused() {
-    only_davit("crun goes without a mapped root");
+    only_davit("crun accepts a container without a mapped root");
     let c = Container::sh("id").edit(|c| {
         mapped(c);
         c["linux"]["uidMappings"][0]["containerID"] = json!(1);
@@ -95,8 +96,8 @@ fn joined(row: &(&str, &'static [(&'static str, &'static str)])) {
         }
         c.as_object_mut().unwrap().remove("hostname");
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     for (file, inside) in files.iter().zip(&words) {
         let shared = *file == "user" || row.1.iter().any(|(_, joined)| joined == file);
         assert_eq!(*inside == link(&pid, file), shared, "{file}: {inside}");
@@ -123,7 +124,7 @@ fn maps_of_a_joined_namespace_must_agree() {
 }
 
 fn sources_the_mapped_root_cannot_reach() {
-    only_davit("neither crun nor runc goes where the mapped root may not");
+    only_davit("crun and runc cannot open sources that the mapped root cannot access");
     let c = Container::sh("cat /var/f").edit(mapped);
     let secret = c.dir.join("secret");
     fs::create_dir_all(secret.join("vol")).unwrap();
@@ -152,13 +153,13 @@ fn with_cgroup_mount(script: &str) -> Container {
 }
 
 fn the_cgroup_belongs_to_the_user() {
-    only_davit("the others give it to the container's root, or only with the systemd driver");
+    only_davit("other runtimes let the container's root own it, or only with the systemd driver");
     let c = with_cgroup_mount("sleep 1000").edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000})).up();
     let owner = |file: &str| fs::metadata(c.cgroup().join(file)).unwrap().uid();
     for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
         assert_eq!(owner(file), 101_000, "{file}");
     }
-    // What limits the container is not its own to change.
+    // The container may not change its own limits.
     assert_eq!(owner("cgroup.freeze"), 0);
     let c = with_cgroup_mount("sleep 1000").edit(|c| {
         let mounts = c["mounts"].as_array_mut().unwrap();
@@ -190,7 +191,7 @@ fn sysfs_without_a_network_namespace() {
 }
 
 fn restrictions_of_the_hosts_mount_stay() {
-    only_davit("crun's copy of the mount is free of them");
+    only_davit("crun's copy of the mount does not have them");
     apart(|| {
         let bound = |options: &[&str]| {
             let c = Container::sh("grep ' /var ' /proc/self/mountinfo | cut -d' ' -f6").edit(mapped);
@@ -199,9 +200,9 @@ fn restrictions_of_the_hosts_mount_stay() {
             let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC;
             mount(None::<&str>, &place, None::<&str>, flags, None::<&str>).unwrap();
             let c = c.mount("/var", "bind", place.to_str().unwrap(), options);
-            let said = c.run();
+            let output = c.run();
             nix::mount::umount(&place).unwrap();
-            (said.code(), said.out.trim().to_owned(), said.err)
+            (output.code(), output.out.trim().to_owned(), output.err)
         };
         let (code, out, _) = bound(&["bind"]);
         assert!(code == 0 && out.starts_with("ro,noexec"), "{out}");
@@ -222,7 +223,7 @@ fn score_and_limits_are_set_from_outside() {
 }
 
 fn time_offsets_in_a_joined_user_namespace() {
-    only_davit("crun cannot write them there");
+    only_davit("crun cannot write the offsets there");
     let first = Container::sleeper().edit(mapped).up();
     let path = format!("/proc/{}/ns/user", first.pid());
     let c = Container::sh("cat /proc/self/timens_offsets").edit(|c| {
@@ -230,8 +231,8 @@ fn time_offsets_in_a_joined_user_namespace() {
         push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
         c["linux"]["timeOffsets"] = json!({"boottime": {"secs": 4000}});
     });
-    let said = c.prints();
-    let words: Vec<_> = said.split_whitespace().collect();
+    let output = c.prints();
+    let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words[3..], ["boottime", "4000", "0"]);
 }
 
@@ -240,19 +241,19 @@ fn hooks_are_not_in_the_time_namespace() {
         skip("this kernel has no time namespaces");
     }
     let c = Container::sh("true");
-    let told = c.dir.join("told");
-    let script = format!("readlink /proc/self/ns/time /proc/self/ns/time_for_children > {}", told.display());
+    let links = c.dir.join("links");
+    let script = format!("readlink /proc/self/ns/time /proc/self/ns/time_for_children > {}", links.display());
     let c = c.edit(|c| {
         push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
         c["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 7}});
         c["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]});
     });
     c.run().ok();
-    let (told, own) = (fs::read_to_string(told).unwrap(), link("self", "time"));
-    assert_eq!(told, format!("{own}\n{own}\n"));
+    let (links, own) = (fs::read_to_string(links).unwrap(), link("self", "time"));
+    assert_eq!(links, format!("{own}\n{own}\n"));
 }
 
-/// A tmpfs with a file of uid 3, and below it another one, at `vol` of the bundle.
+/// Mounts a tmpfs with a file of uid 3, and another tmpfs below it, at `vol` in the bundle.
 fn owned_files(c: &Container) -> String {
     let place = c.dir.join("vol");
     mount_tmpfs(&place);
@@ -270,10 +271,10 @@ fn idmapped_by_the_containers_own_map() {
         let c = Container::sh("stat -c %u:%g /var/f; touch /var/new").edit(mapped);
         let source = owned_files(&c);
         let c = c.mount("/var", "bind", &source, &["bind", "idmap"]);
-        let said = c.run();
+        let output = c.run();
         let owner = fs::metadata(format!("{source}/new")).map(|new| new.uid());
         nix::mount::umount2(source.as_str(), nix::mount::MntFlags::MNT_DETACH).unwrap();
-        assert_eq!((said.out.as_str(), owner.ok()), ("3:4\n", Some(0)), "{}", said.err);
+        assert_eq!((output.out.as_str(), owner.ok()), ("3:4\n", Some(0)), "{}", output.err);
     });
 }
 
@@ -289,9 +290,9 @@ fn recursive_id_maps() {
                 entry["uidMappings"] = map.clone();
                 entry["gidMappings"] = map;
             });
-            let said = c.run();
+            let output = c.run();
             nix::mount::umount2(source.as_str(), nix::mount::MntFlags::MNT_DETACH).unwrap();
-            assert_eq!(said.out, format!("5003:5004\n{below}\n"), "{}", said.err);
+            assert_eq!(output.out, format!("5003:5004\n{below}\n"), "{}", output.err);
         }
     });
 }
@@ -300,13 +301,13 @@ fn bind_on_proc_must_be_proc() {
     let c = Container::sh("true").edit(|c| {
         without_mount(c, "/proc");
     });
-    only_davit("the words are ours");
+    only_davit("the error texts are specific to davit");
     let c = c.mount("/proc", "bind", "/usr/bin", &["bind"]);
     c.refused("not of type proc");
 }
 
 fn copied_symlink() {
-    only_davit("the option is crun's, and runc does not know it");
+    only_davit("the option comes from crun, and runc does not support it");
     let c = Container::sh("readlink /link");
     let link = c.dir.join("link");
     std::os::unix::fs::symlink("/somewhere/else", &link).unwrap();

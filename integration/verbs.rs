@@ -1,5 +1,6 @@
-//! Every verb in every status: the exit code and the words, which engines and scripts read. And what the verbs around a
-//! running container say and do beyond that: what a command lacks that cannot be executed, a creation that hangs.
+//! Tests every subcommand in every status: exit code and error text, which engines and scripts read. Also tests errors
+//! for commands that cannot be executed, and creations that hang. Options of single subcommands are left to their own
+//! modules.
 
 use crate::harness::bundle::{Container, wait_in};
 use crate::harness::call::{LIMIT, Running};
@@ -25,7 +26,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_run_that_hangs_in_a_poststart_hook_hears_signals,
         a_start_that_is_killed_takes_its_hook_along,
     ];
-    all.extend(rows!("in", TABLE, said));
+    all.extend(rows!("in", TABLE, responds));
     all.extend(rows!("missing", MISSING, missing));
     all
 }
@@ -33,7 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
 /// The statuses, in the order of the columns below.
 const STATUSES: [&str; 6] = ["creating", "created", "running", "paused", "stopped", "gone"];
 
-/// A verb, and for each status what it answers: nothing, or the words of its refusal.
+/// A subcommand, and its error text for each status; empty if it succeeds.
 type Row = (&'static str, &'static [&'static str], [&'static str; 6]);
 
 const GONE: &str = "container does not exist";
@@ -81,7 +82,7 @@ const TABLE: &[Row] = &[
         ],
     ),
     ("ps", &["ps", "--format", "json", "ID"], ["", "", "", "", "", GONE]),
-    // While it is being created its process is not yet on record, where it has a cgroup to be found by.
+    // During creation the state does not record the process yet if the container has a cgroup to find it by.
     ("kill", &["kill", "ID", "0"], [STOPPED, "", "", "", STOPPED, GONE]),
     ("kill-all", &["kill", "--all", "ID", "0"], ["", "", "", "", "", GONE]),
     ("update", &["update", "--pids-limit", "64", "ID"], [CREATING, "", "", "", STOPPED, GONE]),
@@ -97,19 +98,19 @@ const TABLE: &[Row] = &[
     ("delete-force", &["delete", "--force", "ID"], ["", "", "", "", "", ""]),
 ];
 
-/// A container that is being created: a hook keeps it so until it is released.
+/// A container whose creation a hook blocks until it is released.
 fn creating() -> (Container, Running) {
     hanging(Container::sleeper(), &["create"])
 }
 
-/// These words, at work, hang in a hook, until something is written to `hook/go`.
+/// Runs a subcommand that blocks in a hook until something is written to `hook/go`.
 fn hanging(c: Container, words: &[&str]) -> (Container, Running) {
     let (c, run, _) = hanging_in("createRuntime", c, words);
     assert_eq!(c.status(), "creating");
     (c, run)
 }
 
-/// The same for any kind of hook that runs outside; with a handle on the hook.
+/// Like `hanging`, for any kind of hook that runs on the host. Also returns a pidfd of the hook.
 fn hanging_in(kind: &str, c: Container, words: &[&str]) -> (Container, Running, OwnedFd) {
     let here = c.dir.join("hook");
     fs::create_dir(&here).unwrap();
@@ -125,8 +126,8 @@ fn hanging_in(kind: &str, c: Container, words: &[&str]) -> (Container, Running, 
     (c, create, hook)
 }
 
-fn said(row: &Row) {
-    only_davit("the words are this project's own");
+fn responds(row: &Row) {
+    only_davit("the error texts are specific to davit");
     if row.0 == "update" {
         need_controller("pids");
     }
@@ -145,15 +146,18 @@ fn said(row: &Row) {
         };
         c.write();
         let line: Vec<_> = row.1.iter().map(|word| place(word)).collect();
-        let said = c.call(&line.iter().map(String::as_str).collect::<Vec<_>>()).run();
+        let output = c.call(&line.iter().map(String::as_str).collect::<Vec<_>>()).run();
         let code = if words.is_empty() { 0 } else { refusal(row.0) };
-        assert!(said.code() == code && said.err.contains(words), "{status}: {said:?} instead of {code} {words:?}");
-        assert!(!words.is_empty() || said.err.is_empty(), "{status}: {said:?}");
+        assert!(
+            output.code() == code && output.err.contains(words),
+            "{status}: {output:?} instead of {code} {words:?}"
+        );
+        assert!(!words.is_empty() || output.err.is_empty(), "{status}: {output:?}");
         if !words.is_empty() && !matches!(*status, "gone") {
             assert_eq!(c.status(), *status, "a refused call must have no effect");
         }
         if let Some(create) = create {
-            // Opened for reading as well: the hook may be gone.
+            // Opened for reading too, because the hook may have exited.
             let go = fs::File::options().read(true).write(true).open(c.dir.join("hook/go")).unwrap();
             std::io::Write::write_all(&mut &go, b"\n").unwrap();
             create.finish();
@@ -162,12 +166,12 @@ fn said(row: &Row) {
     }
 }
 
-/// The exit code of a verb that refuses.
+/// The exit code of a subcommand that fails.
 fn refusal(verb: &str) -> i32 {
     if verb == "exec" { 255 } else { 1 }
 }
 
-/// (name, content of the program, what is said of it)
+/// (name, content of the program, error text)
 type Missing = (&'static str, &'static [u8], &'static str);
 
 const MISSING: &[Missing] = &[
@@ -184,18 +188,18 @@ const LOADER: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\
 \0\0\0\0\0\0\0\0\0\0\0\0\x40\0\x38\0\x01\0\0\0\0\0\0\0\
 \x03\0\0\0\x04\0\0\0\x78\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0/lib/none.so\0";
 
-/// Makes a program of a file. Another process writes it: what this one has open for writing, a process that another test
-/// has just forked has too for a moment, and is a text file busy.
+/// Copies a file to an executable. Another process writes it, because a process that another test has just forked would
+/// inherit a descriptor open for writing, and exec would fail with ETXTBSY.
 fn install(draft: &Path, program: &Path) {
     let done = std::process::Command::new("install").args(["-m", "755"]).args([draft, program]).status();
     assert!(done.unwrap().success());
 }
 
 fn missing(row: &Missing) {
-    only_davit("no other runtime says which file is missing");
+    only_davit("no other runtime reports which file is missing");
     let c = Container::sleeper();
     let program = c.root("program");
-    // s390x is big-endian: its machine number stands the other way round.
+    // s390x is big-endian, so its machine number has the other byte order.
     let mut bytes = row.1.to_vec();
     if row.0 == "machine" {
         bytes[5] = 2;
@@ -221,17 +225,17 @@ fn update_completes_half_a_pair() {
     c.call(&["update", "--cpu-quota", "20000", "--cpu-period", "40000", &c.id]).run().ok();
     c.call(&["update", "--cpu-quota", "10000", &c.id]).run().ok();
     assert_eq!(max(), "10000 40000\n");
-    // A tenth of a CPU: the systemd driver has whole percents only.
+    // A tenth of a CPU, because the systemd driver supports only whole percents.
     c.call(&["update", "--cpu-period", "100000", &c.id]).run().ok();
     assert_eq!(max(), "10000 100000\n");
 }
 
 fn exec_in_a_cgroup_below_the_containers() {
-    only_davit("others have other words");
+    only_davit("other runtimes report another text");
     let c = in_status("running");
     fs::create_dir(c.cgroup().join("sub")).unwrap();
-    let said = c.call(&["exec", "--cgroup", "/sub", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
-    assert!(said.line().ends_with("/sub"), "{said:?}");
+    let output = c.call(&["exec", "--cgroup", "/sub", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
+    assert!(output.line().ends_with("/sub"), "{output:?}");
     for bad in ["..", "sub/../../x", "../x"] {
         c.call(&["exec", "--cgroup", bad, &c.id, "true"]).run().exits(255).says("bad sub cgroup path");
     }
@@ -239,7 +243,7 @@ fn exec_in_a_cgroup_below_the_containers() {
     fs::remove_dir(c.cgroup().join("sub")).unwrap();
 }
 
-/// As systemd in a container does: its processes are below, and the controllers with them.
+/// Like systemd in a container: its processes and the controllers are in child cgroups.
 fn exec_where_the_container_has_moved_to() {
     need_controller("pids");
     let c = in_status("running");
@@ -247,8 +251,8 @@ fn exec_where_the_container_has_moved_to() {
     fs::create_dir(&below).unwrap();
     fs::write(below.join("cgroup.procs"), c.pid().to_string()).unwrap();
     fs::write(c.cgroup().join("cgroup.subtree_control"), "+pids +memory").unwrap();
-    let said = c.call(&["exec", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
-    assert!(said.line().ends_with("/init.scope"), "{said:?}");
+    let output = c.call(&["exec", &c.id, "grep", "^0::", "/proc/self/cgroup"]).run().ok();
+    assert!(output.line().ends_with("/init.scope"), "{output:?}");
 }
 
 fn exec_in_a_paused_container_can_be_broken_off() {
@@ -270,7 +274,7 @@ fn exec_in_a_paused_container_can_be_broken_off() {
     assert_ne!(run.finish().code(), 0);
     c.verb("resume").ok();
     assert_eq!(c.status(), "running");
-    // Nobody waits for what was to be the program any more but who adopts orphans: this process.
+    // Only the subreaper, which is this process, can reap the intermediate process now.
     kernel::wait_exit_all(&[joining], LIMIT);
 }
 
@@ -279,14 +283,15 @@ fn exec_has_the_home_of_its_user() {
     fs::write(c.root("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:7:8::/home/u:/bin/sh\n").unwrap();
     let c = c.edit(|c| c["process"]["env"] = json!(["PATH=/bin"])).up();
     for (user, home) in [("0", "/root"), ("7:8", "/home/u"), ("9", "/")] {
-        let said = c.call(&["exec", "--user", user, &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
-        assert_eq!(said.line(), home, "{user}");
+        let output = c.call(&["exec", "--user", user, &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
+        assert_eq!(output.line(), home, "{user}");
     }
-    let said = c.call(&["exec", "--env", "HOME=/own", &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
-    assert_eq!(said.line(), "/own");
+    let output = c.call(&["exec", "--env", "HOME=/own", &c.id, "/bin/sh", "-c", "echo $HOME"]).run().ok();
+    assert_eq!(output.line(), "/own");
 }
 
-/// A container that may trace: the process that joins is made by one it cannot see, and is still its caller's child.
+/// The container has CAP_SYS_PTRACE. A process that it cannot see clones the joining process, which is still the
+/// caller's child.
 fn exec_goes_where_a_tracer_lives() {
     let c = Container::sleeper().caps(&["CAP_SYS_PTRACE"]).up();
     let file = c.dir.join("pid");
@@ -301,9 +306,10 @@ fn exec_goes_where_a_tracer_lives() {
     c.call(&["exec", &c.id, "sh", "-c", "exit 7"]).run().exits(7);
 }
 
-/// The creator, the hook it waits for, the process, the cgroup, the directory: all of it ends from outside.
+/// `delete --force` removes everything: the creating runtime, the hook that it waits for, the process, the cgroup and
+/// the state directory.
 fn a_creation_that_hangs_can_be_deleted_by_force() {
-    only_davit("others wait for the hook");
+    only_davit("other runtimes wait for the hook");
     let c = Container::sleeper();
     let log = c.root("out/log");
     let poststop = json!([{"path": "/bin/sh", "args": ["sh", "-c", format!("echo stop >>{}", log.display())]}]);
@@ -316,7 +322,7 @@ fn a_creation_that_hangs_can_be_deleted_by_force() {
 }
 
 fn a_creation_without_a_cgroup_can_be_deleted_by_force() {
-    only_davit("others have no such flag");
+    only_davit("other runtimes do not have this flag");
     let c = Container::sleeper().edit(|c| {
         c["linux"].as_object_mut().unwrap().remove("cgroupsPath");
         c["linux"].as_object_mut().unwrap().remove("resources");
@@ -330,11 +336,11 @@ fn a_creation_without_a_cgroup_can_be_deleted_by_force() {
 }
 
 fn a_run_that_hangs_in_a_hook_hears_signals() {
-    only_davit("others hold signals back");
+    only_davit("other runtimes block signals");
     let (c, run, hook) = hanging_in("createRuntime", Container::sleeper(), &["run"]);
     terminate(&run);
     run.finish().exits(-1);
-    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    assert!(kernel::readable(&hook, LIMIT), "the hook still runs");
     assert_eq!(c.status(), "stopped");
     c.delete().ok();
     c.nothing_left();
@@ -344,28 +350,28 @@ fn terminate(run: &Running) {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
 }
 
-/// The program runs already, and a signal could be for it; but one that asks to end ends all of it.
+/// The program already runs and could receive a signal, but a termination signal ends the whole run.
 fn a_run_that_hangs_in_a_poststart_hook_hears_signals() {
-    only_davit("others hold signals back");
+    only_davit("other runtimes block signals");
     let c =
         Container::sh("trap 'echo heard >/out/usr1' USR1; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
     let (c, run, hook) = hanging_in("poststart", c, &["run"]);
     c.wait_out("ready");
     let pid = nix::unistd::Pid::from_raw(run.pid());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
-    assert_eq!(c.wait_out("usr1"), "heard\n", "other signals are the program's");
+    assert_eq!(c.wait_out("usr1"), "heard\n", "other signals go to the program");
     terminate(&run);
     run.finish().exits(1).says("/hooks/poststart/0").says("broken off by signal 15");
-    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    assert!(kernel::readable(&hook, LIMIT), "the hook still runs");
     c.nothing_left();
 }
 
 fn a_start_that_is_killed_takes_its_hook_along() {
-    only_davit("others leave it");
+    only_davit("other runtimes leave the hook running");
     let c = Container::sleeper();
     let (c, run, hook) = hanging_in("poststart", c, &["run", "--detach"]);
     terminate(&run);
     run.finish().exits(-1);
-    assert!(kernel::readable(&hook, LIMIT), "the hook lives on");
+    assert!(kernel::readable(&hook, LIMIT), "the hook still runs");
     assert_eq!(c.status(), "running", "the container does not depend on who started it");
 }

@@ -1,4 +1,5 @@
-//! Cgroup files by names that lead elsewhere, and cgroups of the host that a container could write to.
+//! Tests cgroup file names that resolve outside the container's cgroup, and host cgroups that a container could write
+//! to. Which names are rejected, and how, is left to `bad_input`.
 
 use crate::harness::bundle::{Container, push, without_namespace};
 use crate::harness::cgroups::{cgroup_base, cgroup_mount};
@@ -18,7 +19,7 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// A cgroup of somebody else; removed when dropped.
+/// A cgroup that does not belong to the container; removed when dropped.
 struct Foreign(PathBuf);
 
 impl Foreign {
@@ -35,7 +36,7 @@ impl Drop for Foreign {
     }
 }
 
-/// Resources whose names are paths: made from the way to a cgroup of somebody else, as seen from the container's.
+/// Resources whose names are paths, built from the relative path from the container's cgroup to a foreign cgroup.
 type Name = (&'static str, fn(&str) -> Value);
 
 const NAMES: &[Name] = &[
@@ -48,7 +49,7 @@ const NAMES: &[Name] = &[
     ("unified-parent", |_| json!({"unified": {"../cgroup.max.depth": "7"}})),
     ("unified-below", |_| json!({"unified": {"sub/cgroup.max.depth": "7"}})),
     ("unified-dots", |_| json!({"unified": {"..": "7"}})),
-    // A runtime that tidies the path up before it opens it makes this `pids.max` of the victim.
+    // A runtime that normalises the path before opening it resolves this to `pids.max` of the victim.
     ("hugetlb", |victim| json!({"hugepageLimits": [{"pageSize": format!("/../{victim}/pids"), "limit": 7}]})),
     (
         "hugetlb-dots",
@@ -57,13 +58,14 @@ const NAMES: &[Name] = &[
     ("hugetlb-size", |_| json!({"hugepageLimits": [{"pageSize": "2MB/../../x", "limit": 0}]})),
 ];
 
-/// The way from a container's cgroup to another one below the mount.
-fn way(c: &Container, to: &Path) -> String {
+/// The relative path from a container's cgroup to another cgroup below the mount.
+fn relative_path(c: &Container, to: &Path) -> String {
     let depth = c.cgroup().strip_prefix(cgroup_mount()).unwrap().components().count();
     format!("{}{}", "../".repeat(depth), to.file_name().unwrap().to_str().unwrap())
 }
 
-/// None of the limits of the foreign cgroup, and of the one that the container's is in, is what the rows would write.
+/// Requires that no limit of the foreign cgroup, or of the container's parent cgroup, has the value that the rows
+/// write.
 fn not_written_to(c: &Container, foreign: &Foreign) {
     let cgroup = c.cgroup();
     for path in [&foreign.0, cgroup.parent().unwrap()] {
@@ -77,9 +79,9 @@ fn not_written_to(c: &Container, foreign: &Foreign) {
 fn at_create(row: &Name) {
     let c = Container::sleeper();
     let foreign = Foreign::new(&c.id);
-    let resources = row.1(&way(&c, &foreign.0));
+    let resources = row.1(&relative_path(&c, &foreign.0));
     let c = c.edit(|c| c["linux"]["resources"] = resources);
-    // Refused or passed over: which, is for `badinput` to say.
+    // The call may fail or ignore the name. `bad_input` tests which.
     c.create();
     not_written_to(&c, &foreign);
 }
@@ -87,7 +89,7 @@ fn at_create(row: &Name) {
 fn at_update(row: &Name) {
     let c = Container::sleeper().up();
     let foreign = Foreign::new(&c.id);
-    let resources = row.1(&way(&c, &foreign.0));
+    let resources = row.1(&relative_path(&c, &foreign.0));
     c.call(&["update", "--resources", "-", &c.id]).input(&resources.to_string()).run();
     not_written_to(&c, &foreign);
 }
@@ -111,7 +113,7 @@ fn a_cgroup_mount_never_shows_the_hosts_hierarchy() {
     assert_eq!(c.prints(), "end\n");
 }
 
-/// How a container without a cgroup namespace comes by the host's cgroups: (name, the mounts of /sys).
+/// Ways in which a container without a cgroup namespace gets the host's cgroups: (name, the mounts of /sys).
 type HostCgroups = (&'static str, fn() -> Value);
 
 const HOST_CGROUPS: &[HostCgroups] = &[
@@ -123,13 +125,13 @@ const HOST_CGROUPS: &[HostCgroups] = &[
     }),
 ];
 
-/// A cgroup that the user whose containers these are may write to, as systemd delegates them, stays out of the reach of
-/// a container of that user that has neither a cgroup namespace nor a network namespace.
+/// A container with neither a cgroup namespace nor a network namespace cannot write to a cgroup that its user may write
+/// to, as systemd delegates them.
 fn host_cgroups(row: &HostCgroups) {
     let script = "find /sys/fs/cgroup -name \"$0\" | while read -r found; do
         mkdir \"$found/evil\" && echo made; echo 0 >\"$found/cgroup.procs\" && echo moved; done; echo end";
     let c = Container::sleeper();
-    // To make these takes rights that a container of this user does not have.
+    // Creating these needs privileges that a container of this user does not have.
     fs::create_dir_all(c.root("sys/fs/cgroup")).unwrap();
     let foreign = Foreign::new(&c.id);
     for name in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
@@ -148,9 +150,9 @@ fn host_cgroups(row: &HostCgroups) {
         mounts.retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/sys"));
         mounts.extend(row.1().as_array().unwrap().iter().cloned());
     });
-    let said = c.run();
+    let output = c.run();
     let made = foreign.0.join("evil");
     let was_made = made.exists();
     fs::remove_dir(&made).ok();
-    assert!(!was_made && !said.out.contains("moved"), "the host's cgroups can be written to: {said:?}");
+    assert!(!was_made && !output.out.contains("moved"), "the container can write to host cgroups: {output:?}");
 }

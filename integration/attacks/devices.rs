@@ -1,4 +1,5 @@
-//! Devices and terminals that are made where the image leads, and what stands at their names in the image.
+//! Tests devices and terminals whose paths the image redirects with links, or occupies with other files.
+//! Device rules without an attack are left to `devices`.
 
 use super::{harmless, outside, untouched};
 use crate::harness::bundle::Container;
@@ -23,12 +24,12 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// The image's own /dev, with nothing mounted on it or below it.
+/// Uses the image's own /dev, with nothing mounted on it or below it.
 pub(super) fn without_dev(c: &mut Value) {
     c["mounts"].as_array_mut().unwrap().retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
 }
 
-/// Devices and links are made where /dev leads.
+/// Devices and links are created where the link /dev points, inside the root.
 fn cve_2026_41579_cve_2026_47766_dev_is_a_link() {
     let c = Container::sleeper().edit(without_dev);
     let host = outside(&c);
@@ -54,7 +55,7 @@ fn device_path_through_a_link() {
     harmless(&c);
 }
 
-/// Rules that only allow: everything else is denied, although nobody wrote so.
+/// The rules only allow. Everything else is denied even without a deny rule.
 fn ghsa_g54h_a_device_that_no_rule_names_is_denied() {
     let script = "mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg 2>&1; mknod /tmp/disk b 8 0 && head -c 1 /tmp/disk 2>&1; \
         echo end";
@@ -62,18 +63,18 @@ fn ghsa_g54h_a_device_that_no_rule_names_is_denied() {
         c["linux"]["resources"]["devices"] =
             json!([{"allow": true, "type": "c", "access": "m"}, {"allow": true, "type": "b", "access": "m"}]);
     });
-    let said = c.run().ok();
-    assert_eq!(said.out.matches("Operation not permitted").count(), 2, "{said:?}");
+    let output = c.run().ok();
+    assert_eq!(output.out.matches("Operation not permitted").count(), 2, "{output:?}");
 }
 
 fn terminal(c: &Container) -> (UnixListener, Output) {
     let path = c.dir.join("console.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let said = c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run();
-    (listener, said)
+    let output = c.prepare("create", &["--console-socket", path.to_str().unwrap()]).run();
+    (listener, output)
 }
 
-/// What stands in the image where a name is needed: made by this function, which gets the host's directory.
+/// What occupies a needed path in the image: (name, function that creates it and gets the host's directory).
 type Occupied = (&'static str, fn(&Container, &str));
 
 fn node(c: &Container, name: &str, kind: SFlag, major: u64, minor: u64) {
@@ -84,25 +85,25 @@ const CONSOLES: &[Occupied] = &[
     ("link", |c, host| symlink(format!("{host}/file"), c.root("dev/console")).unwrap()),
     ("link-to-nothing", |c, host| symlink(format!("{host}/new"), c.root("dev/console")).unwrap()),
     ("link-up", |c, host| symlink(format!("../../../../../../..{host}/file"), c.root("dev/console")).unwrap()),
-    // As /proc/sysrq-trigger, which not every kernel has.
+    // Stands in for /proc/sysrq-trigger, which not every kernel has.
     ("link-to-proc", |c, _| symlink("/proc/uptime", c.root("dev/console")).unwrap()),
     ("directory", |c, _| fs::create_dir(c.root("dev/console")).unwrap()),
     ("fifo", |c, _| node(c, "dev/console", SFlag::S_IFIFO, 0, 0)),
 ];
 
-/// The terminal is put on what the image has at /dev/console.
+/// The terminal is mounted on whatever the image has at /dev/console.
 fn console(row: &Occupied) {
     let c = Container::sh("echo text >/dev/console; exec sleep 1000").edit(without_dev);
     let c = c.edit(|c| c["process"]["terminal"] = json!(true));
     let c = c.mount("/dev/pts", "devpts", "devpts", &["newinstance", "ptmxmode=0666"]);
     let host = outside(&c);
     row.1(&c, host.to_str().unwrap());
-    let (_listener, said) = terminal(&c);
+    let (_listener, output) = terminal(&c);
     untouched(&c);
-    if said.code() == 0 {
+    if output.code() == 0 {
         c.start();
         untouched(&c);
-        // Nothing of the container's /proc is covered by the terminal.
+        // The terminal covers nothing in the container's /proc.
         let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).unwrap();
         assert!(!mounts.contains(" /proc/uptime "), "the terminal is on /proc: {mounts}");
     } else {
@@ -114,21 +115,21 @@ const MULTIPLEXERS: &[Occupied] = &[
     ("link", |c, host| symlink(format!("{host}/file"), c.root("dev/pts/ptmx")).unwrap()),
     ("file", |c, _| fs::write(c.root("dev/pts/ptmx"), "").unwrap()),
     ("fifo", |c, _| node(c, "dev/pts/ptmx", SFlag::S_IFIFO, 0, 0)),
-    // The right numbers, on a file system that is no devpts: the kernel would look for one beside it.
+    // The right device numbers, but not on devpts: the kernel would look for a devpts next to it.
     ("device", |c, _| node(c, "dev/pts/ptmx", SFlag::S_IFCHR, 5, 2)),
     ("null", |c, _| node(c, "dev/pts/ptmx", SFlag::S_IFCHR, 1, 3)),
     ("tty", |c, _| node(c, "dev/pts/ptmx", SFlag::S_IFCHR, 5, 0)),
 ];
 
-/// What stands at /dev/pts/ptmx is the image's, and there is no devpts: a terminal would be the host's, or none.
+/// The image provides /dev/pts/ptmx and there is no devpts: a terminal would be the host's, or there is none.
 fn multiplexer(row: &Occupied) {
     let c = Container::sh("echo text").edit(without_dev).edit(|c| c["process"]["terminal"] = json!(true));
     let host = outside(&c);
     fs::create_dir(c.root("dev/pts")).unwrap();
     row.1(&c, host.to_str().unwrap());
     symlink("pts/ptmx", c.root("dev/ptmx")).unwrap();
-    let (_listener, said) = terminal(&c);
-    said.fails();
+    let (_listener, output) = terminal(&c);
+    output.fails();
     untouched(&c);
     c.nothing_left();
 }
@@ -143,15 +144,15 @@ const DEV_PTMX: &[Occupied] = &[
     }),
 ];
 
-/// The runtime replaces /dev/ptmx, which is removed first: in the image, never where the image leads.
+/// The runtime removes /dev/ptmx before replacing it. It must do so in the image, never where the image's link points.
 fn dev_ptmx(row: &Occupied) {
     let c = Container::sleeper().edit(without_dev);
     let host = outside(&c);
     row.1(&c, host.to_str().unwrap());
     let c = c.edit(|c| c["process"]["terminal"] = json!(true));
     let before: Vec<_> = fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let (_listener, said) = terminal(&c);
+    let (_listener, output) = terminal(&c);
     let names: Vec<_> = fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, before, "the host's directory was changed: {said:?}");
+    assert_eq!(names, before, "the host's directory was changed: {output:?}");
     assert_eq!(fs::read_to_string(host.join("file")).unwrap(), "host\n");
 }

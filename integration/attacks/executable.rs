@@ -1,4 +1,5 @@
-//! The runtime's own file on the host: no way from a container leads to it, neither for writing nor for reading.
+//! Tests that a container can neither write nor read the runtime's executable on the host. Other host files are left to
+//! `descriptors` and `paths`.
 
 use super::Attacker;
 use crate::harness::bundle::{Container, namespace, own_copy};
@@ -20,23 +21,23 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// A command that makes a container, by another file than the runtime under test.
+/// Creates a container with a copy of the runtime under test.
 fn by(binary: &Path, verb: &str, c: &Container) -> Output {
     c.write();
     let (binary, state, bundle) = (binary.to_str().unwrap(), c.state_dir(), c.dir.to_str().unwrap());
     Call::new(&c.dir, &[binary, "--root", state.to_str().unwrap(), verb, "--bundle", bundle, &c.id]).run()
 }
 
-/// Who looks for the file, in the pid namespace of containers that are being made.
+/// Attackers that search for the file in the pid namespace of new containers: (name, capabilities).
 type Neighbour = (&'static str, &'static [&'static str]);
 
 const NEIGHBOURS: &[Neighbour] = &[
     ("tracer", &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_KILL"]),
-    // With this one the mappings of a process are files as well, in /proc/PID/map_files.
+    // CAP_CHECKPOINT_RESTORE also gives access to the files in /proc/PID/map_files.
     ("checkpointer", &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_CHECKPOINT_RESTORE"]),
 ];
 
-/// A neighbour looks for the file of `binary` while six containers are made by it; what it told.
+/// Runs an attacker that searches for the file `binary` while it creates six containers. Returns the attacker's report.
 fn attacked(row: &Neighbour, binary: &Path) -> String {
     let file = fs::metadata(binary).unwrap();
     let words = ["exe", &format!("{}:{}", file.dev(), file.ino())];
@@ -46,26 +47,26 @@ fn attacked(row: &Neighbour, binary: &Path) -> String {
         let victim = Container::sleeper().edit(|c| namespace(c, "pid")["path"] = json!(path));
         by(binary, "create", &victim).ok();
     }
-    // Nothing executes the file any more: an attacker that holds it succeeds now, or never.
+    // No process executes the file any more, so an attacker that holds it can write to it now.
     attacker.end()
 }
 
-/// A neighbour in the same pid namespace holds the executable of a container that is being made.
+/// A neighbour in the same pid namespace tries to hold the executable of the runtime that creates a container.
 fn neighbour(row: &Neighbour) {
-    // A copy, so that a runtime that fails the test is not destroyed on this host.
+    // Uses a copy, so that a failing test does not destroy the runtime on this host.
     let binary = own_copy("runtime", &RUNTIME);
     let before = fs::read(&binary).unwrap();
-    let told = attacked(row, &binary);
-    assert!(fs::read(&binary).unwrap() == before, "the runtime was overwritten: {told}");
+    let report = attacked(row, &binary);
+    assert!(fs::read(&binary).unwrap() == before, "the runtime was overwritten: {report}");
 }
 
-/// A neighbour that can do nothing but read the file poisons the page cache all the same, where the kernel lets it.
+/// A neighbour that can only read the file could still poison the page cache on a vulnerable kernel.
 fn neighbour_reads(row: &Neighbour) {
-    let told = attacked(row, &own_copy("runtime", &RUNTIME));
-    assert!(!told.contains("held"), "a container could open the runtime's file: {told}");
+    let report = attacked(row, &own_copy("runtime", &RUNTIME));
+    assert!(!report.contains("held"), "a container could open the runtime's file: {report}");
 }
 
-/// What the image's program is: (name, what stands at /program of the image, args).
+/// The image's program: (name, function that creates /program in the image, args).
 type Program = (&'static str, fn(&Container), &'static [&'static str]);
 
 const PROGRAMS: &[Program] = &[
@@ -98,8 +99,8 @@ fn as_the_program(row: &Program) {
     assert!(fs::read(&binary).unwrap() == before, "the runtime was overwritten");
 }
 
-/// The image's program is whatever a descriptor leads to that is open when it is executed: the runtime's file, or a directory of
-/// the host's that has it below.
+/// The program is a path through a descriptor that is open at exec time: the runtime's file, or a host directory above
+/// it.
 fn cve_2019_5736_as_the_program_by_a_descriptor() {
     let binary = own_copy("runtime", &RUNTIME);
     let mut c = Container::new(&[]);
@@ -107,8 +108,8 @@ fn cve_2019_5736_as_the_program_by_a_descriptor() {
         for below in [Path::new("").into(), binary.clone()] {
             let program = format!("/proc/self/fd/{number}{}", below.display());
             c = c.edit(|c| c["process"]["args"] = json!([program, "--version"]));
-            let said = by(&binary, "run", &c);
-            assert_ne!(said.code(), 0, "{program} was executed: {said:?}");
+            let output = by(&binary, "run", &c);
+            assert_ne!(output.code(), 0, "{program} was executed: {output:?}");
         }
     }
 }

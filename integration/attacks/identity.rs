@@ -1,4 +1,5 @@
-//! Who the container's process is: ids and capabilities that the image, or the caller's surroundings, would add to it.
+//! Tests that neither the image nor the caller's environment adds ids or capabilities to the container's process.
+//! Valid ids and capabilities are left to `process`.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, Output};
@@ -20,42 +21,42 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// Names are never looked up to become ids; the home directory is only text.
+/// The runtime never resolves names to ids; from /etc/passwd it takes only the home directory, as text.
 fn cve_2016_3697_names_of_the_image_become_no_ids() {
     let c = Container::sh("id -u").edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
     fs::write(c.root("etc/passwd"), format!("1000:x:0:0::/root:/bin/sh\n{}\nx:x:1000:0::/h\n", "y".repeat(100_000)))
         .unwrap();
     assert_eq!(c.prints(), "1000\n");
-    // A program that asks for no names itself: it would wait at the pipe as well.
+    // This program resolves no names itself; one that does would block at the fifo as well.
     let c = Container::new(&["/bin/true"]).edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
     fs::remove_file(c.root("etc/passwd")).unwrap();
     mknod(&c.root("etc/passwd"), SFlag::S_IFIFO, Mode::from_bits_truncate(0o666), 0).unwrap();
-    // A runtime that opens the pipe waits for ever; whether it runs or refuses is its own choice.
+    // A runtime that opens the fifo blocks forever. Running and failing are both accepted.
     c.prepare("run", &[]).spawn().finish_within(Duration::from_secs(10));
 }
 
-/// The five sets of /proc/self/status, as they are printed.
+/// Prints the five capability sets in /proc/self/status.
 const SHOW: &str = "grep ^Cap /proc/self/status | tr '\\n\\t' '  '";
 const NONE: &str = "0000000000000000";
 
-fn has(said: &Output, set: &str, value: &str) {
-    assert!(said.out.contains(&format!("{set}: {value} ")), "{set} is not {value}: {said:?}");
+fn has(output: &Output, set: &str, value: &str) {
+    assert!(output.out.contains(&format!("{set}: {value} ")), "{set} is not {value}: {output:?}");
 }
 
-/// The runtime is called with every capability in its ambient set: a user of the container gets none of them.
+/// The runtime runs with every capability in its ambient set. A non-root user in the container gets none of them.
 fn cve_2016_8867_a_user_gets_no_ambient_capabilities() {
     let c = Container::sh(SHOW).edit(|c| c["process"]["user"] = json!({"uid": 1000, "gid": 1000}));
     c.write();
     let (suite, state) = (std::env::current_exe().unwrap(), c.state_dir());
     let mut words = vec![suite.to_str().unwrap(), "probe", "raise", &RUNTIME, "--root", state.to_str().unwrap()];
     words.extend(["run", "--bundle", c.dir.to_str().unwrap(), &c.id]);
-    let said = Call::new(&c.dir, &words).run().ok();
+    let output = Call::new(&c.dir, &words).run().ok();
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-        has(&said, set, NONE);
+        has(&output, set, NONE);
     }
 }
 
-/// Messages whose lengths had 16 bits: what is longer arrives whole, or is refused, and nothing after it changes.
+/// Message lengths had 16 bits. A longer value must arrive complete or be refused, and must not change later values.
 fn cve_2021_43784_long_values_overflow_nothing() {
     let long = "x".repeat(0x1_0000 + 8);
     let c = Container::sh("echo ${#LONG}; id -u").edit(|c| {
@@ -63,9 +64,9 @@ fn cve_2021_43784_long_values_overflow_nothing() {
         c["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": (2..40_000).collect::<Vec<_>>()});
         c["annotations"] = json!({"long": long});
     });
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == format!("{}\n1000\n", long.len()), "{}", said.code());
-    // The maps are the value that the old messages overflowed with.
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == format!("{}\n1000\n", long.len()), "{}", output.code());
+    // The id maps are the value that overflowed the messages in the CVE.
     let c = Container::sh("id -u").edit(|c| {
         let maps: Vec<_> = (0..9000_u32).map(|n| json!({"containerID": n, "hostID": 100_000 + n, "size": 1})).collect();
         crate::harness::bundle::push(&mut c["linux"]["namespaces"], json!({"type": "user"}));
@@ -79,9 +80,9 @@ fn cve_2021_43784_long_values_overflow_nothing() {
 fn cve_2022_27650_nothing_becomes_inheritable() {
     for uid in [0, 1000] {
         let c = Container::sh(SHOW).edit(|c| c["process"]["user"] = json!({"uid": uid, "gid": uid}));
-        let said = c.run().ok();
-        has(&said, "CapInh", NONE);
-        has(&said, "CapAmb", NONE);
+        let output = c.run().ok();
+        has(&output, "CapInh", NONE);
+        has(&output, "CapAmb", NONE);
     }
 }
 
@@ -89,13 +90,13 @@ fn cve_2022_29162_exec_adds_nothing_inheritable() {
     let c = Container::sleeper().up();
     for user in ["0", "1000"] {
         let flags = ["--user", user, "--cap", "CAP_CHOWN", "--cap", "CAP_SYS_ADMIN"];
-        let said = c.call(&[&["exec"], &flags[..], &[&c.id, "/bin/sh", "-c", SHOW]].concat()).run().ok();
-        has(&said, "CapInh", NONE);
-        has(&said, "CapAmb", NONE);
+        let output = c.call(&[&["exec"], &flags[..], &[&c.id, "/bin/sh", "-c", SHOW]].concat()).run().ok();
+        has(&output, "CapInh", NONE);
+        has(&output, "CapAmb", NONE);
     }
 }
 
-/// Words after `exec --user`, and the uid they are, if they are any.
+/// (name, value of `exec --user`, the resulting uid if it is valid).
 const USERS: &[(&str, &str, Option<&str>)] = &[
     ("one", "1", Some("1")),
     ("pair", "1:2", Some("1")),
@@ -117,14 +118,14 @@ const USERS: &[(&str, &str, Option<&str>)] = &[
     ("nobody-is-everybody", "4294967295", None),
 ];
 
-/// What is no number is refused: never somebody else, least of all root.
+/// A value that is not a number is refused. It never becomes another uid, such as root.
 fn exec_user(row: &(&str, &str, Option<&str>)) {
     let c = Container::sleeper().edit(|c| c["process"]["user"] = json!({"uid": 5, "gid": 6})).up();
-    let said = c.call(&["exec", "--user", row.1, &c.id, "/bin/sh", "-c", "id -u"]).run();
+    let output = c.call(&["exec", "--user", row.1, &c.id, "/bin/sh", "-c", "id -u"]).run();
     match row.2 {
-        Some(uid) if said.code() == 0 => assert_eq!(said.line(), uid, "{said:?}"),
-        // Not every runtime takes leading zeros, or nothing at all.
-        Some(_) => assert!(["zeros", "leading-zero", "not-given"].contains(&row.0), "{said:?}"),
-        None => drop(said.fails()),
+        Some(uid) if output.code() == 0 => assert_eq!(output.line(), uid, "{output:?}"),
+        // Some runtimes reject leading zeros or an empty value.
+        Some(_) => assert!(["zeros", "leading-zero", "not-given"].contains(&row.0), "{output:?}"),
+        None => drop(output.fails()),
     }
 }

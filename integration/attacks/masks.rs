@@ -1,4 +1,5 @@
-//! Paths that are masked or made read-only, and what the image puts in the way.
+//! Tests masked and read-only paths if the image has links or other files in their place. Races on them are left to
+//! `races`.
 
 use super::{devices::without_dev, harmless, outside};
 use crate::harness::bundle::Container;
@@ -18,7 +19,7 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// What stands at /dev/null of the image when a file is to be masked.
+/// What the image has at /dev/null when a file is masked: (name, function that creates it).
 type Null = (&'static str, fn(&Container));
 
 const NULLS: &[Null] = &[
@@ -37,11 +38,11 @@ fn null(row: &Null) {
     });
     fs::write(c.root("secret"), "secret\n").unwrap();
     (row.1)(&c);
-    let said = c.run();
-    assert!(!said.out.contains("secret") && !said.out.contains("visible"), "{said:?}");
-    if said.code() == 0 {
-        // Masked by the real device, whatever the image has.
-        assert_eq!(said.out, "\ncharacter special file 1:3\n", "{said:?}");
+    let output = c.run();
+    assert!(!output.out.contains("secret") && !output.out.contains("visible"), "{output:?}");
+    if output.code() == 0 {
+        // The real null device masks the file, whatever the image has.
+        assert_eq!(output.out, "\ncharacter special file 1:3\n", "{output:?}");
     }
     c.nothing_left();
 }
@@ -64,7 +65,7 @@ fn readonly_path_through_a_link_stays_inside() {
     fs::write(host.join("file"), "host\n").unwrap();
 }
 
-/// The mode and owner of the host's /dev/null, put back when the test ends.
+/// The mode and owner of the host's /dev/null, restored when the test ends.
 struct HostNull(fs::Metadata);
 
 impl HostNull {
@@ -89,7 +90,8 @@ impl Drop for HostNull {
 
 const CHANGES: &str = "echo x >$0 && echo written; chmod 600 $0; /bin/busybox chown 1:1 $0; true";
 
-/// Behind a mask, and where the node is bound because CAP_MKNOD lacks. One test, because there is one host.
+/// Tests a mask, and a node that is bound because CAP_MKNOD is missing. One test, because both use the host's
+/// /dev/null.
 fn the_hosts_null_keeps_its_mode() {
     let host = HostNull::now();
     let masked = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {
@@ -98,7 +100,7 @@ fn the_hosts_null_keeps_its_mode() {
     assert_eq!(masked.caps(&["CAP_CHOWN"]).run().ok().out, "written\n");
     host.is_unchanged();
     let bound = Container::new(&["/bin/sh", "-c", CHANGES, "/dev/null"]).caps(&["CAP_CHOWN"]);
-    let said = wrapped(&bound, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
-    assert_eq!(said.out, "written\n");
+    let output = wrapped(&bound, "exec setpriv --bounding-set -mknod \"$@\"", "run").run().ok();
+    assert_eq!(output.out, "written\n");
     host.is_unchanged();
 }

@@ -1,4 +1,5 @@
-//! Paths of the image that lead out of it: mount targets, roots of kernel file systems, what is copied.
+//! Tests image paths that lead out of the root: mount targets, mount points of kernel file systems, copied files.
+//! Races on paths are left to `races`.
 
 use super::{harmless_with, outside, untouched};
 use crate::harness::bundle::Container;
@@ -18,7 +19,7 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// (name, the link in the root, where it leads, the destination of the mount). `HOST` is the directory of the host.
+/// (name, the link in the root, its target, the destination of the mount). `HOST` is the directory of the host.
 const TARGETS: &[(&str, &str, &str, &str)] = &[
     ("absolute", "m", "HOST", "/m"),
     ("through-parent", "m", "HOST", "/m/sub"),
@@ -54,8 +55,9 @@ fn target(row: &(&str, &str, &str, &str)) {
     }
 }
 
-/// A root of a kernel file system that is a link to another place of the image: (name, the root, where it leads). What is
-/// written there later, or not masked there, would be the image's choice. CVE-2023-28642 is /proc and /sys both.
+/// A mount point of a kernel file system that is a link to elsewhere in the image: (name, mount point, link target).
+/// The image would then control what is written there later or not masked there. CVE-2023-28642 covers both /proc and
+/// /sys.
 const KERNEL_ROOTS: &[(&str, &str, &str)] = &[
     ("proc", "proc", "elsewhere"),
     ("proc-absolute", "proc", "/elsewhere"),
@@ -75,8 +77,8 @@ fn root_of(row: &(&str, &str, &str)) {
     } else {
         symlink(row.2, c.root(row.1)).unwrap();
     }
-    let said = c.create().fails();
-    assert!(said.err.contains(row.1), "{said:?}");
+    let output = c.create().fails();
+    assert!(output.err.contains(row.1), "{output:?}");
     c.nothing_left();
     assert_eq!(fs::read_dir(c.root("elsewhere")).unwrap().count(), 0);
 }
@@ -91,9 +93,9 @@ fn cgroup_mount_through_a_link() {
 fn the_root_itself_is_a_link() {
     let c = Container::sh("echo inside").edit(|c| c["root"]["path"] = serde_json::json!("link"));
     symlink("rootfs", c.dir.join("link")).unwrap();
-    // runc refuses, crun follows; the bundle is the caller's, so both are sound.
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == "inside\n", "{said:?}");
+    // runc refuses the link and crun follows it. Both are safe because the caller owns the bundle.
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == "inside\n", "{output:?}");
     c.nothing_left();
 }
 
@@ -116,8 +118,8 @@ fn tmpcopyup_follows_no_link() {
     let host = outside(&c);
     symlink(&host, c.root("m")).unwrap();
     let c = c.mount("/m", "tmpfs", "placed", &["tmpcopyup"]);
-    let said = c.run();
-    assert!(said.code() != 0 || said.out == "0\n1\nend\n", "{said:?}");
+    let output = c.run();
+    assert!(output.code() != 0 || output.out == "0\n1\nend\n", "{output:?}");
     untouched(&c);
     let c = Container::sh("cat /m/sub/file 2>/dev/null | grep -c host; echo end");
     let host = outside(&c);
@@ -131,13 +133,13 @@ fn tmpcopyup_follows_no_link() {
 fn nothing_of_the_host_is_reachable_from_the_root() {
     let c = Container::sh("");
     let host = outside(&c);
-    // A shell that is told `cd ..` at the root need not ask the kernel, and what is mounted on the root is above it.
+    // A shell may resolve `cd ..` at the root without the kernel, and a mount on the root is above it.
     let script = format!(
         "cd /; cd ../../../..; ls -d ../outside /..{0} /../../..{0} 2>/dev/null; ls -A | grep -c probe; ls -l /proc/1/fd | \
         grep -c outside",
         host.display()
     );
     let c = c.edit(|c| c["process"]["args"] = serde_json::json!(["/bin/sh", "-c", script]));
-    let said = c.run();
-    assert_eq!(said.out, "1\n0\n", "{said:?}");
+    let output = c.run();
+    assert_eq!(output.out, "1\n0\n", "{output:?}");
 }

@@ -1,4 +1,5 @@
-//! What the runtime writes below /proc (sysctls, labels, scores), and the image's ways of catching it.
+//! Tests that an image cannot redirect what the runtime writes below /proc (sysctls, labels, scores).
+//! Masking of /proc is left to `masks`.
 
 use super::outside;
 use crate::harness::bundle::Container;
@@ -17,7 +18,7 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// Where the image declares a volume: what is written there would be kept by it.
+/// Destinations of a volume that the image declares. Writes there would end up in the volume.
 const VOLUMES: &[(&str, &str)] = &[
     ("proc", "/proc"),
     ("self", "/proc/self"),
@@ -33,7 +34,7 @@ fn volume(row: &(&str, &str)) {
     c.mount(row.1, "bind", volume.to_str().unwrap(), &["bind"]).create().fails();
 }
 
-/// A link of the image at a mount target that leads to /proc: (name, where the link leads).
+/// A link in the image at a mount target that points to /proc: (name, target of the link).
 const REDIRECTIONS: &[(&str, &str)] = &[
     ("proc", "/proc"),
     ("proc-up", "../../../proc"),
@@ -56,8 +57,8 @@ const WRITTEN: &[&str] = &[
     "ip_unprivileged_port_start",
 ];
 
-/// A volume lands on /proc although its destination says something else: sysctls and scores are still set where they
-/// count, and nothing is written to the volume, which could lead anywhere (/proc/sysrq-trigger).
+/// A link redirects a volume to /proc. Sysctls and scores are still set in the real procfs, and nothing is written to
+/// the volume, which could contain links to any file (/proc/sysrq-trigger).
 fn redirected(row: &(&str, &str)) {
     let c = Container::sleeper().edit(|c| {
         c["linux"]["sysctl"] = json!({"net.ipv4.ip_unprivileged_port_start": "77"});
@@ -74,11 +75,11 @@ fn redirected(row: &(&str, &str)) {
     }
     symlink(row.1, c.root("vol")).unwrap();
     let c = c.mount("/vol", "bind", fake.to_str().unwrap(), &["rbind"]);
-    let said = c.create();
+    let output = c.create();
     for file in &files {
         assert_eq!(fs::read_to_string(file).unwrap(), "fake\n", "{} was written to", file.display());
     }
-    if said.code() != 0 {
+    if output.code() != 0 {
         return c.nothing_left();
     }
     let pid = c.pid();

@@ -1,7 +1,8 @@
-//! A neighbour that shares a volume, or the root itself, and exchanges two names in it while the container is made.
+//! Tests races: a neighbour that shares a volume, or the root itself, swaps two names while a container is created.
+//! Links that do not change are left to `paths`.
 //!
-//! One of the two is what the configuration means, the other a link to the host. How many tries there were is counted:
-//! paths that were looked up while the names changed places.
+//! One name is the directory or file that the config means, the other is a link to the host. A try is one path that is
+//! resolved while the names are swapped; the number of swaps is checked.
 
 use super::{Attacker, outside, untouched};
 use crate::harness::bundle::{Container, push};
@@ -16,19 +17,19 @@ pub(super) fn tests() -> Vec<Test> {
     rows!("cve_2021_30465_swapped", RACES, race).collect()
 }
 
-/// Looked up by each creation; and as many creations that there are 2,000 tries.
+/// Paths resolved by each creation, and the number of creations, so that there are 2,000 tries.
 const PATHS: usize = 100;
 const CREATIONS: usize = 20;
 
 struct Race(
     &'static str,
-    /// The two names in the root.
+    /// The two names in the root that are swapped.
     [&'static str; 2],
-    /// Makes the first of them.
+    /// Creates the first of them.
     fn(&Container, &str),
-    /// What the configuration asks for at the path with this number.
+    /// Adds the entry for the path with this number to the config.
     fn(&mut Value, usize),
-    /// How many mounts each creation makes at those paths.
+    /// How many mounts each creation has at those paths.
     usize,
 );
 
@@ -104,7 +105,7 @@ const RACES: &[Race] = &[
         },
         0,
     ),
-    // CVE-2019-19921: the race of its title. One try each creation.
+    // CVE-2019-19921: the race in its title. One try per creation.
     Race("proc", ["proc", "link"], |_, _| (), |_, _| (), 0),
     // CVE-2026-41579.
     Race("dev", ["dev", "link"], |_, _| (), |_, _| (), 0),
@@ -143,17 +144,17 @@ fn bind_file(config: &mut Value, number: usize) {
     push(&mut config["mounts"], mount);
 }
 
-/// What is mounted in the container, as far as it can be reached from its root; nothing if it has ended.
+/// Mounts in the container that are reachable from its root; `None` if the container has exited.
 fn mounts(c: &Container) -> Option<String> {
     fs::read_to_string(format!("/proc/{}/mountinfo", c.pid())).ok()
 }
 
-/// What is masked or read-only in the container's procfs, wherever that has gone.
+/// Masked and read-only paths in the container's procfs, wherever that is mounted.
 fn closed_in_proc(mounts: &str) -> BTreeSet<String> {
     let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let (procs, others): (Vec<_>, Vec<_>) = fields.partition(|line| line[3] == "/" && line.contains(&"proc"));
     let [proc] = procs.as_slice() else { panic!("not one procfs:\n{mounts}") };
-    // Its name may change from one line to the next.
+    // The name of its mount point may change between two lines.
     let inside = others.iter().filter(|line| line[1] == proc[0]);
     inside.map(|line| line[4].splitn(3, '/').last().unwrap().to_owned()).collect()
 }
@@ -174,7 +175,7 @@ fn race(race: &Race) {
     for number in 0..PATHS {
         c = c.edit(|c| ask(c, number));
     }
-    // The attacker has the victim's root as a volume.
+    // The attacker's volume is the victim's root.
     let words = ["swap", &format!("/victim/{one}"), &format!("/victim/{other}")];
     let volume = c.root("");
     let attacker = Container::probe(&words).mount("/victim", "bind", volume.to_str().unwrap(), &["rbind", "rw"]);
@@ -183,8 +184,8 @@ fn race(race: &Race) {
     let attacker = Attacker::new(attacker);
     let mut created = 0;
     for _ in 0..CREATIONS {
-        let said = c.create();
-        if said.code() == 0 {
+        let output = c.create();
+        if output.code() == 0 {
             let pid = c.pid();
             if let Some(mounts) = mounts(&c) {
                 created += 1;
@@ -194,7 +195,7 @@ fn race(race: &Race) {
                     let writable = mounts.lines().find(|line| line.contains("raced") && !line.contains(" ro,"));
                     assert_eq!(writable, None, "a read-only mount is writable");
                 }
-                // A mount goes with the name it is on; what closes paths in it goes with the mount.
+                // A mount moves with the name it is on; masks and read-only mounts inside move with that mount.
                 assert_eq!(closed_in_proc(&mounts), usual, "not everything of /proc is closed:\n{mounts}");
             }
             c.kill("KILL");
@@ -207,9 +208,9 @@ fn race(race: &Race) {
             assert_eq!(astray, None, "a volume was copied to");
         }
     }
-    let told = attacker.end();
-    let swapped = told.lines().find_map(|line| line.strip_prefix("swapped ")?.parse::<u64>().ok()).unwrap();
-    assert!(swapped > 2000, "the names changed places only {swapped} times");
+    let report = attacker.end();
+    let swapped = report.lines().find_map(|line| line.strip_prefix("swapped ")?.parse::<u64>().ok()).unwrap();
+    assert!(swapped > 2000, "the names were swapped only {swapped} times");
     println!("{}: {CREATIONS} creations, {created} succeeded, {swapped} exchanges", race.0);
     c.nothing_left();
 }

@@ -1,4 +1,5 @@
-//! A caller whose pipes are gone: the runtime ends in order, and leaves nothing behind.
+//! Tests that the runtime exits cleanly and leaves nothing behind if the caller has closed its pipes.
+//! The texts of its errors are left to other modules.
 
 use crate::harness::bundle::{Container, push};
 use crate::harness::call::LIMIT;
@@ -15,7 +16,7 @@ pub(super) fn tests() -> Vec<Test> {
     rows!("sigpipe", ENDS, sigpipe).collect()
 }
 
-/// How a creation ends that has something to say.
+/// Ways in which a creation ends that print something to stderr.
 type End = (&'static str, fn(&mut Value));
 
 const ENDS: &[End] = &[
@@ -28,7 +29,7 @@ const ENDS: &[End] = &[
     ("warning", |c| c["process"]["capabilities"]["bounding"] = json!(["CAP_FROM_THE_FUTURE"])),
 ];
 
-/// Nobody reads standard output or standard error any more, and SIGPIPE kills, as it does in a shell's child.
+/// Standard output and standard error have no reader, and SIGPIPE has its default action, as in a shell's child.
 fn sigpipe(row: &End) {
     let c = Container::sleeper().edit(row.1);
     c.write();

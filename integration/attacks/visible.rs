@@ -1,4 +1,5 @@
-//! CVE-2016-9962 and its kind: what a process holds while processes of a container can see it.
+//! Tests what a process holds while container processes can see it (CVE-2016-9962 and similar).
+//! Host descriptors are left to `descriptors`.
 
 use super::Attacker;
 use crate::harness::bundle::{Container, namespace, push};
@@ -24,7 +25,7 @@ pub(super) fn tests() -> Vec<Test> {
     all
 }
 
-/// A filter that permits everything but one call, without no_new_privs: installing it takes CAP_SYS_ADMIN.
+/// A filter that permits everything but one call, without no_new_privs: installing it needs CAP_SYS_ADMIN.
 fn with_filter(config: &mut Value) {
     config["process"]["noNewPrivileges"] = json!(false);
     config["linux"]["seccomp"] = json!({
@@ -33,25 +34,26 @@ fn with_filter(config: &mut Value) {
     });
 }
 
-/// A container whose process seizes whatever appears in its pid namespace. It reports what it could trace or reach.
+/// A container whose process tries to trace every new process in its pid namespace. It reports what it traced or
+/// reached.
 fn tracer(edit: impl FnOnce(&mut Value)) -> Attacker {
     let c = Container::sleeper().edit(|c| {
         c["process"]["args"] = json!(["/probe", "probe", "reach", "/etc/hostname"]);
         c["process"].as_object_mut().unwrap().remove("rlimits");
         edit(c);
     });
-    // Root of a user namespace reports there too.
+    // Root of a user namespace writes its report there too.
     fs::set_permissions(c.root("out"), fs::Permissions::from_mode(0o777)).unwrap();
     Attacker::new(c.caps(&["CAP_SYS_PTRACE"]))
 }
 
 #[track_caller]
 fn caught_nothing(attacker: &Attacker) {
-    let told = attacker.end();
-    let seen = told.lines().find_map(|line| line.strip_prefix("saw ")).map(|number| number.parse::<u32>().unwrap());
-    assert!(seen.is_some_and(|seen| seen >= 100), "the attacker saw too little: {told}");
-    assert!(!told.contains("traced"), "a process with more rights than the container's was seized: {told}");
-    assert!(!told.contains("reached"), "the host is within reach: {told}");
+    let report = attacker.end();
+    let seen = report.lines().find_map(|line| line.strip_prefix("saw ")).map(|number| number.parse::<u32>().unwrap());
+    assert!(seen.is_some_and(|seen| seen >= 100), "the attacker saw too little: {report}");
+    assert!(!report.contains("traced"), "a process with more rights than the container's was traced: {report}");
+    assert!(!report.contains("reached"), "the attacker reached the host: {report}");
 }
 
 fn cve_2016_9962_exec_with_a_filter_holds_nothing_more() {
@@ -62,7 +64,7 @@ fn cve_2016_9962_exec_with_a_filter_holds_nothing_more() {
     caught_nothing(&attacker);
 }
 
-/// `unshare` executes its command in the same process, so the first process is in a user namespace of its own making.
+/// `unshare` execs its command in the same process, so the init process is in a user namespace that it created itself.
 fn cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace() {
     let attacker = tracer(|c| {
         let script = "/probe probe reach /etc/hostname & exec /bin/busybox unshare -U sleep 1000";
@@ -74,7 +76,7 @@ fn cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace() {
     caught_nothing(&attacker);
 }
 
-/// The shape of a pod with a user namespace and one pid namespace for all its containers.
+/// Models a pod with a user namespace and one pid namespace shared by all its containers.
 fn cve_2016_9962_create_in_a_joined_user_and_pid_namespace() {
     let attacker = tracer(mapped);
     let pid = attacker.0.pid();
@@ -103,7 +105,7 @@ fn exec_enters_after_the_first_process_has_unshared_namespaces() {
 
 const RIGHTS: &str = "grep -hE '^(CapPrm|CapEff|Seccomp):' /proc/1/status /proc/self/status";
 
-/// Both processes have CAP_SYS_PTRACE (bit 19) alone, and are filtered.
+/// Requires that both processes have only CAP_SYS_PTRACE (bit 19) and a seccomp filter.
 #[track_caller]
 fn without_rights(report: &str) {
     let lines: Vec<_> = report.lines().map(|line| line.split_once(":\t").unwrap()).collect();
@@ -133,7 +135,7 @@ fn exec_before_start_sees_no_rights() {
     without_rights(&c.call(&["exec", &c.id, "/bin/sh", "-c", RIGHTS]).run().ok().out);
 }
 
-/// HOME is looked up in the image's /etc/passwd. What is opened there is a regular file or nothing.
+/// HOME comes from the image's /etc/passwd. The runtime opens it only if it is a regular file.
 fn home_does_not_open_a_device_of_the_image() {
     let c = Container::new(&["/bin/env"]);
     let node = c.root("etc/passwd");
@@ -146,7 +148,7 @@ fn home_does_not_open_a_device_of_the_image() {
     assert!(watch.read_events().is_err(), "the image's device was opened");
 }
 
-/// setgroups(2) is denied in a user namespace that an ordinary user has mapped.
+/// setgroups(2) is denied in a user namespace whose maps an ordinary user wrote.
 fn groups_of_the_caller_stay_outside() {
     let script = "unshare --user --map-root-user sleep 1000 & pid=$!
         until grep -q deny /proc/$pid/setgroups && grep -q 0 /proc/$pid/gid_map; do :; done
@@ -156,12 +158,12 @@ fn groups_of_the_caller_stay_outside() {
         c["process"].as_object_mut().unwrap().remove("rlimits");
         c["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] == "proc");
     });
-    let said = wrapped(&c, script, "run").run().ok();
-    assert_eq!(said.out.trim(), "Groups:", "{said:?}");
+    let output = wrapped(&c, script, "run").run().ok();
+    assert_eq!(output.out.trim(), "Groups:", "{output:?}");
 }
 
-/// Calls that the hook's runner makes and the hook does not: a filter that refuses one comes after the hooks, and each hook gets it
-/// for itself.
+/// System calls that the runtime makes to run a hook, but the hook itself does not. A filter that blocks one is
+/// installed after the hooks, so each hook process gets the filter separately.
 const RUNNERS: &[(&str, &str)] = &[("memfd", "memfd_create"), ("poll", "poll"), ("pipe", "pipe2")];
 
 fn a_start_hook_is_filtered_although_its_runner_is_not(row: &(&str, &str)) {

@@ -1,5 +1,5 @@
-//! A container of the suite: its bundle (busybox root, config), its own state directory and cgroup, the calls on it, and
-//! the check at its end that nothing of it is left on the host.
+//! Builds the suite's containers: bundle (busybox root, config), state directory, cgroup, runtime calls, and a final
+//! check for leftovers on the host. Starting processes and waiting for them is left to `call` and `kernel`.
 
 use crate::harness::call::{Call, LIMIT, Output};
 use crate::harness::cgroups::{BY_SYSTEMD, DELEGATED, cgroup_mount};
@@ -21,14 +21,14 @@ use std::{
 
 /// Everything the suite writes is below this directory.
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| PathBuf::from(format!("/tmp/davit-suite-{}", std::process::id())));
-/// The cgroup below which all containers of the suite are, as `linux.cgroupsPath` has it.
+/// The parent cgroup of all containers of the suite, in the format of `linux.cgroupsPath`.
 static CGROUP_PARENT: LazyLock<String> = LazyLock::new(|| match *AS_USER {
     true => format!("{}/davit-suite-{}", *DELEGATED, std::process::id()),
     false => format!("/davit-suite-{}", std::process::id()),
 });
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// The environment variable by which a process that a failed call left behind is found.
+/// Environment variable that identifies processes which a failed call leaked.
 const MARK: &str = "DAVIT_SUITE_CONTAINER";
 
 const APPLETS: &[&str] = &[
@@ -39,12 +39,12 @@ const APPLETS: &[&str] = &[
 
 pub(crate) struct Container {
     pub(crate) id: String,
-    /// The bundle: config.json, rootfs, and beside them the state directory and the output of calls.
+    /// The bundle: config.json and rootfs. The state directory and the output of calls are next to them.
     pub(crate) dir: PathBuf,
     pub(crate) config: Value,
 }
 
-/// Makes what all containers share. The error is a sentence for the person who started the suite.
+/// Creates the files that all containers share. The error is a message for the user who started the suite.
 pub(crate) fn prepare() -> Result<(), String> {
     if !Path::new(RUNTIME.as_str()).is_file() {
         return Err(format!("no runtime at {} (set RUNTIME to the file of a runtime)", *RUNTIME));
@@ -62,18 +62,18 @@ pub(crate) fn prepare() -> Result<(), String> {
     nix::sys::prctl::set_child_subreaper(true).map_err(|errno| format!("cannot become a subreaper: {errno}"))
 }
 
-/// Removes what `prepare` made; the cgroup parent goes too, if the runtime made it.
+/// Removes what `prepare` created, and the parent cgroup if the runtime created it.
 pub(crate) fn clear() {
     fs::remove_dir_all(PLACE.as_path()).ok();
     fs::remove_dir(cgroup_mount().join(&CGROUP_PARENT[1..])).ok();
 }
 
-/// Waits until `done`, looking again whenever something changes in `dir`.
+/// Waits until `done` returns true. Checks it again on every change in `dir`.
 pub(crate) fn wait_in(dir: &Path, what: &str, done: impl FnMut() -> bool) {
     wait_in_for(dir, what, LIMIT, done);
 }
 
-/// The same, for so long.
+/// Like `wait_in`, with a time limit.
 pub(crate) fn wait_in_for(dir: &Path, what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
     let events = AddWatchFlags::IN_CREATE
@@ -85,12 +85,12 @@ pub(crate) fn wait_in_for(dir: &Path, what: &str, limit: Duration, mut done: imp
     let end = Instant::now() + limit;
     while !done() {
         let left = end.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero() && kernel::readable(&watch, left), "waited in vain for {what}");
+        assert!(!left.is_zero() && kernel::readable(&watch, left), "timeout while waiting for {what}");
         watch.read_events().ok();
     }
 }
 
-/// Lays a busybox root at `path`.
+/// Creates a busybox root at `path`.
 pub(crate) fn make_root(path: &Path) {
     for name in ["bin", "dev", "etc", "out", "proc", "root", "sys", "tmp", "var"] {
         fs::create_dir_all(path.join(name)).unwrap();
@@ -104,18 +104,18 @@ pub(crate) fn make_root(path: &Path) {
         .unwrap();
 }
 
-/// A file below the suite's directory with this program of its own, not shared with other containers.
+/// Copies the program `of` to a new file in the suite's directory, not shared with other containers.
 pub(crate) fn own_copy(name: &str, of: &str) -> PathBuf {
     let path = PLACE.join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    // By another program: a process that another test forks while this one has the copy open for writing would keep it
-    // open, and a file that is open for writing cannot be executed (ETXTBSY).
+    // Uses cp(1): if this process had the copy open for writing, a process that another test forks would inherit the
+    // descriptor, and a file that is open for writing cannot be executed (ETXTBSY).
     let done = std::process::Command::new("/bin/cp").arg(of).arg(&path).status().unwrap();
     assert!(done.success(), "cp {of} {}: {done}", path.display());
     path
 }
 
 impl Container {
-    /// A container that runs these words.
+    /// A container that runs this command.
     pub(crate) fn new(args: &[&str]) -> Self {
         let id = format!("c{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = PLACE.join(&id);
@@ -144,7 +144,7 @@ impl Container {
         Self::new(&["/bin/sleep", "1000"])
     }
 
-    /// A container whose process is the probe with these words.
+    /// A container whose process is the probe with these arguments.
     pub(crate) fn probe(words: &[&str]) -> Self {
         let mut args = vec!["/probe", "probe"];
         args.extend(words);
@@ -165,7 +165,7 @@ impl Container {
         })
     }
 
-    /// Gives the process these capabilities in the bounding, effective and permitted sets.
+    /// Sets these capabilities of the process in the bounding, effective and permitted sets.
     pub(crate) fn caps(self, names: &[&str]) -> Self {
         self.edit(|c| {
             for set in ["bounding", "effective", "permitted"] {
@@ -174,7 +174,7 @@ impl Container {
         })
     }
 
-    /// A path inside the root, seen from the host.
+    /// The host path of a path inside the root.
     pub(crate) fn root(&self, path: &str) -> PathBuf {
         self.dir.join("rootfs").join(path.trim_start_matches('/'))
     }
@@ -183,7 +183,7 @@ impl Container {
         cgroup_mount().join(self.cgroup_path().trim_start_matches('/'))
     }
 
-    /// The path of its cgroup from the root of the hierarchy.
+    /// The path of the container's cgroup, relative to the root of the hierarchy.
     pub(crate) fn cgroup_path(&self) -> String {
         let path = self.config["linux"]["cgroupsPath"].as_str().unwrap();
         match path.split(':').collect::<Vec<_>>()[..] {
@@ -217,7 +217,7 @@ impl Container {
     /// `create` or `run` with flags, not yet started.
     pub(crate) fn prepare(&self, verb: &str, flags: &[&str]) -> Call {
         self.write();
-        // Not for other verbs: those must find out from what is remembered.
+        // Other subcommands do not get the flag: they must use the saved state.
         let mut words = if *BY_SYSTEMD { vec!["--systemd-cgroup"] } else { Vec::new() };
         words.extend([verb, "--bundle", self.dir.to_str().unwrap()]);
         words.extend(flags);
@@ -238,12 +238,12 @@ impl Container {
         self.verb("start")
     }
 
-    /// A verb that takes nothing but the id.
+    /// Runs a subcommand whose only argument is the id.
     pub(crate) fn verb(&self, verb: &str) -> Output {
         self.call(&[verb, &self.id]).run()
     }
 
-    /// Created and started, detached.
+    /// Creates and starts the container, detached.
     pub(crate) fn up(self) -> Self {
         self.create().ok();
         self.start().ok();
@@ -259,8 +259,8 @@ impl Container {
     }
 
     pub(crate) fn state(&self) -> Value {
-        let said = self.verb("state").ok().silent();
-        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{said:?}: {error}"))
+        let output = self.verb("state").ok().silent();
+        serde_json::from_str(&output.out).unwrap_or_else(|error| panic!("{output:?}: {error}"))
     }
 
     pub(crate) fn status(&self) -> String {
@@ -271,14 +271,14 @@ impl Container {
         i32::try_from(self.state()["pid"].as_i64().unwrap()).unwrap()
     }
 
-    /// Kills the process and waits for its end.
+    /// Kills the process and waits until it exits.
     pub(crate) fn stop(&self) {
         let pid = self.pid();
         self.kill("KILL").ok();
         kernel::wait_exit(pid, LIMIT);
     }
 
-    /// Waits for a file that the container writes in `/out`, and returns its text once it ends with a line.
+    /// Waits for a file that the container writes in `/out`, and returns its text once it ends with a newline.
     pub(crate) fn wait_out(&self, name: &str) -> String {
         let path = self.root("out").join(name);
         let mut text = String::new();
@@ -295,17 +295,17 @@ impl Container {
         self.run().ok().out
     }
 
-    /// The call fails with this text, and nothing is left of it on the host, without any delete.
+    /// Requires that `create` fails with this text and leaves nothing on the host, without any delete.
     #[track_caller]
     pub(crate) fn refused(&self, text: &str) -> Output {
-        let said = self.create().fails().says(text);
+        let output = self.create().fails().says(text);
         self.nothing_left();
-        said
+        output
     }
 
-    /// Deletes it by force, if it is there, and waits for its processes.
+    /// Deletes the container by force, if it exists, and waits for its processes.
     fn remove(&self) -> Option<Output> {
-        // A call costs much in an emulated machine: it is saved where nothing is left to delete.
+        // A call is slow in an emulated machine, so it is skipped if there is nothing to delete.
         if !self.state_dir().join(&self.id).exists() {
             return None;
         }
@@ -313,17 +313,19 @@ impl Container {
         let members = cgroup.and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok()).unwrap_or_default();
         let mut members: Vec<_> = members.lines().filter_map(|pid| pid.parse().ok()).collect();
         members.extend(self.children());
-        // The call may have to wait until the suite, as the parent, has reaped what `exec` left in the container.
+        // The call may block until the suite, as the parent, has reaped the processes that `exec` left in the
+        // container.
         let call = self.call(&["delete", "--force", &self.id]).spawn();
         if members.len() > 1 {
             kernel::wait_exit_all(&members, LIMIT);
         }
-        let said = call.finish();
+        let output = call.finish();
         kernel::wait_exit_all(&members, LIMIT);
-        Some(said)
+        Some(output)
     }
 
-    /// Children of the suite, alive or not yet reaped, that are of this container: its first process, and what `exec` left.
+    /// Children of the suite that belong to this container, alive or not yet reaped: its init process and those of
+    /// `exec`.
     fn children(&self) -> Vec<i32> {
         let own = format!(" {} ", std::process::id());
         let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
@@ -336,7 +338,7 @@ impl Container {
         all.filter(child).collect()
     }
 
-    /// Nothing of this container is on the host: no state, cgroup, mount or process.
+    /// Requires that the container left nothing on the host: no state, cgroup, mount or process.
     #[track_caller]
     pub(crate) fn nothing_left(&self) {
         let entries = fs::read_dir(self.state_dir()).into_iter().flatten();
@@ -346,20 +348,20 @@ impl Container {
             .collect();
         assert!(left.is_empty(), "left in the state directory: {left:?}");
         if self.config["linux"]["cgroupsPath"].is_string() {
-            assert!(!self.cgroup().exists(), "the cgroup is left: {}", self.cgroup().display());
+            assert!(!self.cgroup().exists(), "the cgroup still exists: {}", self.cgroup().display());
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let place = format!("{}/", self.dir.display());
         let left: Vec<_> = mounts.lines().filter(|line| line.contains(&place)).collect();
-        assert!(left.is_empty(), "mounts are left: {left:?}");
+        assert!(left.is_empty(), "mounts still exist: {left:?}");
         for pid in self.processes() {
             let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ");
             let gone = kernel::pidfd(pid).is_none_or(|fd| kernel::readable(&fd, Duration::from_secs(5)));
-            assert!(gone, "a process is left: {pid} {command}");
+            assert!(gone, "a process still runs: {pid} {command}");
         }
     }
 
-    /// Processes that still carry the environment of a call on this container.
+    /// Processes whose environment is from a call on this container.
     fn processes(&self) -> Vec<i32> {
         let mark = format!("{MARK}={}\0", self.id);
         let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
@@ -374,17 +376,17 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The test has failed already; a second panic here would take the whole suite with it.
+            // The test has failed already. A second panic here would abort the whole suite.
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.remove())).ok();
             return;
         }
-        self.remove().into_iter().for_each(|said| drop(said.ok()));
+        self.remove().into_iter().for_each(|output| drop(output.ok()));
         self.nothing_left();
         fs::remove_dir_all(&self.dir).ok();
     }
 }
 
-/// Appends to an array, making it if it is absent.
+/// Appends to an array; creates the array if it is absent.
 pub(crate) fn push(array: &mut Value, item: Value) {
     if array.is_null() {
         *array = json!([]);
@@ -398,7 +400,7 @@ pub(crate) fn namespace<'a>(config: &'a mut Value, kind: &str) -> &'a mut Value 
     all.iter_mut().find(|entry| entry["type"] == kind).unwrap()
 }
 
-/// The container shares this namespace with the runtime.
+/// Removes this namespace from the config, so that the container shares it with the runtime.
 pub(crate) fn without_namespace(config: &mut Value, kind: &str) {
     config["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != kind);
 }

@@ -1,6 +1,8 @@
-//! One call of the runtime, or of any program: its words, environment, input, and what it said, within a bound of time.
+//! Runs the runtime, or any program, with arguments, environment and input, and collects its output within a time
+//! limit. Building containers is left to `bundle`.
 //!
-//! Output goes to files, not pipes: a detached container keeps the runtime's stdout, and a pipe would never end.
+//! Output goes to files, not pipes: a detached container keeps the runtime's stdout open, so a pipe would never reach
+//! EOF.
 
 use crate::harness::kernel;
 use std::{
@@ -12,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// How long anything may take before the test fails; far above what a slow virtual machine needs.
+/// Time limit for every wait; the test fails after it. Far above what a slow virtual machine needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -24,14 +26,14 @@ pub(crate) struct Call {
     out: PathBuf,
 }
 
-/// A program started and not yet finished; killed when dropped.
+/// A program that was started and is not yet waited for; killed when dropped.
 pub(crate) struct Running {
     child: Child,
     shown: String,
     out: PathBuf,
 }
 
-/// What a finished program said.
+/// Exit status and output of a finished program.
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) out: String,
@@ -40,7 +42,7 @@ pub(crate) struct Output {
 }
 
 impl Call {
-    /// `place` is where the output files go.
+    /// `place` is the directory for the output files.
     pub(crate) fn new(place: &Path, words: &[&str]) -> Self {
         let out = place.join(format!("out-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut command = Command::new(words[0]);
@@ -58,7 +60,7 @@ impl Call {
         self
     }
 
-    /// `text` as standard input, by a file.
+    /// Passes `text` as standard input, through a file.
     pub(crate) fn input(self, text: &str) -> Self {
         let path = self.out.with_extension("in");
         fs::write(&path, text).unwrap();
@@ -71,7 +73,7 @@ impl Call {
         self
     }
 
-    /// Standard input, output and error all on this terminal.
+    /// Starts the program with standard input, output and error on this terminal.
     pub(crate) fn stdio(mut self, fd: &OwnedFd) -> Running {
         for set in [Command::stdin, Command::stdout, Command::stderr] {
             set(&mut self.command, fd.try_clone().unwrap());
@@ -97,7 +99,7 @@ impl Call {
         Running { child, shown: self.shown, out: self.out }
     }
 
-    /// Runs it to its end.
+    /// Runs the program and waits until it exits.
     pub(crate) fn run(self) -> Output {
         self.spawn().finish()
     }
@@ -117,14 +119,14 @@ impl Running {
     }
 
     pub(crate) fn finish_within(mut self, limit: Duration) -> Output {
-        assert!(self.ends_within(limit), "{} did not end in {limit:?}; said: {}", self.shown, self.text());
+        assert!(self.ends_within(limit), "{} did not exit in {limit:?}; output: {}", self.shown, self.text());
         let status = self.child.wait().unwrap();
         let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let (out, err) = (read(&self.out), read(&self.out.with_extension("err")));
         Output { status, out, err, shown: self.shown.clone() }
     }
 
-    /// What it has said so far, on both streams.
+    /// The output so far, of both streams.
     pub(crate) fn text(&self) -> String {
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         format!("{}{}", read(&self.out), read(&self.out.with_extension("err")))
@@ -134,7 +136,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            // It may have ended in between; there is nothing to do about that.
+            // The process may have exited in between; that error is harmless.
             self.child.kill().ok();
             self.ends_within(Duration::from_secs(5));
             self.child.try_wait().ok();
@@ -164,21 +166,21 @@ impl Output {
         self
     }
 
-    /// Standard error has this text in it, perhaps quoted as a log line.
+    /// Requires that standard error contains this text, possibly quoted in a log line.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.err.replace("\\\"", "\"").contains(text), "{self:?} instead of saying {text:?}");
+        assert!(self.err.replace("\\\"", "\"").contains(text), "{self:?} instead of {text:?} on stderr");
         self
     }
 
-    /// Nothing at all on standard error.
+    /// Requires that standard error is empty.
     #[track_caller]
     pub(crate) fn silent(self) -> Self {
         assert!(self.err.is_empty(), "{self:?} instead of an empty stderr");
         self
     }
 
-    /// Standard output, without the end of line.
+    /// Standard output without the trailing newline.
     pub(crate) fn line(&self) -> &str {
         self.out.trim_end()
     }

@@ -1,4 +1,5 @@
-//! The cgroups that the suite may use on this host, and which controllers they have.
+//! Finds the cgroups that the suite may use on this host, and their controllers. Creating cgroups is left to the
+//! runtime.
 
 use crate::harness::skip::skip;
 use crate::harness::user::{AS_USER, UID};
@@ -13,11 +14,11 @@ use std::{
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether systemd makes the cgroups of containers: `$CGROUP_DRIVER` is `systemd`.
+/// Whether systemd creates the containers' cgroups: `$CGROUP_DRIVER` is `systemd`.
 pub(crate) static BY_SYSTEMD: LazyLock<bool> =
     LazyLock::new(|| std::env::var_os("CGROUP_DRIVER").is_some_and(|name| name == "systemd"));
 
-/// The cgroup that the user was given: the parent of this process's own.
+/// The cgroup delegated to the user: the parent of this process's cgroup.
 pub(crate) static DELEGATED: LazyLock<String> = LazyLock::new(|| {
     if *BY_SYSTEMD {
         return format!("/user.slice/user-{UID}.slice/user@{UID}.service");
@@ -27,7 +28,7 @@ pub(crate) static DELEGATED: LazyLock<String> = LazyLock::new(|| {
     Path::new(own).parent().map(|path| path.display().to_string()).unwrap_or_default()
 });
 
-/// Where the one cgroup v2 hierarchy of this host is mounted.
+/// The mount point of the host's cgroup v2 hierarchy.
 pub(crate) fn cgroup_mount() -> &'static Path {
     static MOUNT: LazyLock<PathBuf> = LazyLock::new(|| {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -38,33 +39,33 @@ pub(crate) fn cgroup_mount() -> &'static Path {
     &MOUNT
 }
 
-/// The topmost cgroup that the suite may do something in.
+/// The topmost cgroup in which the suite may create others.
 pub(crate) fn cgroup_base() -> PathBuf {
     if *AS_USER { cgroup_mount().join(&DELEGATED[1..]) } else { cgroup_mount().to_owned() }
 }
 
-/// The controllers that it has of version 2.
+/// The cgroup v2 controllers available in `cgroup_base`.
 fn controllers() -> String {
     fs::read_to_string(cgroup_base().join("cgroup.controllers")).unwrap_or_default()
 }
 
-/// Whether this host can control `controller`.
+/// Whether this host has `controller`.
 pub(crate) fn has_controller(controller: &str) -> bool {
     controllers().split_whitespace().any(|one| one == controller)
 }
 
-/// Skips where this host cannot control `controller`.
+/// Skips the test unless this host has `controller`.
 pub(crate) fn need_controller(controller: &str) {
     if !has_controller(controller) {
-        skip(format!("the cgroup controller {controller} is not here (there are: {})", controllers().trim()));
+        skip(format!("cgroup controller {controller} is not available (available: {})", controllers().trim()));
     }
 }
 
-/// Skips where this kernel's cgroups with `controller` have no such file.
+/// Skips the test unless cgroups with `controller` have this file on this kernel.
 pub(crate) fn need_file(controller: &str, file: &str) {
     need_controller(controller);
     let trial = cgroup_base().join(format!("davit-suite-files-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    // As a runtime does; it may be enabled already.
+    // A runtime does the same. The controller may be enabled already.
     fs::write(cgroup_base().join("cgroup.subtree_control"), format!("+{controller}")).ok();
     fs::create_dir(&trial).unwrap();
     let found = trial.join(file).exists();
@@ -74,9 +75,9 @@ pub(crate) fn need_file(controller: &str, file: &str) {
     }
 }
 
-/// Skips where systemd makes the cgroups.
+/// Skips the test if systemd creates the cgroups.
 pub(crate) fn only_cgroupfs(why: &str) {
     if *BY_SYSTEMD {
-        skip(format!("not with the systemd driver: {why}"));
+        skip(format!("not possible with the systemd driver: {why}"));
     }
 }

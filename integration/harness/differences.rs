@@ -1,8 +1,10 @@
-//! What other runtimes are expected to do differently from this suite, and why. One table, nothing else.
+//! Lists the tests that other runtimes are expected to fail, with the reason. Comparing results with the list is left
+//! to `trial`.
 //!
-//! A listed test must fail there; if it passes, the list is wrong and the suite says so. Checked with crun 1.28 and runc 1.3.6.
+//! A listed test must fail with that runtime; if it passes, the list is wrong and the suite reports it. Checked with
+//! crun 1.28 and runc 1.3.6.
 
-/// Tests that no peer passes.
+/// Tests of containers whose main thread has exited. No other runtime passes them.
 const WITHOUT_MAIN_THREAD: &[&str] = &[
     "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
     "lifecycle::kill_all_ends_processes_without_main_thread",
@@ -28,7 +30,7 @@ const FOREGROUND_WITHOUT_TERMINAL: &[&str] = &[
 const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "crun",
-        "does not mask with a device of its own when the image's /dev/null is none",
+        "uses the image's /dev/null for masks even if it is not a null device",
         &[
             "attacks::cve_2025_31133_null/fifo",
             "attacks::cve_2025_31133_null/file",
@@ -37,7 +39,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "takes the value, or what it reads instead of it, without a word",
+        "accepts the invalid value, or substitutes another, without an error",
         &[
             "bad_input::config/annotation-empty-key",
             "bad_input::config/args-missing",
@@ -69,7 +71,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "a create that fails after the cgroup was made leaves the cgroup",
+        "leaves the cgroup behind if create fails after creating it",
         &[
             "bad_input::config/cgroup-key-slash",
             "bad_input::config/hugepage-size",
@@ -103,7 +105,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "a create that fails after the cgroup was made leaves the cgroup, attacked or not",
+        "leaves the cgroup behind if create fails after creating it, with or without an attack",
         &[
             "attacks::cve_2021_43784_long_values_overflow_nothing",
             "attacks::ghsa_5g49_create/hugetlb",
@@ -119,39 +121,39 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "a process that joins can be seized with all of the host's capabilities",
+        "a joining process can be traced while it has all of the host's capabilities",
         &["attacks::cve_2016_9962_exec/tracer", "attacks::cve_2016_9962_exec_with_a_filter_holds_nothing_more"],
     ),
     (
         "runc",
-        "as crun: a joining process has all capabilities",
+        "a joining process can be traced while it has all of the host's capabilities",
         &[
             "attacks::cve_2016_9962_exec/tracer",
             "attacks::cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace",
             "attacks::cve_2016_9962_exec_with_a_filter_holds_nothing_more",
         ],
     ),
-    ("crun", "takes a process whose main thread has exited for dead", WITHOUT_MAIN_THREAD),
-    ("runc", "takes a process whose main thread has exited for dead", WITHOUT_MAIN_THREAD),
+    ("crun", "reports a process as dead if only its main thread has exited", WITHOUT_MAIN_THREAD),
+    ("runc", "reports a process as dead if only its main thread has exited", WITHOUT_MAIN_THREAD),
     (
         "crun",
-        "runs hooks behind a filter that refuses its own calls",
+        "runs hooks after installing a seccomp filter that blocks the runtime's own calls",
         &["attacks::a_start_hook_is_filtered_without/pipe"],
     ),
     (
         "runc",
-        "runs hooks behind a filter that refuses its own calls",
+        "runs hooks after installing a seccomp filter that blocks the runtime's own calls",
         &["attacks::a_start_hook_is_filtered_without/pipe"],
     ),
-    ("crun", "has no device where it may not make one", &["attacks::the_hosts_null_keeps_its_mode"]),
+    ("crun", "provides no /dev/null if it may not create device nodes", &["attacks::the_hosts_null_keeps_its_mode"]),
     (
         "runc",
-        "binds the host's device on a writable mount where it may not make one",
+        "binds the host's device through a writable mount if it may not create device nodes",
         &["attacks::the_hosts_null_keeps_its_mode"],
     ),
     (
         "crun",
-        "joins whatever user namespace the first process has made for itself, and fails there",
+        "joins the user namespace that the init process has unshared, and fails there",
         &[
             "attacks::cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace",
             "attacks::exec_enters_after_the_first_process_has_unshared_namespaces",
@@ -164,17 +166,17 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "opens whatever the image has as /etc/passwd, and keeps the caller's groups where setgroups is denied",
+        "opens any file type at the image's /etc/passwd, and keeps the caller's groups if setgroups is denied",
         &["attacks::groups_of_the_caller_stay_outside", "attacks::home_does_not_open_a_device_of_the_image"],
     ),
     (
         "runc",
-        "as crun: /etc/passwd of the image, and the caller's groups",
+        "opens any file type at the image's /etc/passwd, and keeps the caller's groups if setgroups is denied",
         &["attacks::groups_of_the_caller_stay_outside", "attacks::home_does_not_open_a_device_of_the_image"],
     ),
     (
         "crun",
-        "mounts anything over all of /proc",
+        "allows any mount over any part of /proc",
         &[
             "attacks::cve_2019_16884_volume/attr",
             "attacks::cve_2019_16884_volume/first",
@@ -186,43 +188,47 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "follows a link of the image at /dev/console and makes the file it names, and waits at a pipe there",
+        "follows the image's symbolic link at /dev/console and creates its target; blocks if a fifo is there",
         &["attacks::cve_2025_52565_console/fifo", "attacks::cve_2025_52565_console/link-to-nothing"],
     ),
-    ("runc", "waits for ever at a pipe of the image at /dev/console", &["attacks::cve_2025_52565_console/fifo"]),
+    ("runc", "blocks forever if the image has a fifo at /dev/console", &["attacks::cve_2025_52565_console/fifo"]),
     (
         "crun",
-        "takes a user that is no number, or a number that is no user",
+        "accepts a user that is not a number, or a number that is not a valid uid",
         &["attacks::cve_2026_30892_exec_user/blank", "attacks::cve_2026_30892_exec_user/negative"],
     ),
-    ("runc", "a user id beyond 32 bits is root", &["attacks::cve_2026_30892_exec_user/beyond-32-bits"]),
-    ("runc", "dies of SIGPIPE", &["attacks::sigpipe/bad-config"]),
-    ("crun", "a create that fails late leaves its state directory", &["bad_input::config/rlimit-twice"]),
-    ("crun", "does not look whether the cgroup is in use", &["cgroup::a_populated_cgroup_is_refused"]),
-    ("crun", "takes a pids limit of 0 for none", &["cgroup::limit/pids-zero"]),
+    ("runc", "takes a user id of more than 32 bits as root", &["attacks::cve_2026_30892_exec_user/beyond-32-bits"]),
+    ("runc", "is killed by SIGPIPE", &["attacks::sigpipe/bad-config"]),
+    ("crun", "leaves the state directory behind if create fails late", &["bad_input::config/rlimit-twice"]),
+    ("crun", "does not check whether the cgroup is in use", &["cgroup::a_populated_cgroup_is_refused"]),
+    ("crun", "takes a pids limit of 0 as no limit", &["cgroup::limit/pids-zero"]),
     ("crun", "has no -h", &["cli::help_names_every_verb"]),
-    ("crun", "takes / for its root directory", &["cli::root_must_not_be_the_root"]),
+    ("crun", "accepts / as its root directory", &["cli::root_must_not_be_the_root"]),
     (
         "crun",
-        "spreads a log entry over several lines",
+        "writes a log entry on several lines",
         &["cli::flags_in_both_spellings", "cli::json_log_has_the_error_and_stderr_too", "cli::log_is_appended_to"],
     ),
-    ("crun", "a usage error does not reach the log", &["cli::usage_errors_reach_the_log"]),
-    ("crun", "its rootless spec has no mappings", &["cli::spec_rootless_maps_the_user"]),
-    ("crun", "its own messages go onto the terminal in between", &["foreground::last-byte/exec-terminal"]),
+    ("crun", "does not write usage errors to the log", &["cli::usage_errors_reach_the_log"]),
+    ("crun", "writes no id mappings with spec --rootless", &["cli::spec_rootless_maps_the_user"]),
+    (
+        "crun",
+        "prints its own messages between the program's output on the terminal",
+        &["foreground::last-byte/exec-terminal"],
+    ),
     ("crun", "has no --pidfd-socket", &["hooks::poststop_runs_when_create_cannot_tell"]),
     ("crun", "has no --ignore-paused", &["verbs::exec_in_a_paused_container_can_be_broken_off"]),
     (
         "crun",
-        "passes the notification socket on in another way",
+        "passes the notification socket in another way",
         &["sd_notify::start_waits_until_the_program_is_ready", "sd_notify::without_a_manager_nothing_is_added"],
     ),
     ("crun", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
-    ("crun", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
-    ("crun", "takes type bits in fileMode for an unknown type", &["devices::listed_devices"]),
+    ("crun", "omits some mount options from features", &["cli::features_tell_what_is_supported"]),
+    ("crun", "rejects type bits in fileMode as an unknown type", &["devices::listed_devices"]),
     (
         "crun",
-        "accepts whatever stands at the path of a device",
+        "accepts any existing file at the path of a device",
         &[
             "devices::occupied/dangling-link",
             "devices::occupied/directory",
@@ -232,12 +238,16 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "devices::occupied/other-type",
         ],
     ),
-    ("crun", "an empty list of device rules allows everything", &["devices::rule/none"]),
-    ("crun", "exec by words has the limits of the caller, not of the config", &["exec::exec_has_what_the_config_says"]),
-    ("crun", "takes a user that is no number, or has no -g", &["exec::exec_user_and_groups"]),
+    ("crun", "allows all devices if the list of device rules is empty", &["devices::rule/none"]),
     (
         "crun",
-        "tells a failed exec with other words and another code",
+        "exec without a process file uses the caller's limits, not those of the config",
+        &["exec::exec_has_what_the_config_says"],
+    ),
+    ("crun", "accepts a user that is not a number, or has no -g", &["exec::exec_user_and_groups"]),
+    (
+        "crun",
+        "reports a failed exec with another text and exit code",
         &[
             "exec::exec_failure_leaves_no_pid_file",
             "exec::exit/missing",
@@ -252,31 +262,31 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "opens /etc/passwd of the image and waits for ever on a pipe there",
+        "opens the image's /etc/passwd and blocks forever if it is a fifo",
         &["attacks::cve_2016_3697_names_of_the_image_become_no_ids"],
     ),
-    ("crun", "crashes when the standard descriptors are closed", &["fds::closed_standard_descriptors"]),
+    ("crun", "crashes if the standard descriptors are closed", &["fds::closed_standard_descriptors"]),
     (
         "crun",
-        "passes LISTEN_PID without LISTEN_FDS, and for whatever process it was meant",
+        "passes LISTEN_PID without LISTEN_FDS, and even if it names another process",
         &[
             "fds::listen_fds_are_passed_and_renumbered_for_process_one",
             "fds::listen_fds_for_another_process_are_not_passed",
             "fds::preserved_descriptors_follow_listen_fds",
         ],
     ),
-    ("crun", "dies of SIGPIPE when a hook does not read its input", &["hooks::a_hook_need_not_read_its_input"]),
-    ("crun", "does not name the kind of the hook that failed", &["hooks::a_hook_that_fails_tells_why"]),
+    ("crun", "is killed by SIGPIPE if a hook does not read its input", &["hooks::a_hook_need_not_read_its_input"]),
+    ("crun", "does not report the kind of the failed hook", &["hooks::a_hook_that_fails_tells_why"]),
     (
         "crun",
-        "delete leaves the cgroup of a create that was killed",
+        "delete leaves the cgroup of a killed create behind",
         &["hooks::nobody_waits_for_a_creator_that_was_killed"],
     ),
-    ("crun", "says nothing of a failed poststop hook", &["hooks::poststop_failure_is_a_warning"]),
-    ("crun", "a failed create does not run poststop hooks", &["hooks::poststop_runs_when_create_fails"]),
+    ("crun", "does not report a failed poststop hook", &["hooks::poststop_failure_is_a_warning"]),
+    ("crun", "does not run poststop hooks after a failed create", &["hooks::poststop_runs_when_create_fails"]),
     (
         "crun",
-        "hooks see the status created, and startContainer hooks a bundle of /",
+        "passes the status created to hooks, and the bundle / to startContainer hooks",
         &[
             "hooks::state/createContainer",
             "hooks::state/createRuntime",
@@ -284,29 +294,33 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "hooks::state/startContainer",
         ],
     ),
-    ("crun", "start succeeds although the startContainer hook failed", &["hooks::failing/startContainer"]),
+    ("crun", "start succeeds even if the startContainer hook fails", &["hooks::failing/startContainer"]),
     (
         "crun",
-        "state has the rootfs as written, escaped slashes, and its fields in another order",
+        "state prints the rootfs as written, escaped slashes, and fields in another order",
         &["lifecycle::state_output_is_two_space_json_without_end_of_line", "lifecycle::state_tells_the_oci_fields"],
     ),
-    ("crun", "does not look whether the cgroup is frozen", &["cgroup::a_frozen_cgroup_is_refused"]),
+    ("crun", "does not check whether the cgroup is frozen", &["cgroup::a_frozen_cgroup_is_refused"]),
     (
         "crun",
-        "a relative pid file is looked for below the bundle",
+        "resolves a relative pid file path below the bundle",
         &["lifecycle::pid_file_path_is_relative_to_the_caller"],
     ),
     (
         "crun",
-        "list has its own table, and takes a missing root for an empty one",
+        "list prints another table, and treats a missing root as empty",
         &["lifecycle::list_of_a_missing_root", "lifecycle::list_shows_every_container"],
     ),
-    ("crun", "start succeeds without a process", &["lifecycle::create_without_process_fails_at_the_latest_at_start"]),
-    ("crun", "has its own rules for ids", &["lifecycle::id/empty"]),
-    ("crun", "signal names are upper case only", &["lifecycle::signal/lower", "lifecycle::signal/lower-long"]),
     (
         "crun",
-        "says the same with other words",
+        "start succeeds if config.json has no process",
+        &["lifecycle::create_without_process_fails_at_the_latest_at_start"],
+    ),
+    ("crun", "has other rules for ids", &["lifecycle::id/empty"]),
+    ("crun", "accepts signal names in upper case only", &["lifecycle::signal/lower", "lifecycle::signal/lower-long"]),
+    (
+        "crun",
+        "reports the same error with another text",
         &[
             "lifecycle::verb/delete-gone",
             "lifecycle::verb/delete-running",
@@ -321,17 +335,17 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "pause_ps_update::verb/delete paused",
         ],
     ),
-    ("crun", "a signal number may have letters after it", &["lifecycle::verb/kill-empty-signal-number"]),
+    ("crun", "accepts letters after a signal number", &["lifecycle::verb/kill-empty-signal-number"]),
     ("crun", "ignores filesystem options of a bind mount", &["mounts::bind_with_filesystem_options"]),
     (
         "crun",
-        "names the destination without its first slash",
+        "reports the destination without its leading slash",
         &["mounts::unknown_filesystem_is_named", "mounts::unknown_option_fails"],
     ),
-    ("crun", "lets more of /proc be covered", &["mounts::only_some_files_of_proc_may_be_covered"]),
+    ("crun", "allows mounts over more of /proc", &["mounts::only_some_files_of_proc_may_be_covered"]),
     (
         "crun",
-        "a later option does not take back an earlier one",
+        "a later option does not override an earlier one",
         &[
             "mounts::bind/ro-rw",
             "mounts::option/async",
@@ -350,7 +364,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "does not know the option",
+        "does not support the option",
         &[
             "mounts::bind/nosymfollow",
             "mounts::option/iversion",
@@ -378,7 +392,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "does not apply the propagation option to a filesystem of its own",
+        "does not apply propagation options to new filesystems",
         &[
             "mounts::propagation/rshared",
             "mounts::propagation/runbindable",
@@ -387,16 +401,16 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "mounts::propagation/unbindable",
         ],
     ),
-    ("crun", "takes an empty namespace path for a path", &["namespaces::empty_path_means_a_new_namespace"]),
+    ("crun", "does not treat an empty namespace path as absent", &["namespaces::empty_path_means_a_new_namespace"]),
     (
         "crun",
-        "KILL ends only the first process of a shared pid namespace",
+        "KILL ends only the init process in a shared pid namespace",
         &["lifecycle::kill_ends_all_of_a_shared_pid_namespace"],
     ),
-    ("crun", "ps takes no options of ps", &["pause_ps_update::ps_table_takes_options"]),
+    ("crun", "ps does not accept options for ps(1)", &["pause_ps_update::ps_table_takes_options"]),
     (
         "crun",
-        "pauses, resumes and updates in any status, and has other exit codes",
+        "pauses, resumes and updates in any status, and returns other exit codes",
         &[
             "pause_ps_update::verb/pause paused",
             "pause_ps_update::verb/ps gone",
@@ -406,14 +420,14 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "update takes plain numbers only",
+        "update accepts plain numbers only",
         &["pause_ps_update::update/memory", "pause_ps_update::update/reservation"],
     ),
     ("crun", "update has no --cpu-idle", &["pause_ps_update::update/idle"]),
-    ("crun", "drops an unknown capability without a word", &["process::unknown_capability_is_a_warning"]),
+    ("crun", "ignores an unknown capability without a warning", &["process::unknown_capability_is_a_warning"]),
     (
         "crun",
-        "tells a missing command with other words",
+        "reports a missing command with another text",
         &[
             "process::command/absolute",
             "process::command/dangling-link",
@@ -427,24 +441,24 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "calls newer than the profile get the default errno",
+        "returns the default errno for system calls newer than the profile",
         &["seccomp::calls_newer_than_the_profile_do_not_exist"],
     ),
-    ("crun", "a foreground terminal begins without a size", &["terminal::foreground_run_takes_the_callers_size"]),
-    ("crun", "/dev/console is a symbolic link", &["terminal::dev_console_is_the_terminal"]),
+    ("crun", "starts a foreground terminal without a size", &["terminal::foreground_run_takes_the_callers_size"]),
+    ("crun", "creates /dev/console as a symbolic link", &["terminal::dev_console_is_the_terminal"]),
     (
         "crun",
-        "words the refusal otherwise",
+        "reports the error with another text",
         &["terminal::a_socket_without_terminal_is_refused", "terminal::detached_terminal_needs_a_socket"],
     ),
     (
         "crun",
-        "run waits for every process that is left, not for the container's own",
+        "run waits for every remaining process, not only for the init process",
         &["lifecycle::run_waits_for_init_not_for_the_pipe"],
     ),
     (
         "crun",
-        "says in its own words that a program is not there",
+        "reports a missing program with another text",
         &[
             "contract::life/containerd 2",
             "contract::life/containerd with its options",
@@ -458,22 +472,22 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
-        "leaves a signal of the C library's ignored, as its caller had it",
+        "leaves a signal reserved by the C library ignored, as inherited from the caller",
         &["contract::ignored_signals_are_not_inherited"],
     ),
     (
         "runc",
-        "leaves a signal of the C library's ignored, as its caller had it",
+        "leaves a signal reserved by the C library ignored, as inherited from the caller",
         &["contract::ignored_signals_are_not_inherited"],
     ),
     (
         "runc",
-        "opens /etc/passwd of the image and waits for ever on a pipe there",
+        "opens the image's /etc/passwd and blocks forever if it is a fifo",
         &["attacks::cve_2016_3697_names_of_the_image_become_no_ids"],
     ),
     (
         "runc",
-        "takes the value, or what it reads instead of it, without a word",
+        "accepts the invalid value, or substitutes another, without an error",
         &[
             "bad_input::config/annotation-empty-key",
             "bad_input::config/device-rule-access",
@@ -497,13 +511,13 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "runc",
-        "does not kill again what comes into the cgroup while it is being killed",
+        "does not kill processes that enter the cgroup while it is being killed",
         &["lifecycle::delete_force_ends_processes_that_keep_coming"],
     ),
-    ("runc", "takes a pids limit of 0 for none (before 1.4)", &["cgroup::limit/pids-zero"]),
+    ("runc", "takes a pids limit of 0 as no limit (before 1.4)", &["cgroup::limit/pids-zero"]),
     (
         "runc",
-        "ignores what cgroup v2 cannot do",
+        "ignores resources that cgroup v2 does not support",
         &[
             "cgroup::v1-only/class-id",
             "cgroup::v1-only/disable-oom-killer",
@@ -516,19 +530,19 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "cgroup::v1-only/swappiness",
         ],
     ),
-    ("runc", "does not name the container that is missing", &["cli::an_error_is_told_when_backtraces_are_wanted"]),
+    ("runc", "does not report the id of the missing container", &["cli::an_error_is_told_when_backtraces_are_wanted"]),
     (
         "runc",
-        "a create that cannot tell its pidfd runs no poststop hooks",
+        "does not run poststop hooks if create cannot send the pidfd",
         &["hooks::poststop_runs_when_create_cannot_tell"],
     ),
-    ("runc", "needs a procfs in the container", &["mounts::nothing_is_mounted_that_is_not_asked_for"]),
+    ("runc", "needs procfs in the container", &["mounts::nothing_is_mounted_that_is_not_asked_for"]),
     ("runc", "has no --timings", &["cli::timings_are_a_table", "cli::timings_are_an_object"]),
-    ("runc", "its features list lacks some mount options", &["cli::features_tell_what_is_supported"]),
-    ("runc", "needs a /proc in the container", &["devices::no_link_without_proc"]),
+    ("runc", "omits some mount options from features", &["cli::features_tell_what_is_supported"]),
+    ("runc", "needs /proc in the container", &["devices::no_link_without_proc"]),
     (
         "runc",
-        "accepts whatever stands at the path of a device",
+        "accepts any existing file at the path of a device",
         &[
             "devices::occupied/dangling-link",
             "devices::occupied/directory",
@@ -550,20 +564,20 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "runc",
-        "delete leaves the cgroup of a create that was killed",
+        "delete leaves the cgroup of a killed create behind",
         &["hooks::nobody_waits_for_a_creator_that_was_killed"],
     ),
-    ("runc", "a failed poststop hook fails delete", &["hooks::poststop_failure_is_a_warning"]),
-    ("runc", "start succeeds although the startContainer hook failed", &["hooks::failing/startContainer"]),
-    ("runc", "an annotation's key ends at its first equals sign", &["lifecycle::state_has_annotations"]),
-    ("runc", "hands `defaults` to the filesystem", &["mounts::option/defaults"]),
-    ("runc", "ignores recursive options of what is not a bind mount", &["mounts::option/rro"]),
-    ("runc", "a later option does not take back an earlier one", &["mounts::recursive/rrelatime"]),
-    ("runc", "a user id beyond 32 bits wraps round", &["exec::exec_user_and_groups"]),
-    ("runc", "leaves SIGHUP and SIGINT ignored when the caller had them so", &["process::signals_are_reset"]),
+    ("runc", "delete fails if a poststop hook fails", &["hooks::poststop_failure_is_a_warning"]),
+    ("runc", "start succeeds even if the startContainer hook fails", &["hooks::failing/startContainer"]),
+    ("runc", "splits an annotation at the first equals sign in its key", &["lifecycle::state_has_annotations"]),
+    ("runc", "passes the option `defaults` to the filesystem", &["mounts::option/defaults"]),
+    ("runc", "ignores recursive options of mounts that are not bind mounts", &["mounts::option/rro"]),
+    ("runc", "a later option does not override an earlier one", &["mounts::recursive/rrelatime"]),
+    ("runc", "a user id of more than 32 bits wraps around", &["exec::exec_user_and_groups"]),
+    ("runc", "leaves SIGHUP and SIGINT ignored if the caller ignored them", &["process::signals_are_reset"]),
     (
         "crun",
-        "keeps the connection to the seccomp agent open, and tells another version",
+        "keeps the connection to the seccomp agent open, and sends another version",
         &[
             "seccomp_agent::answered/a-call",
             "seccomp_agent::answered/wait-killable",
@@ -571,61 +585,61 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "seccomp_agent::the_agent_gets_the_state",
         ],
     ),
-    ("crun", "refuses TSYNC together with a listener", &["seccomp_agent::answered/tsync"]),
+    ("crun", "rejects TSYNC together with a listener", &["seccomp_agent::answered/tsync"]),
     (
         "crun",
-        "notifies nobody where no listener path is given",
+        "accepts SCMP_ACT_NOTIFY without a listener path",
         &["seccomp_agent::a_notified_call_needs_a_listener_path"],
     ),
-    ("runc", "mounts no sysfs without a network namespace of its own", &["userns::sysfs_without_a_network_namespace"]),
+    ("runc", "does not mount sysfs without its own network namespace", &["userns::sysfs_without_a_network_namespace"]),
     (
         "runc",
-        "does not map the ids of a mount in a namespace that is not its own (before 1.4)",
+        "cannot map a mount's ids in a user namespace that it did not create (before 1.4)",
         &["userns::idmapped_by_the_containers_own_map"],
     ),
-    ("runc", "does not know WAIT_KILLABLE_RECV (before 1.4)", &["seccomp_agent::answered/wait-killable"]),
+    ("runc", "does not support WAIT_KILLABLE_RECV (before 1.4)", &["seccomp_agent::answered/wait-killable"]),
     (
         "crun",
-        "an update that fails leaves set what came before",
+        "a failed update keeps the values that were set before the failure",
         &["pause_ps_update::an_update_that_fails_changes_nothing"],
     ),
     (
         "runc",
-        "an update that fails leaves set what came before",
+        "a failed update keeps the values that were set before the failure",
         &["pause_ps_update::an_update_that_fails_changes_nothing"],
     ),
-    ("crun", "a quota without a period gets the default one", &["verbs::update_completes_half_a_pair"]),
+    ("crun", "sets the default period for a quota without a period", &["verbs::update_completes_half_a_pair"]),
     (
         "crun",
-        "tells the manager READY=1 and MAINPID= apart",
+        "sends READY=1 and MAINPID= to the manager in separate messages",
         &["sd_notify::told/detached", "sd_notify::told/foreground", "sd_notify::told/start"],
     ),
     (
         "runc",
-        "tells the manager READY=1 and MAINPID= apart",
+        "sends READY=1 and MAINPID= to the manager in separate messages",
         &["sd_notify::told/detached", "sd_notify::told/foreground", "sd_notify::told/start"],
     ),
     ("runc", "leaves signal 32 ignored", &["contract::ignored_signals_are_not_inherited"]),
     (
         "runc",
-        "an exec that waits for a paused container hears no signals",
+        "exec ignores signals while it waits for a paused container",
         &["verbs::exec_in_a_paused_container_can_be_broken_off"],
     ),
     (
         "runc",
-        "a foreground exec waits until every copy of its pipes is closed",
+        "foreground exec waits until every copy of its pipes is closed",
         &["foreground::left-behind/exec-stream", "foreground::signal/exec-term", "foreground::signal/exec-usr2"],
     ),
-    ("runc", "exec takes the umask of the container's own process", &["exec_attributes::a_process_file_has_its_own"]),
+    ("runc", "exec uses the umask of the container's init process", &["exec_attributes::a_process_file_has_its_own"]),
     ("runc", "sets an additional group twice", &["exec_attributes::groups_in_a_user_namespace"]),
     ("crun", "has no --additional-gids", &["exec_attributes::groups_in_a_user_namespace"]),
     ("crun", "has no --pidfd-socket", &["exec_attributes::the_pidfd_socket_gets_the_process"]),
     (
         "crun",
-        "exec by words has not the scheduling of the container's own process",
+        "exec without a process file does not use the scheduling of the container's process",
         &["exec_attributes::scheduling_and_domain_are_the_containers"],
     ),
-    ("crun", "loses the end of what was printed on a terminal", &["foreground::last-byte/run-terminal"]),
+    ("crun", "loses the end of the output on a terminal", &["foreground::last-byte/run-terminal"]),
     ("runc", "mounts the host's whole cgroup hierarchy without a cgroup namespace", WHOLE_HIERARCHY),
     ("crun", "mounts the host's whole cgroup hierarchy without a cgroup namespace", WHOLE_HIERARCHY),
     ("crun", "mounts on procfs through a link in the image", &["attacks::no_file_system_covers_procfs_through_a_link"]),
@@ -641,13 +655,13 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ("crun", "gives a file of the caller's to the user", &["caller::a_device_as_stream_keeps_its_owner"]),
 ];
 
-/// Why this test is expected to fail for this runtime.
+/// The reason why this test is expected to fail with this runtime.
 pub(crate) fn reason(runtime: &str, test: &str) -> Option<&'static str> {
     let row = DIFFERENCES.iter().find(|(name, _, tests)| *name == runtime && tests.contains(&test))?;
     Some(row.1)
 }
 
-/// Listed names that are no test of the suite.
+/// Listed names that are not tests of the suite.
 pub(crate) fn unknown(names: &[&str]) -> Vec<&'static str> {
     DIFFERENCES.iter().flat_map(|row| row.2).copied().filter(|listed| !names.contains(listed)).collect()
 }

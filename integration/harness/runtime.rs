@@ -1,4 +1,4 @@
-//! The runtime under test: which program it is, what it calls itself, which commands it has.
+//! Describes the runtime under test: its path, its name and its subcommands. Running it is left to `call`.
 
 use crate::harness::skip::skip;
 use std::{process::Command, sync::LazyLock};
@@ -10,18 +10,18 @@ pub(crate) static RUNTIME: LazyLock<String> =
 /// The first word of `--version`: davit, crun, runc.
 pub(crate) fn runtime_name() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| {
-        let said = Command::new(RUNTIME.as_str()).arg("--version").output();
-        let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+        let output = Command::new(RUNTIME.as_str()).arg("--version").output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         text.split_whitespace().next().unwrap_or_default().to_owned()
     });
     NAME.as_str()
 }
 
-/// Whether `--help` names this verb.
+/// Whether `--help` lists this subcommand.
 pub(crate) fn runtime_has(verb: &str) -> bool {
     static HELP: LazyLock<String> = LazyLock::new(|| {
-        let said = Command::new(RUNTIME.as_str()).arg("--help").output();
-        said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
+        let output = Command::new(RUNTIME.as_str()).arg("--help").output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
     });
     HELP.lines().any(|line| line.split([' ', ',', '\t']).find(|word| !word.is_empty()) == Some(verb))
 }
@@ -29,6 +29,6 @@ pub(crate) fn runtime_has(verb: &str) -> bool {
 /// Skips unless the runtime under test is davit.
 pub(crate) fn only_davit(why: &str) {
     if runtime_name() != "davit" {
-        skip(format!("asks for davit's own behaviour: {why}"));
+        skip(format!("tests behaviour specific to davit: {why}"));
     }
 }

@@ -1,11 +1,11 @@
-//! Leaves a test that cannot be tried on this host, with the reason. `trial` counts it.
+//! Skips a test that cannot run on this host, with the reason. Counting skipped tests is left to `trial`.
 
 use std::panic;
 
-/// The payload of a panic that means "cannot be tried here".
+/// Panic payload of a skipped test.
 pub(super) struct Skip(pub(super) String);
 
-/// Leaves the test as skipped: `why` is printed, and the test is counted as ignored.
+/// Skips the test: `why` is printed, and the test is counted as ignored.
 pub(crate) fn skip(why: impl Into<String>) -> ! {
     panic::resume_unwind(Box::new(Skip(why.into())))
 }

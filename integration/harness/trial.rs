@@ -1,5 +1,5 @@
-//! How a test is named, run, skipped and compared with the list of expected differences.
-//! It knows nothing of containers.
+//! Names, runs and skips tests, and compares results with the lists of expected differences.
+//! Everything about containers is left to `bundle`.
 
 use crate::harness::skip::Skip;
 use crate::harness::user::AS_USER;
@@ -7,8 +7,8 @@ use crate::harness::{bundle, differences, kernel, unprivileged};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::{cell::RefCell, panic, process::ExitCode};
 
-/// One test: `module::name`, or `module::table/row` where it is a row of a table. The module is the one listed in `main.rs`,
-/// whichever of its parts the test is in.
+/// One test: `module::name`, or `module::table/row` for a row of a table. The module is the one listed in `main.rs`,
+/// even if the test is in one of its submodules.
 pub(crate) struct Test {
     name: String,
     body: Box<dyn Fn() + Send + Sync>,
@@ -21,7 +21,7 @@ impl Test {
     }
 }
 
-/// The tests of a module, by function name. A function forgotten here is reported as dead code by the compiler.
+/// The tests of a module, by function name. The compiler reports a function that is missing here as dead code.
 macro_rules! tests {
     ($($name:ident),* $(,)?) => {
         vec![$($crate::harness::trial::Test::new(module_path!(), stringify!($name), $name)),*]
@@ -29,7 +29,7 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-/// One test for each row of a table; the row's name is its first field.
+/// One test per row of a table; the row's first field is its name.
 macro_rules! rows {
     ($table:literal, $rows:expr, $body:expr) => {
         $rows.iter().map(|row| {
@@ -41,22 +41,23 @@ pub(crate) use rows;
 
 thread_local! { static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) }; }
 
-/// From here on a panic is a test's failure, told by the runner with the place of the assertion.
+/// Installs a panic hook that records a panic as the test's failure. The runner prints it with the assertion's
+/// location.
 pub(crate) fn catch_panics() {
     panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("panic without a message");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        // The first failure is the one to tell; cleaning up after it may fail too.
-        LAST_PANIC.with_borrow_mut(|told| {
-            if told.is_empty() {
-                *told = format!("{place}: {text}");
+        // Only the first failure is reported; cleanup after it may fail too.
+        LAST_PANIC.with_borrow_mut(|recorded| {
+            if recorded.is_empty() {
+                *recorded = format!("{place}: {text}");
             }
         });
     }));
 }
 
-/// The runner's own options, and the filters among the words: a test is run when its name contains one of them. The runner
-/// would take a single one.
+/// Splits the command line into the runner's options and filters. A test runs if its name contains one of the filters.
+/// The runner itself accepts only one filter.
 pub(crate) fn arguments(words: impl Iterator<Item = String>) -> (Arguments, Vec<String>) {
     let (mut options, mut filters) = (vec!["integration".to_owned()], Vec::new());
     let mut words = words.peekable();
@@ -72,12 +73,12 @@ pub(crate) fn arguments(words: impl Iterator<Item = String>) -> (Arguments, Vec<
     (Arguments::from_iter(options), filters)
 }
 
-/// Whether the filters let this test through.
+/// Whether the filters select this test.
 pub(crate) fn selected(name: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
 }
 
-/// Runs everything that `words`, the command line, select, so many at a time, and returns the runner's own verdict.
+/// Runs all tests that the command line `words` selects, `threads` at a time, and returns the runner's exit code.
 pub(crate) fn run(words: impl Iterator<Item = String>, threads: usize, tests: Vec<Test>) -> ExitCode {
     catch_panics();
     let (mut arguments, filters) = arguments(words);
@@ -100,17 +101,17 @@ pub(crate) fn run(words: impl Iterator<Item = String>, threads: usize, tests: Ve
     conclusion.exit_code()
 }
 
-/// Whether every test that is listed as one that fails is one of these; says which is not.
+/// Whether every test listed as failing exists. Prints the names that do not.
 pub(crate) fn differences_are_known(tests: &[Test]) -> bool {
     let names: Vec<_> = tests.iter().map(|test| test.name.as_str()).collect();
     let stale = [differences::unknown(&names), unprivileged::unknown(&names)].concat();
     for name in &stale {
-        eprintln!("integration: differences.rs or unprivileged.rs names {name}, which is no test");
+        eprintln!("integration: differences.rs or unprivileged.rs lists {name}, which is not a test");
     }
     stale.is_empty()
 }
 
-/// Runs one test to its verdict: passed, failed with the first message, or skipped with the reason.
+/// Runs one test and returns its result: passed, failed with the first message, or skipped with the reason.
 pub(crate) fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
     let as_user = || AS_USER.then(|| unprivileged::reason(name)).flatten();
     let expected = differences::reason(crate::harness::runtime::runtime_name(), name).or_else(as_user);
@@ -118,7 +119,7 @@ pub(crate) fn one(name: &str, body: &dyn Fn()) -> Result<Completion, Failed> {
     let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));
     match (outcome, expected) {
         (Ok(()), None) => Ok(Completion::Completed),
-        (Ok(()), Some(reason)) => Err(format!("passes, but is listed as one that fails: {reason}").into()),
+        (Ok(()), Some(reason)) => Err(format!("passes, but is listed as failing: {reason}").into()),
         (Err(payload), expected) => match (payload.downcast::<Skip>(), expected) {
             (Ok(skip), _) => {
                 eprintln!("SKIP {name}: {}", skip.0);

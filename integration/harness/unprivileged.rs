@@ -1,11 +1,12 @@
-//! What an ordinary user cannot have, or this suite cannot set up as one, and why. One table, nothing else.
+//! Lists the tests that cannot pass as an ordinary user, or whose setup needs root, with the reason. Comparing results
+//! with the list is left to `trial`.
 //!
-//! A listed test must fail when the suite runs as a user; if it passes, the list is wrong and the suite says so.
+//! A listed test must fail if the suite runs as a user; if it passes, the list is wrong and the suite reports it.
 
-/// (reason, tests; a name that ends with `/` is a whole table)
+/// (reason, tests; a name that ends with `/` means a whole table)
 const LISTED: &[(&str, &[&str])] = &[
     (
-        "sets up devices, cgroups or owners that are not the user's to make",
+        "the setup creates devices, cgroups or file owners, which needs root",
         &[
             "attacks::cve_2023_25809_host_cgroups/",
             "attacks::cve_2025_31133_null/zero",
@@ -26,7 +27,7 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a user's container has devices of the host's, bound, and makes none",
+        "a user's container has bind-mounted host devices and cannot create any",
         &[
             "attacks::ghsa_g54h_a_device_that_no_rule_names_is_denied",
             "devices::a_device_only_for_its_owner",
@@ -40,7 +41,7 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "makes a user namespace by itself, with ids that this user has not",
+        "the test creates a user namespace with ids that the user does not have",
         &[
             "attacks::cve_2016_9962_create_in_a_joined_user_and_pid_namespace",
             "exec_attributes::groups_in_a_user_namespace",
@@ -59,7 +60,7 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "is what an engine does as root",
+        "the test imitates an engine that runs as root",
         &[
             "contract::buildkit_cancels_a_step",
             "contract::buildkit_execs_in_the_foreground",
@@ -92,7 +93,7 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a new procfs takes a pid namespace of the container's own",
+        "mounting a new procfs needs the container's own pid namespace",
         &[
             "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
             "lifecycle::delete_ends_what_a_shared_pid_namespace_left",
@@ -108,7 +109,7 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a namespace of the host's, or below another user namespace, is not the user's to enter",
+        "the user may not enter namespaces of the host or of another user namespace",
         &[
             "attacks::cve_2016_9962_shared_pid_namespace/",
             "attacks::cve_2019_5736_a_neighbour/",
@@ -118,7 +119,7 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a user namespace cannot change when times of access are written on the host's mounts (mount_namespaces(7))",
+        "a user namespace cannot change the atime options of the host's mounts (mount_namespaces(7))",
         &[
             "mounts::bind/noatime",
             "mounts::bind/nodiratime",
@@ -129,38 +130,41 @@ const LISTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a user namespace cannot bind a mount of the host's without those on it (mount_namespaces(7))",
+        "a user namespace cannot bind a host mount without its submounts (mount_namespaces(7))",
         &["mounts::rbind_brings_submounts_and_bind_does_not"],
     ),
-    ("shows ids as they are outside of the container", &["mounts::option/owner"]),
+    ("the test prints ids as seen outside the container", &["mounts::option/owner"]),
     (
-        "takes a privilege in the host's user namespace, or ids that are not mapped",
+        "needs a capability in the host's user namespace, or ids that are not mapped",
         &["attributes::scheduler/SCHED_OTHER", "namespaces::sysctl/net.ipv4.ping_group_range"],
     ),
     (
-        "the user namespace is one more in the list, or its maps are needed",
+        "the list has an additional user namespace, or its maps are needed",
         &["bad_input::config/namespace-twice", "bad_input::config/namespace-unknown", "bad_input::null_means_absent"],
     ),
     (
-        "asks for what is root's, by leaving --rootless out or saying false",
+        "the test requests root's behaviour: no --rootless, or --rootless=false",
         &["cli::flags_in_both_spellings", "cli::spec_writes_a_config_that_runs"],
     ),
-    ("a process that joins is hidden, and so is its listener", &["seccomp_agent::an_exec_has_an_agent_of_its_own"]),
     (
-        "the filter that takes calls away takes no_new_privs here, which takes its privilege from newuidmap",
+        "the joining process is not accessible, so its listener is not either",
+        &["seccomp_agent::an_exec_has_an_agent_of_its_own"],
+    ),
+    (
+        "the seccomp filter needs no_new_privs here, which prevents newuidmap from gaining privileges",
         &["old_kernels::without/"],
     ),
 ];
 
-/// Why this test is expected to fail for an ordinary user.
+/// The reason why this test is expected to fail as an ordinary user.
 pub(crate) fn reason(test: &str) -> Option<&'static str> {
     let listed = |name: &&str| *name == test || name.ends_with('/') && test.starts_with(name);
     LISTED.iter().find(|row| row.1.iter().any(listed)).map(|row| row.0)
 }
 
-/// Listed names that are no test of the suite.
+/// Listed names that are not tests of the suite.
 pub(crate) fn unknown(names: &[&str]) -> Vec<&'static str> {
-    let is_there =
+    let exists =
         |listed: &str| names.iter().any(|name| *name == listed || listed.ends_with('/') && name.starts_with(listed));
-    LISTED.iter().flat_map(|row| row.1).copied().filter(|listed| !is_there(listed)).collect()
+    LISTED.iter().flat_map(|row| row.1).copied().filter(|listed| !exists(listed)).collect()
 }

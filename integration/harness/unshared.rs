@@ -1,4 +1,5 @@
-//! A thread with namespaces of its own, for tests that need a host they may change: mounts, network interfaces.
+//! Runs a test in a thread with its own mount and network namespaces, so that it may change mounts and interfaces.
+//! What the test changes there is left to the test.
 
 use crate::harness::skip::skip;
 use crate::harness::user::AS_USER;
@@ -6,10 +7,10 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::{panic, path::Path, process::Command, thread};
 
-/// Runs `body` in new mount and network namespaces; what it starts is in them too.
+/// Runs `body` in new mount and network namespaces. Processes that it starts inherit them.
 pub(crate) fn apart(body: impl FnOnce() + Send) {
     if *AS_USER {
-        skip("changes the host's mounts or networks, apart from it, which takes root");
+        skip("needs root: it unshares the mount and network namespaces");
     }
     let outcome = thread::scope(|scope| {
         let inside = scope.spawn(|| {
@@ -22,24 +23,24 @@ pub(crate) fn apart(body: impl FnOnce() + Send) {
     });
     if let Err(payload) = outcome {
         match payload.downcast::<String>() {
-            // Told again here, because the first telling was to another thread.
+            // Panic again in this thread, because the panic hook recorded the text in the other thread.
             Ok(text) => panic!("{text}"),
             Err(payload) => panic::resume_unwind(payload),
         }
     }
 }
 
-/// Mounts an empty tmpfs that everybody may write to.
+/// Mounts an empty tmpfs that is writable for all users.
 pub(crate) fn mount_tmpfs(at: &Path) {
     std::fs::create_dir_all(at).unwrap();
     mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
 }
 
-/// Runs a program of the host; whether it is there and succeeded.
+/// Runs a program of the host. Returns its output, or an error if it is missing or fails.
 pub(crate) fn host(words: &[&str]) -> Result<String, String> {
-    let said = Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{}: {error}", words[0]))?;
-    match said.status.success() {
-        true => Ok(String::from_utf8_lossy(&said.stdout).into_owned()),
-        false => Err(format!("{}: {}", words.join(" "), String::from_utf8_lossy(&said.stderr))),
+    let output = Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{}: {error}", words[0]))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(format!("{}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr))),
     }
 }

@@ -1,8 +1,10 @@
-//! `integration user [FILTER]`: the same suite as an ordinary user, with what an administrator gives to such a user: ranges of
-//! subordinate ids, and a cgroup to make others in, or a systemd of the user's own (`$CGROUP_DRIVER`).
+//! Implements `integration user [FILTER]`: runs the same suite as an ordinary user. The list of tests that cannot pass
+//! as a user is left to `unprivileged`.
 //!
-//! This half is root, lays that out and puts the user in; the suite that runs then has no privilege at all, and neither has the
-//! runtime that it calls. What it cannot try is in the list of differences, or skipped where it is found out, with the reason.
+//! The user has what an administrator usually grants: ranges of subordinate ids, and a delegated cgroup or a systemd
+//! user manager (`$CGROUP_DRIVER`). This module runs as root, prepares these and starts the suite as the user. The
+//! suite and the runtime that it calls then have no privileges. Other tests that cannot run are skipped with the
+//! reason.
 
 use crate::harness::cgroups::{BY_SYSTEMD, cgroup_mount};
 use crate::harness::runtime::RUNTIME;
@@ -17,38 +19,38 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// A cgroup that belongs to the user, with this process in one below it; the way back is taken when it is dropped.
-struct Given {
+/// A cgroup that the user owns; this process is in a child of it. Drop moves the process back and removes both.
+struct Delegated {
     path: PathBuf,
     back: PathBuf,
 }
 
-impl Given {
-    fn new() -> std::io::Result<Given> {
+impl Delegated {
+    fn new() -> std::io::Result<Delegated> {
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
         let path = cgroup_mount().join(format!("davit-user-{}", std::process::id()));
-        let given = Given { back: cgroup_mount().join(own), path };
-        let seat = given.path.join("suite");
-        fs::create_dir_all(&seat)?;
-        for directory in [cgroup_mount(), &given.path] {
+        let delegated = Delegated { back: cgroup_mount().join(own), path };
+        let leaf = delegated.path.join("suite");
+        fs::create_dir_all(&leaf)?;
+        for directory in [cgroup_mount(), &delegated.path] {
             let known = fs::read_to_string(directory.join("cgroup.controllers"))?;
             for name in known.split_whitespace() {
-                // Not all of them can be had everywhere; what is missing is found out by the tests.
+                // Some controllers cannot be enabled everywhere. The tests check for missing ones.
                 fs::write(directory.join("cgroup.subtree_control"), format!("+{name}")).ok();
             }
         }
-        for directory in [&given.path, &seat] {
+        for directory in [&delegated.path, &leaf] {
             for file in ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
                 chown(directory.join(file), Some(UID), Some(UID))?;
             }
         }
-        fs::write(seat.join("cgroup.procs"), "0")?;
-        Ok(given)
+        fs::write(leaf.join("cgroup.procs"), "0")?;
+        Ok(delegated)
     }
 }
 
-impl Drop for Given {
+impl Drop for Delegated {
     fn drop(&mut self) {
         fs::write(self.back.join("cgroup.procs"), "0").ok();
         for directory in [&self.path.join("suite"), &self.path] {
@@ -59,10 +61,10 @@ impl Drop for Given {
     }
 }
 
-/// `words` are the test runner's: filters and options.
+/// `words` are filters and options for the test runner.
 pub(crate) fn main(words: &[String]) -> ExitCode {
     if *AS_USER {
-        eprintln!("integration: `user` needs root, to become the user");
+        eprintln!("integration: `user` needs root, to switch to the user");
         return ExitCode::FAILURE;
     }
     let place = PathBuf::from(format!("/tmp/davit-user-{}", std::process::id()));
@@ -85,14 +87,14 @@ fn enter(place: &Path, words: &[String]) -> Result<i32, Box<dyn std::error::Erro
     unshare(CloneFlags::CLONE_NEWNS)?;
     let (none, all) = (None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC);
     mount(none, "/", none, all, none)?;
-    // Where the user can get at them, and out of reach for writing.
+    // The user can read these files but not write them.
     fs::create_dir_all(place.join("home"))?;
     chown(place.join("home"), Some(UID), Some(UID))?;
     user::give_range(place);
     let (runtime, suite) = (place.join("runtime"), place.join("suite"));
     host(&["cp", RUNTIME.as_str(), runtime.to_str().unwrap_or_default()])?;
     host(&["cp", std::env::current_exe()?.to_str().unwrap_or_default(), suite.to_str().unwrap_or_default()])?;
-    let given = (!*BY_SYSTEMD).then(Given::new).transpose()?;
+    let delegated = (!*BY_SYSTEMD).then(Delegated::new).transpose()?;
     let mut command = Command::new("setpriv");
     command.args([&format!("--reuid={UID}"), &format!("--regid={UID}"), "--clear-groups", "env", "-i"]);
     command.arg("PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
@@ -107,12 +109,12 @@ fn enter(place: &Path, words: &[String]) -> Result<i32, Box<dyn std::error::Erro
         [set("RUNTIME", &runtime), set("HOME", &place.join("home")), runtime_dir].into_iter().chain(passed).collect();
     command.args(&environment);
     if *BY_SYSTEMD {
-        // In the user's own part of the tree from the first moment, as a session of the user's is.
+        // The suite starts in the user's part of the cgroup tree, as a login session does.
         command.args(["systemd-run", "--user", "--quiet", "--pipe", "--wait", "--collect"]);
         command.args(["--working-directory=/", "--property=Delegate=yes", "--property=OOMPolicy=continue"]);
         command.args(environment.iter().map(|one| format!("--setenv={one}")));
     }
     let status = command.arg(&suite).args(words).current_dir("/").status()?;
-    drop(given);
+    drop(delegated);
     Ok(status.code().unwrap_or(1))
 }

@@ -1,12 +1,14 @@
-//! A kernel that lacks some system calls: a filter answers them with ENOSYS, for a command and all that it starts. Called as
-//! `integration without CALLS… -- COMMAND…`, which is what `hack/without-syscalls` does; `--old` among the calls stands for all
-//! that the oldest supported kernel, Linux 5.14, lacks.
+//! Runs a command with a seccomp filter that fails some system calls with ENOSYS, as a kernel without them would.
+//! The filter itself is built in `kernel`.
+//!
+//! `hack/without-syscalls` calls it as `integration without CALLS… -- COMMAND…`. The filter applies to the command and
+//! its descendants. `--old` among the calls selects every call that the oldest supported kernel, Linux 5.14, lacks.
 
 use crate::harness::kernel;
 use crate::harness::kernel::Lacking;
 use std::{os::unix::process::CommandExt, process::Command, process::ExitCode};
 
-/// Calls by name. From 424 on a call has the same number on every architecture.
+/// System calls by name. From 424 on, a call has the same number on every architecture.
 const CALLS: &[(&str, i64)] = &[
     ("bpf", libc::SYS_bpf),
     ("copy_file_range", libc::SYS_copy_file_range),
@@ -51,10 +53,10 @@ const CALLS: &[(&str, i64)] = &[
     ("file_getattr", 468),
 ];
 
-/// The first number that Linux 5.14 does not know.
+/// The lowest system call number that Linux 5.14 does not implement.
 const FIRST_NEWER: u32 = 448;
 
-/// Flags that Linux 5.14 refuses: the call, which argument, the bits.
+/// Flags that Linux 5.14 rejects: (system call, argument index, bits).
 const NEWER_FLAGS: &[(i64, u32, u32)] = &[
     // MFD_NOEXEC_SEAL and MFD_EXEC, 6.3.
     (libc::SYS_memfd_create, 1, 0x18),
@@ -62,11 +64,11 @@ const NEWER_FLAGS: &[(i64, u32, u32)] = &[
     (libc::SYS_move_mount, 4, 0x300),
     // PIDFD_THREAD, 6.9.
     (libc::SYS_pidfd_open, 1, 0x80),
-    // PIDFD_SIGNAL_THREAD and the two beside it, 6.9.
+    // PIDFD_SIGNAL_THREAD and the two flags next to it, 6.9.
     (libc::SYS_pidfd_send_signal, 3, 0x7),
 ];
 
-/// What Linux 5.14 has, but davit never needs, so that it may as well be absent.
+/// System calls that Linux 5.14 has, but that davit never needs. `--old` blocks them too.
 const NEVER_NEEDED: &[&str] = &[
     "copy_file_range",
     "epoll_pwait2",
@@ -84,7 +86,7 @@ fn absent(name: &str) -> Option<Lacking> {
     Some(Lacking { call, bits: None, errno: libc::ENOSYS })
 }
 
-/// Runs the command that follows `--` without the calls before it.
+/// Runs the command after `--` and blocks the system calls listed before it.
 pub(crate) fn main(words: &[String]) -> ExitCode {
     let Some(end) = words.iter().position(|word| word == "--").filter(|end| end + 1 < words.len()) else {
         eprintln!("usage: without [--old] CALL... -- COMMAND [ARGUMENT...]");
@@ -95,19 +97,20 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
         if name == "--old" {
             from = Some(FIRST_NEWER);
             lacking.extend(NEVER_NEEDED.iter().map(|name| absent(name).unwrap()));
-            let refused = |&(call, argument, bits)| Lacking { call, bits: Some((argument, bits)), errno: libc::EINVAL };
-            lacking.extend(NEWER_FLAGS.iter().map(refused));
+            let rejected =
+                |&(call, argument, bits)| Lacking { call, bits: Some((argument, bits)), errno: libc::EINVAL };
+            lacking.extend(NEWER_FLAGS.iter().map(rejected));
             continue;
         }
         let Some(one) = absent(name) else {
             let known: Vec<_> = CALLS.iter().map(|(name, _)| *name).collect();
-            eprintln!("without: {name}? known are {}", known.join(" "));
+            eprintln!("without: {name}: unknown system call (known: {})", known.join(" "));
             return ExitCode::from(2);
         };
         lacking.push(one);
     }
     if let Err(errno) = kernel::lack(&lacking, from) {
-        eprintln!("without: install the filter: {errno}");
+        eprintln!("without: cannot install the filter: {errno}");
         return ExitCode::from(2);
     }
     let error = Command::new(&words[end + 1]).args(&words[end + 2..]).exec();

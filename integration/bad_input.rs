@@ -10,7 +10,7 @@ use std::fs;
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
-        every_problem_is_told_at_once,
+        every_problem_is_reported_at_once,
         config_is_missing,
         bundle_is_missing,
         bundle_is_a_file,
@@ -286,7 +286,7 @@ fn config(row: &Row) {
     assert!(!output.err.contains("panic"), "{output:?}");
 }
 
-fn every_problem_is_told_at_once() {
+fn every_problem_is_reported_at_once() {
     only_davit("others do not report all problems at once with JSON pointers");
     let c = Container::sleeper().edit(|c| {
         c["process"]["cwd"] = json!("srv");

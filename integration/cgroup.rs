@@ -20,16 +20,16 @@ pub(crate) fn tests() -> Vec<Test> {
         no_resources_touch_no_limits,
         a_populated_cgroup_is_refused,
         a_frozen_cgroup_is_refused,
-        a_cgroup_that_was_killed_before,
-        the_runtime_stays_out_of_a_cgroup_that_was_killed_before,
-        a_caller_whose_cgroup_was_killed_before,
+        a_cgroup_killed_before_is_usable,
+        the_runtime_stays_out_of_a_cgroup_killed_before,
+        a_caller_in_a_cgroup_killed_before_can_create_and_exec,
         limits_are_set_before_the_hooks,
         memory_limit_kills,
         pids_limit_holds,
-        too_little_memory_to_start_is_told,
+        too_little_memory_to_start_is_reported,
         an_absent_controller_is_named,
         an_unknown_file_is_named,
-        a_refused_value_is_told_with_its_file,
+        a_refused_value_is_reported_with_its_file,
         io_throttles,
     ];
     all.extend(rows!("limit", LIMITS, limit));
@@ -269,7 +269,7 @@ fn need_spawn_into_killed_cgroup(why: &str) {
     }
 }
 
-fn a_cgroup_that_was_killed_before() {
+fn a_cgroup_killed_before_is_usable() {
     need_spawn_into_killed_cgroup("systemd creates the cgroup");
     let c = Container::sh("grep ^0:: /proc/self/cgroup");
     fs::create_dir_all(c.cgroup()).unwrap();
@@ -279,7 +279,7 @@ fn a_cgroup_that_was_killed_before() {
 }
 
 /// Otherwise a container that controls its cgroup could freeze the runtime.
-fn the_runtime_stays_out_of_a_cgroup_that_was_killed_before() {
+fn the_runtime_stays_out_of_a_cgroup_killed_before() {
     need_spawn_into_killed_cgroup("systemd creates the cgroup");
     for _ in 0..20 {
         let c = Container::new(&["/bin/true"]);
@@ -299,7 +299,7 @@ fn the_runtime_stays_out_of_a_cgroup_that_was_killed_before() {
 
 /// Same case for the cgroup of the caller: `create` and `exec` work, and davit is back in that cgroup before the first
 /// hook runs.
-fn a_caller_whose_cgroup_was_killed_before() {
+fn a_caller_in_a_cgroup_killed_before_can_create_and_exec() {
     need_spawn_into_killed_cgroup("systemd manages the caller's cgroup");
     let hooks = Container::sleeper();
     let seen = hooks.root("out/seen");
@@ -356,7 +356,7 @@ fn pids_limit_holds() {
     assert!(output.out.contains("fork"), "{output:?}");
 }
 
-fn too_little_memory_to_start_is_told() {
+fn too_little_memory_to_start_is_reported() {
     need_controller("memory");
     let c = Container::sleeper().edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 4096, "swap": 4096}));
     c.refused("OOM");
@@ -391,7 +391,7 @@ fn an_unknown_file_is_named() {
     c.refused("nosuch");
 }
 
-fn a_refused_value_is_told_with_its_file() {
+fn a_refused_value_is_reported_with_its_file() {
     need_controller("cpu");
     let c = Container::sleeper()
         .edit(|c| c["linux"]["resources"]["cpu"] = json!({"shares": 100}))

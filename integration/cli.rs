@@ -14,20 +14,20 @@ pub(crate) fn tests() -> Vec<Test> {
         help_names_every_verb,
         help_of_a_verb_names_its_flags,
         root_must_not_be_the_root,
-        log_is_made_even_when_nothing_is_said,
+        log_is_created_even_when_nothing_is_logged,
         json_log_has_the_error_and_stderr_too,
         text_log_has_the_error,
         log_is_appended_to,
         usage_errors_reach_the_log,
         log_without_a_directory_fails,
         flags_in_both_spellings,
-        an_error_is_told_when_backtraces_are_wanted,
+        an_error_is_reported_with_rust_backtrace_set,
         timings_are_a_table,
         timings_are_an_object,
         spec_writes_a_config_that_runs,
         spec_does_not_overwrite,
         spec_rootless_maps_the_user,
-        features_tell_what_is_supported,
+        features_list_what_is_supported,
         features_versions_are_accepted,
     ];
     all.extend(rows!("usage", USAGE, refuses));
@@ -106,7 +106,7 @@ fn root_must_not_be_the_root() {
     bare(&["--root", "/", "list"]).fails().says("should not be set to /");
 }
 
-fn log_is_made_even_when_nothing_is_said() {
+fn log_is_created_even_when_nothing_is_logged() {
     let c = Container::sh("exit 0");
     let log = c.dir.join("log");
     c.write();
@@ -215,7 +215,7 @@ fn timings_are_an_object() {
 }
 
 /// davit is linked without unwind tables, so it cannot walk its stack and must not try.
-fn an_error_is_told_when_backtraces_are_wanted() {
+fn an_error_is_reported_with_rust_backtrace_set() {
     let c = Container::sleeper();
     c.call(&["state", "nobody"]).env("RUST_BACKTRACE", "full").run().fails().says("nobody");
 }
@@ -286,7 +286,7 @@ fn has(features: &Value, pointer: &str, wanted: &[&str]) {
     }
 }
 
-fn features_tell_what_is_supported() {
+fn features_list_what_is_supported() {
     let features = features();
     has(
         &features,

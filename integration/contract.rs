@@ -25,11 +25,11 @@ use std::fs;
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         crio_execs_in_the_foreground,
-        docker_puts_a_script_around_the_runtime,
-        podman_asks_whether_there_are_checkpoints,
+        a_docker_wrapper_script_around_the_runtime_works,
+        podman_detects_checkpoint_support,
         an_unknown_option_is_named,
         version_has_one_version,
-        features_need_no_words_around_them,
+        features_prints_only_json,
         streams_close_when_create_fails,
         ignored_signals_are_not_inherited,
     ];
@@ -219,7 +219,7 @@ fn update((_, resources, file, value): &(&str, &str, &str, &str)) {
 }
 
 /// Docker turns `runtimeArgs` into a shell script that is not a subreaper and quotes nothing.
-fn docker_puts_a_script_around_the_runtime() {
+fn a_docker_wrapper_script_around_the_runtime_works() {
     let wire = Wire::new(&CONTAINERD, Container::sh("exit 3"));
     let script = wire.file("davit-debug");
     fs::write(&script, format!("#!/bin/sh\n{} --debug $@\n", *RUNTIME)).unwrap();
@@ -234,7 +234,7 @@ fn docker_puts_a_script_around_the_runtime() {
 }
 
 /// Podman offers `podman container checkpoint` depending on these results.
-fn podman_asks_whether_there_are_checkpoints() {
+fn podman_detects_checkpoint_support() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
     let output = wire.call("", "checkpoint --help").run();
     assert_eq!(output.status.success(), runtime_has("checkpoint"), "{output:?}");
@@ -286,7 +286,7 @@ fn version_has_one_version() {
     }
 }
 
-fn features_need_no_words_around_them() {
+fn features_prints_only_json() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
     let output = wire.call("", "features").run().ok().silent();
     let features: Value = serde_json::from_str(&output.out).unwrap();

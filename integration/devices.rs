@@ -16,7 +16,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ptmx_gives_a_terminal,
         listed_devices,
         a_listed_device_replaces_the_default,
-        a_device_that_is_there_and_right,
+        an_existing_matching_device_is_kept,
         a_device_only_for_its_owner,
         bound_dev_is_left_alone,
         mknod_is_allowed_and_use_is_not,
@@ -106,7 +106,7 @@ fn node(c: &Container, path: &str, kind: SFlag, major: u64, minor: u64) {
     mknod(&c.root(path), kind, Mode::from_bits_truncate(0o666), makedev(major, minor)).unwrap();
 }
 
-fn a_device_that_is_there_and_right() {
+fn an_existing_matching_device_is_kept() {
     let c = Container::sh("stat -c '%F %t %T' /dev/mine /dev/null").edit(without_dev).edit(|c| {
         c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/mine", "major": 1, "minor": 5}]);
     });

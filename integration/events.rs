@@ -19,12 +19,12 @@ use std::{
 
 pub(crate) fn tests() -> Vec<Test> {
     tests![
-        stats_tell_the_usage,
+        stats_report_the_usage,
         stats_have_the_members_of_runc,
         stats_come_at_their_interval,
-        an_oom_kill_is_told_while_the_container_goes_on,
-        an_oom_kill_of_the_first_process_is_told_before_the_end,
-        what_waits_for_a_cpu_is_told,
+        an_oom_kill_is_reported_while_the_container_runs,
+        an_oom_kill_of_the_first_process_is_reported_before_the_end,
+        cpu_pressure_is_reported,
         events_end_with_the_container,
         events_of_a_paused_container,
         intervals_are_durations_above_zero,
@@ -64,7 +64,7 @@ fn on_request(script: &str, memory: u64) -> (Container, File) {
     (c, requests)
 }
 
-fn stats_tell_the_usage() {
+fn stats_report_the_usage() {
     need("events");
     need_controller("memory");
     // Runs long enough to be counted by a kernel that measures CPU time in ticks.
@@ -147,7 +147,7 @@ fn stats_come_at_their_interval() {
 }
 
 /// The next `stats` is an hour away, so the event comes from a kernel notification and not from polling.
-fn an_oom_kill_is_told_while_the_container_goes_on() {
+fn an_oom_kill_is_reported_while_the_container_runs() {
     need("events");
     need_controller("memory");
     let (c, mut requests) = on_request("tail /dev/zero", 16 << 20);
@@ -184,7 +184,7 @@ fn wait_briefly_for(dir: &Path, done: impl Fn() -> bool) {
     }
 }
 
-fn an_oom_kill_of_the_first_process_is_told_before_the_end() {
+fn an_oom_kill_of_the_first_process_is_reported_before_the_end() {
     only_cgroupfs("systemd removes the scope and its kill count at once");
     only_davit("`events` of other runtimes does not exit with the container");
     need_controller("memory");
@@ -202,7 +202,7 @@ fn an_oom_kill_of_the_first_process_is_told_before_the_end() {
     assert_eq!(memory.unwrap()["data"]["oom_kill"], 1, "{output:?}");
 }
 
-fn what_waits_for_a_cpu_is_told() {
+fn cpu_pressure_is_reported() {
     only_davit("no other runtime has this event");
     if !Path::new("/proc/pressure/cpu").exists() {
         skip("this kernel does not measure pressure");

@@ -19,15 +19,15 @@ use std::{
 
 pub(crate) fn tests() -> Vec<Test> {
     tests![
-        scheduling_and_domain_are_the_containers,
-        a_process_file_has_its_own,
-        cpus_before_and_after,
+        exec_takes_scheduling_and_personality_from_the_container,
+        a_process_file_replaces_the_containers_attributes,
+        exec_cpu_affinity_is_applied,
         cpus_of_the_caller_are_not_inherited,
         the_user_namespace_is_joined,
         groups_in_a_user_namespace,
         an_apparmor_profile_must_be_there,
         the_pidfd_socket_gets_the_process,
-        a_pidfd_socket_that_does_not_answer,
+        exec_fails_if_the_pidfd_socket_does_not_answer,
     ]
 }
 
@@ -50,7 +50,7 @@ fn attributes(c: &Container, flags: &[&str]) -> Vec<String> {
     lines
 }
 
-fn scheduling_and_domain_are_the_containers() {
+fn exec_takes_scheduling_and_personality_from_the_container() {
     let c = Container::sleeper().edit(|c| {
         c["process"]["scheduler"] = json!({"policy": "SCHED_BATCH"});
         c["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
@@ -61,7 +61,7 @@ fn scheduling_and_domain_are_the_containers() {
 
 /// A process file replaces `process` of the configuration completely. The personality stays, because it is outside
 /// `process`.
-fn a_process_file_has_its_own() {
+fn a_process_file_replaces_the_containers_attributes() {
     let c = Container::sleeper().edit(|c| {
         c["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
         c["linux"]["personality"] = json!({"domain": "LINUX32"});
@@ -90,7 +90,7 @@ fn cpus(output: &Output) -> String {
     output.out.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned()
 }
 
-fn cpus_before_and_after() {
+fn exec_cpu_affinity_is_applied() {
     need_two_cpus();
     // Before Linux 6.2 an active cpuset controller resets the affinity of a process that enters the cgroup.
     let first =
@@ -198,7 +198,7 @@ fn the_pidfd_socket_gets_the_process() {
     assert!(kernel::readable(&fd, LIMIT), "the file descriptor does not refer to the process");
 }
 
-fn a_pidfd_socket_that_does_not_answer() {
+fn exec_fails_if_the_pidfd_socket_does_not_answer() {
     let c = Container::sleeper().up();
     let (socket, file) = (c.dir.join("nobody.sock"), c.dir.join("pid"));
     drop(UnixListener::bind(&socket).unwrap());

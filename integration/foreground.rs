@@ -18,8 +18,8 @@ use std::{fs::File, io::Read, os::fd::OwnedFd};
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         the_size_of_the_terminal_is_followed,
-        a_directory_is_no_stream,
-        the_exit_code_is_the_programs,
+        a_directory_as_standard_input_is_refused,
+        the_exit_code_is_that_of_the_program,
         a_terminals_output_in_a_pipe_is_what_was_written,
         a_terminal_whose_reader_is_gone_is_hung_up,
         a_slow_reader_does_not_hold_off_a_signal,
@@ -181,7 +181,7 @@ fn the_size_of_the_terminal_is_followed() {
 }
 
 /// The program gets the caller's streams. A directory among them would lead to the host (CVE-2024-21626).
-fn a_directory_is_no_stream() {
+fn a_directory_as_standard_input_is_refused() {
     only_davit("others pass the directory on, or fail to read from it");
     let directory = || OwnedFd::from(File::open("/etc").unwrap());
     let c = Container::sleeper();
@@ -191,7 +191,7 @@ fn a_directory_is_no_stream() {
     c.call(&["exec", &c.id, "true"]).stdin(directory()).run().exits(255).says("standard input is a directory");
 }
 
-fn the_exit_code_is_the_programs() {
+fn the_exit_code_is_that_of_the_program() {
     for verb in ["run", "exec"] {
         for (script, code) in [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$; sleep 1000", 128 + 15)] {
             // The first process of a pid namespace cannot kill itself by a signal.

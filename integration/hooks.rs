@@ -26,13 +26,13 @@ pub(crate) fn tests() -> Vec<Test> {
         without_environment_the_hook_has_the_runtimes,
         without_arguments_the_path_is_the_name,
         a_hook_need_not_read_its_input,
-        a_hook_that_fails_tells_why,
+        a_failing_hook_reports_its_stderr_and_exit_code,
         a_hook_that_hangs_is_ended,
         a_hook_that_is_missing,
-        nobody_waits_for_a_creator_that_was_killed,
+        the_init_process_exits_when_its_creator_is_killed,
         poststop_failure_is_a_warning,
         poststop_runs_when_create_fails,
-        poststop_runs_when_create_cannot_tell,
+        poststop_runs_when_create_cannot_pass_on_the_pid,
         hook_output_stays_out_of_stdout,
         hooks_have_no_foreign_descriptors,
     ];
@@ -275,7 +275,7 @@ fn failing(row: &(&str, &str, bool)) {
     c.nothing_left();
 }
 
-fn a_hook_that_fails_tells_why() {
+fn a_failing_hook_reports_its_stderr_and_exit_code() {
     let c = hook(Container::sleeper(), "createRuntime", "echo seen-on-stdout; echo seen-on-stderr >&2; exit 42");
     let output = c.refused("createRuntime");
     assert!(output.err.contains("seen-on-stderr") && output.err.contains("42"), "{output:?}");
@@ -301,7 +301,7 @@ fn a_hook_that_is_missing() {
 }
 
 /// The container's process, waiting or running a hook, exits if its creator is killed.
-fn nobody_waits_for_a_creator_that_was_killed() {
+fn the_init_process_exits_when_its_creator_is_killed() {
     for kind in ["createRuntime", "createContainer"] {
         let c = Container::sleeper();
         let script = format!("echo here >{}; exec sleep 1000", output_path(&c, kind, "hook"));
@@ -345,7 +345,7 @@ fn poststop_runs_when_create_fails() {
 }
 
 /// The container already exists when writing its pid file or sending its pidfd fails.
-fn poststop_runs_when_create_cannot_tell() {
+fn poststop_runs_when_create_cannot_pass_on_the_pid() {
     for (verb, flag) in [("create", "--pid-file"), ("create", "--pidfd-socket"), ("run", "--pid-file")] {
         let c = Container::sleeper();
         let mark = output_path(&c, "poststop", "after");

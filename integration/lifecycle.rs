@@ -20,8 +20,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         create_runs_nothing_and_start_runs_the_program,
-        edits_of_the_config_after_create_mean_nothing,
-        state_tells_the_oci_fields,
+        config_edits_after_create_are_ignored,
+        state_prints_the_oci_fields,
         state_has_annotations,
         reserved_annotations_change_nothing,
         state_output_is_two_space_json_without_end_of_line,
@@ -37,7 +37,7 @@ pub(crate) fn tests() -> Vec<Test> {
         delete_of_a_running_container_changes_nothing,
         delete_removes_cgroups_made_inside,
         delete_force_ends_a_running_container,
-        delete_force_ends_processes_that_keep_coming,
+        delete_force_ends_processes_that_keep_joining,
         delete_force_of_nothing_is_silent_success,
         delete_of_a_directory_without_state_removes_it,
         delete_keeps_the_bundle,
@@ -46,11 +46,11 @@ pub(crate) fn tests() -> Vec<Test> {
         kill_all_ends_leftovers_silently,
         a_process_without_main_thread_is_running_and_gets_signals,
         kill_all_ends_processes_without_main_thread,
-        success_says_nothing,
+        success_prints_nothing,
         run_leaves_nothing,
         run_keep_leaves_state_and_cgroup,
         run_detached_returns_while_the_container_runs,
-        run_passes_signals_on,
+        run_forwards_signals,
         run_waits_for_init_not_for_the_pipe,
         pid_file_is_digits_only,
         pid_file_path_is_relative_to_the_caller,
@@ -60,7 +60,7 @@ pub(crate) fn tests() -> Vec<Test> {
         list_shows_every_container,
         list_of_nothing,
         list_of_a_missing_root,
-        list_goes_past_a_broken_directory,
+        list_skips_a_broken_directory,
         create_without_process_fails_at_the_latest_at_start,
     ];
     all.extend(rows!("id", IDS, refuses_id));
@@ -86,7 +86,7 @@ fn create_runs_nothing_and_start_runs_the_program() {
     c.verb("state").fails().says("does not exist");
 }
 
-fn edits_of_the_config_after_create_mean_nothing() {
+fn config_edits_after_create_are_ignored() {
     let mut c = Container::sh("echo first >/out/mark");
     c.create().ok();
     c.config["process"]["args"] = json!(["/bin/sh", "-c", "echo second >/out/mark"]);
@@ -96,7 +96,7 @@ fn edits_of_the_config_after_create_mean_nothing() {
     assert_eq!(c.wait_out("mark"), "first\n");
 }
 
-fn state_tells_the_oci_fields() {
+fn state_prints_the_oci_fields() {
     let c = Container::sleeper().up();
     let state = c.state();
     assert!(state["ociVersion"].as_str().unwrap().starts_with("1."), "{state}");
@@ -364,7 +364,7 @@ fn delete_force_ends_a_running_container() {
 }
 
 /// Other processes may join the cgroup while it is being killed.
-fn delete_force_ends_processes_that_keep_coming() {
+fn delete_force_ends_processes_that_keep_joining() {
     let c = Container::sleeper().up();
     let script = "n=0; while [ $n -lt 500 ] && [ -d $1 ]; do n=$((n + 1)); \
         sh -c 'echo 0 >$1/cgroup.procs && exec sleep 1000' sh $1 2>/dev/null & echo >$2; done; wait";
@@ -509,7 +509,7 @@ fn kill_all_ends_processes_without_main_thread() {
     }
 }
 
-fn success_says_nothing() {
+fn success_prints_nothing() {
     let c = Container::sleeper();
     let calls = [c.create(), c.start(), c.kill("CONT"), c.call(&["delete", "-f", &c.id]).run()];
     for output in calls {
@@ -560,7 +560,7 @@ fn run_detached_returns_while_the_container_runs() {
     }
 }
 
-fn run_passes_signals_on() {
+fn run_forwards_signals() {
     for (signal, name) in [(Signal::SIGTERM, "TERM"), (Signal::SIGUSR1, "USR1"), (Signal::SIGHUP, "HUP")] {
         let c = Container::sh(
             "trap 'echo TERM >/out/got; exit 5' TERM; trap 'echo USR1 >/out/got; exit 5' USR1
@@ -684,7 +684,7 @@ fn list_of_a_missing_root() {
     assert!(!c.state_dir().exists(), "list created the directory");
 }
 
-fn list_goes_past_a_broken_directory() {
+fn list_skips_a_broken_directory() {
     let c = Container::sleeper().up();
     fs::create_dir(c.state_dir().join("broken")).unwrap();
     let output = list(&c, &["-q"]).run().ok();

@@ -38,9 +38,9 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
         words.into_iter(),
         1,
         tests![
-            many_are_alive_at_once,
+            many_containers_run_at_once,
             many_creates_at_once,
-            one_id_raced_for,
+            races_for_one_id_have_one_winner,
             many_runs_leave_nothing,
             killed_creates_are_deleted,
             a_full_disk_under_the_state_root,
@@ -120,7 +120,7 @@ fn delete_all(of: &Container, all: &[Container]) {
     assert!(listed(of).is_empty());
 }
 
-fn many_are_alive_at_once() {
+fn many_containers_run_at_once() {
     let all = many(size(100, 500));
     let of = &all[0];
     let start = Instant::now();
@@ -180,7 +180,7 @@ fn race(calls: Vec<Call>) -> (usize, Vec<Output>) {
     (won.len(), lost)
 }
 
-fn one_id_raced_for() {
+fn races_for_one_id_have_one_winner() {
     let rounds = size(30, 300);
     let c = Container::sleeper();
     for _ in 0..rounds {

@@ -16,7 +16,7 @@ use std::{
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         only_the_configured_mounts_are_there,
-        nothing_is_mounted_that_is_not_asked_for,
+        nothing_is_mounted_by_default,
         mounts_stay_in_the_container,
         mounts_are_done_in_order,
         remount_changes_an_earlier_mount,
@@ -270,7 +270,7 @@ fn only_the_configured_mounts_are_there() {
 }
 
 /// Even mounts that every program expects (/proc, /sys, /dev/pts, /dev/shm) come only from the configuration.
-fn nothing_is_mounted_that_is_not_asked_for() {
+fn nothing_is_mounted_by_default() {
     let c = Container::sleeper().edit(|c| {
         c["mounts"] = json!([]);
         c["linux"]["maskedPaths"] = json!([]);

@@ -9,7 +9,7 @@ use crate::harness::unshared::{apart, host};
 use serde_json::{Value, json};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![a_failed_hook_gives_the_device_back, the_hosts_hooks_run_after_the_move];
+    let mut all = tests![a_failed_hook_moves_the_device_back, the_hosts_hooks_run_after_the_move];
     all.extend(rows!("moved", MOVED, moved));
     all.extend(rows!("refused", REFUSED, refused));
     all
@@ -78,7 +78,7 @@ fn refused(row: &(&str, &str, &str, &str)) {
     });
 }
 
-fn a_failed_hook_gives_the_device_back() {
+fn a_failed_hook_moves_the_device_back() {
     apart(|| {
         make_device();
         let before = host(&["ip", "-o", "-4", "addr", "show", "dev", "out0"]).unwrap();

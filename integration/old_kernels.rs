@@ -13,7 +13,7 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![below_the_floor_is_refused, an_old_kernel_lacks_what_is_newer];
+    let mut all = tests![a_kernel_below_the_minimum_is_refused, old_kernel_filter_blocks_newer_calls_and_flags];
     all.extend(rows!("without", CALLS, without));
     all
 }
@@ -29,7 +29,7 @@ fn through(c: &Container, words: &[&str], runtime: &[&str]) -> Output {
 }
 
 /// personality(2) makes the kernel report version 2.6 to a process.
-fn below_the_floor_is_refused() {
+fn a_kernel_below_the_minimum_is_refused() {
     only_davit("other runtimes have other minimum kernel versions");
     let c = Container::sleeper();
     c.write();
@@ -48,7 +48,7 @@ fn below_the_floor_is_refused() {
 }
 
 /// Checks the results of a system call and a flag on the simulated kernel of `hack/test --old-kernel`.
-fn an_old_kernel_lacks_what_is_newer() {
+fn old_kernel_filter_blocks_newer_calls_and_flags() {
     only_davit("it tests the suite's own filter");
     let c = Container::sleeper();
     let suite = std::env::current_exe().unwrap();

@@ -19,7 +19,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ps_table_takes_options,
         update_ignores_devices,
         update_from_a_file,
-        update_keeps_what_is_not_named,
+        update_keeps_unlisted_values,
         an_update_that_fails_changes_nothing,
         update_of_intel_rdt_needs_a_group,
     ];
@@ -205,7 +205,7 @@ fn update_from_a_file() {
     assert_eq!(file(&c, "pids.max"), "31");
 }
 
-fn update_keeps_what_is_not_named() {
+fn update_keeps_unlisted_values() {
     need("update");
     need_controller("memory");
     let c = Container::sleeper().edit(|c| {

@@ -18,14 +18,14 @@ pub(crate) fn tests() -> Vec<Test> {
         umask_default,
         cwd_as_asked,
         cwd_is_made,
-        cwd_of_the_users_own,
+        cwd_accessible_only_to_the_user,
         environment_is_what_is_written,
         the_last_of_two_equal_names_wins,
         home_comes_from_passwd,
         arguments_are_passed_whole,
         relative_command_is_below_the_cwd,
         every_rlimit,
-        no_rlimits_are_touched_unless_asked,
+        rlimits_are_inherited_unless_configured,
         oom_score_unset_is_inherited,
         capabilities_of_root,
         capabilities_of_a_user,
@@ -87,7 +87,7 @@ fn cwd_is_made() {
     assert_eq!(c.prints(), "/srv/new/place\n");
 }
 
-fn cwd_of_the_users_own() {
+fn cwd_accessible_only_to_the_user() {
     // Without capabilities, even the container's root may not enter the directory; the user may.
     let c = Container::sh("pwd").edit(|c| {
         c["process"]["cwd"] = json!("/mine");
@@ -167,7 +167,7 @@ fn every_rlimit() {
     }
 }
 
-fn no_rlimits_are_touched_unless_asked() {
+fn rlimits_are_inherited_unless_configured() {
     let c = Container::new(&["/bin/cat", "/proc/self/limits"]).edit(|c| c["process"]["rlimits"] = json!([]));
     let rows = |text: &str| -> Vec<String> {
         let wanted = ["Max open files", "Max stack size", "Max processes", "Max locked memory"];

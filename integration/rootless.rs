@@ -20,16 +20,16 @@ use std::{
 pub(crate) fn tests() -> Vec<Test> {
     tests![
         the_own_id_is_mapped,
-        a_whole_life,
-        ranges_by_newuidmap,
+        a_full_container_lifecycle,
+        newuidmap_maps_ranges,
         a_missing_newuidmap_is_named,
-        ids_of_others_are_refused,
+        ids_of_other_users_are_refused,
         groups_are_refused,
         groups_of_an_added_process_are_refused,
-        a_terminals_group_that_is_not_mapped_is_told,
-        scattered_processes_are_warned_of,
-        rootless_overrules_what_is_found_out,
-        a_created_process_is_for_its_user_alone,
+        an_unmapped_terminal_group_is_reported,
+        without_pid_namespace_and_cgroup_there_is_a_warning,
+        rootless_flag_overrides_detection,
+        a_created_process_is_not_accessible_to_neighbours,
         a_pid_namespace_is_joined_in_an_outer_user_namespace,
         no_user_namespace_is_refused,
         owners_that_are_not_mapped_are_refused,
@@ -38,9 +38,9 @@ pub(crate) fn tests() -> Vec<Test> {
         a_limit_without_a_cgroup_is_refused,
         root_of_an_outer_user_namespace,
         a_container_in_a_container,
-        without_a_hierarchy_in_sight,
-        podmans_shape_in_an_outer_user_namespace,
-        rootlesskits_shape,
+        without_a_visible_cgroup_hierarchy,
+        rootless_podman_setup_in_an_outer_user_namespace,
+        rootlesskit_setup,
     ]
 }
 
@@ -147,7 +147,7 @@ fn the_own_id_is_mapped() {
     assert_eq!(words, ["0", "0", "0", "1000", "1", "0", "1000", "1", "deny"]);
 }
 
-fn a_whole_life() {
+fn a_full_container_lifecycle() {
     let user = User::new("echo up; exec sleep 1000", |_| ());
     user.davit(&["create", &user.id]).ok();
     assert!(user.dir.join("run/davit").join(&user.id).is_dir(), "the state is in $XDG_RUNTIME_DIR/davit");
@@ -166,7 +166,7 @@ fn a_whole_life() {
     assert_eq!(user.davit(&["list", "-q"]).ok().out, "");
 }
 
-fn ranges_by_newuidmap() {
+fn newuidmap_maps_ranges() {
     apart(|| {
         let user = User::new("cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -G", |c| {
             ranged(c);
@@ -187,7 +187,7 @@ fn a_missing_newuidmap_is_named() {
     output.says("/linux/uidMappings: mapping other ids than the own one without privilege takes newuidmap");
 }
 
-fn ids_of_others_are_refused() {
+fn ids_of_other_users_are_refused() {
     if !Path::new("/usr/bin/newuidmap").exists() {
         skip("newuidmap is missing (package uidmap)");
     }
@@ -209,7 +209,7 @@ fn groups_of_an_added_process_are_refused() {
     user.end();
 }
 
-fn a_terminals_group_that_is_not_mapped_is_told() {
+fn an_unmapped_terminal_group_is_reported() {
     let user = User::new("id", |c| {
         let mounts = c["mounts"].as_array_mut().unwrap();
         let terminals = mounts.iter_mut().find(|mount| mount["type"] == "devpts").unwrap();
@@ -218,7 +218,7 @@ fn a_terminals_group_that_is_not_mapped_is_told() {
     user.refused("gid=5: the container's user namespace does not map gid 5; leave it out");
 }
 
-fn scattered_processes_are_warned_of() {
+fn without_pid_namespace_and_cgroup_there_is_a_warning() {
     let user = User::new("id -u", sees_the_hosts_processes);
     let output = user.davit(&["--cgroup-manager=disabled", "run", &user.id]).ok();
     output.says("neither a pid namespace nor a cgroup of its own");
@@ -226,7 +226,7 @@ fn scattered_processes_are_warned_of() {
 }
 
 /// `--rootless` decides whether a cgroup that cannot be created is an error.
-fn rootless_overrules_what_is_found_out() {
+fn rootless_flag_overrides_detection() {
     let user = User::new("id -u", |c| c["linux"]["cgroupsPath"] = json!("/davit-rootless-not-delegated"));
     let metadata = fs::metadata(cgroup_mount()).unwrap();
     if std::os::unix::fs::MetadataExt::uid(&metadata) == UID {
@@ -243,7 +243,7 @@ fn rootless_overrules_what_is_found_out() {
 
 /// During creation the container's process is visible to its user. Another container of the same user has the same host
 /// uid. It sees the process if it shares the pid namespace, but may not access it.
-fn a_created_process_is_for_its_user_alone() {
+fn a_created_process_is_not_accessible_to_neighbours() {
     let created = User::new("exec sleep 1000", |_| ());
     created.davit(&["create", &created.id]).ok();
     let state: Value = serde_json::from_str(&created.davit(&["state", &created.id]).ok().out).unwrap();
@@ -357,7 +357,7 @@ fn root_of_an_outer_user_namespace() {
 }
 
 /// Inside an outer container, no cgroup hierarchy may be visible.
-fn without_a_hierarchy_in_sight() {
+fn without_a_visible_cgroup_hierarchy() {
     let run = |edit: fn(&mut Value)| {
         let user = User::new("cat /proc/self/uid_map", |c| {
             c["linux"]["uidMappings"][0]["hostID"] = json!(0);
@@ -412,7 +412,7 @@ fn a_container_in_a_container() {
 }
 
 /// Like rootless Podman: the runtime is root of a user namespace with ranges, and the container has no user namespace.
-fn podmans_shape_in_an_outer_user_namespace() {
+fn rootless_podman_setup_in_an_outer_user_namespace() {
     let user = User::new("exec sleep 1000", |c| {
         c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "user");
         for map in ["uidMappings", "gidMappings"] {
@@ -428,7 +428,7 @@ fn podmans_shape_in_an_outer_user_namespace() {
 
 /// Like RootlessKit for Docker: the daemon runs in namespaces with ranges, and root drops capabilities for another
 /// user.
-fn rootlesskits_shape() {
+fn rootlesskit_setup() {
     apart(|| {
         let user = User::new("id -u; id -G; cat /proc/self/uid_map", |c| {
             c["linux"]["namespaces"].as_array_mut().unwrap().retain(|entry| entry["type"] != "user");

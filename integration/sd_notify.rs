@@ -17,10 +17,10 @@ use std::{
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         start_waits_until_the_program_is_ready,
-        a_manager_that_goes_away_is_told_of,
+        a_manager_that_closes_its_socket_is_reported,
         without_a_manager_nothing_is_added
     ];
-    all.extend(rows!("told", WAYS, notified));
+    all.extend(rows!("notified", WAYS, notified));
     all.extend(rows!("ends", WAYS, ends));
     all
 }
@@ -119,7 +119,7 @@ fn start_waits_until_the_program_is_ready() {
 }
 
 /// The container keeps running without its manager; the runtime warns that the manager was not notified.
-fn a_manager_that_goes_away_is_told_of() {
+fn a_manager_that_closes_its_socket_is_reported() {
     only_davit("other runtimes end the relay silently");
     let (c, manager_socket) =
         notifying("read x </out/go; /probe probe notify READY=1; echo >/out/done; exec sleep 1000");

@@ -17,7 +17,7 @@ pub(crate) fn tests() -> Vec<Test> {
         unknown_names_are_skipped,
         without_no_new_privileges,
         several_names_and_rules,
-        x32_calls_are_judged_by_their_own_rules,
+        x32_calls_match_their_own_rules,
         x32_calls_are_refused_unless_listed,
         flags_are_accepted,
         empty_flags_are_accepted,
@@ -335,7 +335,7 @@ fn several_names_and_rules() {
 /// The bit that marks a system call number as x32.
 const X32: i64 = 0x4000_0000;
 
-fn x32_calls_are_judged_by_their_own_rules() {
+fn x32_calls_match_their_own_rules() {
     let rule = json!([{"names": ["getpgid"], "action": "SCMP_ACT_ERRNO", "errnoRet": MARK}]);
     let mut all = allow_but(rule);
     all["architectures"] = json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]);

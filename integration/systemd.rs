@@ -27,12 +27,12 @@ pub(crate) fn tests() -> Vec<Test> {
         annotations_become_properties,
         a_failed_unit_is_reset,
         a_failed_scope_is_forgotten_on_delete,
-        a_unit_of_somebody_else_is_refused_and_lives_on,
+        a_foreign_unit_is_refused_and_kept,
         a_refused_property_leaves_nothing,
         a_container_can_be_deleted_without_its_bus,
-        systemd_out_of_reach_is_told,
+        unreachable_systemd_is_reported,
         pids_of_another_namespace_are_refused,
-        a_slice_of_slices,
+        nested_slices,
     ]
 }
 
@@ -259,7 +259,7 @@ fn a_failed_scope_is_forgotten_on_delete() {
     forgotten(&unit(&c));
 }
 
-fn a_unit_of_somebody_else_is_refused_and_lives_on() {
+fn a_foreign_unit_is_refused_and_kept() {
     only_davit("the error texts are specific to davit");
     let first = scoped(Container::sleeper());
     create(&first).ok();
@@ -298,7 +298,7 @@ fn a_container_can_be_deleted_without_its_bus() {
     assert!(!cgroup(&c).exists());
 }
 
-fn systemd_out_of_reach_is_told() {
+fn unreachable_systemd_is_reported() {
     only_davit("the error texts are specific to davit");
     let c = Container::sleeper().edit(|c| c["linux"]["cgroupsPath"] = json!("system.slice:suite:nobody"));
     c.write();
@@ -326,7 +326,7 @@ fn pids_of_another_namespace_are_refused() {
     c.nothing_left();
 }
 
-fn a_slice_of_slices() {
+fn nested_slices() {
     let c = scoped(Container::sleeper()).edit(|c| c["linux"]["cgroupsPath"] = json!("suite-a-b.slice:suite:deep"));
     create(&c).ok().silent();
     let path = fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path, time::Instant};
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![a_user_has_scopes_of_the_users_own, a_user_without_a_bus_is_told, podman_of_a_user]
+    tests![a_user_has_scopes_of_the_users_own, a_user_without_a_bus_gets_an_error, podman_of_a_user]
 }
 
 /// The directory of the bus of the ordinary user's systemd manager.
@@ -68,7 +68,7 @@ fn a_user_has_scopes_of_the_users_own() {
     }
 }
 
-fn a_user_without_a_bus_is_told() {
+fn a_user_without_a_bus_gets_an_error() {
     let user = User::new("true", |_| ());
     let output = user.call(&[
         "env",

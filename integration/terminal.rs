@@ -33,7 +33,7 @@ pub(crate) fn tests() -> Vec<Test> {
         foreground_run_takes_the_callers_size,
         foreground_run_passes_input,
         foreground_run_restores_the_terminal,
-        foreground_run_attends_to_a_program_that_does_not_read,
+        foreground_run_handles_a_program_that_does_not_read,
         no_process_keeps_the_callers_output,
     ]
 }
@@ -218,7 +218,7 @@ fn foreground_run_restores_the_terminal() {
 }
 
 /// Pasted input that overflows the program's terminal buffer must block neither output nor signals.
-fn foreground_run_attends_to_a_program_that_does_not_read() {
+fn foreground_run_handles_a_program_that_does_not_read() {
     let c = with_terminal("trap 'echo heard; exit 5' TERM; echo ready; while :; do sleep 1000 & wait $!; done");
     let (mut master, slave) = own_terminal(24, 80);
     let run = c.prepare("run", &[]).stdio(&slave);

@@ -14,17 +14,17 @@ use std::{fs, os::fd::OwnedFd, path::Path, time::Duration};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
-        update_completes_half_a_pair,
+        update_keeps_the_other_value_of_a_pair,
         exec_in_a_cgroup_below_the_containers,
-        exec_where_the_container_has_moved_to,
-        exec_in_a_paused_container_can_be_broken_off,
-        exec_has_the_home_of_its_user,
-        exec_goes_where_a_tracer_lives,
+        exec_enters_the_cgroup_of_the_moved_init,
+        exec_in_a_paused_container_can_be_interrupted,
+        exec_sets_the_home_of_its_user,
+        exec_enters_a_container_that_may_trace,
         a_creation_that_hangs_can_be_deleted_by_force,
         a_creation_without_a_cgroup_can_be_deleted_by_force,
-        a_run_that_hangs_in_a_hook_hears_signals,
-        a_run_that_hangs_in_a_poststart_hook_hears_signals,
-        a_start_that_is_killed_takes_its_hook_along,
+        a_run_that_hangs_in_a_hook_handles_signals,
+        a_run_that_hangs_in_a_poststart_hook_handles_signals,
+        a_killed_start_also_kills_its_hook,
     ];
     all.extend(rows!("in", TABLE, responds));
     all.extend(rows!("missing", MISSING, missing));
@@ -218,7 +218,7 @@ fn missing(row: &Missing) {
     c.start().exits(1).says(row.2);
 }
 
-fn update_completes_half_a_pair() {
+fn update_keeps_the_other_value_of_a_pair() {
     need_controller("cpu");
     let c = in_status("running");
     let max = || fs::read_to_string(c.cgroup().join("cpu.max")).unwrap();
@@ -244,7 +244,7 @@ fn exec_in_a_cgroup_below_the_containers() {
 }
 
 /// Like systemd in a container: its processes and the controllers are in child cgroups.
-fn exec_where_the_container_has_moved_to() {
+fn exec_enters_the_cgroup_of_the_moved_init() {
     need_controller("pids");
     let c = in_status("running");
     let below = c.cgroup().join("init.scope");
@@ -255,7 +255,7 @@ fn exec_where_the_container_has_moved_to() {
     assert!(output.line().ends_with("/init.scope"), "{output:?}");
 }
 
-fn exec_in_a_paused_container_can_be_broken_off() {
+fn exec_in_a_paused_container_can_be_interrupted() {
     let c = in_status("paused");
     let run = c.call(&["exec", "--ignore-paused", &c.id, "true"]).spawn();
     let members = || -> Vec<i32> {
@@ -278,7 +278,7 @@ fn exec_in_a_paused_container_can_be_broken_off() {
     kernel::wait_exit_all(&[joining], LIMIT);
 }
 
-fn exec_has_the_home_of_its_user() {
+fn exec_sets_the_home_of_its_user() {
     let c = Container::sleeper();
     fs::write(c.root("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:7:8::/home/u:/bin/sh\n").unwrap();
     let c = c.edit(|c| c["process"]["env"] = json!(["PATH=/bin"])).up();
@@ -292,7 +292,7 @@ fn exec_has_the_home_of_its_user() {
 
 /// The container has CAP_SYS_PTRACE. A process that it cannot see clones the joining process, which is still the
 /// caller's child.
-fn exec_goes_where_a_tracer_lives() {
+fn exec_enters_a_container_that_may_trace() {
     let c = Container::sleeper().caps(&["CAP_SYS_PTRACE"]).up();
     let file = c.dir.join("pid");
     c.call(&["exec", "-d", "--pid-file", file.to_str().unwrap(), &c.id, "sleep", "1000"]).run().ok().silent();
@@ -335,7 +335,7 @@ fn a_creation_without_a_cgroup_can_be_deleted_by_force() {
     c.nothing_left();
 }
 
-fn a_run_that_hangs_in_a_hook_hears_signals() {
+fn a_run_that_hangs_in_a_hook_handles_signals() {
     only_davit("other runtimes block signals");
     let (c, run, hook) = hanging_in("createRuntime", Container::sleeper(), &["run"]);
     terminate(&run);
@@ -351,7 +351,7 @@ fn terminate(run: &Running) {
 }
 
 /// The program already runs and could receive a signal, but a termination signal ends the whole run.
-fn a_run_that_hangs_in_a_poststart_hook_hears_signals() {
+fn a_run_that_hangs_in_a_poststart_hook_handles_signals() {
     only_davit("other runtimes block signals");
     let c =
         Container::sh("trap 'echo heard >/out/usr1' USR1; echo >/out/ready; while :; do sleep 1000 & wait $!; done");
@@ -366,7 +366,7 @@ fn a_run_that_hangs_in_a_poststart_hook_hears_signals() {
     c.nothing_left();
 }
 
-fn a_start_that_is_killed_takes_its_hook_along() {
+fn a_killed_start_also_kills_its_hook() {
     only_davit("other runtimes leave the hook running");
     let c = Container::sleeper();
     let (c, run, hook) = hanging_in("poststart", c, &["run", "--detach"]);

@@ -168,7 +168,7 @@ const CONFIGS: &[Row] = &[
     ),
     (
         "device-rule-access",
-        |c| c["linux"]["resources"]["devices"][0]["access"] = json!("rx"),
+        |c| c["linux"]["resources"]["devices"][0]["access"] = json!("x"),
         "/linux/resources/devices/0/access",
     ),
     (
@@ -177,8 +177,7 @@ const CONFIGS: &[Row] = &[
         "/linux/resources/devices/0/allow",
     ),
     ("propagation", |c| c["linux"]["rootfsPropagation"] = json!("sideways"), "/linux/rootfsPropagation"),
-    ("masked-relative", |c| c["linux"]["maskedPaths"] = json!(["/proc/kcore", "proc/keys"]), "/linux/maskedPaths/1"),
-    ("readonly-relative", |c| c["linux"]["readonlyPaths"] = json!(["proc/sys"]), "/linux/readonlyPaths/0"),
+    ("masked-empty", |c| c["linux"]["maskedPaths"] = json!(["/proc/kcore", ""]), "/linux/maskedPaths/1"),
     ("hook-relative", |c| c["hooks"]["prestart"] = json!([{"path": "bin/true"}]), "/hooks/prestart/0/path"),
     ("hook-without-path", |c| c["hooks"]["poststop"] = json!([{}]), "/hooks/poststop/0/path"),
     (
@@ -291,7 +290,7 @@ fn every_problem_is_reported_at_once() {
     let c = Container::sleeper().edit(|c| {
         c["process"]["cwd"] = json!("srv");
         c["linux"]["namespaces"][1]["path"] = json!("/proc/4242424242/ns/net");
-        c["linux"]["maskedPaths"] = json!(["x"]);
+        c["linux"]["maskedPaths"] = json!([""]);
         c["hooks"]["prestart"] = json!([{"path": "/bin/true", "timeout": 0}]);
         push(&mut c["process"]["rlimits"], json!({"type": "RLIMIT_X", "soft": 0, "hard": 0}));
     });

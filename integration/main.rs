@@ -36,6 +36,7 @@ mod harness;
 mod hooks;
 mod exec_attributes;
 mod old_kernels;
+mod leniency;
 mod lifecycle;
 mod load;
 mod mounts;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         hooks::tests,
         exec_attributes::tests,
         old_kernels::tests,
+        leniency::tests,
         lifecycle::tests,
         mounts::tests,
         namespaces::tests,

@@ -41,6 +41,8 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     }
     let joins_pid = |entry: &LinuxNamespace| entry.typ() == LinuxNamespaceType::Pid && entry.path().is_some();
     host.cannot_return = host.privileged && namespaces.iter().any(joins_pid) && cannot_return()?;
+    host.procfs_takes_pid_namespace =
+        host.privileged && namespaces.iter().any(joins_pid) && mount::procfs_takes_pid_namespace();
     host.cgroup = match layout {
         Some(layout) => layout.facts()?,
         None => CgroupFacts::default(),
@@ -79,6 +81,7 @@ fn caller(process: Option<&Process>) -> Result<Host> {
     Ok(Host {
         can_clone_mounts: false,
         cannot_return: false,
+        procfs_takes_pid_namespace: false,
         privileged: sets.effective & credentials::SYS_ADMIN != 0,
         ids: (process::effective_uid(), process::effective_gid()),
         setgroups_denied: starts_with("/proc/self/setgroups", "deny"),

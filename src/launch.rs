@@ -61,7 +61,10 @@ pub(crate) trait HostSide {
     /// the runtime namespace.
     fn at_host_gate(&mut self, pid: i32) -> Result<()>;
     /// The child is busy, after that gate where there is one: time for what would otherwise be done while it waits to be started.
-    fn while_it_works(&mut self) -> Result<()>;
+    ///
+    /// Where the child has a successor in another pid namespace, this comes when that one waits for its start. `process` is the
+    /// pid and the start time of the process that will execute the program.
+    fn while_it_works(&mut self, process: (i32, u64)) -> Result<()>;
     /// The outer side of the child's terminal.
     fn terminal(&mut self, master: OwnedFd) -> Result<()>;
     /// The child's seccomp listener.
@@ -156,7 +159,7 @@ impl Entered {
     fn enter(namespaces: &Namespaces, plan: &Plan, passed_fds: &[OwnedFd]) -> Result<Entered> {
         let mut entered = Entered(Vec::new());
         for (wanted, fd) in plan.passed_fds.iter().zip(passed_fds) {
-            if matches!(wanted, PassedFd::Namespace { kind: PID, .. }) {
+            if matches!(wanted, PassedFd::Namespace { kind: PID, .. }) && !namespaces.enters_pid_last {
                 entered.0.push((PID, open_own(c"/proc/self/ns/pid")?));
                 namespace::setns(fd.as_fd(), PID).context("join the pid namespace")?;
             }
@@ -186,8 +189,10 @@ impl Child {
     pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
         drop(self.mount.take());
         let gate = plan.init.iter().any(|step| step.act == Act::Await(Gate::Host));
-        if !gate && plan.namespaces.maps.is_none() {
-            host.while_it_works()?;
+        // Until then nobody knows which process will execute the program.
+        let changes = self.successor.is_some();
+        if !gate && plan.namespaces.maps.is_none() && !changes {
+            host.while_it_works((self.pid, self.start_time))?;
         }
         loop {
             match self.next()? {
@@ -196,14 +201,16 @@ impl Child {
                 Message::Reached(Gate::IdMaps) => {
                     id_maps::write(self.pid, plan.namespaces.maps.as_ref())?;
                     self.open(Gate::IdMaps)?;
-                    if !gate {
-                        host.while_it_works()?;
+                    if !gate && !changes {
+                        host.while_it_works((self.pid, self.start_time))?;
                     }
                 }
                 Message::Reached(Gate::Host) => {
                     host.at_host_gate(self.pid)?;
                     self.open(Gate::Host)?;
-                    host.while_it_works()?;
+                    if !changes {
+                        host.while_it_works((self.pid, self.start_time))?;
+                    }
                 }
                 Message::Reached(Gate::Limits) => {
                     self.set_rlimits(plan)?;
@@ -213,6 +220,9 @@ impl Child {
                 Message::Listener(number) => self.pass_listener(plan, number, host)?,
                 Message::Ready => {
                     self.follow()?;
+                    if changes {
+                        host.while_it_works((self.pid, self.start_time))?;
+                    }
                     return if gate { Ok(()) } else { host.at_host_gate(self.pid) };
                 }
                 other => return Err(self.unexpected(plan, other)),

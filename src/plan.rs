@@ -166,6 +166,8 @@ pub(crate) struct Host {
     /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only where one is
     /// joined.
     pub(crate) cannot_return: bool,
+    /// Whether procfs can be mounted for another pid namespace (its option `pidns`, Linux 6.17). Probed only where one is joined.
+    pub(crate) procfs_takes_pid_namespace: bool,
     /// The caller's effective user and group id.
     pub(crate) ids: (u32, u32),
     /// Whether setgroups(2) is denied in the caller's user namespace, and so in all below it.
@@ -259,8 +261,8 @@ pub(crate) struct Exec {
 impl Host {
     /// Where to part from the executable, as (parent, child). A new PID namespace hides the child until it is done; in one
     /// that is shared the parent does it before the clone, if it has the right.
-    fn detach_exe(&self, pid_namespace_is_new: bool) -> (bool, bool) {
-        let in_parent = self.can_detach_exe && !pid_namespace_is_new && self.privileged;
+    fn detach_exe(&self, is_hidden: bool) -> (bool, bool) {
+        let in_parent = self.can_detach_exe && !is_hidden && self.privileged;
         (in_parent, self.can_detach_exe && !in_parent)
     }
 }

@@ -3,6 +3,10 @@
 
 use super::Attacker;
 use crate::harness::bundle::{Container, namespace, push};
+use crate::harness::call::LIMIT;
+use crate::harness::kernel;
+use crate::harness::runtime::runtime_name;
+use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
 use crate::process::wrapped;
 use crate::userns::mapped;
@@ -15,6 +19,8 @@ pub(super) fn tests() -> Vec<Test> {
         cve_2016_9962_exec_with_a_filter_holds_nothing_more,
         cve_2016_9962_exec_after_the_first_process_has_unshared_a_user_namespace,
         cve_2016_9962_create_in_a_joined_user_and_pid_namespace,
+        cve_2016_9962_create_in_a_joined_pid_namespace,
+        a_container_in_a_joined_pid_namespace_is_whole,
         exec_enters_after_the_first_process_has_unshared_namespaces,
         a_start_hook_is_filtered_and_sees_no_rights,
         exec_before_start_sees_no_rights,
@@ -91,6 +97,52 @@ fn cve_2016_9962_create_in_a_joined_user_and_pid_namespace() {
         victim.caps(&[]).run().ok();
     }
     caught_nothing(&attacker);
+}
+
+/// As in a pod whose containers share their processes. The tracer has the host's CAP_SYS_PTRACE.
+fn cve_2016_9962_create_in_a_joined_pid_namespace() {
+    need_pidns_option();
+    let attacker = tracer(|_| ());
+    let pid = attacker.0.pid();
+    for _ in 0..200 {
+        let victim = Container::new(&["/bin/true"]).edit(|c| {
+            namespace(c, "pid")["path"] = json!(format!("/proc/{pid}/ns/pid"));
+            c["hooks"] = json!({"createContainer": [{"path": "/bin/true"}]});
+            c["process"].as_object_mut().unwrap().remove("rlimits");
+        });
+        victim.caps(&[]).run().ok();
+    }
+    caught_nothing(&attacker);
+}
+
+/// The whole life of such a container: its procfs is that of the joined namespace, and so is its state.
+fn a_container_in_a_joined_pid_namespace_is_whole() {
+    let pod = Container::sleeper().up();
+    let join = |c: &mut Value| namespace(c, "pid")["path"] = json!(format!("/proc/{}/ns/pid", pod.pid()));
+    let c = Container::sh("ps | grep -c sleep; echo $$ >/out/own; cat /proc/self/stat >/out/stat; exec sleep 1000");
+    let c = c.edit(join).up();
+    let own = c.wait_out("own");
+    let stat = c.wait_out("stat");
+    assert_ne!(own.trim(), "1");
+    assert!(!stat.is_empty(), "procfs shows the process to itself");
+    let pid = c.pid();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
+    assert!(ids.ends_with(&format!("\t{}", own.trim())), "the recorded pid is the program's: {ids}");
+    assert_eq!(c.call(&["exec", &c.id, "cat", "/proc/1/comm"]).run().ok().out, "sleep\n");
+    assert_eq!(c.status(), "running");
+    c.kill("KILL").ok();
+    kernel::wait_exit(pid, LIMIT);
+    assert_eq!((c.status().as_str(), pod.status().as_str()), ("stopped", "running"));
+    c.delete().ok();
+    c.nothing_left();
+}
+
+/// Skips where a procfs of another pid namespace cannot be mounted, so that davit must make the process inside.
+fn need_pidns_option() {
+    if runtime_name() == "davit" && kernel::version() < (6, 17) {
+        skip("before Linux 6.17 a container in a joined pid namespace is made where its neighbours see it");
+    }
 }
 
 fn exec_enters_after_the_first_process_has_unshared_namespaces() {

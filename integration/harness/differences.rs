@@ -663,6 +663,16 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["caller::the_session_keyring_is_not_one_of_a_known_name"],
     ),
     ("crun", "a hook fails if the caller ignores SIGCHLD", &["caller::ignored_sigchld_loses_no_exit_status"]),
+    (
+        "runc",
+        "makes the process where its neighbours see it",
+        &["attacks::cve_2016_9962_create_in_a_joined_pid_namespace"],
+    ),
+    (
+        "crun",
+        "makes the process where its neighbours see it",
+        &["attacks::cve_2016_9962_create_in_a_joined_pid_namespace"],
+    ),
     ("runc", "ignores an empty masked path", &["bad_input::config/masked-empty"]),
     ("runc", "mounts a path twice that is listed twice, and keeps the first of two devices", TWICE),
     ("crun", "mounts a path twice that is listed twice, and keeps the first of two devices", TWICE),

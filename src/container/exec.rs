@@ -287,7 +287,7 @@ impl HostSide for Joining<'_> {
         Ok(())
     }
 
-    fn while_it_works(&mut self) -> Result<()> {
+    fn while_it_works(&mut self, _process: (i32, u64)) -> Result<()> {
         Ok(())
     }
 

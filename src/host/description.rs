@@ -67,6 +67,7 @@ fn parse(text: &[u8]) -> Result<Host> {
         privileged: told.privileged,
         can_clone_mounts: told.privileged,
         cannot_return: false,
+        procfs_takes_pid_namespace: true,
         ids: (told.uid, told.gid),
         setgroups_denied: false,
         last_capability: told.last_capability,

@@ -89,7 +89,9 @@ impl<'a> Init<'a> {
         if let Some(parameters) = &mount.parameters {
             let mode = mode.map(|mode| (c"mode", Some(mode)));
             let parameters = parameters.iter().map(|(key, value)| (key.as_c_str(), value.as_deref())).chain(mode);
-            return mount::detached(&mount.kind, parameters, attributes_of(mount.flags)).map(New::Detached);
+            let pid_namespace = mount.pid_namespace.and_then(|slot| self.inputs.passed_fds.get(slot)).map(AsFd::as_fd);
+            let attributes = attributes_of(mount.flags);
+            return mount::detached_for(&mount.kind, parameters, attributes, pid_namespace).map(New::Detached);
         }
         path::change_directory(target.as_fd())?;
         mount::mount_here(&mount.source, &mount.kind, mount.flags, mount.data.as_deref())?;

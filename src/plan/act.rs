@@ -70,6 +70,8 @@ pub(crate) struct NewMount {
     /// The same, and what of `flags` is the file system's, as parameters of fsconfig(2); a flag if there is no value. `None` if
     /// only mount(2) takes them.
     pub(crate) parameters: Option<Vec<(CString, Option<CString>)>>,
+    /// The pid namespace that a procfs shows, if not that of the process that mounts it.
+    pub(crate) pid_namespace: Option<Slot>,
     /// Further changes of the mount, in order.
     pub(crate) changes: Vec<Change>,
     /// The target must be a directory reached through no symbolic link (proc and sysfs; CVE-2019-19921).

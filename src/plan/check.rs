@@ -169,7 +169,11 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     }
     for (slot, passed_fds) in plan.passed_fds.iter().enumerate() {
         // These two are entered before the child exists.
-        let by_parent = matches!(passed_fds, PassedFd::Namespace { kind: PID | USER, .. });
+        let by_parent = match passed_fds {
+            PassedFd::Namespace { kind: USER, .. } => true,
+            PassedFd::Namespace { kind: PID, .. } => !plan.namespaces.enters_pid_last,
+            _ => false,
+        };
         let as_user = |act: &Act| matches!(act, Act::JoinProcess { user: Some(user), .. } if *user == slot);
         let uses = match passed_fds {
             PassedFd::UserNamespace => found.count(as_user),

@@ -1,7 +1,7 @@
 //! `mounts[]`: each entry becomes one act, in the order listed.
 
-use super::act::{Act, Bind, Change, InRoot, NewMount, Source};
-use super::namespaces::{self, Namespaces, USER};
+use super::act::{Act, Bind, Change, InRoot, NewMount, Slot, Source};
+use super::namespaces::{self, Namespaces, PID, USER};
 use super::options::{Options, read};
 use super::parameters;
 use super::{Host, IdMap, Notes, PassedFd, Request, Step, c_path, c_string};
@@ -216,12 +216,19 @@ impl Compiler<'_> {
             flags,
             parameters: parameters::of(flags, source, data.as_deref()),
             data,
+            pid_namespace: self.pid_namespace().filter(|_| typ == "proc"),
             changes: options.changes.clone(),
             plain_target: matches!(typ, "proc" | "sysfs"),
             copy_up: options.copy_up && tmpfs,
             keep_mode: tmpfs && !options.data.iter().any(|option| option.starts_with("mode=")),
         };
         (if cgroup { Act::MountCgroup(new) } else { Act::Mount(new) }, readonly)
+    }
+
+    /// The joined pid namespace, where this process does not enter it before the mounts are made.
+    fn pid_namespace(&self) -> Option<Slot> {
+        let is_pid = |fd: &PassedFd| matches!(fd, PassedFd::Namespace { kind: PID, .. });
+        self.passed_fds.iter().position(is_pid).filter(|_| self.namespaces.enters_pid_last)
     }
 
     fn data(&mut self, options: &Options, origin: &Pointer) -> Option<std::ffi::CString> {

@@ -69,6 +69,9 @@ pub(crate) struct Namespaces {
     pub(crate) time_offsets: Option<String>,
     /// A user namespace is joined, so the rest must be made by a process that has joined it: one fork more.
     pub(crate) via_intermediate: bool,
+    /// The pid namespace is joined by path, and entered last: the process is made outside, where no process of a container sees
+    /// it, and clones its successor inside when it holds no more than the program will (CVE-2016-9962).
+    pub(crate) enters_pid_last: bool,
 }
 
 /// The text of a user namespace's maps.
@@ -100,7 +103,7 @@ impl Namespaces {
     /// Whether no process of a container sees the process that is cloned first: it is alone in a new pid namespace, or outside of
     /// the one that its successor joins.
     pub(crate) fn starts_unseen(&self) -> bool {
-        self.new & PID != 0 || self.via_intermediate
+        self.new & PID != 0 || self.via_intermediate || self.enters_pid_last
     }
 
     /// Whether the container has its own (new or joined) namespaces of all of `kinds`.
@@ -161,7 +164,12 @@ pub(super) fn compile(
     for (kind, index, path) in joins {
         passed_fds.push(PassedFd::Namespace { origin: at.index(index), kind, path });
     }
-    namespaces.via_intermediate = namespaces.joined & USER != 0 || (namespaces.joined & PID != 0 && host.cannot_return);
+    // In a user namespace the process has no rights to a pid namespace that was made outside; and procfs must be able to show
+    // another pid namespace than that of the process that mounts it.
+    namespaces.enters_pid_last =
+        namespaces.joined & PID != 0 && !namespaces.own(USER) && host.privileged && host.procfs_takes_pid_namespace;
+    let parent_joins_pid = namespaces.joined & PID != 0 && !namespaces.enters_pid_last;
+    namespaces.via_intermediate = namespaces.joined & USER != 0 || (parent_joins_pid && host.cannot_return);
     if !host.privileged && !namespaces.own(USER) {
         let what = "rootless container requires user namespaces: without privilege no other namespace can be made";
         notes.problems.add(at, what);

@@ -6,7 +6,7 @@ use super::act::{Act, Gate, InRoot, Start};
 use super::identity;
 use super::last_steps::{self, Last};
 use super::mounts::Mounts;
-use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, USER};
+use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, PID, USER};
 use super::propagation::Propagation;
 use super::steps::Steps;
 use super::{
@@ -70,12 +70,16 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
         start_hooks,
         preserve: &request.preserve_fds,
         joins: false,
-        enters: false,
+        enters: namespaces.enters_pid_last,
     };
+    if namespaces.enters_pid_last {
+        // setns(2) moves only children into it: from here on nothing is forked but the successor, which no hook can be.
+        join_namespaces(&mut order, &passed_fds, |kind| kind == PID);
+    }
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    let detach_exe_before_clone = host.detach_exe(namespaces.new & namespaces::PID != 0).0;
+    let detach_exe_before_clone = host.detach_exe(is_hidden(&namespaces)).0;
     let plan = Plan {
         namespaces,
         passed_fds,
@@ -133,7 +137,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         order.then("", Act::NewSessionKeyring);
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/terminal", process::terminal(process, false, exec.namespaces & namespaces::PID == 0));
+        order.then("/terminal", process::terminal(process, false, exec.namespaces & PID == 0));
     }
     let last = Last {
         process,
@@ -143,7 +147,7 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         start_hooks: 0,
         preserve: &exec.preserve_fds,
         joins: true,
-        enters: exec.namespaces & namespaces::PID != 0,
+        enters: exec.namespaces & PID != 0,
     };
     let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &exec.environment, &at, &mut notes);
@@ -181,25 +185,34 @@ fn enter_namespaces(order: &mut Steps, namespaces: &Namespaces, passed_fds: &[Pa
         order.then("/linux/timeOffsets", Act::NewTimeNamespace(offsets));
     }
     // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
-    if host.detach_exe(namespaces.new & namespaces::PID != 0).1 {
+    if host.detach_exe(is_hidden(namespaces)).1 {
         order.then("", Act::DetachExe);
     }
-    for (slot, joined) in passed_fds.iter().enumerate() {
-        let PassedFd::Namespace { origin, kind, path } = joined else { continue };
-        // The parent joins the PID namespace, because setns(2) moves only children into it; the user namespace and what
-        // is made inside it are the stage's business, before this process exists.
-        if *kind == namespaces::PID || *kind == USER {
-            continue;
-        }
-        let path = c_path(path, origin, &mut Problems::default());
-        order.at(origin.clone(), Act::JoinNamespace { kind: *kind, slot, path });
-    }
+    // The PID namespace is joined last, or by the parent, because setns(2) moves only children into it; the user namespace and
+    // what is made inside it are joined by the intermediate process, before this one exists.
+    join_namespaces(order, passed_fds, |kind| kind != PID && kind != USER);
     if namespaces.joined & USER != 0 {
         order.then("/linux/namespaces", Act::BecomeRoot);
     }
     if namespaces.new & CGROUP != 0 {
         // Made by a process that is in the container's cgroup already, which becomes the namespace's root.
         order.then("/linux/namespaces", Act::NewCgroupNamespace);
+    }
+}
+
+/// Whether no process of another container sees the process while it builds.
+fn is_hidden(namespaces: &Namespaces) -> bool {
+    namespaces.new & PID != 0 || namespaces.enters_pid_last
+}
+
+fn join_namespaces(order: &mut Steps, passed_fds: &[PassedFd], wanted: fn(u64) -> bool) {
+    for (slot, joined) in passed_fds.iter().enumerate() {
+        if let PassedFd::Namespace { origin, kind, path } = joined
+            && wanted(*kind)
+        {
+            let path = c_path(path, origin, &mut Problems::default());
+            order.at(origin.clone(), Act::JoinNamespace { kind: *kind, slot, path });
+        }
     }
 }
 
@@ -288,7 +301,8 @@ fn finish_root(
         order.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT), true));
+        let controlling = !namespaces.enters_pid_last;
+        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT), controlling));
     }
     let names: [(_, _, fn(_) -> _); 2] =
         [("/hostname", spec.hostname(), Act::SetHostname), ("/domainname", spec.domainname(), Act::SetDomainname)];

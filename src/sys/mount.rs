@@ -144,25 +144,55 @@ pub(crate) fn detached<'a>(
     parameters: impl IntoIterator<Item = (&'a CStr, Option<&'a CStr>)>,
     attributes: u64,
 ) -> Result<OwnedFd> {
-    // SAFETY: the kernel reads within bounds, because `kind` is terminated.
-    let context = answer(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), libc::FSOPEN_CLOEXEC) })? as RawFd;
-    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
-    let context = unsafe { OwnedFd::from_raw_fd(context) };
-    let configure = |command: u32, key: Option<&CStr>, value: Option<&CStr>| {
-        let (key, value) = (key.map_or(std::ptr::null(), CStr::as_ptr), value.map_or(std::ptr::null(), CStr::as_ptr));
-        // SAFETY: the kernel reads within bounds, because key and value are terminated, or null where the command takes none.
-        answer(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) }).map(drop)
-    };
+    detached_for(kind, parameters, attributes, None)
+}
+
+/// As [`detached`], of a procfs that shows `pid_namespace` instead of this process's (Linux 6.17).
+pub(crate) fn detached_for<'a>(
+    kind: &CStr,
+    parameters: impl IntoIterator<Item = (&'a CStr, Option<&'a CStr>)>,
+    attributes: u64,
+    pid_namespace: Option<BorrowedFd<'_>>,
+) -> Result<OwnedFd> {
+    let context = open_context(kind)?;
     for (key, value) in parameters {
         let command = if value.is_some() { libc::FSCONFIG_SET_STRING } else { libc::FSCONFIG_SET_FLAG };
-        configure(command, Some(key), value)?;
+        configure(&context, command, Some(key), value, 0)?;
     }
-    configure(libc::FSCONFIG_CMD_CREATE, None, None)?;
+    if let Some(namespace) = pid_namespace {
+        configure(&context, libc::FSCONFIG_SET_FD, Some(c"pidns"), None, namespace.as_raw_fd())?;
+    }
+    configure(&context, libc::FSCONFIG_CMD_CREATE, None, None, 0)?;
     let flags = libc::FSMOUNT_CLOEXEC;
     // SAFETY: no memory is involved, because fsmount takes no pointers.
     let raw = answer(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), flags, attributes) })?;
     // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
+}
+
+/// Whether procfs can be mounted for another pid namespace than this process's.
+pub(crate) fn procfs_takes_pid_namespace() -> bool {
+    let own = super::path::open_following_links(c"/proc/self/ns/pid", libc::O_RDONLY);
+    let takes = |own: OwnedFd| {
+        let context = open_context(c"proc")?;
+        configure(&context, libc::FSCONFIG_SET_FD, Some(c"pidns"), None, own.as_raw_fd())
+    };
+    own.and_then(takes).is_ok()
+}
+
+/// fsopen(2).
+fn open_context(kind: &CStr) -> Result<OwnedFd> {
+    // SAFETY: the kernel reads within bounds, because `kind` is terminated.
+    let context = answer(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), libc::FSOPEN_CLOEXEC) })? as RawFd;
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(context) })
+}
+
+/// fsconfig(2).
+fn configure(context: &OwnedFd, command: u32, key: Option<&CStr>, value: Option<&CStr>, number: RawFd) -> Result<()> {
+    let (key, value) = (key.map_or(std::ptr::null(), CStr::as_ptr), value.map_or(std::ptr::null(), CStr::as_ptr));
+    // SAFETY: the kernel reads within bounds, because key and value are terminated, or null where the command takes none.
+    answer(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, number) }).map(drop)
 }
 
 /// The mount at the root of which `fd` lies, or the nearest ancestor that is one (for propagation, which belongs to a

@@ -7,7 +7,7 @@ use crate::container::caller::seccomp_agent;
 use crate::container::create::net_devices::HandedOver;
 use crate::container::create::prepare::Build;
 use crate::container::create::rollback::Rollback;
-use crate::container::{Record, Status, hooks};
+use crate::container::{Process, Record, Status, hooks};
 use crate::launch::{self, HostSide};
 use crate::plan::namespaces::{CGROUP, USER};
 use crate::plan::resources::DeviceRule;
@@ -97,9 +97,9 @@ impl HostSide for HostSetup<'_> {
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid)
     }
 
-    fn while_it_works(&mut self) -> Result<()> {
-        let resctrl = self.resctrl.borrow().clone();
-        self.new.prepare(&Record { creator: None, resctrl, ..self.record.clone() }, &self.build.snapshot)
+    fn while_it_works(&mut self, (pid, start_time): (i32, u64)) -> Result<()> {
+        let (resctrl, init) = (self.resctrl.borrow().clone(), Some(Process { pid, start_time }));
+        self.new.prepare(&Record { creator: None, init, resctrl, ..self.record.clone() }, &self.build.snapshot)
     }
 
     fn terminal(&mut self, master: OwnedFd) -> Result<()> {

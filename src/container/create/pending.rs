@@ -96,10 +96,8 @@ impl<'a> PendingContainer<'a> {
             });
         }
         drop(driver);
-        if cgroup.is_none() && record.shared_pid_namespace {
-            log.warning(SCATTERED);
-        }
-        record.init = Some(Process { pid: child.pid, start_time: child.start_time });
+        warn_if_scattered(cgroup.as_deref(), &record, log);
+        record.init = Some(process_of(&child));
         record.user_namespace = build.plan.namespaces.own(USER).then(|| user_namespace(child.pid)).flatten();
         if record.cgroup.is_none() {
             // A creator that is killed now leaves a process that only its pid leads to.
@@ -119,6 +117,8 @@ impl<'a> PendingContainer<'a> {
         log.lap("limit the process and serve it until it is ready");
         log.process_steps(child.timings(&build.plan));
         record.resctrl = resctrl.borrow().clone();
+        // The process that entered a joined pid namespace is another one than was made.
+        record.init = Some(process_of(&child));
         let building = PendingContainer { build, record, child, console, cgroup, new, log };
         match ready {
             Ok(()) => Ok(building),
@@ -226,6 +226,16 @@ pub(crate) struct Running {
     pub(crate) console: Console,
 }
 
-/// Said of a container of which nothing holds all the processes together.
-const SCATTERED: &str = "the container has neither a pid namespace nor a cgroup of its own: processes that its first one leaves \
-    behind are not killed with it";
+fn process_of(child: &Child) -> Process {
+    Process { pid: child.pid, start_time: child.start_time }
+}
+
+/// Warns about a container whose processes nothing holds together.
+fn warn_if_scattered(cgroup: Option<&Cgroup>, record: &Record, log: &Log) {
+    if cgroup.is_none() && record.shared_pid_namespace {
+        log.warning(
+            "the container has neither a pid namespace nor a cgroup of its own: processes that its first one leaves behind are \
+             not killed with it",
+        );
+    }
+}

@@ -3,7 +3,8 @@
 //! Visible means: in a pid namespace that a process of a container shares, where CAP_SYS_PTRACE reaches it. A process that is
 //! added becomes visible when it enters the pid namespace. The first process of a new pid namespace becomes visible when it waits
 //! for its start, because `exec` can add processes from then on. A container that is created in a pid namespace that is there
-//! already is visible from the clone on; docs/security.md says what that exposes.
+//! already enters it last, like a process that is added. Where it cannot (a user namespace, a kernel before 6.17) it is visible
+//! from the clone on; docs/security.md says what that exposes.
 
 use super::{Found, rules};
 use crate::plan::act::{Act, Filter, Start};
@@ -20,6 +21,11 @@ pub(super) fn check(found: &mut Found<'_>, plan: &Plan) {
         found.demand(
             enters.is_some() == (plan.namespaces.joined & PID != 0),
             "a pid namespace that is joined is entered by a clone",
+        );
+    } else {
+        found.demand(
+            enters.is_some() == plan.namespaces.enters_pid_last,
+            "a pid namespace that is entered last is entered by a clone",
         );
     }
     let alone = plan.namespaces.new & PID != 0;

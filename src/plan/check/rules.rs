@@ -1,7 +1,7 @@
 //! The rules about how often and in which order acts come, as tables: what, and why.
 
 use crate::plan::act::{Act, Gate};
-use crate::plan::namespaces::MOUNT;
+use crate::plan::namespaces::{MOUNT, PID};
 
 /// A set of acts.
 type Acts = fn(&Act) -> bool;
@@ -64,7 +64,7 @@ pub(super) const COUNT: &[Count] = &[
     Count { acts: takes_root, create: ONCE, exec: PERHAPS, why: "a root is held" },
     Count { acts: enters_root, create: ONCE, exec: PERHAPS, why: "the root is entered" },
     Count { acts: |a| *a == Act::LeaveGroups, create: NEVER, exec: PERHAPS, why: "groups are given up once" },
-    Count { acts: |a| matches!(a, Act::EnterPidNamespace { .. }), create: NEVER, exec: PERHAPS, why: "a pid namespace is entered once" },
+    Count { acts: |a| matches!(a, Act::EnterPidNamespace { .. }), create: PERHAPS, exec: PERHAPS, why: "a pid namespace is entered once" },
     of_create(|a| *a == Act::Await(Gate::Cgroup), PERHAPS, "a process that is added finds its cgroup"),
     of_create(|a| *a == Act::Await(Gate::Host), PERHAPS, "the host's side is waited for once"),
     of_create(|a| *a == Act::CloseHost, ONCE, "nothing leads to the host when the image's paths are followed"),
@@ -122,6 +122,9 @@ pub(super) const BEFORE: &[Before] = &[
     before(|a| matches!(a, Act::AwaitStart(_)), |a| matches!(a, Act::FindHome { .. }), "the image is read behind the device program, which is attached by then"),
     before(|a| matches!(a, Act::LeaveGroups), joins_process, "the user namespace to come may deny setgroups"),
     before(joins_process, |a| matches!(a, Act::EnterPidNamespace { .. }), "a pid namespace is entered after it was joined"),
+    before(joins_pid_namespace, |a| matches!(a, Act::EnterPidNamespace { .. }), "a pid namespace is entered after it was joined"),
+    before(create_hook, joins_pid_namespace, "a hook of the host's is not seen in the container's pid namespace"),
+    before(joins_pid_namespace, |a| *a == Act::CloseHost, "the namespace is joined while its descriptor is open"),
     before(|a| matches!(a, Act::FindProgram), |a| matches!(a, Act::EnterPidNamespace { .. }), "only what cannot be done before is done in sight of the container"),
     before(|a| matches!(a, Act::EnterPidNamespace { .. }), |a| matches!(a, Act::AwaitStart(_)), "who waits for the start is the program's process"),
     before(|a| matches!(a, Act::AwaitStart(_)), start_hook, "startContainer hooks belong to start"),
@@ -226,8 +229,13 @@ fn opens_terminals(act: &Act) -> bool {
     runs_hook(act) || matches!(act, Act::OpenTerminal { .. })
 }
 
+/// A namespace that the process itself enters: a pid namespace is entered by its children.
 fn joins_namespace(act: &Act) -> bool {
-    matches!(act, Act::JoinNamespace { .. })
+    matches!(act, Act::JoinNamespace { kind, .. } if *kind != PID)
+}
+
+fn joins_pid_namespace(act: &Act) -> bool {
+    matches!(act, Act::JoinNamespace { kind: PID, .. })
 }
 
 fn joins_process(act: &Act) -> bool {
@@ -243,7 +251,7 @@ fn joins_mount_namespace(act: &Act) -> bool {
 }
 
 fn joins_another_kind(act: &Act) -> bool {
-    matches!(act, Act::JoinNamespace { kind, .. } if *kind != MOUNT)
+    matches!(act, Act::JoinNamespace { kind, .. } if ![MOUNT, PID].contains(kind))
 }
 
 fn acts_in_namespace(act: &Act) -> bool {

@@ -21,6 +21,7 @@ fn host() -> Host {
     Host {
         privileged: true,
         can_clone_mounts: true,
+        procfs_takes_pid_namespace: true,
         last_capability: 40,
         permitted: u64::MAX,
         can_detach_exe: true,

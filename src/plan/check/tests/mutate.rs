@@ -53,6 +53,7 @@ pub(super) fn mutate(document: &mut Value, dice: &mut Dice) {
 pub(super) fn host(mut host: Host, dice: &mut Dice) -> Host {
     host.privileged = !dice.chance(4);
     host.can_detach_exe = !dice.chance(4);
+    host.procfs_takes_pid_namespace = !dice.chance(4);
     if dice.chance(3) {
         host.permitted = dice.next();
     }

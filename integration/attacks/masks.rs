@@ -13,8 +13,12 @@ use std::{
 };
 
 pub(super) fn tests() -> Vec<Test> {
-    let mut all =
-        tests![the_hosts_null_keeps_its_mode, a_masked_link_stays_inside, readonly_path_through_a_link_stays_inside];
+    let mut all = tests![
+        the_hosts_null_keeps_its_mode,
+        a_mask_is_not_the_hosts_null,
+        a_masked_link_stays_inside,
+        readonly_path_through_a_link_stays_inside
+    ];
     all.extend(rows!("cve_2025_31133_null", NULLS, null));
     all
 }
@@ -92,6 +96,17 @@ const CHANGES: &str = "echo x >$0 && echo written; chmod 600 $0; /bin/busybox ch
 
 /// Tests a mask, and a node that is bound because CAP_MKNOD is missing. One test, because both use the host's
 /// /dev/null.
+/// The inode of the host's /dev/null would tell the container when others open it (inotify(7)).
+fn a_mask_is_not_the_hosts_null() {
+    let c = Container::sh("stat -c %i /proc/keys; stat -c %i /dev/null").edit(|c| {
+        c["linux"]["maskedPaths"] = json!(["/proc/keys"]);
+    });
+    let output = c.prints();
+    let [mask, own] = output.lines().collect::<Vec<_>>()[..] else { panic!("{output}") };
+    assert_eq!(mask, own);
+    assert_ne!(mask, fs::metadata("/dev/null").unwrap().ino().to_string());
+}
+
 fn the_hosts_null_keeps_its_mode() {
     let host = HostNull::now();
     let masked = Container::new(&["/bin/sh", "-c", CHANGES, "/proc/keys"]).edit(|c| {

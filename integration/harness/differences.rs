@@ -673,6 +673,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         "makes the process where its neighbours see it",
         &["attacks::cve_2016_9962_create_in_a_joined_pid_namespace"],
     ),
+    ("crun", "masks files with the host's /dev/null", &["attacks::a_mask_is_not_the_hosts_null"]),
     ("runc", "ignores an empty masked path", &["bad_input::config/masked-empty"]),
     ("runc", "mounts a path twice that is listed twice, and keeps the first of two devices", TWICE),
     ("crun", "mounts a path twice that is listed twice, and keeps the first of two devices", TWICE),

@@ -15,6 +15,7 @@ const LISTED: &[(&str, &[&str])] = &[
             "attacks::cve_2025_52565_ptmx/tty",
             "attacks::groups_of_the_caller_stay_outside",
             "attacks::home_does_not_open_a_device_of_the_image",
+            "attacks::a_mask_is_not_the_hosts_null",
             "attacks::the_hosts_null_keeps_its_mode",
             "devices::an_existing_matching_device_is_kept",
             "devices::bound_dev_is_left_alone",

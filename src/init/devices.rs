@@ -2,12 +2,15 @@
 
 use super::paths::{Kind, open_or_make};
 use super::{Broken, InPart, Init, broken};
-use crate::channel::Part;
+use crate::channel::{Cause, Part};
 use crate::plan::act::{Device, InRoot, Link};
 use crate::sys::mount::Attributes;
 use crate::sys::{Errno, mount, path};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The number of /dev/null.
+pub(super) const NULL: u64 = libc::makedev(1, 3);
 
 impl<'a> Init<'a> {
     /// The directory, opened in the root and remembered for the next device in it. Nothing is made by path: /dev itself
@@ -27,31 +30,34 @@ impl<'a> Init<'a> {
     }
 
     pub(super) fn make_device(&mut self, device: &'a Device) -> Result<(), Broken> {
-        let made = self.in_directory(&device.directory, |_, directory| {
+        let node = self.in_directory(&device.directory, |_, directory| {
             let (name, kind) = (&device.name, device.kind | device.mode & 0o777);
             match path::make_node(directory, name, kind, device.number) {
-                // A default ACL or special mode bits aside, the node has its mode from birth, since the umask is 0.
-                Ok(()) if device.uid == 0 && device.gid == 0 => Ok(true),
+                // A default ACL aside, the node has its mode from the start, because the umask is 0.
+                Ok(()) if device.uid == 0 && device.gid == 0 && device.number != NULL => Ok(None),
                 Ok(()) => {
                     // A neighbour may have put something else at the name meanwhile.
                     let node = path::open_entry(directory, name, libc::O_PATH)?;
                     if !is_device(&path::status(node.as_fd())?, device) {
                         return Err(broken(Part::Occupied, Errno::EEXIST));
                     }
-                    path::change_owner(node.as_fd(), device.uid, Some(device.gid))?;
-                    path::change_mode(node.as_fd(), device.mode)?;
-                    Ok(true)
+                    if device.uid != 0 || device.gid != 0 {
+                        path::change_owner(node.as_fd(), device.uid, Some(device.gid))?;
+                        path::change_mode(node.as_fd(), device.mode)?;
+                    }
+                    Ok(Some(node))
                 }
                 // A file that is there already must be what was asked for (config-linux.md, "Devices").
-                Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(true),
+                Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(None),
                 Err(Errno::EEXIST) => Err(broken(Part::Occupied, Errno::EEXIST)),
-                // Root of an outer user namespace makes no nodes either.
-                Err(Errno::EPERM) if device.kind != libc::S_IFIFO => Ok(false),
                 Err(errno) => Err(errno.into()),
             }
-        })?;
-        if made {
-            return Ok(());
+        });
+        match node {
+            Ok(Some(node)) if device.number == NULL => return self.masks.use_null(node.as_fd()),
+            // Root of an outer user namespace makes no nodes either.
+            Err(Broken { cause: Cause::Errno(Errno::EPERM), .. }) if device.kind != libc::S_IFIFO => (),
+            other => return other.map(drop),
         }
         let (directory, name) = (device.directory.as_c_str().to_bytes(), device.name.to_bytes());
         let host = CString::new([directory, b"/", name].concat()).map_err(|_| Errno::EINVAL)?;

@@ -2,7 +2,7 @@
 //!
 //! Which paths those are is decided in `plan::masked_paths`.
 
-use super::devices::mount_of_node;
+use super::devices::{NULL, mount_of_node};
 use super::{Broken, InPart, Init, broken};
 use crate::channel::Part;
 use crate::plan::act::{Act, InRoot};
@@ -27,18 +27,27 @@ impl Masks {
         self.null.iter().chain(&self.empty).map(AsRawFd::as_raw_fd)
     }
 
-    /// Takes hold of the host's /dev/null while its path still leads there. The container's own is whatever the image
-    /// says it is (CVE-2025-31133).
+    /// Takes hold of the host's /dev/null while its path still leads there. What the image has at that path can be anything
+    /// (CVE-2025-31133).
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), Broken> {
         if !plan.init.iter().any(|step| matches!(step.act, Act::MaskPath(_))) {
             return Ok(());
         }
         let null = path::open_following_links(c"/dev/null", libc::O_PATH | libc::O_NOFOLLOW)?;
         let status = path::status(null.as_fd())?;
-        if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != libc::makedev(1, 3) {
+        if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != NULL {
             return Err(broken(Part::Forged, Errno::ENODEV));
         }
         self.null = Some(mount_of_node(null.as_fd())?);
+        Ok(())
+    }
+
+    /// Masks with the container's own /dev/null, which this process has just made and checked: the host's inode would let the
+    /// container watch its use by others (inotify(7)).
+    pub(super) fn use_null(&mut self, node: BorrowedFd<'_>) -> Result<(), Broken> {
+        if self.null.is_some() {
+            self.null = Some(mount_of_node(node)?);
+        }
         Ok(())
     }
 

@@ -317,6 +317,25 @@ fn each_script_says_how_it_is_used_on_its_second_line() {
     none(&complaints);
 }
 
+/// The picture of one `create` names functions in their files.
+#[test]
+fn the_picture_of_create_names_functions_that_exist() {
+    let text = read(&top().join("docs/architecture.md"));
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    for (file, function) in text.split_whitespace().filter_map(|word| word.split_once(".rs#")) {
+        let file = format!("{file}.rs");
+        let source = fs::read_to_string(top().join(&file)).unwrap_or_default();
+        let start = format!("fn {function}");
+        seen += 1;
+        if !source.match_indices(&start).any(|(at, _)| source[at + start.len()..].starts_with(['(', '<'])) {
+            complaints.push(format!("docs/architecture.md: there is no function {function} in {file}"));
+        }
+    }
+    assert!(seen > 10, "only {seen} functions were seen");
+    none(&complaints);
+}
+
 /// Links between documents, and files they name in backticks, lead somewhere.
 #[test]
 fn documents_name_files_that_exist() {

@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_small_file_size_limit_is_an_error,
         a_device_as_stream_keeps_its_owner,
         the_session_keyring_is_not_one_of_a_known_name,
+        memfds_that_may_not_be_executed,
     ]
 }
 
@@ -95,4 +96,27 @@ fn the_session_keyring_is_not_one_of_a_known_name() {
     let said = said.ok();
     let own: i64 = said.line().parse().unwrap_or_else(|_| panic!("{said:?}"));
     assert_ne!(own, made, "the container's session keyring is one that was there before");
+}
+
+/// The sysctl vm.memfd_noexec belongs to a pid namespace.
+fn memfds_that_may_not_be_executed() {
+    for value in ["0", "1", "2"] {
+        let c = Container::sh("echo >/out/ready; exec sleep 1000").edit(|c| {
+            c["hooks"] = json!({"createRuntime": [{"path": "/bin/cat"}], "createContainer": [{"path": "/bin/cat"}]});
+        });
+        c.write();
+        let script = format!(
+            "echo {value} >/proc/sys/vm/memfd_noexec || exit 77
+             \"$@\" create --bundle {} {id} </dev/null >/dev/null 2>{log} && \"$@\" start {id} && \"$@\" exec {id} true && \"$@\" delete --force {id}",
+            c.dir.display(),
+            id = c.id,
+            log = c.dir.join("log").display(),
+        );
+        let output = c.call_by(&["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", &script, "sh"], &[]).run();
+        if output.code() == 77 {
+            skip("this kernel has no vm.memfd_noexec");
+        }
+        let log = fs::read_to_string(c.dir.join("log")).unwrap_or_default();
+        assert_eq!(output.code(), 0, "{value}: {output:?} {log}");
+    }
 }

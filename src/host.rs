@@ -37,7 +37,7 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     }
     let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
     if host.privileged && namespaces.iter().any(|entry| entry.typ() == LinuxNamespaceType::User) {
-        host.can_clone_mounts = mount::clone_tree_following_links(c"/", false).is_ok();
+        host.can_clone_mounts = mount::clone_tree_following_links(c"/", true).is_ok();
     }
     let joins_pid = |entry: &LinuxNamespace| entry.typ() == LinuxNamespaceType::Pid && entry.path().is_some();
     host.cannot_return = host.privileged && namespaces.iter().any(joins_pid) && cannot_return()?;

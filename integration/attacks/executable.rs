@@ -4,7 +4,7 @@
 use super::Attacker;
 use crate::harness::bundle::{Container, namespace, own_copy};
 use crate::harness::call::{Call, Output};
-use crate::harness::runtime::RUNTIME;
+use crate::harness::runtime::{RUNTIME, only_davit};
 use crate::harness::trial::{Test, rows, tests};
 use serde_json::json;
 use std::{
@@ -14,11 +14,38 @@ use std::{
 };
 
 pub(super) fn tests() -> Vec<Test> {
-    let mut all = tests![cve_2019_5736_as_the_program_by_a_descriptor];
+    let mut all = tests![cve_2019_5736_as_the_program_by_a_descriptor, relocated_data_stays_read_only];
     all.extend(rows!("cve_2019_5736_as_the_program", PROGRAMS, as_the_program));
     all.extend(rows!("cve_2019_5736_a_neighbour", NEIGHBOURS, neighbour));
     all.extend(rows!("cve_2026_31431_a_neighbour_reads", NEIGHBOURS[..1], neighbour_reads));
     all
+}
+
+/// A process that waits for its start has detached from the file. What relocation alone writes is read-only again by then.
+fn relocated_data_stays_read_only() {
+    const PT_LOAD: u64 = 1;
+    const PT_GNU_RELRO: u64 = 0x6474_e552;
+    only_davit("others do not map their own file again");
+    let file = fs::read(RUNTIME.as_str()).unwrap();
+    let number = |at: usize, length: usize| {
+        file[at..at + length].iter().rev().fold(0, |number: u64, byte| number << 8 | u64::from(*byte))
+    };
+    let (offset, size, count) = (number(32, 8) as usize, number(54, 2) as usize, number(56, 2) as usize);
+    let headers: Vec<_> = (0..count).map(|index| offset + index * size).collect();
+    let find = |kind: u64| headers.iter().copied().find(|at| number(*at, 4) == kind);
+    let (Some(first), Some(relro)) = (find(PT_LOAD), find(PT_GNU_RELRO)) else { panic!("no such segments") };
+    let c = Container::sleeper();
+    c.create().ok();
+    let maps = fs::read_to_string(format!("/proc/{}/maps", c.pid())).unwrap();
+    let range = |line: &str| {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap())
+    };
+    // The ELF header is the beginning of the lowest mapping of a file.
+    let base = range(maps.lines().find(|line| line.contains('/')).unwrap()).0 - number(first + 16, 8);
+    let start = base + number(relro + 16, 8);
+    let line = maps.lines().find(|line| range(line).0 <= start && start < range(line).1).unwrap();
+    assert!(line.contains(" r--p "), "{line}\n{maps}");
 }
 
 /// Creates a container with a copy of the runtime under test.

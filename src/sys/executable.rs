@@ -7,9 +7,10 @@
 //! the same pages through another mount of the same file, after which the kernel agrees to let `/proc/self/exe` stand
 //! for an empty memfd (prctl(2), PR_SET_MM_MAP).
 
+use super::mount::{self, Attributes};
 use super::{Errno, Result, answer, done};
 use std::ffi::{CStr, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 unsafe extern "C" {
     /// Set by the linker at the ELF header of this program.
@@ -37,27 +38,28 @@ struct MemoryMap {
 
 /// An empty file in memory that may be executed and nobody can write to: what `/proc/self/exe` stands for afterwards.
 pub(crate) fn empty_executable() -> Result<OwnedFd> {
-    let writable = memfd(c"davit")?;
-    reopen_read_only(&writable)
+    executable_file()?.close_for_writing()
 }
 
 /// A private, sealed copy of this program in memory, to be executed instead of it.
 pub(crate) fn sealed_copy() -> Result<OwnedFd> {
-    let copy = memfd(c"davit")?;
+    let copy = executable_file()?;
     let own = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY)?;
     loop {
         // SAFETY: a null offset is allowed and means the file's own.
-        let sent = unsafe { libc::sendfile(copy.as_raw_fd(), own.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
+        let sent = unsafe { libc::sendfile(copy.file.as_raw_fd(), own.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
         match Errno::result(sent) {
             Ok(0) => break,
             Ok(_) | Err(Errno::EINTR) => (),
             Err(errno) => return Err(errno),
         }
     }
-    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-    // SAFETY: F_ADD_SEALS takes an int.
-    done(unsafe { libc::fcntl(copy.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
-    reopen_read_only(&copy)
+    if copy.is_memfd {
+        let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+        // SAFETY: no memory is involved, because F_ADD_SEALS takes an int.
+        done(unsafe { libc::fcntl(copy.file.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
+    }
+    copy.close_for_writing()
 }
 
 /// Whether this process already runs from a sealed copy.
@@ -65,7 +67,12 @@ pub(crate) fn is_sealed_copy() -> bool {
     let Ok(own) = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY) else { return false };
     // SAFETY: F_GET_SEALS takes no argument; on anything but a memfd it fails.
     let seals = unsafe { libc::fcntl(own.as_raw_fd(), libc::F_GET_SEALS) };
-    seals >= 0 && seals & libc::F_SEAL_WRITE != 0
+    // Where memfds may not be executed the copy is an unlinked file of a tmpfs.
+    let unlinked = |own: BorrowedFd<'_>| -> Result<bool> {
+        let is_tmpfs = super::path::file_system(own)? == libc::TMPFS_MAGIC as u64;
+        Ok(is_tmpfs && super::path::status(own)?.st_nlink == 0)
+    };
+    seals >= 0 && seals & libc::F_SEAL_WRITE != 0 || unlinked(own.as_fd()).unwrap_or(false)
 }
 
 /// Whether this kernel lets a process name another executable (CONFIG_CHECKPOINT_RESTORE).
@@ -107,6 +114,7 @@ pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Re
         auxv_size: 0,
         exe_fd: empty.as_raw_fd() as u32,
     };
+    protect_relocated()?;
     let size = size_of::<MemoryMap>();
     // SAFETY: `map` is a full structure whose size is passed along; nothing in this process uses the described ranges.
     done(unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0) })
@@ -148,16 +156,34 @@ fn mapped(address: *mut c_void) -> Result<*mut c_void> {
     if address == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(address) }
 }
 
-/// The loaded parts of this program, from its own program headers.
-fn segments() -> impl Iterator<Item = Segment> {
-    const PAGE: usize = 4096;
+/// Makes the data read-only that is only written by relocation (PT_GNU_RELRO), as the C library's start code had done.
+fn protect_relocated() -> Result<()> {
+    let (base, table) = program_headers();
+    for entry in table.iter().filter(|entry| entry.p_type == libc::PT_GNU_RELRO) {
+        let begin = (base + entry.p_vaddr as usize) & !(PAGE - 1);
+        let end = (base + entry.p_vaddr as usize + entry.p_memsz as usize) & !(PAGE - 1);
+        // SAFETY: nothing writes there, because the linker puts only data in this range that relocation alone changes.
+        done(unsafe { libc::mprotect(begin as *mut c_void, end.saturating_sub(begin), libc::PROT_READ) })?;
+    }
+    Ok(())
+}
+
+const PAGE: usize = 4096;
+
+/// Where this program is loaded, and its program headers.
+fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
     // SAFETY: the linker puts this symbol at the ELF header, which is part of the first loaded segment.
     let header = unsafe { &__ehdr_start };
     let start = std::ptr::from_ref(header) as usize;
     let base = if header.e_type == libc::ET_DYN { start } else { 0 };
     let table = (start + header.e_phoff as usize) as *const libc::Elf64_Phdr;
-    // SAFETY: the table has so many entries and is loaded with the header, as every linker lays it out.
-    let table = unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) };
+    // SAFETY: the table has so many entries and is loaded with the header, because every linker lays it out so.
+    (base, unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) })
+}
+
+/// The loaded parts of this program, from its own program headers.
+fn segments() -> impl Iterator<Item = Segment> {
+    let (base, table) = program_headers();
     table.iter().filter_map(move |entry| {
         if entry.p_type != libc::PT_LOAD || entry.p_filesz == 0 {
             return None;
@@ -171,6 +197,47 @@ fn segments() -> impl Iterator<Item = Segment> {
         let offset = (entry.p_offset as usize & !(PAGE - 1)) as i64;
         Some(Segment { address, length: end - address, offset, protection })
     })
+}
+
+/// A file that may be executed, still empty and open for writing.
+struct ExecutableFile {
+    file: OwnedFd,
+    is_memfd: bool,
+    /// The file system that was made for the file, if one was.
+    mount: Option<OwnedFd>,
+}
+
+impl ExecutableFile {
+    /// A descriptor of the file that cannot write. A file open for writing cannot be executed.
+    fn close_for_writing(self) -> Result<OwnedFd> {
+        let read_only = reopen_read_only(&self.file)?;
+        drop(self.file);
+        if let Some(mount) = &self.mount {
+            let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+            mount::set_attributes(mount.as_fd(), false, readonly)?;
+        }
+        Ok(read_only)
+    }
+}
+
+/// A memfd, or where those may not be executed (sysctl vm.memfd_noexec = 2), an unlinked file of a tmpfs: one that nobody else
+/// sees if this process may make it, or else that of /dev/shm or /tmp.
+fn executable_file() -> Result<ExecutableFile> {
+    match memfd(c"davit") {
+        Err(refused @ Errno::EACCES) => {
+            if let Ok(mount) = mount::detached(c"tmpfs", [], libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID) {
+                let file = super::path::make_unlinked_file(mount.as_fd(), 0o700)?;
+                return Ok(ExecutableFile { file, is_memfd: false, mount: Some(mount) });
+            }
+            let shared = [c"/dev/shm", c"/tmp"].into_iter().find_map(|directory| {
+                let flags = libc::O_PATH | libc::O_DIRECTORY;
+                let directory = super::path::open_following_links(directory, flags).ok()?;
+                super::path::make_unlinked_file(directory.as_fd(), 0o700).ok()
+            });
+            shared.map(|file| ExecutableFile { file, is_memfd: false, mount: None }).ok_or(refused)
+        }
+        memfd => memfd.map(|file| ExecutableFile { file, is_memfd: true, mount: None }),
+    }
 }
 
 fn memfd(name: &CStr) -> Result<OwnedFd> {

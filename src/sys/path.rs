@@ -59,6 +59,15 @@ pub(crate) fn make_file(directory: BorrowedFd<'_>, name: &CStr, mode: u32) -> Re
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
+/// Makes a regular file in `directory` that has no name (open(2), O_TMPFILE), and opens it for reading and writing.
+pub(crate) fn make_unlinked_file(directory: BorrowedFd<'_>, mode: u32) -> Result<OwnedFd> {
+    let flags = libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC;
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
+    let raw = Errno::result(unsafe { libc::openat(directory.as_raw_fd(), c".".as_ptr(), flags, mode) })?;
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
 /// Makes the directory `name`.
 pub(crate) fn make_directory(directory: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
     // SAFETY: `name` is a terminated string.

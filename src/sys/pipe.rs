@@ -10,10 +10,18 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)
 }
 
+/// From linux/memfd.h; the crate nix does not have it.
+const MFD_NOEXEC_SEAL: u32 = 0x8;
+
 /// A file in memory with these bytes, to be read from its beginning.
 pub(crate) fn file_with(bytes: &[u8]) -> Result<OwnedFd> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
-    let file = memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?;
+    // The flag is new in Linux 6.3. A host with vm.memfd_noexec = 2 takes no memfd without it.
+    let not_executable = MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL);
+    let file = match memfd_create(c"state", MFdFlags::MFD_CLOEXEC | not_executable) {
+        Err(Errno::EINVAL) => memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?,
+        other => other?,
+    };
     let mut rest = bytes;
     while !rest.is_empty() {
         rest = &rest[nix::unistd::write(&file, rest)?..];

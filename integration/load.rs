@@ -411,7 +411,7 @@ fn a_read_only_state_root() {
         let flags = MsFlags::MS_RDONLY;
         mount(Some("tmpfs"), &c.state_dir(), Some("tmpfs"), flags, None::<&str>).unwrap();
         for verb in ["create", "run"] {
-            c.prepare(verb, &[]).run().fails().says("Read-only file system");
+            c.prepare(verb, &[]).run().fails().says("read-only file system");
         }
         assert!(listed(&c).is_empty());
         c.verb("state").fails();

@@ -6,8 +6,9 @@ use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
     connect, listen, recvmsg, sendmsg, setsockopt, socket, socketpair, sockopt::SendTimeout,
 };
+use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::TimeVal;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -24,9 +25,11 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// A listener at `path` for sockets that keep the borders of messages.
+/// A listener at `path` for sockets that keep the borders of messages, for this user and root alone.
 pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    // Only the owner and root may connect. The file gets the mode of the socket, less the umask.
+    fchmod(&listener, Mode::S_IRUSR | Mode::S_IWUSR)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&listener, Backlog::new(1)?)?;
     Ok(listener)
@@ -73,11 +76,26 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects to a stream listener of the caller's, such as a console socket; one that takes nobody is ETIMEDOUT.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
-    stream_within(&UnixAddr::new(path)?, PATIENCE).map_err(|errno| match errno {
+    let connect = || -> Result<OwnedFd> {
+        if path.as_os_str().len() < LONGEST_PATH {
+            return stream_within(&UnixAddr::new(path)?, PATIENCE);
+        }
+        // The way there by an open directory is short.
+        let name = path.file_name().ok_or(Errno::EINVAL)?;
+        let parent =
+            CString::new(path.parent().ok_or(Errno::EINVAL)?.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let parent = super::path::open_following_links(&parent, libc::O_PATH | libc::O_DIRECTORY)?;
+        let short = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string()).join(name);
+        stream_within(&UnixAddr::new(&short)?, PATIENCE)
+    };
+    connect().map_err(|errno| match errno {
         Errno::EAGAIN => Errno::ETIMEDOUT,
         other => other,
     })
 }
+
+/// The size of a socket's path, in bytes, with the terminating zero (`sun_path`, unix(7)).
+const LONGEST_PATH: usize = 108;
 
 /// Connects to a stream listener, a path or after an `@` an abstract name, which has `patience` to make room for one more
 /// caller (EAGAIN when it does not).

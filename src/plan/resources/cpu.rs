@@ -102,10 +102,10 @@ fn bandwidth(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
     }
 }
 
-/// Converts cpu.shares (2..=262144, default 1024) to cpu.weight (1..=10000, default 100); `None` for 0, "unset".
+/// Converts cpu.shares (2..=262144, default 1024) to cpu.weight (1..=10000, default 100). 0 means "unset": `None`.
 ///
-/// The curve is quadratic in log space and passes through (2, 1), (1024, 100) and (262144, 10000). The linear conversion
-/// of older runtimes gave a default container a weight of 39, less than any process outside.
+/// The curve is quadratic in log space and passes through (2, 1), (1024, 100) and (262144, 10000). The linear
+/// conversion of older runtimes gave a default container a weight of 39, less than any process outside.
 pub(super) fn weight(shares: u64) -> Option<u32> {
     match shares {
         0 => None,

@@ -128,9 +128,9 @@ const fn any_mknod(kind: DeviceKind) -> DeviceRule {
     DeviceRule { allow: true, kind, major: None, minor: None, read: false, write: false, mknod: true }
 }
 
-/// Not in the specification, but runc and crun append these rules, and Docker's configuration relies on them. They allow
-/// creating any node (without opening it), and using null, zero, full, random, urandom, tty, ptmx, the pseudo-terminals
-/// and tun.
+/// Not in the specification, but runc and crun append these rules, and Docker's configuration relies on them. They
+/// allow creating any node (without opening it), and using null, zero, full, random, urandom, tty, ptmx, the
+/// pseudo-terminals and tun.
 const DEFAULTS: [DeviceRule; 11] = [
     any_mknod(DeviceKind::Char),
     any_mknod(DeviceKind::Block),

@@ -59,8 +59,8 @@ fn set(file: &'static str, amount: Amount, origin: Pointer, draft: &mut Draft<'_
     }
 }
 
-/// Writes `memory.swap.max` = swap - limit. The file is missing if the kernel does not account swap. That is no error for
-/// a request of no swap or of unlimited swap, because both are then in force.
+/// Writes `memory.swap.max` = swap - limit. The file is missing if the kernel does not account swap. That is no error
+/// for a request of no swap or of unlimited swap, because both are then in force.
 fn swap_max(swap: Amount, limit: Amount, at: &Pointer, draft: &mut Draft<'_>) {
     const FILE: &str = "memory.swap.max";
     match (swap, limit) {

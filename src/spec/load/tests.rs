@@ -1,9 +1,9 @@
-//! Loading: documents that are strange, old or wrong, and what becomes of them.
+//! Tests of loading unusual, old and invalid documents.
 
 use super::{load, load_process, load_resources};
 use serde_json::{Value, json};
 
-/// A configuration that uses every member the tables know.
+/// A configuration that uses every member of the tables.
 const FULL: &str = include_str!("full.json");
 
 fn full() -> Value {
@@ -42,7 +42,7 @@ fn the_full_sample_loads_without_a_word() {
     assert_eq!(super::reload(FULL.as_bytes()).expect("accepted before"), loaded.spec);
 }
 
-/// A member of the sample that oci-spec does not know would be lost on the way through it.
+/// oci-spec drops members that it does not know, so each member of the sample must be known.
 #[test]
 fn every_member_of_the_sample_is_one_of_oci_specs() {
     let spec = load(FULL.as_bytes()).expect("fits").spec;
@@ -68,7 +68,7 @@ fn no_cut_or_damaged_text_is_more_than_an_error() {
     }
 }
 
-/// Every place in the document, the root left out.
+/// Collects every place in the document except the root.
 fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     let mut child = |name: String, child: &Value| {
         let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -82,8 +82,8 @@ fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     }
 }
 
-/// The tables here and oci-spec's types are two descriptions of one document. Whatever is put anywhere, either both
-/// take it or the tables name the place; oci-spec must never be the one who says no.
+/// The tables and oci-spec's types describe the same document. For any value at any place, either both accept it or the
+/// tables report the place. oci-spec must never be the one that refuses.
 #[test]
 fn no_value_at_any_place_surprises_oci_spec() {
     let mut all = Vec::new();
@@ -185,7 +185,7 @@ fn members_that_users_leave_out_have_a_value() {
     {
         for document in [without(place), with(place, Value::Null)] {
             let loaded = load(document.to_string().as_bytes()).expect("fits");
-            assert_eq!(loaded.warnings, [format!("{place}: is missing; it counts as {value}")]);
+            assert_eq!(loaded.warnings, [format!("{place}: is missing; using the default {value}")]);
             let snapshot: Value = serde_json::from_str(&loaded.snapshot.expect("changed")).expect("JSON");
             let value: Value = serde_json::from_str(value).expect("JSON");
             assert_eq!(snapshot.pointer(place), Some(&value));
@@ -304,7 +304,7 @@ fn unknown_properties_and_other_platforms_are_ignored() {
     assert_eq!(loaded.warnings, Vec::<String>::new());
     document["vm"] = json!({"kernel": {}});
     let loaded = load(document.to_string().as_bytes()).expect("fits");
-    assert_eq!(loaded.warnings, ["ignoring vm: this runtime starts no virtual machines"]);
+    assert_eq!(loaded.warnings, ["ignoring vm: this runtime does not support virtual machines"]);
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn a_process_and_resources_load_alone() {
     assert_eq!(found, ["/user/uid: is missing"]);
     let (process, warnings) = load_process(b"{\"cwd\": \"/\", \"user\": {\"uid\": 7}}").expect("fits");
     assert_eq!((process.user().uid(), process.user().gid()), (7, 0));
-    assert_eq!(warnings, ["/user/gid: is missing; it counts as 0"]);
+    assert_eq!(warnings, ["/user/gid: is missing; using the default 0"]);
     let resources = load_resources(full()["linux"]["resources"].to_string().as_bytes()).expect("fits");
     assert!(resources.unified().is_some());
     let resources = load_resources(b"{\"pids\": {\"limit\": null}, \"memory\": {}, \"devices\": null}").expect("fits");

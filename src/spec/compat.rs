@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn indices_are_those_of_the_written_document() {
+    fn indices_refer_to_the_original_document() {
         let mut changes = fixes(&["/a/0", "/a/2", "/a/3", "/a/4/x", "/b~1c/1/d/0"]);
         changes.insert("/a/1/y".to_owned(), Fix::Set(json!(7)));
         let text = r#"{"a": [0, {"y": 1}, 2, 3, {"x": 1, "z": [5]}, 5], "b/c": [0, {"d": [1, 2]}]}"#;

@@ -241,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn oci_specs_own_type_reads_it() {
+    fn oci_spec_reads_the_features_document() {
         let features: Features = serde_json::from_value(parsed()).expect("fits");
         assert_eq!(features.mount_options().as_ref().map(Vec::len), Some(2));
     }
 
     #[test]
-    fn an_unknown_commit_is_left_out_and_four_spaces_indent() {
+    fn an_unknown_commit_is_omitted_and_indentation_is_four_spaces() {
         assert_eq!(
             parsed()["annotations"],
             json!({"io.github.davit.version": "1.2.3", "io.github.davit.checkpoint.enabled": "false"})

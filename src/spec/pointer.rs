@@ -55,7 +55,7 @@ mod tests {
     use super::Pointer;
 
     #[test]
-    fn names_are_escaped_as_rfc_6901_asks() {
+    fn names_are_escaped_as_rfc_6901_requires() {
         let place = Pointer::of("/linux").key("sysctl").key("net/ipv4~x").index(3);
         assert_eq!(place.as_str(), "/linux/sysctl/net~1ipv4~0x/3");
     }

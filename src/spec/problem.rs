@@ -106,7 +106,7 @@ mod tests {
     use crate::spec::pointer::Pointer;
 
     #[test]
-    fn the_same_problem_is_told_once_and_places_are_aligned() {
+    fn an_identical_problem_is_reported_once_and_places_are_aligned() {
         let mut problems = Problems::default();
         problems.add(Pointer::of("/process/cwd"), "is missing");
         problems.add(Pointer::of("/process/cwd"), "is missing");

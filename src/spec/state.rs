@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_columns() {
+    fn list_table_columns_are_aligned() {
         let mut row = report("a-long-container-name");
         row.owner = "root".to_owned();
         assert_eq!(

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn root_gets_a_network_and_a_list_of_devices() {
+    fn the_root_template_has_a_network_namespace_and_device_rules() {
         let document = document(Caller::Root);
         let kinds: Vec<_> = document["linux"]["namespaces"].as_array().expect("a list").iter().collect();
         assert_eq!(
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_privilege_gets_maps_and_nothing_that_needs_root() {
+    fn the_rootless_template_has_mappings_and_needs_no_root() {
         let document = document(Caller::Rootless { uid: 1000, gid: 100 });
         assert_eq!(document["linux"]["uidMappings"], json!([{"containerID": 0, "hostID": 1000, "size": 1}]));
         assert_eq!(document["linux"]["gidMappings"], json!([{"containerID": 0, "hostID": 100, "size": 1}]));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn tabs_indent() {
+    fn the_template_is_indented_by_tabs() {
         let text = config(Caller::Root).expect("JSON");
         assert!(
             text.starts_with("{\n\t\"ociVersion\": \"1.3.0\",\n\t\"process\": {\n\t\t\"terminal\": true,"),

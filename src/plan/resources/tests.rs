@@ -93,14 +93,14 @@ fn shares_become_a_weight_on_a_quadratic_curve() {
 }
 
 #[test]
-fn block_io_weights_are_stretched_to_the_range_of_io_weight() {
+fn block_io_weights_are_scaled_to_the_range_of_io_weight() {
     for (weight, expected) in [(10, 1), (11, 11), (100, 910), (500, 4950), (501, 4960), (999, 9989), (1000, 10_000)] {
         assert_eq!(block_io::io_weight(weight), expected, "{weight}");
     }
 }
 
 #[test]
-fn memory_and_swap_together_become_swap_alone() {
+fn memory_plus_swap_is_converted_to_swap_alone() {
     for (json, expected) in [
         ("{}", &[][..]),
         (r#"{"limit": 0, "swap": 0, "reservation": 0}"#, &[]),
@@ -132,7 +132,7 @@ fn memory_and_swap_together_become_swap_alone() {
 }
 
 #[test]
-fn a_check_before_update_remembers_the_finite_limits() {
+fn check_before_update_records_the_finite_limits() {
     let guard = |json: &str| compile_on(&host(), json).plan.memory_guard.map(|guard| (guard.limit, guard.total));
     let with = |rest: &str| guard(&format!("{{\"memory\": {{\"checkBeforeUpdate\": true {rest}}}}}"));
     assert_eq!(with(r#", "limit": 100, "swap": 130"#), Some((Some(100), Some(130))));
@@ -254,7 +254,7 @@ fn page_sizes_become_file_names_and_nothing_else() {
 }
 
 #[test]
-fn rdma_has_a_line_per_device_in_the_order_of_names() {
+fn rdma_writes_one_line_per_device_sorted_by_name() {
     let json = r#"{"rdma": {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}, "a0": {"hcaObjects": 0}}}"#;
     assert_eq!(writes(json), ["rdma.max=a0 hca_object=0", "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"]);
     assert_eq!(problem(r#"{"rdma": {"a0": {}}}"#), "/rdma/a0: has neither hcaHandles nor hcaObjects");
@@ -272,7 +272,7 @@ fn a_pids_limit_of_0_is_1_and_a_unified_0_waits_until_the_process_is_inside() {
 }
 
 #[test]
-fn unified_comes_last_a_line_a_write_in_the_order_of_names() {
+fn unified_is_written_last_one_write_per_line_sorted_by_name() {
     let json = r#"{"unified": {"memory.high": "5000\n", "io.max": "8:0 rbps=1\n\n8:16 wbps=2", "cpu.pressure": "x"},
                    "memory": {"limit": 100}, "pids": {"limit": 3}}"#;
     assert_eq!(
@@ -303,7 +303,7 @@ fn unified_comes_last_a_line_a_write_in_the_order_of_names() {
 }
 
 #[test]
-fn what_v2_cannot_express_says_what_to_use_instead() {
+fn a_setting_that_v2_cannot_express_is_refused_with_an_alternative() {
     let json = r#"{"memory": {"kernel": 1, "kernelTCP": 1, "swappiness": 60, "disableOOMKiller": true,
                               "useHierarchy": false},
                    "cpu": {"realtimeRuntime": 5, "realtimePeriod": 10},
@@ -334,7 +334,7 @@ fn what_v2_cannot_express_says_what_to_use_instead() {
 }
 
 #[test]
-fn a_missing_controller_is_told_for_every_setting_that_needs_it() {
+fn a_missing_controller_is_reported_for_every_setting_that_needs_it() {
     let hybrid = CgroupFacts {
         controllers: vec!["hugetlb".to_owned()],
         v1: ["memory", "blkio", "pids"].map(str::to_owned).to_vec(),
@@ -447,7 +447,7 @@ fn a_configuration_without_resources_limits_nothing_but_devices() {
 }
 
 #[test]
-fn device_rules_that_mean_something_else_are_told() {
+fn invalid_and_misleading_device_rules_are_reported() {
     for (json, expected) in [
         (r#"{"type": "c", "access": ""}"#, "/devices/0/access: is empty; expected some of r (read), w (write)"),
         (r#"{"type": "c"}"#, "/devices/0/access: is empty"),

@@ -62,7 +62,7 @@ fn rejects(changes: &[(&str, Value)], expected: &str) {
 }
 
 #[test]
-fn the_sound_configuration_has_no_problems() {
+fn the_valid_configuration_has_no_problems() {
     accepts(&[]);
 }
 
@@ -158,7 +158,7 @@ fn process() {
 }
 
 #[test]
-fn a_process_document_of_its_own_has_places_from_its_own_root() {
+fn a_problem_of_process_json_has_a_place_from_its_root() {
     let process = json!({"user": {"uid": 0, "gid": 0}, "cwd": "x", "args": ["sh"]});
     let process = serde_json::from_value(process).expect("oci-spec reads it");
     let mut problems = Problems::default();
@@ -569,7 +569,7 @@ fn lists_of_numbers() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let (problems, _) = check_with(&[
         ("/ociVersion", json!("2.0.0")),
         ("/process/cwd", json!("x")),
@@ -580,7 +580,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn the_templates_have_nothing_wrong_in_them() {
+fn the_templates_have_no_problems() {
     use crate::spec::{load, template};
     for caller in [template::Caller::Root, template::Caller::Rootless { uid: 1000, gid: 100 }] {
         let text = template::config(caller).expect("JSON");

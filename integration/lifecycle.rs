@@ -6,6 +6,7 @@ use crate::harness::call::{Call, LIMIT};
 use crate::harness::cgroups::only_cgroupfs;
 use crate::harness::kernel;
 use crate::harness::runtime::only_davit;
+use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
 use crate::harness::user::AS_USER;
 use nix::{
@@ -53,6 +54,7 @@ pub(crate) fn tests() -> Vec<Test> {
         kill_ends_what_the_first_process_left,
         delete_without_a_state_file_is_an_error,
         only_the_owner_may_start,
+        state_of_another_user_is_refused,
         a_process_without_main_thread_is_running_and_gets_signals,
         kill_all_ends_processes_without_main_thread,
         success_prints_nothing,
@@ -486,6 +488,26 @@ fn delete_without_a_state_file_is_an_error() {
     // Nothing was removed: with the file back, the container is whole.
     fs::write(&file, state).unwrap();
     assert_eq!(c.status(), "running");
+}
+
+/// Whoever wrote the record chooses which hooks run with the rights of whoever deletes the container.
+fn state_of_another_user_is_refused() {
+    if *AS_USER {
+        skip("takes a file of another user");
+    }
+    only_davit("others read it");
+    let c = Container::sh("true");
+    let ran = c.dir.join("ran");
+    let script = format!("echo ran >{}", ran.display());
+    let c = c.edit(|c| c["hooks"] = json!({"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}));
+    c.create().ok();
+    let directory = c.state_dir().join(&c.id);
+    std::os::unix::fs::chown(directory.join("state.json"), Some(1000), Some(1000)).unwrap();
+    for words in [&["state", &c.id][..], &["delete", "--force", &c.id], &["kill", &c.id, "KILL"]] {
+        c.call(words).run().fails().says("belongs to uid 1000");
+    }
+    assert!(!ran.exists(), "a hook of another user's state ran");
+    std::os::unix::fs::chown(directory.join("state.json"), Some(0), Some(0)).unwrap();
 }
 
 /// With a umask of 0 the socket of a created container would be everybody's.

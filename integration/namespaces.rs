@@ -23,6 +23,7 @@ pub(crate) fn tests() -> Vec<Test> {
         time_offsets,
         sysctls_are_set_inside_only,
         sysctls_are_set_where_proc_sys_is_a_mount,
+        the_callers_own_namespaces_are_not_changed,
     ];
     all.extend(rows!("new", KINDS, made));
     all.extend(rows!("inherited", INHERITED, inherited));
@@ -169,6 +170,28 @@ fn sysctl(row: &(&str, &str)) {
     }
     let c = Container::new(&["/bin/cat", &path]).edit(|c| c["linux"]["sysctl"] = json!({row.0: row.1}));
     assert_eq!(c.prints().trim(), row.1);
+}
+
+/// A path to the caller's own namespace is no namespace of the container's.
+fn the_callers_own_namespaces_are_not_changed() {
+    apart(|| {
+        for (kind, file) in [("network", "net"), ("uts", "uts"), ("ipc", "ipc")] {
+            let path = fs::canonicalize("/proc/thread-self").unwrap().join("ns").join(file).display().to_string();
+            let c = Container::sleeper().edit(|c| {
+                namespace(c, kind)["path"] = json!(path);
+                c["linux"]["sysctl"] = match kind {
+                    "network" => json!({"net.ipv4.ip_default_ttl": "99"}),
+                    "ipc" => json!({"kernel.msgmax": "5000"}),
+                    _ => json!({}),
+                };
+                c["hostname"] = if kind == "uts" { json!("changed") } else { json!("") };
+            });
+            let output = c.create().fails();
+            assert!(output.err.contains("/linux/namespaces/"), "{output:?}");
+            c.nothing_left();
+        }
+        assert_ne!(fs::read_to_string("/proc/sys/kernel/hostname").unwrap(), "changed\n");
+    });
 }
 
 /// As in LXC, in a service with ProtectKernelTunables=, and in any container.

@@ -7,9 +7,11 @@ mod attacker;
 
 use crate::harness::kernel;
 use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{IoSlice, Read},
+    os::fd::AsRawFd,
     process::ExitCode,
 };
 
@@ -20,6 +22,7 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
         ["fds"] => fds(),
         ["readable", names @ ..] => readable(names),
         ["notify", text] => notify(text),
+        ["notify-with-descriptors"] => notify_with_descriptors(),
         ["writable", names @ ..] => writable(names),
         ["leaderless"] => leaderless(),
         ["uname26", command @ ..] => return as_linux_26(command),
@@ -83,6 +86,15 @@ fn readable(names: &[&str]) {
 fn notify(text: &str) {
     let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
     socket.send_to(text.as_bytes(), std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
+}
+
+/// Sends the service manager three file descriptors in one message.
+fn notify_with_descriptors() {
+    let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    socket.connect(std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
+    let carried = [ControlMessage::ScmRights(&[0, 1, 2])];
+    let text = [IoSlice::new(b"FDSTORE=1")];
+    sendmsg::<()>(socket.as_raw_fd(), &text, &carried, MsgFlags::empty(), None).unwrap();
 }
 
 /// Ends the main thread while another thread keeps running. That thread writes `/out/ready` when /proc shows the

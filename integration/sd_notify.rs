@@ -18,7 +18,8 @@ pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
         start_waits_until_the_program_is_ready,
         a_manager_that_closes_its_socket_is_reported,
-        without_a_manager_nothing_is_added
+        without_a_manager_nothing_is_added,
+        descriptors_sent_to_the_manager_are_ignored,
     ];
     all.extend(rows!("notified", WAYS, notified));
     all.extend(rows!("ends", WAYS, ends));
@@ -56,6 +57,18 @@ fn message(manager: &UnixDatagram) -> (String, bool) {
         }
     }
     (String::from_utf8_lossy(&bytes[..length]).into_owned(), closed)
+}
+
+/// A message with more descriptors than anybody expects is no error of `start`.
+fn descriptors_sent_to_the_manager_are_ignored() {
+    let (c, manager_socket) = notifying(&format!("/probe probe notify-with-descriptors; {READY}"));
+    let env = manager(&c);
+    c.prepare("create", &[]).env("NOTIFY_SOCKET", &env).run().ok();
+    let call = c.call(&["start", &c.id]).env("NOTIFY_SOCKET", &env).spawn();
+    let (text, _) = message(&manager_socket);
+    assert!(text.ends_with("READY=1\n"), "{text}");
+    assert_eq!(message(&manager_socket), ("BARRIER=1".to_owned(), true));
+    call.finish().ok();
 }
 
 const READY: &str = "/probe probe notify STATUS=loading; /probe probe notify READY=1; exec sleep 1000";

@@ -11,10 +11,11 @@ use crate::sys::credentials::{self, LAST_CAPABILITY};
 use crate::sys::{Errno, beneath, executable, mount, namespace, path, process};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Process, Spec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 pub(crate) use description::described;
@@ -32,7 +33,13 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     }
     for entry in spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref()).into_iter().flatten() {
         if let Some(path) = entry.path().as_ref().filter(|path| path.is_absolute()) {
-            host.namespaces.insert(path.clone(), namespace_kind(path));
+            let found = namespace_kind(path);
+            if let Ok(kind) = found
+                && is_callers_own(path, kind)
+            {
+                host.own_namespaces.insert(path.clone());
+            }
+            host.namespaces.insert(path.clone(), found);
         }
     }
     let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
@@ -92,6 +99,7 @@ fn caller(process: Option<&Process>) -> Result<Host> {
         selinux: selinux && has_selinux(),
         root: None,
         namespaces: BTreeMap::new(),
+        own_namespaces: BTreeSet::new(),
         cgroup: CgroupFacts::default(),
     })
 }
@@ -134,4 +142,16 @@ fn namespace_kind(path: &Path) -> Result<u64, String> {
     let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "contains a NUL byte".to_owned())?;
     let file = path::open_following_links(&c_path, libc::O_RDONLY).map_err(words)?;
     namespace::kind_of(file.as_fd()).map_err(words)
+}
+
+/// Whether a path leads to the namespace that this process is in.
+fn is_callers_own(path: &Path, kind: u64) -> bool {
+    let file = match crate::plan::namespaces::name(kind) {
+        "mount" => "mnt",
+        "network" => "net",
+        other => other,
+    };
+    let identity = |path: &Path| std::fs::metadata(path).map(|data| (data.dev(), data.ino())).ok();
+    let own = identity(&Path::new("/proc/self/ns").join(file));
+    own.is_some() && own == identity(path)
 }

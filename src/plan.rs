@@ -33,7 +33,7 @@ use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use act::Act;
 use oci_spec::runtime::{Process, Spec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
@@ -186,6 +186,8 @@ pub(crate) struct Host {
     pub(crate) root: Option<Result<(), String>>,
     /// What each namespace path of the configuration leads to: a CLONE_NEW* kind, or why not.
     pub(crate) namespaces: BTreeMap<PathBuf, Result<u64, String>>,
+    /// Those of the paths that lead to a namespace the caller is in itself.
+    pub(crate) own_namespaces: BTreeSet<PathBuf>,
     /// The controllers of this host.
     pub(crate) cgroup: resources::CgroupFacts,
 }

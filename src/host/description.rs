@@ -77,6 +77,7 @@ fn parse(text: &[u8]) -> Result<Host> {
         selinux: told.selinux,
         root: None,
         namespaces: std::collections::BTreeMap::new(),
+        own_namespaces: std::collections::BTreeSet::new(),
         cgroup: CgroupFacts { controllers: told.controllers, v1: told.v1_controllers },
     })
 }

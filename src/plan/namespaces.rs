@@ -1,8 +1,9 @@
 //! Which namespaces a container gets: made by clone3, made later, joined by path, or the caller's own.
 
+use super::validate::sysctl;
 use super::{Host, Notes, PassedFd};
 use crate::spec::pointer::Pointer;
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 use std::path::PathBuf;
 
 /// The bit of the CLONE_NEW* kind, as a u64 because CLONE_NEWTIME collides with a signal mask in an int.
@@ -129,12 +130,8 @@ impl Namespaces {
 }
 
 /// Reads `linux.namespaces`; joined ones become lent descriptors.
-pub(super) fn compile(
-    linux: Option<&Linux>,
-    host: &Host,
-    passed_fds: &mut Vec<PassedFd>,
-    notes: &mut Notes,
-) -> Namespaces {
+pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, notes: &mut Notes) -> Namespaces {
+    let linux = spec.linux().as_ref();
     let mut namespaces = Namespaces::default();
     let at = Pointer::of("/linux/namespaces");
     let mut joins: Vec<(u64, usize, PathBuf)> = Vec::new();
@@ -146,6 +143,13 @@ pub(super) fn compile(
                 joins.push((kind, index, path.clone()));
             }
             _ => namespaces.new |= kind,
+        }
+    }
+    for (kind, index, path) in joins.iter().filter(|(_, _, path)| host.own_namespaces.contains(path)) {
+        let place = at.index(*index).key("path");
+        if let Some(what) = changed_in(*kind, spec) {
+            let what = format!("{} is the caller's own namespace: {what} would change the host", path.display());
+            notes.problems.add(place, what);
         }
     }
     for (kind, index, path) in &joins {
@@ -183,6 +187,31 @@ pub(super) fn compile(
         namespaces.time_offsets = time_offsets(linux);
     }
     namespaces
+}
+
+/// The member that changes something in a joined namespace of this kind, if there is one.
+fn changed_in(kind: u64, spec: &Spec) -> Option<&'static str> {
+    let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let linux = spec.linux().as_ref()?;
+    let sets = |wanted: u64| linux.sysctl().iter().flatten().any(|(name, _)| kind_of_sysctl(name) == wanted);
+    match kind {
+        MOUNT if spec.mounts().as_ref().is_some_and(|mounts| !mounts.is_empty()) => Some("mounts"),
+        UTS if given(spec.hostname()) => Some("hostname"),
+        UTS if given(spec.domainname()) => Some("domainname"),
+        NETWORK if linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()) => Some("netDevices"),
+        kind if sets(kind) => Some("sysctl"),
+        _ => None,
+    }
+}
+
+/// The kind of namespace that a kernel parameter belongs to. Which parameters are allowed is for `validate` to decide.
+fn kind_of_sysctl(name: &str) -> u64 {
+    match sysctl::path(name).as_deref().and_then(|path| path.split_once('/')) {
+        Some(("net", _)) => NETWORK,
+        Some(("user", _)) => USER,
+        Some(("kernel", "domainname")) => UTS,
+        _ => IPC,
+    }
 }
 
 fn maps(linux: &Linux, host: &Host, notes: &mut Notes) -> Maps {

@@ -27,7 +27,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let hooks = spec.hooks().as_ref();
     let at = Pointer::of("/process");
     let mut passed_fds = Vec::new();
-    let namespaces = namespaces::compile(linux, host, &mut passed_fds, &mut notes);
+    let namespaces = namespaces::compile(spec, host, &mut passed_fds, &mut notes);
     let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
     let mut order = Steps::default();
     let Some(process) = spec.process() else {

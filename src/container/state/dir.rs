@@ -201,8 +201,13 @@ impl Locked<'_> {
 pub(crate) fn read_record(directory: &Path) -> anyhow::Result<Option<Record>> {
     let path = directory.join(STATE);
     let mut bytes = Vec::with_capacity(8192);
-    match File::open(&path).and_then(|file| (&file).take(64 << 20).read_to_end(&mut bytes)) {
-        Ok(_) => Record::parse(&bytes).map(Some).with_context(|| format!("cannot read {}", path.display())),
+    let mut read = || -> io::Result<()> {
+        let file = File::open(&path)?;
+        refuse_others(&file)?;
+        (&file).take(64 << 20).read_to_end(&mut bytes).map(drop)
+    };
+    match read() {
+        Ok(()) => Record::parse(&bytes).map(Some).with_context(|| format!("cannot read {}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
@@ -217,7 +222,21 @@ pub(crate) fn read_config(directory: &Path) -> anyhow::Result<Spec> {
 
 /// A directory that is one, and not a link to one.
 fn open_directory(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)
+    let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)?;
+    refuse_others(&directory)?;
+    Ok(directory)
+}
+
+/// Refuses state of a user who is neither root nor the caller: whoever wrote it chooses which hooks run with the caller's rights.
+fn refuse_others(file: &File) -> io::Result<()> {
+    let owner = file.metadata()?.uid();
+    if owner == 0 || owner == crate::sys::process::effective_uid() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("it belongs to uid {owner}, not to root or to the caller"),
+    ))
 }
 
 /// A file only its owner may read: environments hold passwords.

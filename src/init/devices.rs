@@ -58,7 +58,7 @@ impl<'a> Init<'a> {
         });
         match node {
             Ok(Some(node)) if device.number == NULL => return self.masks.use_null(node.as_fd()),
-            // Inside an outer user namespace, root cannot make nodes either: bind the host's node instead.
+            // Root of an outer user namespace cannot make nodes either: bind the host's node instead.
             Err(StepError { cause: Cause::Errno(Errno::EPERM), .. }) if device.kind != libc::S_IFIFO => (),
             other => return other.map(drop),
         }

@@ -274,7 +274,7 @@ fn mode_of(directory: BorrowedFd<'_>) -> Result<CString, StepError> {
 
 /// Whether this process is outside the initial user namespace. Must be called before `/proc` is the container's.
 fn in_user_namespace() -> bool {
-    /// PROC_USER_INIT_INO: the inode number of the initial user namespace in all kernels.
+    /// PROC_USER_INIT_INO: the inode number of the initial user namespace since it has had one.
     const FIRST: u64 = 0xefff_fffd;
     let own = path::open_following_links(c"/proc/self/ns/user", libc::O_RDONLY);
     own.and_then(|own| path::status(own.as_fd())).is_ok_and(|status| status.st_ino != FIRST)

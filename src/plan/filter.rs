@@ -134,13 +134,13 @@ const HOOK: &[libc::c_long] = &[
 ];
 
 /// The system calls behind dup2(3) and poll(3) of the C library: newer architectures lack the older calls.
-#[cfg(not(all_allowed(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
 const DUPLICATE: libc::c_long = libc::SYS_dup2;
-#[cfg(not(all_allowed(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
 const POLL: libc::c_long = libc::SYS_poll;
-#[cfg(all_allowed(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64"))]
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64"))]
 const DUPLICATE: libc::c_long = libc::SYS_dup3;
-#[cfg(all_allowed(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64"))]
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64"))]
 const POLL: libc::c_long = libc::SYS_ppoll;
 
 impl Remaining {

@@ -174,7 +174,7 @@ fn enter_namespaces(steps: &mut Steps, namespaces: &Namespaces, passed_fds: &[Pa
     // Descriptors leaked by the caller must reach neither a hook nor the program.
     steps.then("", Act::CloseDescriptors);
     if scope {
-        // Until then the process is in the caller's cgroup, which would be charged for its memory.
+        // Until then the process is in the caller's cgroup, which would be charged for its work.
         steps.then("/linux/cgroupsPath", Act::Await(Gate::Cgroup));
     }
     if namespaces.maps.is_some() {

@@ -27,7 +27,7 @@ impl Masks {
         self.null.iter().chain(&self.empty).map(AsRawFd::as_raw_fd)
     }
 
-    /// Opens the host's /dev/null while the path still leads to the host. The image may have anything at that path
+    /// Opens the host's /dev/null while the path still resolves on the host. The image may have anything at that path
     /// (CVE-2025-31133).
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), StepError> {
         if !plan.init.iter().any(|step| matches!(step.act, Act::MaskPath(_))) {

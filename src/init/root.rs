@@ -1,6 +1,6 @@
 //! Binds the root file system and enters it.
 //!
-//! Which of the ways is used is decided in `plan::order`.
+//! Which method is used is decided in `plan::order`.
 
 use super::{InPart, Init, StepError};
 use crate::channel::Part;

@@ -1,8 +1,11 @@
-//! The child: performs a plan's steps in order and becomes the program. Never returns.
+//! The child: performs a plan's steps in order and executes the program.
 //!
-//! Runs between clone3 and execve, in a copy of the parent's memory. It parses no configuration and decides nothing. A failing
-//! step reports its number, and the parent writes the error text. Where a step touches the container's tree, this is the place
-//! that keeps it safe: everything is resolved inside the held root and used by descriptor.
+//! Leaves to others: `plan` parses the configuration and makes all decisions; the parent (`launch`) writes the error
+//! text for a failed step from its number.
+//!
+//! Invariants:
+//! * This code runs between clone3 and execve, in a copy of the parent's memory. It never returns.
+//! * Steps that touch the container's tree resolve every path inside the held root and use the result by descriptor.
 
 mod devices;
 mod home;
@@ -29,78 +32,78 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-/// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
+/// What the child gets from its parent besides the plan: descriptors and strings prepared before the clone.
 pub(crate) struct ChildInputs {
     /// The descriptors of `Plan::passed_fds`, by slot.
     pub(crate) passed_fds: Vec<OwnedFd>,
     /// The child's end of the channel.
     pub(crate) channel: Channel,
-    /// Where the kernel writes the pid of the process that is made in this one's place, if one is.
+    /// Where the kernel writes the pid of this process's successor, if it clones one.
     pub(crate) shared_pid: Option<SharedPid>,
-    /// The socket at which a created container waits for its start.
+    /// The listening socket on which a created container waits for `start`.
     pub(crate) listener: Option<OwnedFd>,
-    /// The host's procfs, when some step writes there.
+    /// The host's procfs, if a step writes to it.
     pub(crate) proc: Option<OwnedFd>,
-    /// The directory of the container's cgroup on the host.
+    /// The host path of the container's cgroup directory.
     pub(crate) cgroup: Option<CString>,
-    /// This program's file, and an empty one to be known by.
+    /// The runtime's own executable and an empty replacement, for `DetachExe`.
     pub(crate) own_file: Option<OwnFile>,
     /// createContainer and startContainer hooks.
     pub(crate) hooks: ContainerHooks,
-    /// The program's argument vector and environment.
+    /// The program's argument vector.
     pub(crate) arguments: Strings,
-    /// The environment of the program.
+    /// The program's environment.
     pub(crate) environment: Strings,
-    /// Where to write down when each step was done, if somebody wants to know: slot 0 is the beginning.
+    /// Where to record when each step ended, if step timings are recorded. Slot 0 is the start time.
     pub(crate) timings: Option<Rc<StepTimings>>,
 }
 
 impl ChildInputs {
-    /// The parent's part: closes the descriptors. The memory stays as it is, because until either process writes to a page of it
-    /// they share that, and to free is to write.
+    /// Called by the parent: closes the descriptors. Does not free the memory, because freeing writes to pages that
+    /// parent and child still share copy-on-write.
     pub(crate) fn close(self) {
         let ChildInputs { arguments, environment, hooks, cgroup, .. } = self;
         std::mem::forget((arguments, environment, hooks, cgroup));
     }
 }
 
-/// What `DetachExe` needs.
+/// The files that `DetachExe` needs.
 pub(crate) struct OwnFile {
-    /// This program's file through a mount of its own, or a copy of it.
+    /// The runtime's executable, opened through a private mount, or a copy of it.
     pub(crate) file: OwnedFd,
-    /// The file to be known by.
+    /// The file that /proc/self/exe shows afterwards.
     pub(crate) empty: OwnedFd,
 }
 
 /// Why a step failed.
-pub(crate) struct Broken {
+pub(crate) struct StepError {
     part: Part,
     cause: Cause,
     output: Vec<u8>,
 }
 
-impl From<Errno> for Broken {
+impl From<Errno> for StepError {
     fn from(errno: Errno) -> Self {
-        Broken { part: Part::Whole, cause: errno.into(), output: Vec::new() }
+        StepError { part: Part::Whole, cause: errno.into(), output: Vec::new() }
     }
 }
 
-/// A result that names the part of the step.
+/// Adds to an error the part of the step that failed.
 trait InPart<T> {
-    fn part(self, part: Part) -> Result<T, Broken>;
+    fn part(self, part: Part) -> Result<T, StepError>;
 }
 
 impl<T> InPart<T> for sys::Result<T> {
-    fn part(self, part: Part) -> Result<T, Broken> {
-        self.map_err(|errno| broken(part, errno))
+    fn part(self, part: Part) -> Result<T, StepError> {
+        self.map_err(|errno| step_error(part, errno))
     }
 }
 
-fn broken(part: Part, errno: Errno) -> Broken {
-    Broken { part, cause: errno.into(), output: Vec::new() }
+fn step_error(part: Part, errno: Errno) -> StepError {
+    StepError { part, cause: errno.into(), output: Vec::new() }
 }
 
-/// The child's possessions while it works.
+/// The child's state while it performs the steps.
 struct Init<'a> {
     plan: &'a Plan,
     inputs: &'a mut ChildInputs,
@@ -108,48 +111,48 @@ struct Init<'a> {
     root: Option<OwnedFd>,
     /// Device and inode of the root directory.
     root_identity: (u64, u64),
-    /// The last path looked for on behalf of a link, and whether it was there.
-    looked_for: Option<(&'a InRoot, bool)>,
-    /// The inherited mounts are peers of the host's.
+    /// The last path that was looked up for a link, and whether it exists.
+    last_lookup: Option<(&'a InRoot, bool)>,
+    /// Whether the inherited mounts are peers of the host's mounts.
     shares_with_host: bool,
-    /// The directory the last device or link was made in.
+    /// The directory in which the last device or link was made.
     directory: Option<(&'a InRoot, OwnedFd)>,
-    /// A mount of /dev/null to mask files with, and a read-only tmpfs to mask directories with.
+    /// A mount of /dev/null that masks files, and a read-only tmpfs that masks directories.
     masks: masked_paths::Masks,
-    /// The paths that steps change after the mounts are made.
+    /// Paths that later steps mask, remount or make read-only.
     changed_later: Vec<&'a InRoot>,
-    /// Mounts with such paths: their targets and roots, in the order of the mounts.
+    /// The mounts that contain such paths, in mount order: target and root of each.
     held: Vec<(&'a InRoot, OwnedFd)>,
-    /// A procfs without mounts on it, where the host's has some in the way.
+    /// A private procfs, used where other mounts cover parts of the host's.
     own_proc: Option<OwnedFd>,
-    /// The program's path, once found.
+    /// The program's path, set by `FindProgram`.
     program: Option<CString>,
-    /// The working directory could not be entered as root.
-    directory_is_the_users: bool,
-    /// Capabilities that hooks run with.
+    /// Whether root could not enter the working directory, so that the user has to.
+    only_user_may_enter: bool,
+    /// The capabilities that startContainer hooks run with.
     sets: Option<credentials::Sets>,
 }
 
-/// Performs the plan and executes the program; on failure says why and exits with 1.
+/// Performs the plan and executes the program. On failure, reports the cause to the parent and exits with 1.
 pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
-    // A process of the container must not be able to look into this one (CVE-2016-9962).
+    // Processes of the container must not be able to trace this one (CVE-2016-9962).
     let visible = plan.namespaces.made_by_user();
     let hidden = credentials::set_dumpable(visible);
-    // Modes are given in full wherever something is made.
+    // Every call that creates a file passes the full mode.
     limits::set_umask(0);
     let timings = inputs.timings.clone();
-    let done = |steps| {
+    let mark_done = |steps| {
         if let Some(timings) = &timings {
             timings.mark(steps);
         }
     };
-    done(0);
+    mark_done(0);
     let mut init = Init {
         plan,
         inputs: &mut inputs,
         root: None,
         root_identity: (0, 0),
-        looked_for: None,
+        last_lookup: None,
         shares_with_host: false,
         directory: None,
         masks: masked_paths::Masks::default(),
@@ -157,39 +160,39 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         held: Vec::new(),
         own_proc: None,
         program: None,
-        directory_is_the_users: false,
+        only_user_may_enter: false,
         sets: None,
     };
     let mut step = 0;
-    let end = hidden.map_err(Broken::from).and_then(|()| {
+    let end = hidden.map_err(StepError::from).and_then(|()| {
         for (index, planned) in plan.init.iter().enumerate() {
             step = index;
             init.act(&planned.act)?;
-            done(index + 1);
+            mark_done(index + 1);
         }
         Ok(())
     });
-    if let Err(Broken { part, cause, output }) = end {
+    if let Err(StepError { part, cause, output }) = end {
         inputs.channel.fail(&Failure { step: step as u16, part, cause, output });
     }
     clone::exit_now(1)
 }
 
 impl<'a> Init<'a> {
-    fn root(&self) -> Result<BorrowedFd<'_>, Broken> {
+    fn root(&self) -> Result<BorrowedFd<'_>, StepError> {
         self.root.as_ref().map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
     }
 
-    fn proc(&self) -> Result<BorrowedFd<'_>, Broken> {
+    fn proc(&self) -> Result<BorrowedFd<'_>, StepError> {
         self.inputs.proc.as_ref().map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
     }
 
-    fn passed_fd(&self, slot: usize) -> Result<BorrowedFd<'_>, Broken> {
+    fn passed_fd(&self, slot: usize) -> Result<BorrowedFd<'_>, StepError> {
         self.inputs.passed_fds.get(slot).map(AsFd::as_fd).ok_or_else(|| Errno::EBADF.into())
     }
 
-    /// Performs one act. The only place that maps an act to the function that performs it.
-    fn act(&mut self, act: &'a Act) -> Result<(), Broken> {
+    /// Performs one act. This is the only place that maps acts to functions.
+    fn act(&mut self, act: &'a Act) -> Result<(), StepError> {
         match act {
             Act::DetachExe => self.detach_exe()?,
             Act::Await(gate) => self.inputs.channel.wait_at(*gate).part(Part::Abandoned)?,
@@ -202,7 +205,7 @@ impl<'a> Init<'a> {
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,
             Act::NewSessionKeyring => match namespace::new_session_keyring() {
-                // A kernel without keyrings has nothing of the caller's to hide.
+                // A kernel without keyrings cannot leak the caller's keys.
                 Err(Errno::ENOSYS) => (),
                 other => other?,
             },
@@ -270,14 +273,16 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Nothing needs the file any more afterwards: what is mapped from it stays.
-    fn detach_exe(&mut self) -> Result<(), Broken> {
+    /// Takes the files, because nothing needs them afterwards: existing mappings stay valid.
+    fn detach_exe(&mut self) -> Result<(), StepError> {
         let own = self.inputs.own_file.take().ok_or(Errno::EBADF)?;
         Ok(executable::detach_exe(own.file.as_fd(), own.empty.as_fd())?)
     }
 
-    /// Nothing stays open but the standard streams, what the caller wants the program to have, the ways to the parent and to
-    /// `start`, and mounts that lead nowhere: those of the masks, whose closing would wait for the kernel.
+    /// Closes all descriptors except:
+    /// * the standard streams and the descriptors that the program inherits,
+    /// * the channel to the parent and the listener for `start`,
+    /// * the mounts of the masks. They give access to nothing, and closing them would wait for a kernel grace period.
     fn close_host(&mut self) -> sys::Result<()> {
         self.inputs.passed_fds.clear();
         (self.inputs.proc, self.own_proc, self.root, self.directory) = (None, None, None, None);
@@ -286,8 +291,8 @@ impl<'a> Init<'a> {
         self.close_all_but(self.masks.fds().chain(listener))
     }
 
-    /// Closes what nobody here owns any more, the caller's own descriptors among it; not those in `keep`, the channel's, and those
-    /// that the program is to have.
+    /// Closes all descriptors from 3 on, including those inherited from the caller. Keeps `keep`, the channel, and the
+    /// descriptors that the program inherits.
     fn close_all_but(&self, keep: impl IntoIterator<Item = RawFd>) -> sys::Result<()> {
         let preserved = self.plan.init.iter().filter_map(|step| match &step.act {
             Act::PreserveDescriptors(fds) => Some(fds),
@@ -299,17 +304,17 @@ impl<'a> Init<'a> {
         sys::program::close_from_except(3, &keep)
     }
 
-    /// Writes to a file of the host's procfs, which the container cannot have put there (CVE-2025-52881). Where a mount lies in
-    /// the way (a read-only /proc/sys, as in LXC or a service with ProtectKernelTunables=), by a procfs that only this
-    /// process has.
-    fn write_proc(&mut self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Broken> {
+    /// Writes to a file of the host's procfs, because the container cannot have replaced that one (CVE-2025-52881). If
+    /// another mount covers the file (a read-only /proc/sys, as in LXC or a service with ProtectKernelTunables=), the
+    /// write goes through a private procfs instead.
+    fn write_proc(&mut self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), StepError> {
         let write = |proc: BorrowedFd<'_>| {
             path::open_on_proc(proc, name, libc::O_WRONLY).and_then(|file| path::write(file.as_fd(), value))
         };
         match write(self.proc()?) {
             Err(refused @ (Errno::EXDEV | Errno::EROFS)) => {
                 if self.own_proc.is_none() {
-                    // Without the rights for it, the first reason is the one to report.
+                    // If this process may not mount a procfs, report the first error.
                     self.own_proc = Some(sys::mount::detached(c"proc", [], 0).map_err(|_| refused)?);
                 }
                 Ok(write(self.own_proc.as_ref().ok_or(refused)?.as_fd())?)
@@ -318,8 +323,8 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// `apparmor/exec` exists only where security modules are stacked; before, the file was `exec`.
-    fn set_label(&self, file: &std::ffi::CStr, label: &std::ffi::CStr) -> Result<(), Broken> {
+    /// `apparmor/exec` exists only on kernels with stacked security modules. Older kernels have `exec` instead.
+    fn set_label(&self, file: &std::ffi::CStr, label: &std::ffi::CStr) -> Result<(), StepError> {
         let base = path::open_on_proc(self.proc()?, c"self/attr", libc::O_PATH | libc::O_DIRECTORY)?;
         let opened = match path::open_beneath(base.as_fd(), file, libc::O_WRONLY) {
             Err(Errno::ENOENT) => path::open_beneath(base.as_fd(), c"exec", libc::O_WRONLY)?,
@@ -339,17 +344,17 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Between the filter and the agent's having the listener this process only waits: it sends nothing, closes nothing.
-    /// The one call it makes, recv(2), may itself be for the agent to answer, which by then has what it needs to.
-    fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), Broken> {
+    /// Until the agent has the listener, this process only waits after it installed the filter: it sends and closes
+    /// nothing. Its one call, recv(2), may itself need an answer from the agent, which has the listener by then.
+    fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), StepError> {
         if !filter.notifies {
             seccomp::install(&filter.program, filter.flags)?;
             return Ok(());
         }
         self.inputs.channel.announce_listener(sys::program::next_descriptor()?)?;
         let listener = seccomp::install(&filter.program, filter.flags)?;
-        let word = self.inputs.channel.await_go();
+        let answer = self.inputs.channel.await_go();
         drop(listener);
-        word.part(Part::Abandoned)
+        answer.part(Part::Abandoned)
     }
 }

@@ -1,8 +1,8 @@
-//! The parent: one clone3, the gates, and the words for a child's failure.
+//! The parent: spawns the child with one clone3, serves its gates, and reports its failures.
 //!
-//! Owns what must happen around the clone on the host's side of it: descriptors lent to the child, namespaces that only
-//! a parent can enter for it, id maps. Knows no state directory and no verb; who launches says what is to be done at the
-//! host's gate.
+//! Also prepares on the host's side what the child cannot do itself: descriptors passed to the child, namespaces that
+//! only a parent can enter for it, id maps. Leaves to its callers state directories, subcommands, and what happens at
+//! the host's gate.
 
 mod spawn;
 mod explain;
@@ -36,62 +36,63 @@ pub(crate) use explain::{after_start, cause_text, spawn_refused, steps_after_sta
 pub(crate) use id_maps::host_uid;
 pub(crate) use spawn::CgroupPlacement;
 
-/// What the child gets beside the plan.
+/// What the child gets besides the plan.
 #[derive(Default)]
 pub(crate) struct LaunchInputs<'a> {
-    /// Where the child is born.
+    /// The cgroup in which the child is spawned.
     pub(crate) placement: CgroupPlacement<'a>,
-    /// Where its cgroup is on the host.
+    /// The host path of its cgroup.
     pub(crate) cgroup_path: Option<CString>,
-    /// The socket at which it waits for its start.
+    /// The listening socket on which it waits for `start`.
     pub(crate) listener: Option<OwnedFd>,
     /// The hooks it runs.
     pub(crate) hooks: ContainerHooks,
     /// The process whose namespaces it joins.
     pub(crate) process: Option<OwnedFd>,
-    /// The user namespace it joins, where that process has moved on to another.
+    /// The user namespace it joins, if that process has since moved to another one.
     pub(crate) user_namespace: Option<OwnedFd>,
-    /// Somebody wants to know how long each step takes.
+    /// Record step timings.
     pub(crate) timed: bool,
 }
 
-/// What is done on the host's side while the child works.
+/// What the caller does on the host's side while the child works.
 pub(crate) trait HostSide {
-    /// The child's mounts stand and it waits, or, where the plan has no such gate, it waits for its start: limits, devices, hooks of
-    /// the runtime namespace.
+    /// Sets limits and devices and runs the hooks of the runtime namespace. The child waits: its mounts are ready, or,
+    /// if the plan has no host gate, it waits for its start.
     fn at_host_gate(&mut self, pid: i32) -> Result<()>;
-    /// The child is busy, after that gate where there is one: time for what would otherwise be done while it waits to be started.
+    /// Does work in parallel to the child, after the host gate if the plan has one. Otherwise this work would delay the
+    /// start.
     ///
-    /// Where the child has a successor in another pid namespace, this comes when that one waits for its start. `process` is the
-    /// pid and the start time of the process that will execute the program.
+    /// If the child has a successor in another pid namespace, this is called when the successor waits for its start.
+    /// `process` is the pid and the start time of the process that will execute the program.
     fn while_it_works(&mut self, process: (i32, u64)) -> Result<()>;
-    /// The outer side of the child's terminal.
+    /// Receives the master of the child's terminal.
     fn terminal(&mut self, master: OwnedFd) -> Result<()>;
-    /// The child's seccomp listener.
+    /// Receives the child's seccomp listener.
     fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()>;
 }
 
-/// A child that has not executed its program yet. Dropped before `release`, it is killed and reaped.
+/// A child that has not executed its program yet. Killed and reaped on drop, unless `release` was called.
 #[derive(Debug)]
 pub(crate) struct Child {
     /// Its pid in this process's pid namespace.
     pub(crate) pid: i32,
-    /// A handle on it.
+    /// Its pidfd.
     pub(crate) pidfd: OwnedFd,
     /// Start time in clock ticks since boot (`sys::stat::Stat`). 0 if the process is already being killed.
     pub(crate) start_time: u64,
     channel: Channel,
-    /// Where the kernel writes the pid of the process that takes this one's place, if one will.
+    /// Where the kernel writes the pid of the child's successor, if there will be one.
     successor: Option<SharedPid>,
     reaped: bool,
     timings: Option<Rc<StepTimings>>,
-    /// To be closed while the child is busy: see [`passed_fds::own_file`].
+    /// Closed while the child is busy, because closing it waits: see [`passed_fds::own_file`].
     mount: Option<OwnedFd>,
 }
 
-/// Makes the process. It works until its first gate while the caller goes on.
+/// Spawns the child. It runs until its first gate while the caller continues.
 pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
-    let (own, childs) = Channel::pair().context("make a socket pair")?;
+    let (own_end, childs_end) = Channel::pair().context("make a socket pair")?;
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
     let proc = plan.init.iter().any(needs_proc).then(passed_fds::host_proc).transpose()?;
@@ -104,19 +105,20 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
             .map_or((None, None), |(file, mount)| (Some(file), mount)),
     };
     let enters = plan.init.iter().any(|step| matches!(step.act, Act::EnterPidNamespace { .. }));
-    // Where a container's processes see the child from its clone on, there must be nothing of the mount for them to find.
+    // If processes of a container see the child from the clone on, they must not find this mount in it.
     let mount = mount.filter(|_| enters || plan.namespaces.starts_unseen());
     let passed_fds = passed_fds::all(plan, inputs.process.as_ref(), inputs.user_namespace.as_ref())?;
-    let timings = inputs.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("share memory")?;
+    let timings =
+        inputs.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("map shared memory")?;
     let timings = timings.map(Rc::new);
     let child_inputs = ChildInputs {
         timings: timings.clone(),
         passed_fds,
-        channel: childs,
+        channel: childs_end,
         shared_pid: (plan.namespaces.via_intermediate || enters)
             .then(SharedPid::new)
             .transpose()
-            .context("share memory")?,
+            .context("map shared memory")?,
         listener: inputs.listener,
         proc,
         cgroup: inputs.cgroup_path,
@@ -127,31 +129,32 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
     };
     let namespaces = &plan.namespaces;
     if namespaces.via_intermediate {
-        return intermediate::launch(plan, child_inputs, inputs.placement, own, mount);
+        return intermediate::launch(plan, child_inputs, inputs.placement, own_end, mount);
     }
     if namespaces.new & PID == 0 && process::effective_uid() == 0 {
-        // The process is visible from its clone on, and inherits this (CVE-2016-9962).
-        credentials::set_dumpable(false).context("become undumpable")?;
+        // The child is visible from the clone on, and inherits the flag (CVE-2016-9962).
+        credentials::set_dumpable(false).context("clear the dumpable flag")?;
     }
     let entered = Entered::enter(namespaces, plan, &child_inputs.passed_fds)?;
     let Some(Spawned { pid, pidfd, start_time }) =
         spawn::spawn(namespaces, namespaces.clone_flags(), inputs.placement)?
     else {
-        // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
-        // still open there: who closes it last is who waits.
-        drop((own, mount));
+        // With the parent's end open, the child would not notice the parent's death and wait forever. The parent still
+        // has the mount open, so the parent is the one that waits for the grace period.
+        drop((own_end, mount));
         init::perform(plan, child_inputs)
     };
     let start_time = start_time.unwrap_or_default();
     let successor = child_inputs.shared_pid.filter(|_| enters);
-    let child = Child { pid, pidfd, start_time, channel: own, successor, reaped: false, timings, mount };
+    let child = Child { pid, pidfd, start_time, channel: own_end, successor, reaped: false, timings, mount };
     child_inputs.close();
     entered.leave()?;
     Ok(child)
 }
 
-/// Namespaces that this process enters on behalf of the child to come, and leaves again, so that a hook it runs later is
-/// not in them: the PID namespace is joined by children only, and time offsets can be set only before anybody is inside.
+/// Namespaces that the parent enters so that the child is spawned in them: only children are in a joined pid namespace,
+/// and time offsets can be set only before the first process enters. The parent leaves them again, because it may run
+/// hooks later.
 #[must_use]
 struct Entered(Vec<(u64, OwnedFd)>);
 
@@ -174,7 +177,7 @@ impl Entered {
 
     fn leave(self) -> Result<()> {
         for (kind, own) in self.0 {
-            namespace::setns(own.as_fd(), kind).context("return to the own namespace")?;
+            namespace::setns(own.as_fd(), kind).context("return to the caller's namespace")?;
         }
         Ok(())
     }
@@ -185,30 +188,30 @@ fn open_own(path: &std::ffi::CStr) -> Result<OwnedFd> {
 }
 
 impl Child {
-    /// Serves the child until it is prepared and waits for the word to start.
+    /// Serves the child until it waits for its start.
     pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
         drop(self.mount.take());
         let gate = plan.init.iter().any(|step| step.act == Act::Await(Gate::Host));
-        // Until then nobody knows which process will execute the program.
-        let changes = self.successor.is_some();
-        if !gate && plan.namespaces.maps.is_none() && !changes {
+        // Until the successor exists, it is unknown which process will execute the program.
+        let has_successor = self.successor.is_some();
+        if !gate && plan.namespaces.maps.is_none() && !has_successor {
             host.while_it_works((self.pid, self.start_time))?;
         }
         loop {
             match self.next()? {
-                // Whoever launched it has seen to that by now.
+                // The caller has already moved the child into its scope.
                 Message::Reached(Gate::Cgroup) => self.open(Gate::Cgroup)?,
                 Message::Reached(Gate::IdMaps) => {
                     id_maps::write(self.pid, plan.namespaces.maps.as_ref())?;
                     self.open(Gate::IdMaps)?;
-                    if !gate && !changes {
+                    if !gate && !has_successor {
                         host.while_it_works((self.pid, self.start_time))?;
                     }
                 }
                 Message::Reached(Gate::Host) => {
                     host.at_host_gate(self.pid)?;
                     self.open(Gate::Host)?;
-                    if !changes {
+                    if !has_successor {
                         host.while_it_works((self.pid, self.start_time))?;
                     }
                 }
@@ -219,8 +222,8 @@ impl Child {
                 Message::Terminal(master) => host.terminal(master)?,
                 Message::Listener(number) => self.pass_listener(plan, number, host)?,
                 Message::Ready => {
-                    self.follow()?;
-                    if changes {
+                    self.follow_successor()?;
+                    if has_successor {
                         host.while_it_works((self.pid, self.start_time))?;
                     }
                     return if gate { Ok(()) } else { host.at_host_gate(self.pid) };
@@ -230,28 +233,28 @@ impl Child {
         }
     }
 
-    /// Passes the seccomp listener on. Where the process is about to enter a pid namespace, it goes on before that, because only
-    /// its successor's pid means something to the agent.
+    /// Passes the seccomp listener to the agent. If the process is about to enter a pid namespace, lets it do so first,
+    /// because only the successor's pid is useful to the agent.
     fn pass_listener(&mut self, plan: &Plan, number: i32, host: &mut dyn HostSide) -> Result<()> {
         let position = |is: fn(&Act) -> bool| plan.init.iter().position(|step| is(&step.act));
         let enters = position(|act| matches!(act, Act::EnterPidNamespace { .. }));
         let enters_later = enters > position(|act| matches!(act, Act::InstallFilter(_)));
         if !enters_later {
-            self.follow()?;
+            self.follow_successor()?;
         }
-        // Without one the process has more to say: why the filter could not be installed.
+        // Without a listener, the next message explains why the filter could not be installed.
         let Some(listener) = self.take_listener(number)? else { return Ok(()) };
         if enters_later {
             self.channel.go()?;
-            self.follow()?;
+            self.follow_successor()?;
             return host.listener(listener, self.pid);
         }
         host.listener(listener, self.pid)?;
-        self.channel.go().context("speak to the container's process")
+        self.channel.go().context("send to the container's process")
     }
 
-    /// Waits until the process has entered the pid namespace, which ends it, and goes on with its successor.
-    fn follow(&mut self) -> Result<()> {
+    /// Waits until the process has entered the pid namespace, which ends it, and switches to its successor.
+    fn follow_successor(&mut self) -> Result<()> {
         let Some(successor) = self.successor else { return Ok(()) };
         let status = clone::wait(self.pid).context("wait for the process that enters the pid namespace")?;
         self.successor = None;
@@ -262,41 +265,42 @@ impl Child {
         Ok(())
     }
 
-    /// The seccomp listener, which becomes descriptor `number` of the child a moment after it said so. It cannot say when:
-    /// any call it makes by then may be one that waits for an agent. `None` if it spoke or died instead.
+    /// Takes the seccomp listener, which becomes descriptor `number` of the child shortly after its message. Polls for
+    /// it: the child cannot report when it exists, because any call may then wait for an agent. `None` if the child
+    /// sent a message or died.
     fn take_listener(&self, number: i32) -> Result<Option<OwnedFd>> {
-        const GLANCE: Duration = Duration::from_millis(1);
+        const POLL_INTERVAL: Duration = Duration::from_millis(1);
         loop {
             match process::take_descriptor(self.pidfd.as_fd(), number) {
                 Err(Errno::EBADF) => (),
                 taken => return taken.map(Some).context("/linux/seccomp: take the listener from the process"),
             }
-            if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), GLANCE)? {
+            if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), POLL_INTERVAL)? {
                 return Ok(None);
             }
         }
     }
 
-    /// Gives the word to start and waits until the program is executed.
+    /// Lets the child start, and waits until it has executed the program.
     pub(crate) fn start(&mut self, plan: &Plan) -> Result<()> {
         self.go_on()?;
         let mut executing = false;
         loop {
             match self.next()? {
                 Message::Executing => executing = true,
-                // execve closed the channel, or the child was killed on the way to it.
+                // execve closed the channel, or the child was killed just before it.
                 Message::Closed if executing => return Ok(()),
                 other => return Err(self.unexpected(plan, other)),
             }
         }
     }
 
-    /// Tells the child that its parent has nothing more to do: it waits for `start` from now on.
+    /// Lets the child continue from its last wait for the parent.
     pub(crate) fn go_on(&self) -> Result<()> {
-        self.channel.go().context("speak to the container's process")
+        self.channel.go().context("send to the container's process")
     }
 
-    /// How long the steps took that the process has taken so far, if that was asked for.
+    /// The durations of the steps performed so far, if step timings are recorded.
     pub(crate) fn timings(&self, plan: &Plan) -> Vec<ProcessStep> {
         let Some(timings) = &self.timings else { return Vec::new() };
         let steps = plan.init.iter().enumerate();
@@ -310,20 +314,20 @@ impl Child {
             .collect()
     }
 
-    /// Lets the process live without this one.
+    /// Lets the process outlive this object.
     pub(crate) fn release(&mut self) {
         self.reaped = true;
     }
 
     fn next(&self) -> Result<Message> {
-        self.channel.next().context("listen to the container's process")
+        self.channel.next().context("receive from the container's process")
     }
 
     fn open(&self, gate: Gate) -> Result<()> {
         match self.channel.open(gate) {
-            // It died at the gate; the next message, or its absence, says why.
+            // The child died at the gate. The next call of `next` returns the reason.
             Ok(()) | Err(Errno::EPIPE) => Ok(()),
-            Err(errno) => Err(errno).context("speak to the container's process"),
+            Err(errno) => Err(errno).context("send to the container's process"),
         }
     }
 
@@ -351,7 +355,7 @@ impl Child {
 
     fn reap(&mut self) -> Result<i32> {
         if self.successor.and_then(SharedPid::pid).is_some() {
-            self.follow()?;
+            self.follow_successor()?;
         }
         self.reaped = true;
         clone::wait(self.pid).context("wait for the container's process")
@@ -361,9 +365,9 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            // ESRCH: it is dead already. There is no other way for either call to fail for a child of ours.
+            // ESRCH: the child is already dead. Neither call can fail otherwise for our own child.
             let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
-            if self.successor.is_some() && self.follow().is_ok() {
+            if self.successor.is_some() && self.follow_successor().is_ok() {
                 let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
             }
             if !self.reaped {

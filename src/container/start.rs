@@ -74,11 +74,11 @@ fn release(channel: &Channel, record: &Record) -> Result<()> {
     match channel.go() {
         Ok(()) => (),
         Err(Errno::EPIPE) => bail!("cannot start a container that has stopped"),
-        Err(errno) => return Err(std::io::Error::from(errno)).context("speak to the container's process"),
+        Err(errno) => return Err(std::io::Error::from(errno)).context("send to the container's process"),
     }
     let mut executing = false;
     loop {
-        match channel.next().map_err(std::io::Error::from).context("listen to the container's process")? {
+        match channel.next().map_err(std::io::Error::from).context("receive from the container's process")? {
             Message::Executing => executing = true,
             Message::Closed if executing => return Ok(()),
             Message::Closed => bail!("the container's process ended before it executed the program"),

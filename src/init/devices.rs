@@ -1,7 +1,10 @@
-//! Making device nodes and links.
+//! Makes device nodes and links in the container.
+//!
+//! Which ones is decided in `plan::devices`. No node or link is made by path: its directory is opened inside the root
+//! first.
 
 use super::paths::{Kind, open_or_make};
-use super::{Broken, InPart, Init, broken};
+use super::{InPart, Init, StepError, step_error};
 use crate::channel::{Cause, Part};
 use crate::plan::act::{Device, InRoot, Link};
 use crate::sys::mount::Attributes;
@@ -9,17 +12,17 @@ use crate::sys::{Errno, mount, path};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The number of /dev/null.
+/// The device number of /dev/null.
 pub(super) const NULL: u64 = libc::makedev(1, 3);
 
 impl<'a> Init<'a> {
-    /// The directory, opened in the root and remembered for the next device in it. Nothing is made by path: /dev itself
-    /// may be a link of the image's (CVE-2026-41579).
+    /// Calls `then` with the directory, opened inside the root, and keeps it for the next device. Nothing is made by
+    /// path, because /dev itself may be a symbolic link in the image (CVE-2026-41579).
     fn in_directory<T>(
         &mut self,
         directory: &'a InRoot,
-        then: impl FnOnce(&Self, BorrowedFd<'_>) -> Result<T, Broken>,
-    ) -> Result<T, Broken> {
+        then: impl FnOnce(&Self, BorrowedFd<'_>) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
         let fd = match self.directory.take() {
             Some((known, fd)) if known == directory => fd,
             _ => open_or_make(self.root()?, directory.as_c_str(), Kind::Directory).part(Part::Target)?,
@@ -29,17 +32,17 @@ impl<'a> Init<'a> {
         result
     }
 
-    pub(super) fn make_device(&mut self, device: &'a Device) -> Result<(), Broken> {
+    pub(super) fn make_device(&mut self, device: &'a Device) -> Result<(), StepError> {
         let node = self.in_directory(&device.directory, |_, directory| {
             let (name, kind) = (&device.name, device.kind | device.mode & 0o777);
             match path::make_node(directory, name, kind, device.number) {
-                // A default ACL aside, the node has its mode from the start, because the umask is 0.
+                // The umask is 0, so the node already has its mode (a default ACL aside).
                 Ok(()) if device.uid == 0 && device.gid == 0 && device.number != NULL => Ok(None),
                 Ok(()) => {
-                    // A neighbour may have put something else at the name meanwhile.
+                    // Another container that can write to the root may have replaced the node meanwhile.
                     let node = path::open_entry(directory, name, libc::O_PATH)?;
                     if !is_device(&path::status(node.as_fd())?, device) {
-                        return Err(broken(Part::Occupied, Errno::EEXIST));
+                        return Err(step_error(Part::Occupied, Errno::EEXIST));
                     }
                     if device.uid != 0 || device.gid != 0 {
                         path::change_owner(node.as_fd(), device.uid, Some(device.gid))?;
@@ -47,16 +50,16 @@ impl<'a> Init<'a> {
                     }
                     Ok(Some(node))
                 }
-                // A file that is there already must be what was asked for (config-linux.md, "Devices").
+                // An existing file must be the requested device (config-linux.md, "Devices").
                 Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(None),
-                Err(Errno::EEXIST) => Err(broken(Part::Occupied, Errno::EEXIST)),
+                Err(Errno::EEXIST) => Err(step_error(Part::Occupied, Errno::EEXIST)),
                 Err(errno) => Err(errno.into()),
             }
         });
         match node {
             Ok(Some(node)) if device.number == NULL => return self.masks.use_null(node.as_fd()),
-            // Root of an outer user namespace makes no nodes either.
-            Err(Broken { cause: Cause::Errno(Errno::EPERM), .. }) if device.kind != libc::S_IFIFO => (),
+            // Root of an outer user namespace cannot make nodes either: bind the host's node instead.
+            Err(StepError { cause: Cause::Errno(Errno::EPERM), .. }) if device.kind != libc::S_IFIFO => (),
             other => return other.map(drop),
         }
         let (directory, name) = (device.directory.as_c_str().to_bytes(), device.name.to_bytes());
@@ -64,43 +67,43 @@ impl<'a> Init<'a> {
         self.bind_device(device, &host)
     }
 
-    /// Binds the host's node, having made sure that it is the one asked for.
-    pub(super) fn bind_device(&mut self, device: &'a Device, host: &CStr) -> Result<(), Broken> {
+    /// Binds the host's node after checking that it is the requested device.
+    pub(super) fn bind_device(&mut self, device: &'a Device, host: &CStr) -> Result<(), StepError> {
         let source = path::open_following_links(host, libc::O_PATH).part(Part::Source)?;
         let status = path::status(source.as_fd())?;
         if status.st_mode & libc::S_IFMT != device.kind || status.st_rdev != device.number {
-            return Err(broken(Part::Forged, Errno::ENODEV));
+            return Err(step_error(Part::Forged, Errno::ENODEV));
         }
         let tree = mount_of_node(source.as_fd())?;
         self.in_directory(&device.directory, |_, directory| {
             match path::make_file(directory, &device.name, 0o666) {
                 Ok(_) | Err(Errno::EEXIST) => (),
-                Err(errno) => return Err(broken(Part::Target, errno)),
+                Err(errno) => return Err(step_error(Part::Target, errno)),
             }
             let target = path::open_entry(directory, &device.name, libc::O_PATH).part(Part::Target)?;
             mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)
         })
     }
 
-    /// Whether a path leads to something inside the root; asked several times in a row for the same one.
-    fn is_there(&mut self, needed: &'a InRoot) -> Result<bool, Broken> {
-        if let Some((path, there)) = self.looked_for
+    /// Whether a path exists inside the root. Caches the last answer, because consecutive links ask for the same path.
+    fn exists_in_root(&mut self, needed: &'a InRoot) -> Result<bool, StepError> {
+        if let Some((path, exists)) = self.last_lookup
             && path == needed
         {
-            return Ok(there);
+            return Ok(exists);
         }
-        let there = match path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH) {
+        let exists = match path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH) {
             Ok(_) => true,
             Err(Errno::ENOENT | Errno::ENOTDIR) => false,
             Err(errno) => return Err(errno.into()),
         };
-        self.looked_for = Some((needed, there));
-        Ok(there)
+        self.last_lookup = Some((needed, exists));
+        Ok(exists)
     }
 
-    pub(super) fn make_link(&mut self, link: &'a Link) -> Result<(), Broken> {
+    pub(super) fn make_link(&mut self, link: &'a Link) -> Result<(), StepError> {
         if let Some(needed) = &link.if_exists
-            && !self.is_there(needed)?
+            && !self.exists_in_root(needed)?
         {
             return Ok(());
         }
@@ -111,7 +114,7 @@ impl<'a> Init<'a> {
                     Ok(path::make_link(&link.text, directory, &link.name)?)
                 }
                 Err(Errno::EEXIST) => Ok(()),
-                // A read-only image without a /dev of its own mounts keeps the links it has.
+                // On a read-only image without a mount on /dev, keep the links of the image.
                 Err(Errno::EROFS) => Ok(()),
                 other => Ok(other?),
             }
@@ -119,16 +122,16 @@ impl<'a> Init<'a> {
     }
 }
 
-/// A mount of a device node of the host's. It is read-only, because the inode is the host's: on a writable mount chmod(2) in the
-/// container would change it there. A device can be written to all the same.
-pub(super) fn mount_of_node(node: BorrowedFd<'_>) -> Result<OwnedFd, Broken> {
+/// A detached mount of a host device node. It is read-only, because the inode belongs to the host: on a writable mount,
+/// chmod(2) in the container would change the host's node. Programs can still write to the device.
+pub(super) fn mount_of_node(node: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
     let mount = mount::clone_tree_of(node, false).part(Part::Source)?;
     let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
     mount::set_attributes(mount.as_fd(), false, Attributes { set, ..Attributes::default() }).part(Part::Attributes)?;
     Ok(mount)
 }
 
-fn is_same(directory: BorrowedFd<'_>, name: &CStr, device: &Device) -> Result<bool, Broken> {
+fn is_same(directory: BorrowedFd<'_>, name: &CStr, device: &Device) -> Result<bool, StepError> {
     Ok(is_device(&path::status_of_entry(directory, name)?, device))
 }
 

@@ -1,17 +1,20 @@
-//! Finds HOME in the image's /etc/passwd for a program whose environment has none.
+//! Sets HOME from the image's /etc/passwd for a program whose environment has none.
+//!
+//! When this runs is decided in `plan::last_steps`. The file is not trusted: only a regular file is opened, and its
+//! size is limited.
 
-use super::{Broken, Init};
+use super::{Init, StepError};
 use crate::sys::program::Strings;
 use crate::sys::{Errno, path, pipe};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 impl Init<'_> {
-    /// Engines leave HOME to the runtime. What the image says is only believed as far as it is an ordinary file of a
-    /// reasonable size with a line for this very number; otherwise HOME is "/".
-    pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
-        let text = match ordinary_file(c"/etc/passwd").and_then(|file| read(file.as_fd())) {
-            // The image has none, or none that this user may read, or something else in its place.
+    /// Engines leave HOME to the runtime. Uses /etc/passwd only if it is a regular file that has a line for this uid
+    /// within the first `MAX_PASSWD` bytes. Otherwise HOME is "/".
+    pub(super) fn find_home(&mut self, uid: u32) -> Result<(), StepError> {
+        let text = match open_regular_file(c"/etc/passwd").and_then(|file| read(file.as_fd())) {
+            // The image has no passwd file, the user may not read it, or it is not a regular file.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::ENXIO | Errno::EINVAL) => {
                 Vec::new()
             }
@@ -26,19 +29,19 @@ impl Init<'_> {
     }
 }
 
-/// The most of a passwd file that is read, in bytes.
-const PASSWD: usize = 1 << 20;
+/// The maximum number of bytes read from a passwd file.
+const MAX_PASSWD: usize = 1 << 20;
 
-/// Opens a regular file that is not the kernel's. What a path of the image leads to is examined before it is opened for reading:
-/// to open a device or a file of procfs can have an effect.
-fn ordinary_file(path: &CStr) -> Result<OwnedFd, Errno> {
+/// Opens a regular file outside procfs and sysfs. Checks the file through O_PATH before opening it for reading, because
+/// opening a device or a kernel file can have side effects.
+fn open_regular_file(path: &CStr) -> Result<OwnedFd, Errno> {
     let open = |flags| -> Result<OwnedFd, Errno> {
         /// SYSFS_MAGIC of linux/magic.h.
         const SYSFS: u64 = 0x6265_6572;
         let file = path::open_following_links(path, flags)?;
-        let regular = path::status(file.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG;
-        let of_the_kernel = [libc::PROC_SUPER_MAGIC as u64, SYSFS].contains(&path::file_system(file.as_fd())?);
-        if regular && !of_the_kernel { Ok(file) } else { Err(Errno::EINVAL) }
+        let is_regular = path::status(file.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG;
+        let is_kernel_file = [libc::PROC_SUPER_MAGIC as u64, SYSFS].contains(&path::file_system(file.as_fd())?);
+        if is_regular && !is_kernel_file { Ok(file) } else { Err(Errno::EINVAL) }
     };
     drop(open(libc::O_PATH)?);
     open(libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -47,7 +50,7 @@ fn ordinary_file(path: &CStr) -> Result<OwnedFd, Errno> {
 fn read(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     let mut part = [0; 4096];
-    while text.len() < PASSWD {
+    while text.len() < MAX_PASSWD {
         match pipe::read(file, &mut part)? {
             0 => break,
             length => text.extend_from_slice(&part[..length]),

@@ -1,6 +1,8 @@
-//! Hooks that the container's process runs: createContainer and startContainer. How one hook runs is the business of `hook`.
+//! Runs the createContainer and startContainer hooks in the container's process.
+//!
+//! Leaves to `hook` how one hook is executed.
 
-use super::{Broken, Init};
+use super::{Init, StepError};
 use crate::channel::{Channel, Part};
 use crate::hook::{self, Prepared, Rights};
 use crate::plan::act::Act;
@@ -8,37 +10,38 @@ use crate::sys::pipe::Meanwhile;
 use crate::sys::{Errno, path};
 use std::os::fd::AsFd;
 
-/// Hooks that the child runs.
+/// The hooks that the child runs.
 #[derive(Default)]
 pub(crate) struct ContainerHooks {
     /// `hooks.createContainer`.
     pub(crate) create_container: Vec<Prepared>,
     /// `hooks.startContainer`.
     pub(crate) start_container: Vec<Prepared>,
-    /// The state document for both: status `creating` and `created`, with ten blanks where the pid goes.
+    /// The state document for each of the two: status `creating` and `created`, with ten blanks in place of the pid.
     pub(crate) states: [StateDocument; 2],
 }
 
-/// A state document whose pid is filled in by the process that knows it.
+/// A state document. The child fills in its pid, which the parent does not know yet.
 #[derive(Default, Clone)]
 pub(crate) struct StateDocument {
     /// The JSON text.
     pub(crate) text: Vec<u8>,
-    /// Where ten blanks wait for the pid.
+    /// Offset of the ten blanks that the pid replaces.
     pub(crate) pid_at: usize,
 }
 
 impl Init<'_> {
-    pub(super) fn create_container_hook(&mut self, number: usize) -> Result<(), Broken> {
+    pub(super) fn create_container_hook(&mut self, number: usize) -> Result<(), StepError> {
         let hooks = &self.inputs.hooks;
-        // nvidia's hooks and others find the root file system by their working directory.
+        // Hooks such as nvidia's find the root file system through their working directory.
         path::change_directory(self.root()?)?;
         run_hook(hooks.create_container.get(number), &hooks.states[0], Rights::default(), &self.inputs.channel)
     }
 
-    pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
+    pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), StepError> {
         let hooks = &self.inputs.hooks;
-        // A filter that permits too little is installed after the hooks. They get it one by one, being files of the image.
+        // A filter that permits too little for hooks is installed after them. Each hook then installs it itself,
+        // because hooks are files of the image.
         let mut from_hooks = self.plan.init.iter().skip_while(|step| !matches!(step.act, Act::StartContainerHook(_)));
         let filter = from_hooks.find_map(|step| match &step.act {
             Act::InstallFilter(filter) => Some(filter),
@@ -49,13 +52,13 @@ impl Init<'_> {
     }
 }
 
-/// Breaks off when the other side of the channel is gone, since nobody is left to speak to until the hook has ended.
+/// Stops the hook when the other end of the channel is closed, because then no parent is left to receive the result.
 fn run_hook(
     hook: Option<&Prepared>,
     state: &StateDocument,
     rights: Rights<'_>,
     channel: &Channel,
-) -> Result<(), Broken> {
+) -> Result<(), StepError> {
     let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
     let mut text = state.text.clone();
     let mut pid = std::process::id();
@@ -68,7 +71,7 @@ fn run_hook(
         }
     }
     let meanwhile = Meanwhile { ended: Some(channel.as_fd()), signals: None };
-    hook::run(hook, &text, rights, meanwhile).map_err(|failure| Broken {
+    hook::run(hook, &text, rights, meanwhile).map_err(|failure| StepError {
         part: Part::Whole,
         cause: failure.cause,
         output: failure.output,

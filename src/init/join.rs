@@ -1,6 +1,8 @@
-//! Joining a container that exists, and entering a pid namespace.
+//! Joins the namespaces of an existing container and enters a pid namespace.
+//!
+//! Which namespaces is decided in `plan`; the parent opens their descriptors.
 
-use super::{Broken, InPart, Init};
+use super::{InPart, Init, StepError};
 use crate::channel::Part;
 use crate::plan::namespaces::USER;
 use crate::sys::clone::{self, Made};
@@ -8,10 +10,10 @@ use crate::sys::{Errno, namespace, terminal};
 use std::os::fd::AsRawFd;
 
 impl Init<'_> {
-    /// Closes what leads back to the host and joins the namespaces of the process in the slot, all at once: the kernel takes the
-    /// user namespace first, which gives the rights to the others. Where that process has moved on to another user namespace, the
-    /// one in the slot `user` is joined instead.
-    pub(super) fn join_process(&mut self, kinds: u64, slot: usize, user: Option<usize>) -> Result<(), Broken> {
+    /// Closes host descriptors and joins the namespaces of the process in the slot with one setns(2): the kernel enters
+    /// the user namespace first, which gives the rights to the others. If that process has since moved to another user
+    /// namespace, the one in the slot `user` is joined instead.
+    pub(super) fn join_process(&mut self, kinds: u64, slot: usize, user: Option<usize>) -> Result<(), StepError> {
         self.close_all_but_container(slot, user)?;
         if let Some(user) = user {
             namespace::setns(self.passed_fd(user)?, USER)?;
@@ -24,8 +26,9 @@ impl Init<'_> {
         Ok(())
     }
 
-    /// Only a child enters a pid namespace (setns(2)). The clone makes a sibling, so that it is the parent's own child.
-    pub(super) fn enter_pid_namespace(&mut self, terminal: bool) -> Result<(), Broken> {
+    /// Only a new child is in a joined pid namespace (setns(2)). It is cloned as a sibling, so that it is the parent's
+    /// own child.
+    pub(super) fn enter_pid_namespace(&mut self, terminal: bool) -> Result<(), StepError> {
         match self.inputs.shared_pid.ok_or(Errno::EBADF)?.spawn(0).part(Part::Attach)? {
             Made::Maker => clone::exit_now(0),
             Made::Child => namespace::setsid()?,
@@ -37,9 +40,9 @@ impl Init<'_> {
         Ok(())
     }
 
-    /// Nothing stays open but the standard streams, what the caller wants the program to have, the way to the parent, the
-    /// container's root where it is held, and what is joined.
-    fn close_all_but_container(&mut self, slot: usize, user: Option<usize>) -> Result<(), Broken> {
+    /// Closes all descriptors except the standard streams, those that the program inherits, the channel to the parent,
+    /// the container's root if it is held, and the namespaces to join.
+    fn close_all_but_container(&mut self, slot: usize, user: Option<usize>) -> Result<(), StepError> {
         self.inputs.proc = None;
         let process = self.passed_fd(slot)?.as_raw_fd();
         let user = user.map(|user| self.passed_fd(user)).transpose()?.map(|fd| fd.as_raw_fd());

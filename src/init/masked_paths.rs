@@ -3,7 +3,7 @@
 //! Which paths those are is decided in `plan::masked_paths`.
 
 use super::devices::{NULL, mount_of_node};
-use super::{Broken, InPart, Init, broken};
+use super::{InPart, Init, StepError, step_error};
 use crate::channel::Part;
 use crate::plan::act::{Act, InRoot};
 use crate::plan::{Plan, Step};
@@ -12,7 +12,7 @@ use crate::sys::{Errno, path};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// What masked paths are covered with. The first use attaches each, later ones are bound from the first, so that
+/// The mounts that cover masked paths. The first use attaches the mount itself, later uses attach clones, so that
 /// hundreds of masked paths share one superblock.
 #[derive(Default)]
 pub(super) struct Masks {
@@ -22,37 +22,37 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// Their descriptors.
+    /// The descriptors of the masks.
     pub(super) fn fds(&self) -> impl Iterator<Item = RawFd> {
         self.null.iter().chain(&self.empty).map(AsRawFd::as_raw_fd)
     }
 
-    /// Takes hold of the host's /dev/null while its path still leads there. What the image has at that path can be anything
+    /// Opens the host's /dev/null while the path still resolves on the host. The image may have anything at that path
     /// (CVE-2025-31133).
-    pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), Broken> {
+    pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), StepError> {
         if !plan.init.iter().any(|step| matches!(step.act, Act::MaskPath(_))) {
             return Ok(());
         }
         let null = path::open_following_links(c"/dev/null", libc::O_PATH | libc::O_NOFOLLOW)?;
         let status = path::status(null.as_fd())?;
         if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != NULL {
-            return Err(broken(Part::Forged, Errno::ENODEV));
+            return Err(step_error(Part::Forged, Errno::ENODEV));
         }
         self.null = Some(mount_of_node(null.as_fd())?);
         Ok(())
     }
 
-    /// Masks with the container's own /dev/null, which this process has just made and checked: the host's inode would let the
-    /// container watch its use by others (inotify(7)).
-    pub(super) fn use_null(&mut self, node: BorrowedFd<'_>) -> Result<(), Broken> {
+    /// Masks with the container's own /dev/null, which this process has just made and checked. With the host's inode
+    /// the container could watch its use by other processes (inotify(7)).
+    pub(super) fn use_null(&mut self, node: BorrowedFd<'_>) -> Result<(), StepError> {
         if self.null.is_some() {
             self.null = Some(mount_of_node(node)?);
         }
         Ok(())
     }
 
-    fn cover_file(&mut self, target: BorrowedFd<'_>) -> Result<(), Broken> {
-        let null = self.null.as_ref().ok_or_else(|| broken(Part::Source, Errno::EBADF))?;
+    fn cover_file(&mut self, target: BorrowedFd<'_>) -> Result<(), StepError> {
+        let null = self.null.as_ref().ok_or_else(|| step_error(Part::Source, Errno::EBADF))?;
         if self.null_attached {
             let copy = mount::clone_tree_of(null.as_fd(), false).part(Part::Source)?;
             return mount::attach(copy.as_fd(), target).part(Part::Attach);
@@ -62,7 +62,7 @@ impl Masks {
         Ok(())
     }
 
-    fn cover_directory(&mut self, target: BorrowedFd<'_>) -> Result<(), Broken> {
+    fn cover_directory(&mut self, target: BorrowedFd<'_>) -> Result<(), StepError> {
         if let Some(empty) = &self.empty {
             let copy = mount::clone_tree_of(empty.as_fd(), false).part(Part::Source)?;
             return mount::attach(copy.as_fd(), target).part(Part::Attach);
@@ -76,8 +76,8 @@ impl Masks {
     }
 }
 
-/// What is left of a path inside the mount at `mount`: "" for the mount itself, otherwise from the slash on. `None` for a path
-/// outside, or one with `..`.
+/// The part of a path below the mount at `mount`: "" for the mount itself, otherwise starting with a slash. `None` for
+/// a path outside the mount, or one with `..`.
 pub(super) fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
     let (at, mount) = (at.as_c_str(), mount.as_c_str().to_bytes());
     let rest = at.to_bytes().strip_prefix(mount)?;
@@ -86,7 +86,7 @@ pub(super) fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
     (is_inside && !leads_up).then(|| CStr::from_bytes_with_nul(&at.to_bytes_with_nul()[mount.len()..]).ok()).flatten()
 }
 
-/// The paths that steps change after the mounts are made.
+/// The paths that steps change after all mounts are made.
 pub(super) fn changed_later(plan: &Plan) -> Vec<&InRoot> {
     fn path(step: &Step) -> Option<&InRoot> {
         match &step.act {
@@ -100,16 +100,16 @@ pub(super) fn changed_later(plan: &Plan) -> Vec<&InRoot> {
 
 impl Init<'_> {
     /// Opens a path inside the root; `None` if it does not exist.
-    fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, Broken> {
+    fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, StepError> {
         match self.open_made(at, libc::O_PATH) {
-            // A file in the middle of the path hides whatever was meant just as well.
+            // If a parent of the path is a file, the path does not exist either.
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             other => other.map(Some).part(Part::Target),
         }
     }
 
-    /// A path that does not exist needs no mask (config-linux.md, "Masked Paths"); any other obstacle is an error.
-    pub(super) fn mask_path(&mut self, at: &InRoot) -> Result<(), Broken> {
+    /// Skips a path that does not exist (config-linux.md, "Masked Paths"). Every other failure is an error.
+    pub(super) fn mask_path(&mut self, at: &InRoot) -> Result<(), StepError> {
         let Some(target) = self.existing(at)? else { return Ok(()) };
         let status = path::status(target.as_fd())?;
         if status.st_mode & libc::S_IFMT == libc::S_IFDIR {
@@ -119,8 +119,8 @@ impl Init<'_> {
         }
     }
 
-    /// Binds the path onto itself, read-only with everything below; what else the mounts forbid stays forbidden.
-    pub(super) fn readonly_path(&mut self, at: &InRoot) -> Result<(), Broken> {
+    /// Binds the path onto itself, recursively read-only. All other restrictions of the mounts stay.
+    pub(super) fn readonly_path(&mut self, at: &InRoot) -> Result<(), StepError> {
         let Some(target) = self.existing(at)? else { return Ok(()) };
         let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;
         let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };

@@ -1,8 +1,11 @@
-//! Performing mounts: the target is opened inside the root and everything happens on that descriptor.
+//! Performs mounts.
+//!
+//! What is mounted with which options is decided in `plan::mounts`. Each target is opened inside the root, and all
+//! later work uses that descriptor.
 
 use super::masked_paths::below;
 use super::paths::{Kind, open_or_make};
-use super::{Broken, InPart, Init, broken};
+use super::{InPart, Init, StepError, step_error};
 use crate::channel::Part;
 use crate::plan::act::{Bind, Change, InRoot, NewMount, Source};
 use crate::plan::namespaces::CGROUP;
@@ -13,8 +16,8 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 impl<'a> Init<'a> {
-    /// Opens the target of a new file system, and says whether it existed.
-    fn mount_target(&self, mount: &NewMount) -> Result<(OwnedFd, bool), Broken> {
+    /// Opens the target of a new file system, and returns whether it existed.
+    fn mount_target(&self, mount: &NewMount) -> Result<(OwnedFd, bool), StepError> {
         let (root, target) = (self.root()?, mount.target.as_c_str());
         let flags = libc::O_PATH | libc::O_DIRECTORY;
         let open = || match mount.plain_target {
@@ -30,30 +33,33 @@ impl<'a> Init<'a> {
             other => (other.part(part)?, true),
         };
         self.refuse_root(&path::status(fd.as_fd())?)?;
-        // Only a procfs may cover procfs: another file system there could forge what the kernel reports (CVE-2019-19921).
+        // Only a procfs may cover procfs: another file system there could forge what the kernel reports
+        // (CVE-2019-19921).
         if mount.kind.as_c_str() != c"proc" && is_proc(fd.as_fd())? {
-            return Err(broken(Part::OnProc, Errno::EPERM));
+            return Err(step_error(Part::OnProc, Errno::EPERM));
         }
         Ok((fd, existed))
     }
 
-    /// A link in the image can lead any target to the root itself, which would hide the container's tree.
-    fn refuse_root(&self, target: &libc::stat) -> Result<(), Broken> {
+    /// A symbolic link in the image can resolve any target to the root itself. A mount there would hide the container's
+    /// tree.
+    fn refuse_root(&self, target: &libc::stat) -> Result<(), StepError> {
         if self.root_identity == (target.st_dev, target.st_ino) {
-            return Err(broken(Part::OverRoot, Errno::EBUSY));
+            return Err(step_error(Part::OverRoot, Errno::EBUSY));
         }
         Ok(())
     }
 
-    /// Attaches a new file system. Everything that is done to it later is done by its descriptor: a neighbour that can write
-    /// to the root could otherwise put another directory at its path meanwhile (CVE-2019-19921).
-    pub(super) fn mount(&mut self, mount: &'a NewMount) -> Result<(), Broken> {
+    /// Attaches a new file system. Later steps use its descriptor, because another container that can write to the root
+    /// could replace the directory at its path meanwhile (CVE-2019-19921).
+    pub(super) fn mount(&mut self, mount: &'a NewMount) -> Result<(), StepError> {
         let (target, existed) = self.mount_target(mount)?;
-        // A tmpfs without a mode gets that of an existing directory; otherwise it has the kernel's default, 1777.
+        // A tmpfs without a mode gets the mode of an existing target. On a new target it has the kernel's default,
+        // 1777.
         let mode = (mount.keep_mode && existed).then(|| mode_of(target.as_fd())).transpose()?;
         let new = match self.new_file_system(mount, mode.as_deref(), &target) {
-            // sysfs shows the devices of a network namespace, so a user namespace may mount only that of its own. What
-            // the host shows is the next best, with all of it as read-only as was asked for; but only for this reason.
+            // sysfs shows the devices of a network namespace, so the kernel lets a user namespace mount only that of
+            // its own network namespace. In this one case, bind the host's /sys recursively, with the requested flags.
             Err(Errno::EPERM) if mount.kind.as_c_str() == c"sysfs" && in_user_namespace() => {
                 let tree = mount::clone_tree_following_links(c"/sys", true).part(Part::Source)?;
                 let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
@@ -70,10 +76,10 @@ impl<'a> Init<'a> {
         self.finish_mount(mount, new, &target)
     }
 
-    /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's: never
-    /// all of it, and read-only, since no cgroup namespace keeps the container from what lies above (CVE-2023-25809). A
-    /// container that has no cgroup of its own, as an ordinary user's may, gets an empty directory.
-    pub(super) fn mount_cgroup(&mut self, mount: &'a NewMount) -> Result<(), Broken> {
+    /// Mounts cgroup2. Where a user namespace may not do so, binds only the container's own subtree of the host's
+    /// hierarchy, and read-only, because no cgroup namespace hides what is above it (CVE-2023-25809). A container
+    /// without its own cgroup, which an unprivileged user can have, gets an empty directory.
+    pub(super) fn mount_cgroup(&mut self, mount: &'a NewMount) -> Result<(), StepError> {
         let (target, _) = self.mount_target(mount)?;
         let may_see_root = self.plan.namespaces.own(CGROUP);
         let made = if may_see_root { self.new_file_system(mount, None, &target) } else { Err(Errno::EPERM) };
@@ -84,7 +90,7 @@ impl<'a> Init<'a> {
         self.finish_mount(mount, new, &target)
     }
 
-    /// Makes a new file system; `mode` is that of a tmpfs.
+    /// Makes a new file system. `mode` is the mode of a tmpfs.
     fn new_file_system(&self, mount: &NewMount, mode: Option<&CStr>, target: &OwnedFd) -> Result<New, Errno> {
         if let Some(parameters) = &mount.parameters {
             let mode = mode.map(|mode| (c"mode", Some(mode)));
@@ -100,7 +106,7 @@ impl<'a> Init<'a> {
         if path::is_mount_root(top.as_fd())? { Ok(New::Attached(top)) } else { Err(Errno::EBUSY) }
     }
 
-    fn own_cgroup(&self, mount: &NewMount) -> Result<OwnedFd, Broken> {
+    fn own_cgroup(&self, mount: &NewMount) -> Result<OwnedFd, StepError> {
         let Some(own) = self.inputs.cgroup.as_deref() else { return Ok(empty_directory()?) };
         let tree = mount::clone_tree_following_links(own, false).part(Part::Source)?;
         let set = attributes_of(mount.flags) | libc::MOUNT_ATTR_RDONLY;
@@ -110,7 +116,7 @@ impl<'a> Init<'a> {
     }
 
     /// Attaches a new mount and changes its attributes.
-    fn finish_mount(&mut self, mount: &'a NewMount, new: New, target: &OwnedFd) -> Result<(), Broken> {
+    fn finish_mount(&mut self, mount: &'a NewMount, new: New, target: &OwnedFd) -> Result<(), StepError> {
         let top = match new {
             New::Detached(tree) => {
                 mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
@@ -123,14 +129,15 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Keeps a mount if a later step masks or changes something in it.
+    /// Keeps a mount open if a later step masks or changes something in it.
     fn hold_mount(&mut self, target: &'a InRoot, top: OwnedFd) {
         if self.changed_later.iter().any(|path| below(path, target).is_some()) {
             self.held.push((target, top));
         }
     }
 
-    /// Opens a path inside the root: in the latest mount that this process has made above it, if there is one.
+    /// Opens a path inside the root. If this process has mounted something above the path, starts from the latest such
+    /// mount.
     pub(super) fn open_made(&self, at: &InRoot, flags: i32) -> Result<OwnedFd, Errno> {
         let held = self.held.iter().rev().find_map(|(mount, top)| Some((top, below(at, mount)?)));
         match held {
@@ -140,7 +147,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    pub(super) fn bind(&mut self, bind: &'a Bind) -> Result<(), Broken> {
+    pub(super) fn bind(&mut self, bind: &'a Bind) -> Result<(), StepError> {
         if bind.copy_symlink && self.copy_symlink(bind)? {
             return Ok(());
         }
@@ -163,20 +170,20 @@ impl<'a> Init<'a> {
         let found = path::status(target.as_fd())?;
         self.refuse_root(&found)?;
         let is_directory = found.st_mode & libc::S_IFMT == libc::S_IFDIR;
-        // move_mount(2) would call either mistake an invalid argument.
+        // move_mount(2) would report both mistakes as EINVAL.
         match (kind, is_directory) {
-            (Kind::Directory, false) => return Err(broken(Part::Target, Errno::ENOTDIR)),
-            (Kind::File, true) => return Err(broken(Part::SourceNotDirectory, Errno::ENOTDIR)),
+            (Kind::Directory, false) => return Err(step_error(Part::Target, Errno::ENOTDIR)),
+            (Kind::File, true) => return Err(step_error(Part::SourceNotDirectory, Errno::ENOTDIR)),
             _ => (),
         }
-        // What lies on procfs is the kernel's word about the container; an image or a volume must not be able to replace
-        // it, nor to catch what the runtime writes there (CVE-2019-16884).
+        // An image or a volume must not replace what procfs reports about the container, nor receive what the runtime
+        // writes there (CVE-2019-16884).
         let on_proc = path::file_system(target.as_fd())? == libc::PROC_SUPER_MAGIC as u64;
         if on_proc && !bind.on_proc && !is_proc(tree)? {
-            return Err(broken(Part::OnProc, Errno::EPERM));
+            return Err(step_error(Part::OnProc, Errno::EPERM));
         }
         if bind.must_be_proc && !is_proc(tree)? {
-            return Err(broken(Part::NotProc, Errno::EPERM));
+            return Err(step_error(Part::NotProc, Errno::EPERM));
         }
         for change in &bind.changes {
             mount::set_attributes(tree, change.recursive, change.attributes).part(Part::Attributes)?;
@@ -187,8 +194,8 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Makes the link that the source is; false if it is none.
-    fn copy_symlink(&self, bind: &Bind) -> Result<bool, Broken> {
+    /// Makes a copy of the source if it is a symbolic link. Returns false if it is not.
+    fn copy_symlink(&self, bind: &Bind) -> Result<bool, StepError> {
         let (Source::Path(source) | Source::Reachable(_, source) | Source::PassedFd(_, source)) = &bind.source;
         let found = path::open_following_links(source, libc::O_PATH | libc::O_NOFOLLOW).part(Part::Source)?;
         if path::status(found.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFLNK {
@@ -201,7 +208,7 @@ impl<'a> Init<'a> {
         match path::make_link(&text, directory.as_fd(), &name) {
             Err(Errno::EEXIST) => match path::read_link(directory.as_fd(), &name) {
                 Ok(there) if there == text.as_bytes() => Ok(true),
-                _ => Err(broken(Part::Occupied, Errno::EEXIST)),
+                _ => Err(step_error(Part::Occupied, Errno::EEXIST)),
             },
             made => made.map(|()| true).part(Part::Target),
         }
@@ -213,7 +220,7 @@ impl<'a> Init<'a> {
         flags: u64,
         data: Option<&CStr>,
         changes: &[Change],
-    ) -> Result<(), Broken> {
+    ) -> Result<(), StepError> {
         let top = self.open_made(target, libc::O_PATH).part(Part::Target)?;
         if flags & libc::MS_BIND == 0 {
             path::change_directory(top.as_fd()).part(Part::Target)?;
@@ -223,11 +230,11 @@ impl<'a> Init<'a> {
     }
 }
 
-/// A new file system.
+/// A new mount.
 enum New {
-    /// In a detached mount.
+    /// Not attached to its target yet.
     Detached(OwnedFd),
-    /// At its target already, because only mount(2) takes its options.
+    /// Already at its target, because only mount(2) accepts its options.
     Attached(OwnedFd),
 }
 
@@ -239,14 +246,14 @@ impl AsFd for New {
 }
 
 /// Changes the attributes of a mount.
-fn change(top: BorrowedFd<'_>, changes: &[Change]) -> Result<(), Broken> {
+fn change(top: BorrowedFd<'_>, changes: &[Change]) -> Result<(), StepError> {
     changes
         .iter()
         .try_for_each(|change| mount::set_attributes(top, change.recursive, change.attributes))
         .part(Part::Attributes)
 }
 
-/// A path's directory and last name.
+/// Splits a path into its directory and its last name.
 fn split(path: &CStr) -> Result<(CString, CString), Errno> {
     let bytes = path.to_bytes();
     let at = bytes.iter().rposition(|byte| *byte == b'/').ok_or(Errno::EINVAL)?;
@@ -254,33 +261,33 @@ fn split(path: &CStr) -> Result<(CString, CString), Errno> {
     Ok((part(&bytes[..at.max(1)])?, part(&bytes[at + 1..])?))
 }
 
-/// A bind of procfs itself is a container that shares its host's; it may lie on procfs.
-fn is_proc(tree: BorrowedFd<'_>) -> Result<bool, Broken> {
+/// Whether a tree is on procfs. A container may bind the host's procfs itself, also on top of procfs.
+fn is_proc(tree: BorrowedFd<'_>) -> Result<bool, StepError> {
     Ok(path::file_system(tree)? == libc::PROC_SUPER_MAGIC as u64)
 }
 
 /// The permission bits of a directory as a mount option.
-fn mode_of(directory: BorrowedFd<'_>) -> Result<CString, Broken> {
+fn mode_of(directory: BorrowedFd<'_>) -> Result<CString, StepError> {
     let mode = path::status(directory)?.st_mode & 0o7777;
     CString::new(format!("{mode:o}")).map_err(|_| Errno::EINVAL.into())
 }
 
-/// Whether this process is in a user namespace other than that of the machine. Only asked before `/proc` is the container's.
+/// Whether this process is outside the initial user namespace. Must be called before `/proc` is the container's.
 fn in_user_namespace() -> bool {
-    /// PROC_USER_INIT_INO, which the kernel has given the first user namespace ever since it has had a number.
+    /// PROC_USER_INIT_INO: the inode number of the initial user namespace since it has had one.
     const FIRST: u64 = 0xefff_fffd;
     let own = path::open_following_links(c"/proc/self/ns/user", libc::O_RDONLY);
     own.and_then(|own| path::status(own.as_fd())).is_ok_and(|status| status.st_ino != FIRST)
 }
 
-/// An empty read-only file system, in place of the cgroups of a container that has none.
+/// An empty read-only file system, mounted instead of cgroup2 for a container without a cgroup.
 fn empty_directory() -> Result<OwnedFd, Errno> {
     let options = [(c"size", Some(c"4k")), (c"nr_inodes", Some(c"1")), (c"mode", Some(c"0555"))];
     let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     mount::detached(c"tmpfs", options, attributes | libc::MOUNT_ATTR_NOEXEC)
 }
 
-/// The attributes of a mount that go with flags of mount(2).
+/// The MOUNT_ATTR_* equivalents of MS_* flags.
 fn attributes_of(flags: u64) -> u64 {
     [
         (libc::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),

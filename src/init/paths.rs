@@ -1,6 +1,8 @@
-//! Opens targets inside the root and makes missing ones. Never leaves the root.
+//! Opens targets inside the root and makes missing ones.
+//!
+//! What is mounted on them is left to the callers. Nothing outside the root is ever opened or made.
 
-use super::{Broken, InPart, Init};
+use super::{InPart, Init, StepError};
 use crate::channel::Part;
 use crate::plan::act::InRoot;
 use crate::sys::mount::{self, Attributes};
@@ -8,24 +10,24 @@ use crate::sys::{Errno, path};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What kind of thing a mount needs below it.
+/// The type of target that a mount needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
     File,
 }
 
-/// As many links as the kernel itself follows in one look-up.
-const MOST_LINKS: u32 = 40;
+/// The kernel's limit of symbolic links in one lookup.
+const MAX_LINKS: u32 = 40;
 
-/// Opens `target` inside `root`, making it if it does not exist: its parents as directories, itself as `kind`.
+/// Opens `target` inside `root`. Makes it if it does not exist: its parents as directories, itself as `kind`.
 ///
-/// A symbolic link that leads nowhere yet is followed, and what it names is made: images rely on it. Every step is one
-/// component below a held directory, so nothing is ever made outside the root (CVE-2024-45310).
+/// Follows a dangling symbolic link and makes its target, because images rely on it. Each step handles one component
+/// below a held directory, so nothing is made outside the root (CVE-2024-45310).
 pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> Result<OwnedFd, Errno> {
     match path::open_in_root(root, target, libc::O_PATH) {
         Err(Errno::ENOENT) => match make_last(root, target, kind) {
-            // A parent is missing, or the name is a link that leads nowhere yet.
+            // A parent is missing, or the name is a dangling link.
             Err(Errno::ENOENT | Errno::EEXIST) => make(root, target.to_bytes(), kind, &mut 0),
             other => other,
         },
@@ -33,7 +35,7 @@ pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> R
     }
 }
 
-/// The usual case: only the last name is missing.
+/// Fast path: only the last component is missing.
 fn make_last(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> Result<OwnedFd, Errno> {
     let path = target.to_bytes();
     let slash = path.iter().rposition(|byte| *byte == b'/').ok_or(Errno::ENOENT)?;
@@ -63,18 +65,18 @@ fn make(root: BorrowedFd<'_>, target: &[u8], kind: Kind, links: &mut u32) -> Res
                 Ok(()) => at = path::open_entry(at.as_fd(), &name, libc::O_PATH)?,
                 Err(Errno::EEXIST) => {
                     *links += 1;
-                    if *links > MOST_LINKS {
+                    if *links > MAX_LINKS {
                         return Err(Errno::ELOOP);
                     }
-                    let mut onward = path::read_link(at.as_fd(), &name)?;
-                    if !onward.starts_with(b"/") {
-                        onward = [parent.as_slice(), b"/", &onward].concat();
+                    let mut link_target = path::read_link(at.as_fd(), &name)?;
+                    if !link_target.starts_with(b"/") {
+                        link_target = [parent.as_slice(), b"/", &link_target].concat();
                     }
                     for rest in &names[index + 1..] {
-                        onward.push(b'/');
-                        onward.extend_from_slice(rest);
+                        link_target.push(b'/');
+                        link_target.extend_from_slice(rest);
                     }
-                    return make(root, &onward, kind, links);
+                    return make(root, &link_target, kind, links);
                 }
                 Err(errno) => return Err(errno),
             },
@@ -94,16 +96,16 @@ fn make_one(directory: BorrowedFd<'_>, name: &CStr, kind: Kind) -> Result<(), Er
 
 impl Init<'_> {
     /// Makes the top mount at a path read-only.
-    pub(super) fn make_readonly(&mut self, at: &InRoot) -> Result<(), Broken> {
+    pub(super) fn make_readonly(&mut self, at: &InRoot) -> Result<(), StepError> {
         let target = self.open_made(at, libc::O_PATH).part(Part::Target)?;
         let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
         mount::set_attributes(target.as_fd(), false, readonly).part(Part::Attributes)
     }
 
-    /// Engines expect a missing working directory to be made.
-    pub(super) fn make_working_directory(&mut self, at: &InRoot) -> Result<(), Broken> {
+    /// Makes a missing working directory, because engines rely on it.
+    pub(super) fn make_working_directory(&mut self, at: &InRoot) -> Result<(), StepError> {
         match open_or_make(self.root()?, at.as_c_str(), Kind::Directory) {
-            // A magic link such as /proc/self/cwd is entered, or refused, by `ChangeDirectory`.
+            // Leave magic links such as /proc/self/cwd to `ChangeDirectory`, which enters or refuses them.
             Ok(_) | Err(Errno::ELOOP) => Ok(()),
             Err(errno) => Err(errno.into()),
         }

@@ -1,24 +1,26 @@
-//! Finding the program and executing it.
+//! Finds the program and executes it.
+//!
+//! The text of its errors is written in `launch::explain`; this module only reports which case it is.
 
-use super::{Broken, Init, broken};
+use super::{Init, StepError, step_error};
 use crate::channel::{Cause, OUTPUT, Part};
 use crate::sys::{Errno, path, program};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What the kernel looks at of a file to be executed (BINPRM_BUF_SIZE).
-const HEAD: usize = 256;
+/// Number of bytes that the kernel reads from a file to execute (BINPRM_BUF_SIZE).
+const HEAD_SIZE: usize = 256;
 
 impl Init<'_> {
-    /// Resolves `args[0]` as execvp(3) does, with the program's own PATH and rights. The reasons are told apart, because
-    /// engines turn them into the exit codes 126 and 127.
-    pub(super) fn find_program(&mut self) -> Result<(), Broken> {
+    /// Resolves `args[0]` as execvp(3) does, with the program's own PATH and rights. Distinguishes the reasons of a
+    /// failure, because engines map them to the exit codes 126 and 127.
+    pub(super) fn find_program(&mut self) -> Result<(), StepError> {
         let name = self.plan.program.arguments.first().map_or(c"", CString::as_c_str);
         if name.is_empty() {
-            return Err(broken(Part::NotInPath, Errno::ENOENT));
+            return Err(step_error(Part::NotInPath, Errno::ENOENT));
         }
         if name.to_bytes().contains(&b'/') {
-            may_execute(name).map_err(|(part, errno)| broken(part, errno))?;
+            may_execute(name).map_err(|(part, errno)| step_error(part, errno))?;
             self.program = Some(name.to_owned());
             return Ok(());
         }
@@ -34,54 +36,56 @@ impl Init<'_> {
                 Err(_) => (),
             }
         }
-        Err(forbidden.map_or(broken(Part::NotInPath, Errno::ENOENT), |errno| broken(Part::NotPermitted, errno)))
+        Err(forbidden.map_or(step_error(Part::NotInPath, Errno::ENOENT), |errno| step_error(Part::NotPermitted, errno)))
     }
 
-    pub(super) fn execute(&mut self) -> Result<(), Broken> {
+    pub(super) fn execute(&mut self) -> Result<(), StepError> {
         let path = self.program.as_deref().unwrap_or(c"");
         self.inputs.channel.executing()?;
         let errno = program::execute(path, &self.inputs.arguments, &self.inputs.environment);
         Err(match errno {
-            Errno::ENOENT | Errno::ENOEXEC | Errno::EACCES => reason(path, errno).unwrap_or_else(|| errno.into()),
+            Errno::ENOENT | Errno::ENOEXEC | Errno::EACCES => {
+                explain_exec_error(path, errno).unwrap_or_else(|| errno.into())
+            }
             errno => errno.into(),
         })
     }
 }
 
-/// What execve(2) did not say: which file it missed, or why it did not know what to do with this one. `None` if the file
-/// does not tell, or may not be read.
-fn reason(path: &CStr, errno: Errno) -> Option<Broken> {
+/// Explains an execve(2) error: which file was missing, or why the format was not recognised. `None` if the file gives
+/// no explanation or cannot be read.
+fn explain_exec_error(path: &CStr, errno: Errno) -> Option<StepError> {
     let file = path::open_following_links(path, libc::O_RDONLY | libc::O_NONBLOCK).ok()?;
-    let mut head = [0; HEAD];
+    let mut head = [0; HEAD_SIZE];
     let length = program::read_at(file.as_fd(), &mut head, 0).ok()?;
     let head = &head[..length];
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next()?;
         let word = line.trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t' | 0)).next()?;
-        return named(Part::Interpreter, word, errno);
+        return missing_file(Part::Interpreter, word, errno);
     }
     match elf(head) {
-        None if errno == Errno::ENOEXEC => Some(broken(Part::Format, errno)),
+        None if errno == Errno::ENOEXEC => Some(step_error(Part::Format, errno)),
         None => None,
-        Some(machine) if machine != elf_of_this_machine() => (errno == Errno::ENOEXEC).then(|| Broken {
+        Some(machine) if machine != elf_of_this_machine() => (errno == Errno::ENOEXEC).then(|| StepError {
             part: Part::Whole,
             cause: Cause::Machine(machine),
             output: Vec::new(),
         }),
-        Some(_) => loader(&file, head).and_then(|name| named(Part::Loader, &name, errno)),
+        Some(_) => loader(&file, head).and_then(|name| missing_file(Part::Loader, &name, errno)),
     }
 }
 
-/// That this file is what execve missed; `None` if it is there and may be executed.
-fn named(part: Part, name: &[u8], errno: Errno) -> Option<Broken> {
+/// An error that names the file that execve needed. `None` if that file exists and may be executed.
+fn missing_file(part: Part, name: &[u8], errno: Errno) -> Option<StepError> {
     let path = CString::new(name).ok()?;
     match may_execute(&path) {
         Ok(()) => None,
-        Err(_) => Some(Broken { part, cause: errno.into(), output: name[..name.len().min(OUTPUT)].to_vec() }),
+        Err(_) => Some(StepError { part, cause: errno.into(), output: name[..name.len().min(OUTPUT)].to_vec() }),
     }
 }
 
-/// `e_machine` of an ELF file in this machine's byte order and word size.
+/// The `e_machine` field of an ELF file, in the byte order of that file.
 fn elf(head: &[u8]) -> Option<u16> {
     let machine = [*head.get(18)?, *head.get(19)?];
     head.starts_with(b"\x7fELF").then(|| match head[5] {
@@ -111,8 +115,8 @@ fn loader(file: &OwnedFd, head: &[u8]) -> Option<Vec<u8>> {
         if number(&entry, 0, 4)? != u64::from(libc::PT_INTERP) {
             continue;
         }
-        let mut name = [0; HEAD];
-        let length = (number(&entry, 32, 8)? as usize).min(HEAD);
+        let mut name = [0; HEAD_SIZE];
+        let length = (number(&entry, 32, 8)? as usize).min(HEAD_SIZE);
         let read = program::read_at(file.as_fd(), &mut name[..length], number(&entry, 8, 8)?).ok()?;
         return name[..read].split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
     }
@@ -130,7 +134,7 @@ fn may_execute(path: &CStr) -> Result<(), (Part, Errno)> {
     program::may_execute(path).map_err(|errno| (Part::NotPermitted, errno))
 }
 
-/// An empty directory of PATH is the working directory.
+/// Joins a PATH entry and a name. An empty entry means the working directory.
 fn join(directory: &CStr, name: &CStr) -> CString {
     let mut path = directory.to_bytes().to_vec();
     if path.is_empty() {

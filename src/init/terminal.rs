@@ -1,22 +1,24 @@
-//! The container's terminal.
+//! Opens the container's terminal.
+//!
+//! What the parent does with the terminal's master is left to `HostSide`.
 
-use super::{Broken, InPart, Init};
+use super::{InPart, Init, StepError};
 use crate::channel::Part;
 use crate::sys::{Errno, mount, path, terminal};
 use std::os::fd::AsFd;
 
 impl Init<'_> {
-    /// Opens a pty of the container's own devpts, puts its inner side on /dev/console and in place of the standard
-    /// streams, and gives its outer side to the parent.
+    /// Opens a pty in the container's own devpts. Mounts its slave on /dev/console, makes it the standard streams, and
+    /// sends the master to the parent.
     pub(super) fn open_terminal(
         &mut self,
         size: Option<(u16, u16)>,
         console: bool,
         controlling: bool,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), StepError> {
         let root = match &self.root {
             Some(root) => root.try_clone().map_err(|_| Errno::EMFILE)?,
-            // A process that joined the container has the container's root as its own.
+            // A process that joined the container already has the container's root.
             None => path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY)?,
         };
         let pty = terminal::open_pty(root.as_fd()).part(Part::Source)?;

@@ -1,7 +1,8 @@
-//! The sentence for a child's failure: origin, act, part, the kernel's words.
+//! Writes the error text for a child's failure: origin, act, part, and the kernel's error message.
 //!
-//! Some texts are read by engines, which turn them into exit codes: what stands in quotes after `exec:` and the words
-//! that follow it.
+//! Leaves to `init` to find out which step and part failed.
+//!
+//! Engines match these texts: the quoted name after `exec:` and the words after it. They map them to exit codes.
 
 use crate::channel::{Cause, Failure, Part};
 use crate::plan::act::{Act, text};
@@ -10,24 +11,24 @@ use crate::report::errno_words;
 use crate::sys::Errno;
 use anyhow::{Error, anyhow};
 
-/// The text for the reason of a failure; `output` is what a hook printed.
+/// The text for the cause of a failure. `output` is what a hook printed.
 pub(crate) fn cause_text(cause: Cause, output: &[u8]) -> String {
     let text = match cause {
         Cause::Errno(errno) => errno_words(errno),
         Cause::ExitStatus(status) => format!("exit status {status}"),
         Cause::Signal(signal) => format!("signal {signal}"),
         Cause::Timeout(seconds) => format!("hook ran past specified timeout of {seconds}s"),
-        Cause::Stopped(Some(signal)) => format!("broken off by signal {signal}"),
+        Cause::Stopped(Some(signal)) => format!("stopped by signal {signal}"),
         Cause::Stopped(None) => "the container's process was killed while the hook ran".to_owned(),
         Cause::Machine(number) => {
             let (words, built_for) = (errno_words(Errno::ENOEXEC), machine(number));
-            return format!("{words}: it is built for {built_for}, and this machine is {}", std::env::consts::ARCH);
+            return format!("{words}: built for {built_for}, but this machine is {}", std::env::consts::ARCH);
         }
     };
     text + &printed(output)
 }
 
-/// What to tell a user about a failure at one of the plan's steps.
+/// The error for a failure at one of the plan's steps.
 pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     let Some(step) = plan.init.get(usize::from(failure.step)) else {
         return anyhow!("the container's process failed at an unknown step: {failure:?}");
@@ -38,18 +39,18 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
             let words = cause_text(failure.cause, &[]);
             match (failure.part, failure.cause) {
                 (Part::Interpreter | Part::Loader | Part::Format, _) | (_, Cause::Machine(_)) => {
-                    in_words(&format!("exec {program}"), failure)
+                    failed_step(&format!("exec {program}"), failure)
                 }
                 (part, _) => Error::msg(program_failure(&program, part, step.act == Act::Execute, &words)),
             }
         }
-        _ => in_words(&failed_step(step), failure),
+        _ => failed_step(&step_text(step), failure),
     }
 }
 
-/// The beginning of the error for a step: its place in the configuration and what it does. Hooks read as those that the parent
-/// runs, because people know these words from runc.
-fn failed_step(step: &Step) -> String {
+/// The start of the error text for a step: its place in the configuration and what it does. Hooks read like those that the parent
+/// runs, because users know this text from runc.
+fn step_text(step: &Step) -> String {
     match step.act {
         Act::CreateContainerHook(number) => format!("{}: error running createContainer hook #{number}", step.origin),
         Act::StartContainerHook(number) => format!("{}: error running startContainer hook #{number}", step.origin),
@@ -57,58 +58,58 @@ fn failed_step(step: &Step) -> String {
     }
 }
 
-/// What `start` will have to say if a step after its word fails. It does not have the plan, so `create` writes it down:
-/// the number of the step, and the words for it.
+/// The steps after the wait for `start`, each with its number and the text for an error. `create` records them, because
+/// `start` does not have the plan when such a step fails.
 pub(crate) fn steps_after_start(plan: &Plan) -> Vec<(u16, String)> {
     let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
     let words = |step: &Step| match step.act {
         Act::Execute => format!("exec {program}"),
-        _ => failed_step(step),
+        _ => step_text(step),
     };
     let all = plan.init.iter().enumerate();
     let waits = |(_, step): &(usize, &Step)| !matches!(step.act, Act::AwaitStart(_));
     all.skip_while(waits).map(|(number, step)| (number as u16, words(step))).collect()
 }
 
-/// The failure of a container's process after `start` gave the word.
+/// The error for a failure of the container's process after `start`.
 pub(crate) fn after_start(steps: &[(u16, String)], failure: &Failure) -> Error {
     match steps.iter().find(|(number, _)| *number == failure.step) {
-        Some((_, words)) => in_words(words, failure),
+        Some((_, words)) => failed_step(words, failure),
         None => anyhow!("the container's process failed at step {}", failure.step),
     }
 }
 
-fn in_words(step: &str, failure: &Failure) -> Error {
+fn failed_step(step: &str, failure: &Failure) -> Error {
     let words = cause_text(failure.cause, &failure.output);
-    let what = match failure.part {
+    let cause = match failure.part {
         Part::Whole => words,
         Part::Target => format!("open the target: {words}{}", keeps_failing(failure.cause)),
         Part::Source => format!("open the source: {words}{}", keeps_failing(failure.cause)),
         Part::Attach => format!("attach: {words}"),
-        Part::SourceNotDirectory => format!("the source is {words}, the target is one"),
+        Part::SourceNotDirectory => format!("the source is {words}, but the target is a directory"),
         Part::Attributes => format!("change the mount's attributes: {words}"),
         Part::NotPlain => {
-            format!("it must be mounted on an ordinary directory, reached without symbolic links: {words}")
+            format!("the target must be a directory reached without symbolic links: {words}")
         }
         Part::OnProc => "it cannot be mounted because it is inside /proc".to_owned(),
         Part::NotProc => "it cannot be mounted because it is not of type proc".to_owned(),
         Part::OverRoot => "it cannot be mounted on the root of the container".to_owned(),
-        Part::Occupied => "something else exists there".to_owned(),
-        Part::Forged => "the file there is not the device it should be".to_owned(),
-        Part::Abandoned => "the runtime's own process went away".to_owned(),
+        Part::Occupied => "a different file already exists there".to_owned(),
+        Part::Forged => "the file is not the expected device".to_owned(),
+        Part::Abandoned => "the runtime process exited".to_owned(),
         Part::Outside if failure.cause == Cause::Errno(Errno::ENOENT) => {
             "no such file or directory, or current working directory is outside of container mount namespace root"
                 .to_owned()
         }
         Part::Outside => words,
-        Part::Copy => format!("copy what it covers: {words}"),
+        Part::Copy => format!("copy the covered directory: {words}"),
         Part::NotInPath | Part::NoSuchFile | Part::NotPermitted | Part::IsDirectory => words,
-        Part::Interpreter | Part::Loader | Part::Format => execution(failure),
+        Part::Interpreter | Part::Loader | Part::Format => format_error(failure),
     };
-    anyhow!("{step}: {what}")
+    anyhow!("{step}: {cause}")
 }
 
-/// What the errors mean that a call returns after many attempts (`sys::openat2`).
+/// A note for the errors that a call returns after many attempts (`sys::openat2`).
 fn keeps_failing(cause: Cause) -> &'static str {
     match cause {
         Cause::Errno(Errno::EAGAIN | Errno::EINTR) => {
@@ -118,24 +119,24 @@ fn keeps_failing(cause: Cause) -> &'static str {
     }
 }
 
-/// What execve(2) leaves to be guessed: the file that is there needs another one that is not, or is no program here.
-fn execution(failure: &Failure) -> String {
+/// Explains an execve(2) error: the file needs another file that does not exist, or its format is not recognised.
+fn format_error(failure: &Failure) -> String {
     let words = cause_text(failure.cause, &[]);
     let name = String::from_utf8_lossy(&failure.output);
     let state = if failure.cause == Cause::Errno(Errno::ENOENT) { "is missing" } else { "may not be executed" };
     match failure.part {
         Part::Interpreter => match name.strip_suffix('\r') {
             Some(plain) => format!(
-                "{words}: its first line ends as on Windows (CR LF), so its interpreter would be \"{plain}\\r\"; save it with LF alone"
+                "{words}: its first line ends with CR LF, so its interpreter would be \"{plain}\\r\"; save it with LF line ends"
             ),
-            None => format!("{words}: its interpreter {name:?}, which its #! line names, {state} in the container"),
+            None => format!("{words}: the interpreter {name:?} of its #! line {state} in the container"),
         },
-        Part::Loader => format!("{words}: the ELF loader {name:?}, which it is linked for, {state} in the container"),
-        _ => format!("{words}: it is neither an ELF file nor has it a #! line"),
+        Part::Loader => format!("{words}: its ELF loader {name:?} {state} in the container"),
+        _ => format!("{words}: neither an ELF file nor a script with a #! line"),
     }
 }
 
-/// Names of e_machine (elf(5)), in the manner of `uname -m`.
+/// The name of an e_machine value (elf(5)), as `uname -m` prints it.
 fn machine(number: u16) -> String {
     const NAMES: [(u16, &str); 10] = [
         (libc::EM_386, "i386"),
@@ -171,13 +172,14 @@ pub(crate) fn printed(output: &[u8]) -> String {
     if lines.is_empty() { String::new() } else { format!(", output: {}", lines.join("; ")) }
 }
 
-/// Why no process can be born in the cgroup at `path`. EACCES is about more than that cgroup: writing `cgroup.procs`
-/// instead would take the same rights (cgroups(7), "Delegation containment").
+/// The error if no process can be spawned in the cgroup at `path`. EACCES concerns more than that cgroup: the caller
+/// also needs write access to the common parent. A write to `cgroup.procs` needs the same (cgroups(7), "Delegation
+/// containment").
 pub(crate) fn spawn_refused(path: &str, errno: Errno) -> Error {
     let why = match errno {
         Errno::EACCES => {
-            "; the cgroup that it shares with the caller's own as a parent belongs to somebody else: start from inside of \
-             the delegated part, as with systemd-run --user --scope"
+            "; the common parent of this cgroup and the caller's own belongs to another user: start inside the \
+             delegated subtree, for example with systemd-run --user --scope"
         }
         _ => "",
     };

@@ -1,4 +1,6 @@
-//! Writes the id maps of a user namespace from its parent, and reads them. Mounts with mapped ids are in `idmapped_mount`.
+//! Writes the id maps of a user namespace from its parent, and reads them.
+//!
+//! Leaves mounts with mapped ids to `idmapped_mount`, and the contents of the maps to `plan::namespaces`.
 
 use super::explain::{cause_text, printed};
 use crate::channel::Cause;
@@ -9,45 +11,45 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::Path;
 
-/// Seconds that newuidmap and newgidmap get: they may ask a directory service for the ranges (nsswitch.conf, `subid`).
-const TIME_FOR_MAPS: u32 = 30;
+/// Timeout of newuidmap and newgidmap, in seconds: they may query a directory service for the ranges (nsswitch.conf,
+/// `subid`).
+const TIMEOUT: u32 = 30;
 
-/// Writes the maps of the process `pid`, each in the one write(2) the kernel accepts (user_namespaces(7)).
+/// Writes the maps of the process `pid`, each with one write(2), because the kernel accepts no second
+/// (user_namespaces(7)).
 pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
     let Some(maps) = maps else { return Ok(()) };
-    let put = |name: &str, place: &str, text: &str| {
+    let write_file = |name: &str, place: &str, text: &str| {
         let file = format!("/proc/{pid}/{name}");
         fs::write(&file, text).with_context(|| format!("{place}: write {:?} to {file}", text.trim_end()))
     };
     match maps.writer {
         Writer::Privileged => (),
-        Writer::OwnIds => put("setgroups", "/linux/gidMappings", "deny")?,
+        Writer::OwnIds => write_file("setgroups", "/linux/gidMappings", "deny")?,
         Writer::Programs => {
             map_by_program("newuidmap", pid, &maps.uids).context("/linux/uidMappings")?;
             return map_by_program("newgidmap", pid, &maps.gids).context("/linux/gidMappings");
         }
     }
-    put("uid_map", "/linux/uidMappings", &maps.uids)?;
-    put("gid_map", "/linux/gidMappings", &maps.gids)
+    write_file("uid_map", "/linux/uidMappings", &maps.uids)?;
+    write_file("gid_map", "/linux/gidMappings", &maps.gids)
 }
 
-/// Has a set-user-ID program of shadow-utils write a map, which it does if /etc/subuid or /etc/subgid gives the caller
-/// the ids.
+/// Writes a map with a set-user-ID program of shadow-utils, which requires that /etc/subuid or /etc/subgid gives the
+/// caller the ids.
 fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     let found = std::env::split_paths(&path).map(|directory| directory.join(name));
     let Some(program) = found.into_iter().find(|file| file.is_absolute() && is_executable(file)) else {
-        bail!(
-            "mapping other ids than the own one without privilege takes {name}, which is not in $PATH (package uidmap)"
-        )
+        bail!("mapping ids other than the caller's own needs {name}, which is not in $PATH: install the package uidmap")
     };
     let mut arguments = vec![name.to_owned(), pid.to_string()];
     arguments.extend(map.split_ascii_whitespace().map(str::to_owned));
-    let prepared = Prepared::program(&program, &arguments, TIME_FOR_MAPS)?;
+    let prepared = Prepared::program(&program, &arguments, TIMEOUT)?;
     hook::run(&prepared, b"", Rights::default(), Meanwhile::default()).map_err(|failure| {
         let printed = printed(&failure.output);
         match failure.cause {
-            Cause::Timeout(_) => anyhow!("{name} did not end within {TIME_FOR_MAPS} s{printed}"),
+            Cause::Timeout(_) => anyhow!("{name} did not end within {TIMEOUT} s{printed}"),
             Cause::ExitStatus(status) => anyhow!("{name} ended with status {status}{printed}"),
             Cause::Signal(signal) => anyhow!("{name} was killed by signal {signal}{printed}"),
             cause => anyhow!("{}: {}", program.display(), cause_text(cause, &[])),
@@ -60,57 +62,57 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// Makes sure that a joined user namespace has the maps the configuration says it has.
-pub(super) fn compare(pid: i32, agreed: Option<&Maps>) -> Result<()> {
-    let Some(agreed) = agreed else { return Ok(()) };
+/// Checks that a joined user namespace has the maps that the configuration lists.
+pub(super) fn check_joined(pid: i32, expected: Option<&Maps>) -> Result<()> {
+    let Some(expected) = expected else { return Ok(()) };
     for (name, place, text) in
-        [("uid_map", "/linux/uidMappings", &agreed.uids), ("gid_map", "/linux/gidMappings", &agreed.gids)]
+        [("uid_map", "/linux/uidMappings", &expected.uids), ("gid_map", "/linux/gidMappings", &expected.gids)]
     {
-        let (mut wanted, mut there) = (numbers(text), of(pid, name)?);
+        let (mut wanted, mut actual) = (parse_map(text), read_map(pid, name)?);
         wanted.sort_unstable();
-        there.sort_unstable();
-        if !wanted.is_empty() && wanted != there {
-            bail!("{place}: not the mappings of the user namespace that is joined, which are {there:?}");
+        actual.sort_unstable();
+        if !wanted.is_empty() && wanted != actual {
+            bail!("{place}: does not match the joined user namespace, which has {actual:?}");
         }
     }
     Ok(())
 }
 
-/// The id on the host of the user `uid` of the process `pid`; `None` if it has none.
+/// The host id of `uid` in the user namespace of the process `pid`. `None` if the uid is not mapped.
 pub(crate) fn host_uid(pid: i32, uid: u32) -> Result<Option<u32>> {
-    Ok(look_up(&of(pid, "uid_map")?, uid))
+    Ok(host_id(&read_map(pid, "uid_map")?, uid))
 }
 
-fn look_up(map: &[[u32; 3]], id: u32) -> Option<u32> {
+fn host_id(map: &[[u32; 3]], id: u32) -> Option<u32> {
     map.iter().find_map(|[inside, outside, size]| {
         id.checked_sub(*inside).filter(|offset| offset < size).and_then(|offset| outside.checked_add(offset))
     })
 }
 
-fn of(pid: i32, name: &str) -> Result<Vec<[u32; 3]>> {
+fn read_map(pid: i32, name: &str) -> Result<Vec<[u32; 3]>> {
     let file = format!("/proc/{pid}/{name}");
-    Ok(numbers(&fs::read_to_string(&file).with_context(|| format!("read {file}"))?))
+    Ok(parse_map(&fs::read_to_string(&file).with_context(|| format!("read {file}"))?))
 }
 
-/// The lines of a map: container id, host id, size.
-fn numbers(text: &str) -> Vec<[u32; 3]> {
+/// Parses the lines of a map: container id, host id, size.
+fn parse_map(text: &str) -> Vec<[u32; 3]> {
     let line = |line: &str| {
-        let mut numbers = line.split_ascii_whitespace().map(str::parse);
-        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
+        let mut fields = line.split_ascii_whitespace().map(str::parse);
+        Some([fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?])
     };
     text.lines().filter_map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{look_up, numbers};
+    use super::{host_id, parse_map};
 
     #[test]
     fn a_map_leads_from_the_container_to_the_host() {
-        let map = numbers("         0     100000       1000\n      1000       1000          1\n");
+        let map = parse_map("         0     100000       1000\n      1000       1000          1\n");
         assert_eq!(map, [[0, 100_000, 1000], [1000, 1000, 1]]);
         for (inside, outside) in [(0, Some(100_000)), (999, Some(100_999)), (1000, Some(1000)), (1001, None)] {
-            assert_eq!(look_up(&map, inside), outside, "{inside}");
+            assert_eq!(host_id(&map, inside), outside, "{inside}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Mounts with mapped ids (mount_setattr(2), MOUNT_ATTR_IDMAP). The kernel takes the maps from a user namespace.
+//! Maps the ids of mounts (mount_setattr(2), MOUNT_ATTR_IDMAP). The kernel takes the maps from a user namespace.
 //!
 //! Which mounts are mapped is decided in `plan::mounts`.
 
@@ -18,19 +18,19 @@ pub(super) fn map(tree: BorrowedFd<'_>, map: &IdMap, plan: &Plan) -> Result<()> 
         IdMap::Own { recursive, uids, gids } => (recursive, namespace_with(uids, gids)?),
         IdMap::Container { recursive } => (recursive, container_map(plan)?),
     };
-    let nothing_else = Attributes::default();
-    let Err(errno) = mount::set_attributes_and_map(tree, *recursive, nothing_else, Some(namespace.as_fd())) else {
+    let no_change = Attributes::default();
+    let Err(errno) = mount::set_attributes_and_map(tree, *recursive, no_change, Some(namespace.as_fd())) else {
         return Ok(());
     };
     let hint = match errno {
-        Errno::EINVAL => " (this kernel cannot map the ids of that file system)",
+        Errno::EINVAL => " (this kernel cannot map the ids of this file system)",
         Errno::EPERM => " (a mount with mapped ids cannot be mapped again)",
         _ => "",
     };
     bail!("{}{hint}", errno_words(errno))
 }
 
-/// A user namespace with the container's maps: a joined one itself, or one like that which is about to be made.
+/// A user namespace with the container's maps: the joined one, or a copy of the one that is about to be made.
 fn container_map(plan: &Plan) -> Result<OwnedFd> {
     if let Some(maps) = &plan.namespaces.maps {
         return namespace_with(&maps.uids, &maps.gids);
@@ -43,22 +43,23 @@ fn container_map(plan: &Plan) -> Result<OwnedFd> {
                 .with_context(|| format!("open {}", path.display()));
         }
     }
-    bail!("there is no user namespace to take the id map from")
+    bail!("no user namespace has the id map")
 }
 
-/// A user namespace with these maps. The process that made it is gone when this returns; the descriptor keeps it.
+/// Makes a user namespace with these maps. Its process has exited when this returns; the descriptor keeps the namespace
+/// alive.
 fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
-    let (own, childs) = crate::channel::Channel::pair().context("make a socket pair")?;
+    let (own_end, childs_end) = crate::channel::Channel::pair().context("make a socket pair")?;
     let (pid, pidfd) = match clone::clone3(libc::CLONE_NEWUSER as u64, None).context("make a user namespace")? {
         Side::Child => {
-            drop(own);
-            // Ends when the parent has what it wants, or is gone.
-            let _ = childs.await_go();
+            drop(own_end);
+            // Returns when the parent closes its end or dies.
+            let _ = childs_end.await_go();
             clone::exit_now(0)
         }
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };
-    drop(childs);
+    drop(childs_end);
     let maps = Maps { uids: uids.to_owned(), gids: gids.to_owned(), ..Maps::default() };
     let file = std::ffi::CString::new(format!("/proc/{pid}/ns/user"))?;
     let namespace = id_maps::write(pid, Some(&maps))

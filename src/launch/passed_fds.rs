@@ -1,4 +1,6 @@
-//! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
+//! Opens descriptors that the parent passes to the child: files that the child cannot reach, or must not find by path.
+//!
+//! Which ones are needed is decided in `plan`.
 
 use super::{c_path, idmapped_mount};
 use crate::init::OwnFile;
@@ -20,9 +22,9 @@ fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&
         PassedFd::Namespace { origin, kind, path } => {
             let place = || format!("{origin}/path: {}", path.display());
             let fd = path::open_following_links(&c_path(path)?, libc::O_RDONLY).with_context(place)?;
-            // Compiling looked at the path; what counts is what it leads to now.
+            // The plan checked the path earlier, but the path may have changed since.
             if namespace::kind_of(fd.as_fd()).with_context(place)? != *kind {
-                bail!("{}: not the namespace it was", place());
+                bail!("{}: no longer a namespace of the same type", place());
             }
             Ok(fd)
         }
@@ -44,7 +46,7 @@ fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&
     }
 }
 
-/// The host's procfs, proven to be one.
+/// Opens the host's procfs, and checks that it is one.
 pub(super) fn host_proc() -> Result<OwnedFd> {
     let proc = path::open_following_links(c"/proc", libc::O_PATH | libc::O_DIRECTORY).context("open /proc")?;
     if path::file_system(proc.as_fd()).context("statfs /proc")? != libc::PROC_SUPER_MAGIC as u64 {
@@ -53,11 +55,11 @@ pub(super) fn host_proc() -> Result<OwnedFd> {
     Ok(proc)
 }
 
-/// What a child needs to part from this program's file: the file through a mount that belongs to nobody else, or where
-/// such a mount cannot be made, a copy of it in memory. The mount is read-only: a process that may look at the mappings
-/// of others (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and would write.
+/// The files that a child needs to replace its own /proc/self/exe: the runtime's executable through a private mount,
+/// or, if such a mount cannot be made, a copy in memory. The mount is read-only, because a process that may inspect the
+/// mappings of others (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and could write to it.
 ///
-/// The second is that mount. Nothing needs it any more, but closing it waits for a grace period of the kernel.
+/// Also returns that mount. It is no longer needed, but closing it waits for a kernel grace period.
 pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
     let empty = executable::empty_executable().context("make an empty executable in memory")?;
     let (file, mount) = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
@@ -73,10 +75,10 @@ pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
     Ok((OwnFile { file, empty }, mount))
 }
 
-/// Where the new process is visible from its birth to processes of a container, this process parts from the executable
-/// before there is a child. The mount is that of [`own_file`].
+/// Detaches the parent itself from the executable, before the clone. Used if processes of a container see the child
+/// from the clone on. Returns the mount of [`own_file`].
 pub(super) fn detach_exe_before_clone() -> Result<Option<OwnedFd>> {
     let (own, mount) = own_file()?;
-    executable::detach_exe(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
+    executable::detach_exe(own.file.as_fd(), own.empty.as_fd()).context("detach from the own executable")?;
     Ok(mount)
 }

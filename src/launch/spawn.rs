@@ -1,6 +1,6 @@
-//! The birth of a process in its cgroup: one clone3, and what the kernel may have against it.
+//! Spawns a process in its cgroup with one clone3, and handles the cases in which the kernel refuses or kills it.
 //!
-//! Does not know whose the cgroup is or what is written down about it: who launches says what else may be done.
+//! Leaves to its callers who owns the cgroup, what is recorded about it, and which other cgroup may be used.
 
 use crate::cgroup;
 use crate::plan::namespaces::{KINDS, Namespaces};
@@ -11,37 +11,38 @@ use crate::sys::{Errno, path, pipe, process};
 use anyhow::{Context, Result, anyhow};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Where a process is to be born.
+/// The cgroup in which to spawn a process.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CgroupPlacement<'a> {
-    /// The cgroup; none is the caller's own.
+    /// The cgroup. `None` is the caller's own.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
-    /// Opens the cgroup it is born in instead, when the kernel refuses that one.
+    /// Opens the cgroup to use instead if the kernel refuses the first.
     pub(crate) other: Option<OtherCgroup<'a>>,
-    /// Whether there is to be another when the first was killed at its birth.
+    /// Whether to retry a clone that was killed immediately.
     pub(crate) again: Option<Again<'a>>,
 }
 
-/// Why the kernel took no process into a cgroup, to the one that is to be tried instead.
+/// Maps the error with which the kernel refused a cgroup to the cgroup to try instead.
 pub(crate) type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
 
-/// An error if whoever killed the process meant it; else what is to be held until there is another.
+/// Returns an error if the process was killed on purpose. Otherwise returns a descriptor to hold until the retry is
+/// done.
 pub(crate) type Again<'a> = &'a dyn Fn() -> Result<Option<OwnedFd>>;
 
-/// What clone3 says of a cgroup that takes no process.
-const TAKES_NONE: [Errno; 5] = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV, Errno::EACCES];
+/// The errors of clone3 for a cgroup that accepts no process.
+const REFUSALS: [Errno; 5] = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV, Errno::EACCES];
 
-/// A process just made, for its parent.
+/// A new process, as its parent sees it.
 pub(super) struct Spawned {
     pub(super) pid: libc::pid_t,
     pub(super) pidfd: OwnedFd,
-    /// See [`Stat::start_time`]. None of one that was killed at its birth.
+    /// See [`Stat::start_time`]. `None` if the process was killed immediately.
     pub(super) start_time: Option<u64>,
 }
 
 impl Spawned {
     fn of(side: Result<Side, Errno>, namespaces: &Namespaces) -> Result<Option<Spawned>> {
-        match side.map_err(|errno| failure(errno, namespaces))? {
+        match side.map_err(|errno| clone_error(errno, namespaces))? {
             Side::Child => Ok(None),
             Side::Parent { pid, pidfd } => match Stat::of_child(pid) {
                 Ok(stat) => Ok(Some(Spawned { pid, pidfd, start_time: stat.map(|stat| stat.start_time) })),
@@ -54,54 +55,57 @@ impl Spawned {
     }
 }
 
-/// Kills a child; one that has ended by itself is fine.
+/// Kills and reaps a child, which may have ended already.
 fn end(pid: libc::pid_t, pidfd: BorrowedFd<'_>) -> Result<()> {
     _ = process::signal(pidfd, libc::SIGKILL);
     clone::wait(pid).map(drop).context("wait for the process")
 }
 
-/// Makes a process with the CLONE_NEW* `flags`; `None` in the process itself. A cgroup takes none when it has given its
-/// controllers to those below it (EBUSY, EOPNOTSUPP), when it was removed or lies outside of what the caller can see
-/// (ENODEV, ENOENT), or when the caller may not move processes from its own cgroup to that one (EACCES).
+/// Spawns a process with the CLONE_NEW* `flags`. Returns `None` in the new process. A cgroup accepts no process if:
+/// * it has enabled controllers for its children (EBUSY, EOPNOTSUPP),
+/// * it was removed, or is outside of what the caller can see (ENODEV, ENOENT),
+/// * the caller may not move processes from its own cgroup to that one (EACCES).
 pub(super) fn spawn(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<'_>) -> Result<Option<Spawned>> {
-    let instead;
+    let fallback;
     let mut cgroup = place.cgroup;
     let mut side = clone::clone3(flags, cgroup);
     if let (Err(errno), Some(_), Some(open)) = (&side, cgroup, place.other)
-        && TAKES_NONE.contains(errno)
+        && REFUSALS.contains(errno)
     {
-        instead = open(*errno)?;
-        cgroup = instead.as_ref().map(AsFd::as_fd);
+        fallback = open(*errno)?;
+        cgroup = fallback.as_ref().map(AsFd::as_fd);
         side = clone::clone3(flags, cgroup);
     }
     match (Spawned::of(side, namespaces)?, cgroup, place.again) {
         (Some(Spawned { start_time: None, pid, .. }), Some(cgroup), Some(again)) => {
             clone::wait(pid).context("wait for the process")?;
             let held = again().context(KILLED)?;
-            move_in(cgroup, namespaces, flags, held).context(KILLED)
+            spawn_and_move(cgroup, namespaces, flags, held).context(KILLED)
         }
         (spawned, ..) => Ok(spawned),
     }
 }
 
-const KILLED: &str = "the container's process was killed at its birth";
+const KILLED: &str = "the container's process was killed immediately after the clone";
 
-/// The kernel counts how often each cgroup was killed as a whole (cgroup.kill), and since Linux 6.14 kills a new process if the
-/// caller's cgroup and the child's were not killed equally often: it takes that for a race. A move compares nothing. So the process
-/// is made in the caller's cgroup and waits there until the parent has moved it. The parent itself never enters a cgroup that a
-/// container may control: it could be frozen there.
-fn move_in(
+/// Spawns a process in the caller's cgroup and moves it from there.
+///
+/// The kernel counts how often each cgroup was killed as a whole (cgroup.kill). Since Linux 6.14 it kills a new process
+/// if the counts of the caller's and the child's cgroup differ, because it assumes a race. A move compares nothing. So
+/// the process waits in the caller's cgroup until the parent has moved it. The parent itself never enters a cgroup
+/// that a container may control, because it could be frozen there.
+fn spawn_and_move(
     cgroup: BorrowedFd<'_>,
     namespaces: &Namespaces,
     flags: u64,
     held: Option<OwnedFd>,
 ) -> Result<Option<Spawned>> {
-    let (waits, word) = pipe::pair().context("make a pipe")?;
+    let (reader, writer) = pipe::pair().context("make a pipe")?;
     let side = clone::clone3(flags, None);
     if let Ok(Side::Child) = side {
-        drop((held, word));
-        // Without a word the parent is gone.
-        return match pipe::read(waits.as_fd(), &mut [0]) {
+        drop((held, writer));
+        // End of file: the parent has died.
+        return match pipe::read(reader.as_fd(), &mut [0]) {
             Ok(1) => Ok(None),
             _ => clone::exit_now(1),
         };
@@ -109,14 +113,14 @@ fn move_in(
     let Some(spawned) = Spawned::of(side, namespaces)? else { return Ok(None) };
     let moved = cgroup::move_process(cgroup, spawned.pid);
     drop(held);
-    let moved = moved.and_then(|()| path::write(word.as_fd(), b"1").context("speak to the process"));
+    let moved = moved.and_then(|()| path::write(writer.as_fd(), b"1").context("send to the process"));
     if moved.is_err() {
         end(spawned.pid, spawned.pidfd.as_fd())?;
     }
     moved.map(|()| Some(spawned))
 }
 
-fn failure(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
+fn clone_error(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
     let made = |(bit, _): &&(u64, &str)| namespaces.clone_flags() & bit != 0;
     let kinds: Vec<_> = KINDS.iter().filter(made).map(|(_, name)| *name).collect();
     match kinds.is_empty() {

@@ -1,19 +1,21 @@
-//! The vocabulary of what a container's first process does between clone3 and execve: one word of OCI's or the kernel's
-//! per act, with everything it needs already in the form the kernel takes.
+//! The acts of a container's process between clone3 and execve, each with its arguments in the form that the kernel
+//! takes.
 //!
-//! An act records intent. Keeping it safe against a hostile tree is the business of `init`, which performs it.
+//! Leaves to `init` how an act is performed, and how it is made safe against a hostile tree. An act only records the
+//! intent.
 
 use crate::sys::credentials::Sets;
 use crate::sys::mount::Attributes;
 use std::ffi::{CStr, CString};
 use std::fmt;
 
-/// A path inside the container's root. No function of `std::fs` takes it, so it cannot be opened as a path of the host.
+/// A path inside the container's root. It is a separate type so that no function of `std::fs` can open it as a host
+/// path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InRoot(pub(crate) CString);
 
 impl InRoot {
-    /// The path as the kernel takes it.
+    /// The path as a C string.
     pub(crate) fn as_c_str(&self) -> &CStr {
         &self.0
     }
@@ -22,26 +24,27 @@ impl InRoot {
 /// Index into `Plan::passed_fds`, the descriptors the parent opens for the child.
 pub(crate) type Slot = usize;
 
-/// A point at which the child waits until the parent has done its part.
+/// A point at which the child waits for the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Gate {
-    /// uid_map and gid_map are written.
+    /// Opens when uid_map and gid_map are written.
     IdMaps = 1,
-    /// Limits and devices of the cgroup are set, network devices moved; prestart and createRuntime hooks have run.
+    /// Opens when cgroup limits and devices are set, network devices are moved, and prestart and createRuntime hooks
+    /// have run.
     Host = 2,
-    /// Resource limits that only the parent may raise are set.
+    /// Opens when the resource limits are set that only the parent may raise.
     Limits = 3,
-    /// systemd has put the process into its scope.
+    /// Opens when systemd has moved the process into its scope.
     Cgroup = 4,
 }
 
-/// How the child learns that it may execute the program.
+/// Who lets the child execute the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// `start` will connect to the listener the child inherited.
+    /// `start`, which connects to the child's listening socket.
     Listener,
-    /// The parent that made the child says so itself: `run` and `exec`.
+    /// The parent itself: `run` and `exec`.
     Parent,
 }
 
@@ -50,7 +53,7 @@ pub(crate) enum Start {
 pub(crate) struct Change {
     /// With AT_RECURSIVE.
     pub(crate) recursive: bool,
-    /// What changes.
+    /// The attributes to change.
     pub(crate) attributes: Attributes,
 }
 
@@ -59,26 +62,26 @@ pub(crate) struct Change {
 pub(crate) struct NewMount {
     /// File system type, as in /proc/filesystems.
     pub(crate) kind: CString,
-    /// What the mount is made of, or a name that only shows in mountinfo.
+    /// The source, or a name that only appears in mountinfo.
     pub(crate) source: CString,
-    /// Where.
+    /// The mount point.
     pub(crate) target: InRoot,
     /// MS_* of mount(2).
     pub(crate) flags: u64,
-    /// Options for the file system, joined by commas.
+    /// Options of the file system, joined by commas.
     pub(crate) data: Option<CString>,
-    /// The same, and what of `flags` is the file system's, as parameters of fsconfig(2); a flag if there is no value. `None` if
-    /// only mount(2) takes them.
+    /// The same options, and those of `flags` that concern the file system, as fsconfig(2) parameters. A parameter
+    /// without a value is a flag. `None` if only mount(2) accepts the options.
     pub(crate) parameters: Option<Vec<(CString, Option<CString>)>>,
-    /// The pid namespace that a procfs shows, if not that of the process that mounts it.
+    /// The pid namespace that a procfs shows, if it differs from that of the mounting process.
     pub(crate) pid_namespace: Option<Slot>,
     /// Further changes of the mount, in order.
     pub(crate) changes: Vec<Change>,
-    /// The target must be a directory reached through no symbolic link (proc and sysfs; CVE-2019-19921).
+    /// The target must be a directory reached without symbolic links (proc and sysfs; CVE-2019-19921).
     pub(crate) plain_target: bool,
-    /// Copy the directory that is about to be covered into the new tmpfs.
+    /// Copy the contents of the covered directory into the new tmpfs.
     pub(crate) copy_up: bool,
-    /// Give the new tmpfs the mode of the directory it covers.
+    /// Give the new tmpfs the mode of the covered directory.
     pub(crate) keep_mode: bool,
 }
 
@@ -87,30 +90,30 @@ pub(crate) struct NewMount {
 pub(crate) enum Source {
     /// A path of the host.
     Path(CString),
-    /// A path of the host, or where this process may not go there, the detached mount in the slot. The path comes first:
-    /// of what it leads to, a user namespace keeps the restrictions the host has put on the mount (mount_namespaces(7),
-    /// "locked"), which the parent's copy would be free of.
+    /// A path of the host, or the detached mount in the slot if this process cannot reach the path. The path is tried
+    /// first, because a bind from it in a user namespace keeps the host's restrictions on the mount
+    /// (mount_namespaces(7), "locked"). The parent's clone would not keep them.
     Reachable(Slot, CString),
-    /// A detached mount the parent prepared, because this process may not map its ids itself.
+    /// A detached mount that the parent prepared, because this process may not map its ids.
     PassedFd(Slot, CString),
 }
 
 /// A bind mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bind {
-    /// What.
+    /// The source.
     pub(crate) source: Source,
-    /// Where.
+    /// The mount point.
     pub(crate) target: InRoot,
-    /// With all mounts below the source.
+    /// Include all mounts below the source.
     pub(crate) recursive: bool,
     /// Changes of the new mount, in order.
     pub(crate) changes: Vec<Change>,
-    /// May be mounted on a file of procfs (the few that lxcfs provides).
+    /// May be mounted on procfs: the few files that lxcfs provides.
     pub(crate) on_proc: bool,
-    /// Stands for /proc itself, so it must be a procfs (CVE-2019-16884).
+    /// Replaces /proc itself, so it must be a procfs (CVE-2019-16884).
     pub(crate) must_be_proc: bool,
-    /// Where the source is a symbolic link, make the same link instead of binding what it leads to.
+    /// If the source is a symbolic link, make the same link instead of binding its target.
     pub(crate) copy_symlink: bool,
 }
 
@@ -123,7 +126,7 @@ pub(crate) struct Device {
     pub(crate) name: CString,
     /// S_IFCHR, S_IFBLK or S_IFIFO.
     pub(crate) kind: u32,
-    /// Device number as makedev(3) makes it.
+    /// Device number, as makedev(3) returns it.
     pub(crate) number: u64,
     /// Permission bits.
     pub(crate) mode: u32,
@@ -140,11 +143,11 @@ pub(crate) struct Link {
     pub(crate) directory: InRoot,
     /// Its name there.
     pub(crate) name: CString,
-    /// What it says.
+    /// The link's target.
     pub(crate) text: CString,
     /// Make it only if this exists in the container after the mounts.
     pub(crate) if_exists: Option<InRoot>,
-    /// Replace what is there already.
+    /// Replace an existing file.
     pub(crate) replace: bool,
 }
 
@@ -155,7 +158,7 @@ pub(crate) struct Filter {
     pub(crate) program: Vec<libc::sock_filter>,
     /// SECCOMP_FILTER_FLAG_*.
     pub(crate) flags: u64,
-    /// Some calls are answered by a listener.
+    /// Whether a listener decides some calls.
     pub(crate) notifies: bool,
 }
 
@@ -165,132 +168,135 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// One act of the child. The order of a plan's acts is decided in `order`.
+/// One act of the child. The order of acts in a plan is decided in `order`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Act {
-    /// Make /proc/self/exe stand for nothing of the host's.
+    /// Make /proc/self/exe refer to no file of the host.
     DetachExe,
     /// Wait for the parent.
     Await(Gate),
-    /// Join the namespace in the slot: CLONE_NEW* kind, and its path for people.
+    /// Join the namespace in the slot: CLONE_NEW* kind, and its path for messages.
     JoinNamespace { kind: u64, slot: Slot, path: CString },
-    /// Give up the caller's supplementary groups, where the user namespace to come may deny setgroups(2).
+    /// Drop the caller's supplementary groups now, because the user namespace that is joined next may deny
+    /// setgroups(2).
     LeaveGroups,
-    /// Close whatever leads back to the host, and join namespaces of the process whose pidfd is in the slot. Its user namespace
-    /// is the one in the other slot where the process has moved on to another. A pid namespace is joined for the next child only.
+    /// Close host descriptors, and join namespaces of the process whose pidfd is in the slot. If that process has since
+    /// moved to another user namespace, the one in the slot `user` is joined. A pid namespace is joined for the next
+    /// child only.
     JoinProcess { kinds: u64, slot: Slot, user: Option<Slot> },
-    /// Enter the pid namespace that was joined: clone a sibling there, which leads a session and goes on with the plan, while
-    /// this process ends. With `terminal`, standard input becomes the controlling terminal of that session.
+    /// Enter the joined pid namespace: clone a sibling there, which leads a session and continues the plan, and exit.
+    /// With `terminal`, standard input is the controlling terminal of that session.
     EnterPidNamespace { terminal: bool },
-    /// Become uid 0 and gid 0 of the user namespace.
+    /// Change to uid 0 and gid 0 of the user namespace.
     BecomeRoot,
-    /// A time namespace with these lines of offsets, entered at once.
+    /// Make a time namespace with these lines of offsets, and enter it at once.
     NewTimeNamespace(CString),
-    /// A cgroup namespace rooted at the cgroup this process is in.
+    /// Make a cgroup namespace. Its root is the current cgroup of this process.
     NewCgroupNamespace,
-    /// Lead a session.
+    /// Make a session with setsid(2).
     NewSession,
-    /// A session keyring of this name.
+    /// Make a new session keyring.
     NewSessionKeyring,
     /// Bring `lo` up.
     LoopbackUp,
-    /// Default signal dispositions, nothing blocked.
+    /// Reset signal dispositions to the defaults, and unblock all signals.
     ResetSignals,
-    /// Allow all CPUs the cgroup allows, or just these.
+    /// Allow these CPUs. The kernel limits them to those of the cgroup.
     SetCpuAffinity(Vec<u64>),
     /// Write oom_score_adj.
     SetOomScore(CString),
-    /// Propagation (MS_*) of every inherited mount.
+    /// Set the propagation (MS_*) of every inherited mount.
     SetPropagation(u64),
-    /// Bind the root file system onto itself and hold it open. Where the inherited mounts may be peers of the host's, the
-    /// new one and those below become MS_PRIVATE or MS_SLAVE. The slot has it for a process that may not go there.
+    /// Bind the root file system onto itself and hold it open. `detach` is set if inherited mounts may be peers of the
+    /// host's: the new mount and those below get this propagation (MS_PRIVATE or MS_SLAVE). The slot is for a process
+    /// that cannot reach `path`.
     BindRoot { path: CString, detach: Option<u64>, passed_fd: Option<Slot> },
-    /// Hold the root file system open without a mount namespace of our own.
+    /// Hold the root file system open without a new mount namespace.
     OpenRoot(CString),
     /// Mount a new file system.
     Mount(NewMount),
-    /// Mount cgroup2, or bind it where a user namespace may not.
+    /// Mount cgroup2, or bind it if a user namespace may not mount it.
     MountCgroup(NewMount),
-    /// Bind something of the host's.
+    /// Make a bind mount.
     Bind(Bind),
     /// Change an existing mount: MS_* and options.
     Remount { target: InRoot, flags: u64, data: Option<CString>, changes: Vec<Change> },
-    /// Make a node.
+    /// Make a device node or fifo.
     MakeDevice(Device),
-    /// Bind the host's node, where a user namespace may not make one.
+    /// Bind the host's node, because a user namespace may not make one.
     BindDevice(Device, CString),
     /// Make a symbolic link.
     MakeLink(Link),
     /// Run createContainer hook N.
     CreateContainerHook(usize),
-    /// Enter the root by pivot_root(2).
+    /// Enter the root with pivot_root(2).
     PivotRoot,
-    /// Enter the root by MS_MOVE and chroot(2).
+    /// Enter the root with MS_MOVE and chroot(2).
     MoveRoot,
-    /// Enter the root by chroot(2) alone.
+    /// Enter the root with chroot(2) alone.
     ChangeRoot,
-    /// Propagation (MS_*) of the container's root.
+    /// Set the propagation (MS_*) of the container's root.
     SetRootPropagation(u64),
-    /// A pty as standard input, output and error, of this size (rows, columns); on /dev/console too for create. It becomes the
-    /// controlling terminal here unless `EnterPidNamespace` does that.
+    /// Open a pty of this size (rows, columns) as the standard streams, with `console` also on /dev/console. With
+    /// `controlling`, it is the controlling terminal; otherwise `EnterPidNamespace` does that.
     OpenTerminal { size: Option<(u16, u16)>, console: bool, controlling: bool },
-    /// Give the inherited standard descriptors to the user.
+    /// Change the owner of the standard streams to the user.
     OwnStandardStreams { uid: u32 },
     /// Set the host name.
     SetHostname(CString),
     /// Set the NIS domain name.
     SetDomainname(CString),
-    /// Write a kernel parameter: its file below /proc, and what is written.
+    /// Write a kernel parameter: its file below /proc, and the value.
     SetSysctl { name: CString, value: CString },
     /// Make a path read-only.
     ReadonlyPath(InRoot),
-    /// Make a path unreadable.
+    /// Hide the contents of a path.
     MaskPath(InRoot),
-    /// Make a mount read-only that had to be written to until now.
+    /// Make a mount read-only that had to be writable until now.
     MakeReadonly(InRoot),
     /// Make the root read-only.
     ReadonlyRoot,
     /// Make the working directory if it does not exist.
     MakeWorkingDirectory(InRoot),
-    /// Label for the next execve: file below /proc/self/attr, and what is written.
+    /// Set the label for the next execve: the file below /proc/self/attr, and its new content.
     SetLabel { file: CString, label: CString },
-    /// No execve grants a privilege.
+    /// Set no_new_privs: execve grants no privileges from now on.
     NoNewPrivileges,
-    /// Scheduling policy.
+    /// Set the scheduling policy.
     SetScheduler(Box<libc::sched_attr>),
-    /// I/O priority as ioprio_set(2) takes it.
+    /// Set the I/O priority, as ioprio_set(2) takes it.
     SetIoPriority(u32),
-    /// Execution domain.
+    /// Set the execution domain (personality(2)).
     SetPersonality(u64),
-    /// NUMA policy and nodes.
+    /// Set the NUMA policy and its nodes.
     SetMemoryPolicy { mode: u32, nodes: Vec<u64> },
-    /// RLIMIT_* and its two values.
+    /// Set both values of an RLIMIT_*.
     SetRlimit { resource: u32, name: &'static str, soft: u64, hard: u64 },
-    /// Permission bits that new files do not get.
+    /// Set the umask.
     SetUmask(u32),
     /// Drop every capability that is not in the mask from the bounding set.
     LimitBounding(u64),
-    /// Change to the user, keeping permitted capabilities.
+    /// Change to the user and keep the permitted capabilities.
     SetUser { uid: u32, gid: u32, groups: Option<Vec<u32>> },
-    /// Change to the working directory; one that root may not enter is entered by the user.
+    /// Change to the working directory. If root may not enter it, `CheckDirectory` enters it as the user.
     ChangeDirectory(CString),
-    /// Prove that the working directory lies inside the root.
+    /// Check that the working directory is inside the root.
     CheckDirectory(CString),
     /// Set HOME to the user's directory in the container's /etc/passwd.
     FindHome { uid: u32 },
-    /// Resolve the program and prove that it can be executed.
+    /// Resolve the program and check that it can be executed.
     FindProgram,
-    /// Tell the parent that all is prepared, and wait for the word to start.
+    /// Report to the parent that the child is ready, and wait for the start.
     AwaitStart(Start),
     /// Run startContainer hook N.
     StartContainerHook(usize),
-    /// The final capability sets; ambient ones as a mask.
+    /// Set the capability sets, and the ambient set as a mask.
     SetCapabilities { sets: Sets, ambient: u64 },
-    /// Mark every descriptor but the standard ones to be closed by execve.
+    /// Mark every descriptor except the standard streams close-on-exec.
     CloseDescriptors,
-    /// Closes what leads to the host, before anything is looked for by a path of the image's choosing: /proc/self/fd is one.
+    /// Close host descriptors before any path of the image is resolved, because such a path can name /proc/self/fd.
     CloseHost,
-    /// Let the program have these descriptors after all.
+    /// Clear close-on-exec for these descriptors, so that the program inherits them.
     PreserveDescriptors(Vec<i32>),
     /// Install a seccomp filter.
     InstallFilter(Filter),
@@ -298,7 +304,7 @@ pub(crate) enum Act {
     Execute,
 }
 
-/// The words that follow the origin in an error: `mount tmpfs on /dev/shm (size=64m)`.
+/// The text after the origin in an error: `mount tmpfs on /dev/shm (size=64m)`.
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -309,9 +315,9 @@ impl fmt::Display for Act {
             Act::Await(Gate::Cgroup) => f.write_str("wait for the scope"),
             Act::JoinNamespace { path, .. } => write!(f, "join namespace {}", text(path)),
             Act::JoinProcess { .. } => f.write_str("join the container's namespaces"),
-            Act::LeaveGroups => f.write_str("give up the caller's supplementary groups"),
+            Act::LeaveGroups => f.write_str("drop the caller's supplementary groups"),
             Act::EnterPidNamespace { .. } => f.write_str("enter the pid namespace"),
-            Act::BecomeRoot => f.write_str("become root of the user namespace"),
+            Act::BecomeRoot => f.write_str("change to root of the user namespace"),
             Act::NewTimeNamespace(_) => f.write_str("make a time namespace"),
             Act::NewCgroupNamespace => f.write_str("make a cgroup namespace"),
             Act::NewSession => f.write_str("start a session"),
@@ -341,7 +347,7 @@ impl fmt::Display for Act {
             Act::ChangeRoot => f.write_str("chroot"),
             Act::SetRootPropagation(kind) => write!(f, "make the root {}", propagation(*kind)),
             Act::OpenTerminal { .. } => f.write_str("open a terminal"),
-            Act::OwnStandardStreams { uid } => write!(f, "give the standard streams to uid {uid}"),
+            Act::OwnStandardStreams { uid } => write!(f, "change the owner of the standard streams to uid {uid}"),
             Act::SetHostname(name) => write!(f, "set hostname to {}", text(name)),
             Act::SetDomainname(name) => write!(f, "set domainname to {}", text(name)),
             Act::SetSysctl { name, value } => write!(f, "write {:?} to /proc/{}", text(value), text(name)),
@@ -368,7 +374,7 @@ impl fmt::Display for Act {
             Act::StartContainerHook(n) => write!(f, "run startContainer hook #{n}"),
             Act::SetCapabilities { .. } => f.write_str("set capabilities"),
             Act::CloseDescriptors => f.write_str("mark descriptors close-on-exec"),
-            Act::CloseHost => f.write_str("close what leads to the host"),
+            Act::CloseHost => f.write_str("close the host's descriptors"),
             Act::PreserveDescriptors(_) => f.write_str("preserve descriptors"),
             Act::InstallFilter(filter) => write!(f, "install seccomp filter of {} instructions", filter.program.len()),
             Act::Execute => f.write_str("execute the program"),
@@ -376,7 +382,7 @@ impl fmt::Display for Act {
     }
 }
 
-/// A kernel string for people; bytes that are not UTF-8 are replaced.
+/// A kernel string for messages. Bytes that are not UTF-8 are replaced.
 pub(crate) fn text(string: &CStr) -> std::borrow::Cow<'_, str> {
     string.to_string_lossy()
 }

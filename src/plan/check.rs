@@ -1,7 +1,9 @@
-//! What must hold of any plan, whoever built it: the second opinion on `order`, stated as rules with their reasons.
+//! Checks rules that every plan must keep, independently of `order`. Each rule states its reason.
 //!
-//! Knows the acts and nothing of how a configuration becomes a plan. Runs on every plan of a debug build, and in tests on
-//! recorded and on mutated configurations. A breach is a mistake in this program, never in a configuration.
+//! Leaves to the other modules of `plan` how a configuration is compiled: it knows only the acts. Runs on every plan in
+//! a debug build, and in tests on recorded and on mutated configurations.
+//!
+//! A breach is a bug in this program, never a mistake in a configuration.
 
 mod exposure;
 mod rules;
@@ -14,14 +16,14 @@ use super::{PassedFd, Plan, Step};
 use crate::sys::credentials::SYS_ADMIN;
 use rules::{AFTER, BEFORE, COUNT};
 
-/// Every rule that the plan breaks, with the step at which it shows. Empty for a sound plan.
+/// Returns every rule that the plan breaks, with the step at fault. Empty for a valid plan.
 pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     let mut found = Found { steps: &plan.init, list: Vec::new() };
     count(&mut found, plan);
     before(&mut found);
     after(&mut found);
     waits_for_the_host(&mut found, plan);
-    in_agreement_with_namespaces(&mut found, plan);
+    agrees_with_namespaces(&mut found, plan);
     descriptors_are_used_once(&mut found, plan);
     hooks_are_numbered(&mut found);
     origins_are_places(&mut found);
@@ -30,15 +32,15 @@ pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     directory_stays(&mut found);
     exposure::check(&mut found, plan);
     if plan.detach_exe_before_clone && plan.init.iter().any(|step| step.act == Act::DetachExe) {
-        found.add(None, "the executable is parted from once, by the parent or by the child");
+        found.add(None, "the executable is detached from once, by the parent or by the child");
     }
     if plan.init.len() > usize::from(u16::MAX) {
-        found.add(None, "a failure names its step with 16 bits");
+        found.add(None, "a failure reports its step number in 16 bits");
     }
     found.list
 }
 
-/// What was found, and the steps it is about.
+/// The breaches found, and the steps of the plan.
 struct Found<'a> {
     steps: &'a [Step],
     list: Vec<String>,
@@ -60,8 +62,8 @@ impl Found<'_> {
         self.steps.iter().position(|step| is(&step.act))
     }
 
-    /// One statement about the plan as a whole.
-    fn demand(&mut self, holds: bool, rule: &str) {
+    /// Checks a rule about the plan as a whole.
+    fn require(&mut self, holds: bool, rule: &str) {
         if !holds {
             self.add(None, rule);
         }
@@ -103,48 +105,51 @@ fn after(found: &mut Found<'_>) {
     }
 }
 
-fn in_agreement_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
+fn agrees_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
     let namespaces = &plan.namespaces;
     let new = |kind| namespaces.new & kind != 0;
     let has = |found: &Found<'_>, act: fn(&Act) -> bool| found.count(act) > 0;
-    found.demand(namespaces.new & namespaces.joined == 0, "a namespace is new or joined, not both");
-    found.demand(new(USER) == namespaces.maps.is_some(), "a new user namespace has maps, and nothing else has");
+    found.require(namespaces.new & namespaces.joined == 0, "a namespace is new or joined, not both");
+    found.require(new(USER) == namespaces.maps.is_some(), "a new user namespace has maps, and no other namespace has");
     let waits = has(found, |act| *act == Act::Await(Gate::IdMaps));
-    found.demand(waits == namespaces.maps.is_some(), "the id maps are waited for where there are some");
+    found.require(waits == namespaces.maps.is_some(), "the child waits for the id maps if the plan has id maps");
     let becomes = has(found, |act| *act == Act::BecomeRoot);
-    found.demand(becomes == namespaces.own(USER), "a user namespace has its root, who does the rest");
+    found.require(
+        becomes == namespaces.own(USER),
+        "in a user namespace the child changes to root, who performs the other steps",
+    );
     let makes = has(found, |act| matches!(act, Act::NewTimeNamespace(_)));
-    found.demand(
+    found.require(
         makes == (namespaces.time_offsets.is_some() && namespaces.made_by_user()),
-        "the child makes the time namespace where its parent may not",
+        "the child makes the time namespace if its parent may not",
     );
     let makes = has(found, |act| *act == Act::NewCgroupNamespace);
-    found.demand(makes == new(CGROUP), "a cgroup namespace is made inside the cgroup, by the child");
-    found.demand(
+    found.require(makes == new(CGROUP), "a cgroup namespace is made inside the cgroup, by the child");
+    found.require(
         has(found, |act| *act == Act::LoopbackUp) == new(NETWORK),
         "lo is brought up in a new network namespace",
     );
     let propagates = has(found, |act| matches!(act, Act::SetPropagation(_)));
-    found.demand(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
+    found.require(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
     let mounts = has(found, rules::mounts);
-    found.demand(!mounts || namespaces.own(MOUNT), "nothing is mounted in the caller's mount namespace");
+    found.require(!mounts || namespaces.own(MOUNT), "nothing is mounted in the caller's mount namespace");
     // Raising a limit takes a capability in the first user namespace.
     let by_parent = !plan.parent_rlimits.is_empty();
     let waits = has(found, |act| *act == Act::Await(Gate::Limits));
-    found.demand(waits == by_parent, "resource limits set by the parent are waited for, and only those");
+    found.require(waits == by_parent, "the child waits for the resource limits if and only if the parent sets them");
     let sets = has(found, |act| matches!(act, Act::SetRlimit { .. }));
-    found.demand(!(sets && namespaces.own(USER)), "in a user namespace the parent sets resource limits");
+    found.require(!(sets && namespaces.own(USER)), "in a user namespace the parent sets resource limits");
 }
 
-/// The host's hooks are not in the plan; where there are some, `Order` alone knows.
+/// A plan does not list the host's hooks, so only other reasons for the host gate are checked.
 fn waits_for_the_host(found: &mut Found<'_>, plan: &Plan) {
     let runs_hooks = found.count(|act| matches!(act, Act::CreateContainerHook(_))) > 0;
     let host_acts = !plan.net_devices.is_empty() || plan.resctrl.is_some() || !plan.resources.writes_inside.is_empty();
     let waits = found.count(|act| *act == Act::Await(Gate::Host)) > 0;
-    found.demand(waits || !(runs_hooks || host_acts), "what the host has to do in between is waited for");
+    found.require(waits || !(runs_hooks || host_acts), "the child waits for the host side if the host side has work");
 }
 
-/// A descriptor that the parent opened for the child is used by exactly one step, which is of the right kind.
+/// A descriptor that the parent passes to the child is used by exactly one step of the right kind.
 fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     let slot_of = |act: &Act| match act {
         Act::JoinNamespace { slot, .. } | Act::JoinProcess { slot, .. } => Some(*slot),
@@ -164,11 +169,11 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
             _ => false,
         };
         if !fits {
-            found.add(Some(number), "the slot holds what the step takes from it");
+            found.add(Some(number), "the slot holds the kind of descriptor that the step uses");
         }
     }
     for (slot, passed_fds) in plan.passed_fds.iter().enumerate() {
-        // These two are entered before the child exists.
+        // These two namespaces are entered before the child exists.
         let by_parent = match passed_fds {
             PassedFd::Namespace { kind: USER, .. } => true,
             PassedFd::Namespace { kind: PID, .. } => !plan.namespaces.enters_pid_last,
@@ -179,7 +184,8 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
             PassedFd::UserNamespace => found.count(as_user),
             _ => found.count(|act| slot_of(act) == Some(slot)),
         };
-        found.demand(uses == usize::from(!by_parent), &format!("slot {slot} is used once ({uses} times in this plan)"));
+        found
+            .require(uses == usize::from(!by_parent), &format!("slot {slot} is used once ({uses} times in this plan)"));
     }
 }
 
@@ -191,62 +197,62 @@ fn hooks_are_numbered(found: &mut Found<'_>) {
             Act::StartContainerHook(is) => (&mut start, is),
             _ => continue,
         };
-        let in_turn = *expected == is;
+        let in_sequence = *expected == is;
         *expected += 1;
-        if !in_turn {
-            found.add(Some(number), "hooks run in the order listed, each once");
+        if !in_sequence {
+            found.add(Some(number), "hooks run once each, in the listed order");
         }
     }
 }
 
-/// A place is a JSON pointer. Only what no member asks for is on account of the whole document.
+/// An origin is a JSON pointer. Only steps that no member requests have the whole document as their origin.
 fn origins_are_places(found: &mut Found<'_>) {
     for number in 0..found.steps.len() {
         let step = &found.steps[number];
         let place = step.origin.as_str();
-        if place.is_empty() && !rules::asked_for_by_nobody(&step.act) || !place.is_empty() && !place.starts_with('/') {
-            found.add(Some(number), "a step names the member that asks for it");
+        if place.is_empty() && !rules::has_no_member(&step.act) || !place.is_empty() && !place.starts_with('/') {
+            found.add(Some(number), "the origin of a step is the member that requests it");
         }
     }
 }
 
-/// Installing a filter takes no_new_privs or CAP_SYS_ADMIN (seccomp(2)).
+/// Installing a filter needs no_new_privs or CAP_SYS_ADMIN (seccomp(2)).
 fn filter_may_be_installed(found: &mut Found<'_>) {
     let Some(install) = found.first(|act| matches!(act, Act::InstallFilter(_))) else { return };
     let before = &found.steps[..install];
-    let bound = before.iter().any(|step| step.act == Act::NoNewPrivileges);
+    let has_no_new_privs = before.iter().any(|step| step.act == Act::NoNewPrivileges);
     let rights = before.iter().rev().find_map(|step| match &step.act {
         Act::SetCapabilities { sets, .. } => Some(sets.effective),
         _ => None,
     });
-    if !bound && rights.is_some_and(|effective| effective & SYS_ADMIN == 0) {
+    if !has_no_new_privs && rights.is_some_and(|effective| effective & SYS_ADMIN == 0) {
         found.add(Some(install), "a filter is installed with no_new_privs or with CAP_SYS_ADMIN");
     }
 }
 
-/// Of several capability sets each is within the one before: what was given up cannot be had again.
+/// Each capability set is a subset of the one before, because dropped capabilities cannot be regained.
 fn rights_only_shrink(found: &mut Found<'_>) {
-    let mut bound = u64::MAX;
+    let mut limit = u64::MAX;
     for number in 0..found.steps.len() {
         let Act::SetCapabilities { sets, ambient } = found.steps[number].act else { continue };
-        if sets.permitted & !bound != 0 || sets.effective & !sets.permitted != 0 {
+        if sets.permitted & !limit != 0 || sets.effective & !sets.permitted != 0 {
             found.add(Some(number), "permitted capabilities only shrink, effective ones are permitted");
         }
         if ambient & !(sets.permitted & sets.inheritable) != 0 {
             found.add(Some(number), "ambient capabilities are permitted and inheritable");
         }
-        bound = sets.permitted;
+        limit = sets.permitted;
     }
 }
 
-/// The directory that is checked is the one that was entered.
+/// `CheckDirectory` checks the directory that `ChangeDirectory` entered.
 fn directory_stays(found: &mut Found<'_>) {
     let mut entered = None;
     for number in 0..found.steps.len() {
         match &found.steps[number].act {
             Act::ChangeDirectory(path) => entered = Some(path),
             Act::CheckDirectory(path) if entered != Some(path) => {
-                found.add(Some(number), "the directory that is checked is the one that was entered");
+                found.add(Some(number), "the checked directory is the entered directory");
             }
             _ => (),
         }

@@ -1,5 +1,6 @@
-//! `linux.seccomp` as a filter ready to install. What a profile means is decided in `bpf::seccomp`; here its words are
-//! read and its flags chosen.
+//! Compiles `linux.seccomp` into a filter that is ready to install.
+//!
+//! Leaves the meaning of a profile to `bpf::seccomp`. This module parses its names and chooses the flags of the filter.
 
 use super::Notes;
 use super::act::{Filter, Start};
@@ -8,7 +9,7 @@ use crate::spec::pointer::Pointer;
 use crate::sys::clone;
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompFilterFlag};
 
-/// Compiles the profile, or notes all its problems.
+/// Compiles the profile, or adds all its problems to `notes`.
 pub(super) fn compile(profile: &LinuxSeccomp, notes: &mut Notes) -> Option<Filter> {
     let at = Pointer::of("/linux/seccomp");
     let place = || at.key("defaultErrnoRet");
@@ -22,7 +23,7 @@ pub(super) fn compile(profile: &LinuxSeccomp, notes: &mut Notes) -> Option<Filte
     }
     let mut rules = Vec::new();
     for (index, entry) in profile.syscalls().iter().flatten().enumerate() {
-        // There may be hundreds: a place is written down only where something is wrong.
+        // There may be hundreds of entries, so a place is built only for a problem.
         let place = || at.key("syscalls").index(index);
         let action = action(entry.action(), entry.errno_ret(), || place().key("errnoRet"), notes)?;
         let mut conditions = Vec::new();
@@ -70,20 +71,20 @@ fn action(
     }
 }
 
-/// SECCOMP_FILTER_FLAG_*. Without a list of flags, SPEC_ALLOW is set as peers do: the filter is no reason to slow the
-/// program down with a mitigation that the kernel itself gave up on by default in 5.16.
+/// The SECCOMP_FILTER_FLAG_* of a profile. Without a list of flags, SPEC_ALLOW is set as in other runtimes, because the
+/// kernel itself no longer enables this slow mitigation for filters by default since 5.16.
 fn flags(profile: &LinuxSeccomp, notifies: bool) -> u64 {
     let mut flags = if notifies { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
     let Some(listed) = profile.flags() else { return flags | libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW };
     for flag in listed {
         flags |= match flag {
             LinuxSeccompFilterFlag::SeccompFilterFlagLog => libc::SECCOMP_FILTER_FLAG_LOG,
-            // Every process has one thread when its filter is installed, and the kernel cannot answer both with a
-            // listener and with the thread that could not be synchronised.
+            // The kernel cannot return both a listener and the id of a thread that failed to synchronise. The process
+            // has only one thread when its filter is installed.
             LinuxSeccompFilterFlag::SeccompFilterFlagTsync if notifies => libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
             LinuxSeccompFilterFlag::SeccompFilterFlagTsync => libc::SECCOMP_FILTER_FLAG_TSYNC,
             LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-            // The kernel takes this flag only together with a listener.
+            // The kernel accepts this flag only with a listener.
             LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv if !notifies => 0,
             LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
         };
@@ -94,7 +95,7 @@ fn flags(profile: &LinuxSeccomp, notifies: bool) -> u64 {
     flags
 }
 
-/// What the process still does after the filter is installed early.
+/// The remaining actions of the process if the filter is installed early.
 pub(super) struct Remaining {
     pub(super) drops_capabilities: bool,
     pub(super) enters: bool,
@@ -105,11 +106,11 @@ pub(super) struct Remaining {
     pub(super) finds_home: bool,
 }
 
-/// Looking up HOME takes these calls.
+/// The system calls that looking up HOME needs.
 const HOME: &[libc::c_long] =
     &[libc::SYS_openat, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_fstatfs, libc::SYS_read, libc::SYS_close];
 
-/// Running a hook takes these calls, before the hook's own.
+/// The system calls that running a hook needs, besides the hook's own.
 const HOOK: &[libc::c_long] = &[
     libc::SYS_memfd_create,
     libc::SYS_write,
@@ -132,7 +133,7 @@ const HOOK: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// What dup2(3) and poll(3) of the C library call: architectures that came to Linux late lack the older calls.
+/// The system calls behind dup2(3) and poll(3) of the C library: newer architectures lack the older calls.
 #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
 const DUPLICATE: libc::c_long = libc::SYS_dup2;
 #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "loongarch64")))]
@@ -143,7 +144,8 @@ const DUPLICATE: libc::c_long = libc::SYS_dup3;
 const POLL: libc::c_long = libc::SYS_ppoll;
 
 impl Remaining {
-    /// Whether the filter permits all of it. A listener answers only what comes after it was handed over.
+    /// Whether the filter permits all remaining actions. A listener decides only calls after it was passed to the
+    /// agent.
     pub(super) fn is_permitted_by(&self, filter: &Filter) -> bool {
         let answer = |number, first| seccomp::answer(&filter.program, number, first);
         let permits = |number, first| answer(number, first) == Answer::Permitted;
@@ -152,16 +154,17 @@ impl Remaining {
             Answer::Notified => filter.notifies,
             Answer::Refused => false,
         };
-        let unseen = (!self.drops_capabilities || permits(libc::SYS_capset, [0; 2]))
+        let before_visible = (!self.drops_capabilities || permits(libc::SYS_capset, [0; 2]))
             && (!self.enters || permits(libc::SYS_clone, [clone::INIT_FLAGS, 0]));
-        let any = |calls: &[libc::c_long]| calls.iter().all(|number| allows(*number, [0; 2]));
-        unseen
-            && any(&[libc::SYS_sendmsg, libc::SYS_recvfrom, libc::SYS_execve])
-            && (!self.enters || any(&[libc::SYS_setsid]))
+        let all_allowed = |calls: &[libc::c_long]| calls.iter().all(|number| allows(*number, [0; 2]));
+        before_visible
+            && all_allowed(&[libc::SYS_sendmsg, libc::SYS_recvfrom, libc::SYS_execve])
+            && (!self.enters || all_allowed(&[libc::SYS_setsid]))
             && (!(self.enters && self.terminal) || allows(libc::SYS_ioctl, [0, libc::TIOCSCTTY]))
-            && (self.start != Start::Listener || any(&[libc::SYS_accept4, libc::SYS_close]))
+            && (self.start != Start::Listener || all_allowed(&[libc::SYS_accept4, libc::SYS_close]))
             && (!self.preserves || allows(libc::SYS_fcntl, [3, libc::F_SETFD as u64]))
-            && (!self.finds_home || any(HOME))
-            && (!self.hooks || any(HOOK) && allows(libc::SYS_clone, [(libc::CLONE_PIDFD | libc::SIGCHLD) as u64, 0]))
+            && (!self.finds_home || all_allowed(HOME))
+            && (!self.hooks
+                || all_allowed(HOOK) && allows(libc::SYS_clone, [(libc::CLONE_PIDFD | libc::SIGCHLD) as u64, 0]))
     }
 }

@@ -1,6 +1,9 @@
-//! The last steps of every plan, create and exec alike: capabilities, the filter, the pid namespace, the wait for the start, execve.
+//! Adds the last steps of every plan, for create and exec: capabilities, filter, pid namespace, wait for the start,
+//! execve.
 //!
-//! Leaves to `order` what comes before. Invariant: from the moment others can see the process it holds no more than its program.
+//! Leaves all earlier steps to `order`.
+//!
+//! Invariant: once other processes can see the process, it holds no more rights than its program.
 
 use super::act::{Act, Filter, Start};
 use super::filter;
@@ -18,16 +21,16 @@ pub(super) struct Last<'a> {
     pub(super) start: Start,
     pub(super) start_hooks: usize,
     pub(super) preserve: &'a [i32],
-    /// It joins a container that is there already.
+    /// Whether the process joins an existing container.
     pub(super) joins: bool,
-    /// It enters a pid namespace when it holds no more than the program will.
+    /// Whether the process enters a pid namespace, after it has dropped its rights.
     pub(super) enters: bool,
 }
 
-/// Capabilities, the filter, the pid namespace, the wait for start. A process that others can see holds no more than the program
-/// will, so the filter is installed before anybody sees it or a hook runs, if it permits what is still to be done. Otherwise it is
-/// installed last (docs/decisions/filter-order.md).
-pub(super) fn secure(
+/// Adds the steps. A process that others can see holds no more than its program. So the filter is installed before
+/// others can see the process and before a hook runs, if it permits the remaining steps. Otherwise it is installed last
+/// (docs/decisions/filter-order.md).
+pub(super) fn add(
     order: &mut Steps,
     last: &Last<'_>,
     filter: Option<Filter>,
@@ -37,11 +40,11 @@ pub(super) fn secure(
     let at = last.at;
     let place = at.key("capabilities");
     let process = last.process;
-    // Of several entries the last one counts.
+    // The last of several entries is the effective one.
     let home = process.env().iter().flatten().rev().find_map(|entry| entry.strip_prefix("HOME="));
     let finds_home = home.is_none_or(str::is_empty);
     let terminal = process.terminal().unwrap_or(false);
-    // Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, which must then outlive the other rights.
+    // Without no_new_privs, installing a filter needs CAP_SYS_ADMIN, so that capability is dropped after the others.
     let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };
     let remaining = filter::Remaining {
         drops_capabilities: admin != 0,
@@ -58,7 +61,7 @@ pub(super) fn secure(
     sets.permitted |= admin;
     let ambient = if admin == 0 { capabilities.ambient } else { 0 };
     order.at(place.clone(), Act::SetCapabilities { sets, ambient });
-    // With the program's own rights, so that what cannot be executed is reported now and not at start.
+    // Uses the program's own rights, so that a program that cannot be executed is reported now and not at start.
     order.at(at.key("args").index(0), Act::FindProgram);
     let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
     let mut install = Steps::default();
@@ -76,7 +79,7 @@ pub(super) fn secure(
         order.at(at.clone(), Act::EnterPidNamespace { terminal });
     }
     if notifies {
-        // The parent hands the listener on, and only create's parent is still there to do it.
+        // The parent passes the listener on. For create, the parent exits before the start.
         order.0.append(&mut install);
     }
     order.at(at.clone(), Act::AwaitStart(last.start));
@@ -87,7 +90,7 @@ pub(super) fn secure(
         order.at(at.clone(), Act::PreserveDescriptors(last.preserve.to_vec()));
     }
     if finds_home {
-        // The image's file is read with the program's rights, and when the device program is sure to be attached.
+        // Reads a file of the image, so it runs with the program's rights, and after the device program is attached.
         order.at(at.key("env"), Act::FindHome { uid: process.user().uid() });
     }
     order.0.append(&mut install);

@@ -1,4 +1,6 @@
-//! Which namespaces a container gets: made by clone3, made later, joined by path, or the caller's own.
+//! Decides which namespaces a container gets: made by clone3, made later, joined by path, or the caller's own.
+//!
+//! Leaves to `order` when they are joined, and to `launch` how the id maps are written.
 
 use super::validate::sysctl;
 use super::{Host, Notes, PassedFd};
@@ -6,7 +8,8 @@ use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 use std::path::PathBuf;
 
-/// The bit of the CLONE_NEW* kind, as a u64 because CLONE_NEWTIME collides with a signal mask in an int.
+/// The CLONE_NEW* bit of the mount namespace. The bits are u64 for clone3, because CLONE_NEWTIME overlaps the exit
+/// signal of clone.
 pub(crate) const MOUNT: u64 = libc::CLONE_NEWNS as u64;
 /// PID namespace.
 pub(crate) const PID: u64 = libc::CLONE_NEWPID as u64;
@@ -23,8 +26,8 @@ pub(crate) const CGROUP: u64 = libc::CLONE_NEWCGROUP as u64;
 /// Time namespace.
 pub(crate) const TIME: u64 = libc::CLONE_NEWTIME as u64;
 
-/// OCI's name of each kind, in the order in which namespaces are joined: the user namespace first, because it owns the
-/// rights to the others; the mount namespace last, because it changes what every path means.
+/// OCI's name of each kind, in the order in which namespaces are joined: the user namespace first, because it gives the
+/// rights to the others; the mount namespace last, because it changes the meaning of every path.
 pub(crate) const KINDS: [(u64, &str); 8] = [
     (USER, "user"),
     (CGROUP, "cgroup"),
@@ -41,7 +44,7 @@ pub(crate) fn name(kind: u64) -> &'static str {
     KINDS.iter().find(|(bit, _)| *bit == kind).map_or("unknown", |(_, name)| name)
 }
 
-/// The kind behind an OCI type.
+/// The CLONE_NEW* bit of an OCI type.
 pub(crate) fn kind(typ: LinuxNamespaceType) -> u64 {
     match typ {
         LinuxNamespaceType::Mount => MOUNT,
@@ -64,14 +67,14 @@ pub(crate) struct Namespaces {
     pub(crate) joined: u64,
     /// `uid_map` and `gid_map` of a new user namespace.
     pub(crate) maps: Option<Maps>,
-    /// The maps that a joined user namespace is said to have.
-    pub(crate) agreed_maps: Option<Maps>,
+    /// The maps that a joined user namespace must have, if the configuration lists them.
+    pub(crate) expected_maps: Option<Maps>,
     /// Lines for timens_offsets of a new time namespace.
     pub(crate) time_offsets: Option<String>,
-    /// A user namespace is joined, so the rest must be made by a process that has joined it: one fork more.
+    /// An intermediate process joins namespaces first, for example a user namespace in which the others must be made.
     pub(crate) via_intermediate: bool,
-    /// The pid namespace is joined by path, and entered last: the process is made outside, where no process of a container sees
-    /// it, and clones its successor inside when it holds no more than the program will (CVE-2016-9962).
+    /// The pid namespace is joined by path and entered last. The process is spawned outside, where no process of a
+    /// container sees it, and clones its successor inside after it has dropped its rights (CVE-2016-9962).
     pub(crate) enters_pid_last: bool,
 }
 
@@ -91,18 +94,18 @@ pub(crate) struct Maps {
 /// Who may write a user namespace's maps (user_namespaces(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Writer {
-    /// The runtime, which has the rights to the ids outside.
+    /// The runtime, which has the rights to the host ids.
     #[default]
     Privileged,
-    /// The runtime, for an ordinary user: nothing but that user's own ids, and setgroups(2) is denied before.
+    /// The runtime, for an unprivileged user: only that user's own ids, and setgroups(2) must be denied first.
     OwnIds,
-    /// newuidmap(1) and newgidmap(1), which give an ordinary user the ids of /etc/subuid and /etc/subgid.
+    /// newuidmap(1) and newgidmap(1), which give an unprivileged user the ids of /etc/subuid and /etc/subgid.
     Programs,
 }
 
 impl Namespaces {
-    /// Whether no process of a container sees the process that is cloned first: it is alone in a new pid namespace, or outside of
-    /// the one that its successor joins.
+    /// Whether processes of containers cannot see the process that is cloned first: it is alone in a new pid namespace,
+    /// or outside of the one that its successor joins.
     pub(crate) fn starts_unseen(&self) -> bool {
         self.new & PID != 0 || self.via_intermediate || self.enters_pid_last
     }
@@ -112,24 +115,26 @@ impl Namespaces {
         (self.new | self.joined) & kinds == kinds
     }
 
-    /// Whether an ordinary user makes the user namespace. Nobody but that user can have anything in it yet, so the process
-    /// need not be hidden from its maker, who could not write its maps or its score, or take its seccomp listener, otherwise.
+    /// Whether an unprivileged user makes the user namespace. Only that user can have processes in it yet, so the child
+    /// need not be undumpable. If it were, its parent could not write its maps or its OOM score, or take its seccomp
+    /// listener.
     pub(crate) fn made_by_user(&self) -> bool {
         self.maps.as_ref().is_some_and(|maps| maps.writer != Writer::Privileged)
     }
 
-    /// The flags for clone3: what is new, without what must be made at another moment.
+    /// The flags for clone3: all new namespaces, except those that must be made later.
     ///
-    /// A cgroup namespace takes its root from the cgroup of the process that makes it, which at the clone is still the
-    /// caller's; a time namespace with offsets takes them only before the first process enters, so the parent unshares it, or,
-    /// where an ordinary user may do so only inside the user namespace, the child.
+    /// * The root of a cgroup namespace is the cgroup of the process that makes it, which at the clone is still the
+    ///   caller's.
+    /// * A time namespace accepts offsets only before the first process enters. So the parent unshares it, or the child
+    ///   if an unprivileged user may do so only inside the user namespace.
     pub(crate) fn clone_flags(&self) -> u64 {
         let later = CGROUP | if self.time_offsets.is_some() { TIME } else { 0 };
         self.new & !later
     }
 }
 
-/// Reads `linux.namespaces`; joined ones become lent descriptors.
+/// Compiles `linux.namespaces`. The parent opens joined ones and passes their descriptors.
 pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, notes: &mut Notes) -> Namespaces {
     let linux = spec.linux().as_ref();
     let mut namespaces = Namespaces::default();
@@ -168,8 +173,8 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
     for (kind, index, path) in joins {
         passed_fds.push(PassedFd::Namespace { origin: at.index(index), kind, path });
     }
-    // In a user namespace the process has no rights to a pid namespace that was made outside; and procfs must be able to show
-    // another pid namespace than that of the process that mounts it.
+    // Inside a user namespace, the process has no rights to a pid namespace that was made outside. Also, procfs must be
+    // able to show a pid namespace other than that of the mounting process.
     namespaces.enters_pid_last =
         namespaces.joined & PID != 0 && !namespaces.own(USER) && host.privileged && host.procfs_takes_pid_namespace;
     let parent_joins_pid = namespaces.joined & PID != 0 && !namespaces.enters_pid_last;
@@ -181,9 +186,9 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
     if let Some(linux) = linux {
         namespaces.maps = (namespaces.new & USER != 0).then(|| maps(linux, host, notes));
         let listed = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        // Engines tell both the path of the namespace and its maps; they must be talking of the same thing.
-        let agreed = namespaces.joined & USER != 0 && (listed(linux.uid_mappings()) || listed(linux.gid_mappings()));
-        namespaces.agreed_maps = agreed.then(|| maps(linux, host, notes));
+        // Engines pass both the path of the namespace and its maps. `launch` checks that they match.
+        let expected = namespaces.joined & USER != 0 && (listed(linux.uid_mappings()) || listed(linux.gid_mappings()));
+        namespaces.expected_maps = expected.then(|| maps(linux, host, notes));
         namespaces.time_offsets = time_offsets(linux);
     }
     namespaces
@@ -243,7 +248,7 @@ fn maps(linux: &Linux, host: &Host, notes: &mut Notes) -> Maps {
     maps
 }
 
-/// Whether these lines of a map have the container's id `id`.
+/// Whether these map lines contain the container id `id`.
 pub(crate) fn is_mapped(map: &str, id: u32) -> bool {
     map.lines().any(|line| {
         let mut numbers = line.split_ascii_whitespace().map(|number| number.parse().unwrap_or(0));
@@ -252,7 +257,7 @@ pub(crate) fn is_mapped(map: &str, id: u32) -> bool {
     })
 }
 
-/// An ordinary user maps the own ids without help, anything else with it.
+/// An unprivileged user can map only the own ids without the set-user-ID programs.
 fn writer(linux: &Linux, host: &Host) -> Writer {
     let own = |list: &Option<Vec<LinuxIdMapping>>, id: u32| matches!(list.as_deref(), Some([only]) if only.host_id() == id && only.size() == 1);
     if host.privileged {

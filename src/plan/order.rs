@@ -1,6 +1,6 @@
-//! THE boot order: what happens between the clone and execve, in which order, and why.
+//! The order of all steps between the clone and execve, with the reasons.
 //!
-//! Read `create` from top to bottom. What each step is gets decided elsewhere in `plan`; here it gets its place.
+//! Leaves to the other modules of `plan` what each step contains. Start reading at `create`.
 
 use super::act::{Act, Gate, InRoot, Start};
 use super::identity;
@@ -19,7 +19,7 @@ use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Process, Spec};
 
-/// The plan of a container's first process.
+/// Compiles the plan of a container's init process.
 pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
     let mut notes = Notes::default();
     validate::check(spec, &mut notes.problems, &mut notes.warnings);
@@ -29,35 +29,36 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let mut passed_fds = Vec::new();
     let namespaces = namespaces::compile(spec, host, &mut passed_fds, &mut notes);
     let resources = resources::of(spec, &host.cgroup, &mut notes.problems, &mut notes.warnings);
-    let mut order = Steps::default();
+    let mut steps = Steps::default();
     let Some(process) = spec.process() else {
-        notes.problems.add(Pointer::of("/process"), "is missing; there is nothing to run");
+        notes.problems.add(Pointer::of("/process"), "is missing: there is no program to run");
         return Err(notes.problems);
     };
 
-    enter_namespaces(&mut order, &namespaces, &passed_fds, host, request.scope);
-    // The session comes before anything may open a terminal, which would become the controlling one.
-    order.then("/process/terminal", Act::NewSession);
+    enter_namespaces(&mut steps, &namespaces, &passed_fds, host, request.scope);
+    // Runs before anything opens a terminal, because that could become the controlling terminal of the caller's
+    // session.
+    steps.then("/process/terminal", Act::NewSession);
     if !request.no_new_keyring {
-        order.then("/process", Act::NewSessionKeyring);
+        steps.then("/process", Act::NewSessionKeyring);
     }
     if namespaces.new & NETWORK != 0 {
-        order.then("/linux/namespaces", Act::LoopbackUp);
+        steps.then("/linux/namespaces", Act::LoopbackUp);
     }
-    own_score(&mut order, process, &namespaces, &at, &mut notes);
-    let mounts = build_root(&mut order, spec, host, request, &namespaces, &mut passed_fds, &mut notes);
+    oom_score(&mut steps, process, &namespaces, &at, &mut notes);
+    let mounts = build_root(&mut steps, spec, host, request, &namespaces, &mut passed_fds, &mut notes);
     let net_devices = net_devices::compile(linux, host, &mut notes.problems);
     let resctrl = resctrl::compile(linux, &request.id);
     let host_acts = !net_devices.is_empty() || resctrl.is_some() || !resources.writes_inside.is_empty();
     if host_acts || hooks.is_some_and(hooks::come_before_start) {
-        // The host's hooks see the container's mounts while the host's paths are still there (config.md, "createRuntime").
-        order.then("/hooks", Act::Await(Gate::Host));
+        // Hooks on the host's side need the container's mounts and the host's paths (config.md, "createRuntime").
+        steps.then("/hooks", Act::Await(Gate::Host));
     }
     for number in 0..hooks_of(hooks.and_then(|h| h.create_container().as_ref())).len() {
-        order.at(Pointer::of("/hooks/createContainer").index(number), Act::CreateContainerHook(number));
+        steps.at(Pointer::of("/hooks/createContainer").index(number), Act::CreateContainerHook(number));
     }
-    enter_root(&mut order, spec, request, &namespaces);
-    finish_root(&mut order, spec, process, mounts, &namespaces, &mut notes);
+    enter_root(&mut steps, spec, request, &namespaces);
+    finish_root(&mut steps, spec, process, mounts, &namespaces, &mut notes);
 
     let start_hooks = hooks_of(hooks.and_then(|h| h.start_container().as_ref())).len();
     let start = if request.run { Start::Parent } else { Start::Listener };
@@ -73,17 +74,18 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
         enters: namespaces.enters_pid_last,
     };
     if namespaces.enters_pid_last {
-        // setns(2) moves only children into it: from here on nothing is forked but the successor, which no hook can be.
-        join_namespaces(&mut order, &passed_fds, |kind| kind == PID);
+        // setns(2) moves only children into the pid namespace. Hooks must not be there, so from here on only the
+        // successor is forked.
+        join_namespaces(&mut steps, &passed_fds, |kind| kind == PID);
     }
-    let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
+    let parent_rlimits = prepare_and_exec(&mut steps, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let detach_exe_before_clone = host.detach_exe(is_hidden(&namespaces)).0;
     let plan = Plan {
         namespaces,
         passed_fds,
-        init: order.0,
+        init: steps.0,
         program,
         detach_exe_before_clone,
         parent_rlimits,
@@ -95,7 +97,7 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     notes.problems.or(plan)
 }
 
-/// The plan of another process in a container; `process` is its own document.
+/// Compiles the plan of an additional process in a container. `process` is its own document.
 pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> Result<Plan, Problems> {
     let mut notes = Notes::default();
     let at = Pointer::of("");
@@ -106,38 +108,38 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         passed_fds.len() - 1
     });
     let namespaces = Namespaces { joined: exec.namespaces, ..Namespaces::default() };
-    let mut order = Steps::default();
-    order.then("", Act::CloseDescriptors);
+    let mut steps = Steps::default();
+    steps.then("", Act::CloseDescriptors);
     if host.detach_exe(false).1 {
-        order.then("", Act::DetachExe);
+        steps.then("", Act::DetachExe);
     }
-    // Before joining: the labels and scores are written through the host's procfs, which must not come along.
+    // Labels and scores are written through the host's procfs, so this runs before that is closed to join.
     if host.privileged {
-        own_score(&mut order, process, &Namespaces::default(), &at, &mut notes);
+        oom_score(&mut steps, process, &Namespaces::default(), &at, &mut notes);
     }
-    order.0.extend(process::labels(process, host, &at, &mut notes));
+    steps.0.extend(process::labels(process, host, &at, &mut notes));
     if let Some(root) = &exec.root {
-        order.then("", Act::OpenRoot(c_path(root, &at, &mut notes.problems)));
+        steps.then("", Act::OpenRoot(c_path(root, &at, &mut notes.problems)));
     }
     if exec.namespaces & USER != 0 {
-        order.then("", Act::LeaveGroups);
+        steps.then("", Act::LeaveGroups);
     }
-    // Everything of the host's is closed in this step (CVE-2024-21626). The container does not see this process yet: it
-    // enters the pid namespace when it holds no more than the program will (CVE-2016-9962).
-    order.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, user });
+    // This step closes all host descriptors (CVE-2024-21626). The container does not see the process yet: the process
+    // enters the pid namespace after it has dropped its rights (CVE-2016-9962).
+    steps.then("", Act::JoinProcess { kinds: exec.namespaces, slot: 0, user });
     if exec.root.is_some() {
-        order.then("", Act::ChangeRoot);
+        steps.then("", Act::ChangeRoot);
     }
     if exec.namespaces & USER != 0 {
-        order.then("", Act::BecomeRoot);
+        steps.then("", Act::BecomeRoot);
     }
-    order.then("", Act::NewSession);
+    steps.then("", Act::NewSession);
     if !exec.no_new_keyring {
-        // Keys of the caller's session are not for the container.
-        order.then("", Act::NewSessionKeyring);
+        // The container must not get the keys of the caller's session.
+        steps.then("", Act::NewSessionKeyring);
     }
     if process.terminal().unwrap_or(false) {
-        order.then("/terminal", process::terminal(process, false, exec.namespaces & PID == 0));
+        steps.then("/terminal", process::terminal(process, false, exec.namespaces & PID == 0));
     }
     let last = Last {
         process,
@@ -149,11 +151,11 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
         joins: true,
         enters: exec.namespaces & PID != 0,
     };
-    let parent_rlimits = become_the_program(&mut order, &last, spec, &namespaces, host, &mut notes);
+    let parent_rlimits = prepare_and_exec(&mut steps, &last, spec, &namespaces, host, &mut notes);
     let program = process::program(process, &exec.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
-    let (detach_exe_before_clone, init) = (host.detach_exe(false).0, order.0);
-    // What concerns the container as a whole was done when it was created.
+    let (detach_exe_before_clone, init) = (host.detach_exe(false).0, steps.0);
+    // Everything else concerns the container as a whole, and was done at create.
     let plan = Plan {
         namespaces,
         passed_fds,
@@ -167,67 +169,67 @@ pub(super) fn exec(spec: &Spec, process: &Process, host: &Host, exec: &Exec) -> 
     notes.problems.or(plan)
 }
 
-/// First breath to all namespaces joined or made.
-fn enter_namespaces(order: &mut Steps, namespaces: &Namespaces, passed_fds: &[PassedFd], host: &Host, scope: bool) {
-    // Whatever the caller leaked to us must reach neither a hook nor the program.
-    order.then("", Act::CloseDescriptors);
+/// The steps until all namespaces are joined or made.
+fn enter_namespaces(steps: &mut Steps, namespaces: &Namespaces, passed_fds: &[PassedFd], host: &Host, scope: bool) {
+    // Descriptors leaked by the caller must reach neither a hook nor the program.
+    steps.then("", Act::CloseDescriptors);
     if scope {
-        // Until then it is in the caller's cgroup, and what it does would count there.
-        order.then("/linux/cgroupsPath", Act::Await(Gate::Cgroup));
+        // Until then the process is in the caller's cgroup, which would be charged for its work.
+        steps.then("/linux/cgroupsPath", Act::Await(Gate::Cgroup));
     }
     if namespaces.maps.is_some() {
-        // Without a mapping this process is nobody, and every permission check below would fail.
-        order.then("/linux/uidMappings", Act::Await(Gate::IdMaps));
-        order.then("/linux/uidMappings", Act::BecomeRoot);
+        // Without a mapping the process has the overflow uid, and every permission check below would fail.
+        steps.then("/linux/uidMappings", Act::Await(Gate::IdMaps));
+        steps.then("/linux/uidMappings", Act::BecomeRoot);
     }
     if let Some(offsets) = namespaces.time_offsets.as_ref().filter(|_| namespaces.made_by_user()) {
         let offsets = c_string(offsets.as_str(), &Pointer::of("/linux/timeOffsets"), &mut Problems::default());
-        order.then("/linux/timeOffsets", Act::NewTimeNamespace(offsets));
+        steps.then("/linux/timeOffsets", Act::NewTimeNamespace(offsets));
     }
-    // Needs a capability, so it comes early; and while nobody of the container can see this process yet.
+    // Needs a capability, and must happen before processes of the container can see this one.
     if host.detach_exe(is_hidden(namespaces)).1 {
-        order.then("", Act::DetachExe);
+        steps.then("", Act::DetachExe);
     }
-    // The PID namespace is joined last, or by the parent, because setns(2) moves only children into it; the user namespace and
-    // what is made inside it are joined by the intermediate process, before this one exists.
-    join_namespaces(order, passed_fds, |kind| kind != PID && kind != USER);
+    // setns(2) moves only children into a pid namespace, so that one is joined last, or by the parent. The intermediate
+    // process joins the user namespace and what is made inside it, before this process exists.
+    join_namespaces(steps, passed_fds, |kind| kind != PID && kind != USER);
     if namespaces.joined & USER != 0 {
-        order.then("/linux/namespaces", Act::BecomeRoot);
+        steps.then("/linux/namespaces", Act::BecomeRoot);
     }
     if namespaces.new & CGROUP != 0 {
-        // Made by a process that is in the container's cgroup already, which becomes the namespace's root.
-        order.then("/linux/namespaces", Act::NewCgroupNamespace);
+        // The process is already in the container's cgroup, which is the root of the new namespace.
+        steps.then("/linux/namespaces", Act::NewCgroupNamespace);
     }
 }
 
-/// Whether no process of another container sees the process while it builds.
+/// Whether processes of other containers cannot see the process while it performs its steps.
 fn is_hidden(namespaces: &Namespaces) -> bool {
     namespaces.new & PID != 0 || namespaces.enters_pid_last
 }
 
-fn join_namespaces(order: &mut Steps, passed_fds: &[PassedFd], wanted: fn(u64) -> bool) {
+fn join_namespaces(steps: &mut Steps, passed_fds: &[PassedFd], wanted: fn(u64) -> bool) {
     for (slot, joined) in passed_fds.iter().enumerate() {
         if let PassedFd::Namespace { origin, kind, path } = joined
             && wanted(*kind)
         {
             let path = c_path(path, origin, &mut Problems::default());
-            order.at(origin.clone(), Act::JoinNamespace { kind: *kind, slot, path });
+            steps.at(origin.clone(), Act::JoinNamespace { kind: *kind, slot, path });
         }
     }
 }
 
-/// oom_score_adj is written through the host's procfs. In a user namespace only the parent may, at the host's gate.
-fn own_score(order: &mut Steps, process: &Process, namespaces: &Namespaces, at: &Pointer, notes: &mut Notes) {
+/// Sets oom_score_adj through the host's procfs. In a user namespace only the parent may do so, at the host's gate.
+fn oom_score(steps: &mut Steps, process: &Process, namespaces: &Namespaces, at: &Pointer, notes: &mut Notes) {
     if let Some(score) = process.oom_score_adj().filter(|_| !namespaces.own(USER)) {
         let place = at.key("oomScoreAdj");
         let score = c_string(score.to_string(), &place, &mut notes.problems);
-        order.at(place, Act::SetOomScore(score));
+        steps.at(place, Act::SetOomScore(score));
     }
 }
 
-/// The root file system with everything mounted and made in it, while the host's tree is still reachable.
+/// The steps that build the root file system. They need the host's tree, so they run before the root is entered.
 fn build_root(
-    order: &mut Steps,
+    steps: &mut Steps,
     spec: &Spec,
     host: &Host,
     request: &Request,
@@ -243,16 +245,16 @@ fn build_root(
     }
     let path = c_path(&path, &place, &mut notes.problems);
     if namespaces.new & MOUNT == 0 {
-        order.then("/root/path", Act::OpenRoot(path));
+        steps.then("/root/path", Act::OpenRoot(path));
         if namespaces.joined & MOUNT == 0 {
             validate::refuse_mounts(spec, &mut notes.problems);
             return Mounts::default();
         }
     } else {
-        // Before the first mount: otherwise it would appear on the host as well.
+        // Runs before the first mount, because otherwise that mount would propagate to the host.
         let Propagation { inherited, detach, .. } = Propagation::of(linux);
-        order.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
-        // To a mapped root the way to the root file system may be closed; the parent can lend it.
+        steps.then("/linux/rootfsPropagation", Act::SetPropagation(inherited));
+        // Root of a user namespace may not reach the root file system, so the parent passes a clone of it.
         let pass = namespaces.own(USER) && host.can_clone_mounts && detach.is_none();
         let passed_fd = pass.then(|| {
             let source = spec.root().as_ref().map(|root| request.bundle.join(root.path())).unwrap_or_default();
@@ -264,29 +266,29 @@ fn build_root(
             });
             passed_fds.len() - 1
         });
-        order.then("/root/path", Act::BindRoot { path, detach, passed_fd });
+        steps.then("/root/path", Act::BindRoot { path, detach, passed_fd });
     }
     let mounts = mounts::compile(spec, host, request, namespaces, passed_fds, notes);
-    order.0.extend(mounts.steps.iter().cloned());
-    order.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
+    steps.0.extend(mounts.steps.iter().cloned());
+    steps.0.extend(devices::compile(linux, mounts.dev_is_bound, namespaces.own(USER), notes));
     mounts
 }
 
-/// From the host's root to the container's.
-fn enter_root(order: &mut Steps, spec: &Spec, request: &Request, namespaces: &Namespaces) {
+/// The steps from the host's root to the container's.
+fn enter_root(steps: &mut Steps, spec: &Spec, request: &Request, namespaces: &Namespaces) {
     if namespaces.new & MOUNT == 0 {
-        order.then("/root/path", Act::ChangeRoot);
+        steps.then("/root/path", Act::ChangeRoot);
         return;
     }
-    order.then("/root/path", if request.no_pivot { Act::MoveRoot } else { Act::PivotRoot });
+    steps.then("/root/path", if request.no_pivot { Act::MoveRoot } else { Act::PivotRoot });
     if let Some(flags) = Propagation::of(spec.linux().as_ref()).root {
-        order.then("/linux/rootfsPropagation", Act::SetRootPropagation(flags));
+        steps.then("/linux/rootfsPropagation", Act::SetRootPropagation(flags));
     }
 }
 
-/// What is set from inside the container's root, and what closes it.
+/// The steps inside the container's root: those that set something, then those that restrict paths.
 fn finish_root(
-    order: &mut Steps,
+    steps: &mut Steps,
     spec: &Spec,
     process: &Process,
     mounts: Mounts,
@@ -294,34 +296,35 @@ fn finish_root(
     notes: &mut Notes,
 ) {
     let linux = spec.linux().as_ref();
-    // Before anything becomes read-only, since both may have to make a directory or file.
+    // Both may have to make a directory or file, so they run before anything is read-only.
     let place = Pointer::of("/process/cwd");
     if namespaces.own(MOUNT) {
         let cwd = InRoot(c_path(process.cwd(), &place, &mut notes.problems));
-        order.at(place, Act::MakeWorkingDirectory(cwd));
+        steps.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
         let controlling = !namespaces.enters_pid_last;
-        order.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT), controlling));
+        steps.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT), controlling));
     }
     let names: [(_, _, fn(_) -> _); 2] =
         [("/hostname", spec.hostname(), Act::SetHostname), ("/domainname", spec.domainname(), Act::SetDomainname)];
     for (place, name, act) in names {
         if let Some(name) = name.as_deref().filter(|name| !name.is_empty()) {
-            order.then(place, act(c_string(name, &Pointer::of(place), &mut notes.problems)));
+            steps.then(place, act(c_string(name, &Pointer::of(place), &mut notes.problems)));
         }
     }
-    order.0.extend(sysctls::compile(linux, notes));
-    order.0.extend(masked_paths::compile(linux, notes));
-    order.0.extend(mounts.readonly);
+    steps.0.extend(sysctls::compile(linux, notes));
+    steps.0.extend(masked_paths::compile(linux, notes));
+    steps.0.extend(mounts.readonly);
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
-        order.then("/root/readonly", Act::ReadonlyRoot);
+        steps.then("/root/readonly", Act::ReadonlyRoot);
     }
 }
 
-/// From the runtime's rights to the program's, and execve. The steps that the parent does at `Gate::Limits` are returned.
-fn become_the_program(
-    order: &mut Steps,
+/// The steps from the runtime's rights to the program's, and execve. Returns the steps that the parent performs at
+/// `Gate::Limits`.
+fn prepare_and_exec(
+    steps: &mut Steps,
     last: &Last<'_>,
     spec: &Spec,
     namespaces: &Namespaces,
@@ -330,42 +333,42 @@ fn become_the_program(
 ) -> Vec<Step> {
     let (process, at) = (last.process, last.at);
     let linux = spec.linux().as_ref();
-    order.at(at.clone(), Act::ResetSignals);
+    steps.at(at.clone(), Act::ResetSignals);
     if let Some(cpus) = process::cpus(process, last.joins) {
-        order.at(at.clone(), Act::SetCpuAffinity(cpus));
+        steps.at(at.clone(), Act::SetCpuAffinity(cpus));
     }
-    order.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
-    order.0.extend(process::memory_policy(linux));
-    // exec has done both before it joined the container.
+    steps.0.extend(process::attributes(process, linux.and_then(|l| l.personality().as_ref()), at));
+    steps.0.extend(process::memory_policy(linux));
+    // exec does both before it joins the container.
     if !last.joins {
-        order.0.extend(process::labels(process, host, at, notes));
-        order.then("", Act::CloseHost);
+        steps.0.extend(process::labels(process, host, at, notes));
+        steps.then("", Act::CloseHost);
     }
     let user = process.user();
-    order.at(at.key("user"), Act::OwnStandardStreams { uid: user.uid() });
+    steps.at(at.key("user"), Act::OwnStandardStreams { uid: user.uid() });
     let mut rlimits = process::rlimits(process, at);
     let mut by_parent = Vec::new();
     if namespaces.own(USER) && !rlimits.is_empty() {
-        // Raising a limit takes CAP_SYS_RESOURCE in the first user namespace, which this process has left.
+        // Raising a limit needs CAP_SYS_RESOURCE in the initial user namespace, which this process has left.
         std::mem::swap(&mut by_parent, &mut rlimits);
-        order.at(at.key("rlimits"), Act::Await(Gate::Limits));
+        steps.at(at.key("rlimits"), Act::Await(Gate::Limits));
     }
-    order.0.extend(rlimits);
+    steps.0.extend(rlimits);
     let no_new_privileges = process.no_new_privileges().unwrap_or(false);
     if no_new_privileges {
-        order.at(at.key("noNewPrivileges"), Act::NoNewPrivileges);
+        steps.at(at.key("noNewPrivileges"), Act::NoNewPrivileges);
     }
-    // As root where that helps, for a directory that only root may enter.
+    // Runs as root first, for a directory that only root may enter.
     let cwd = c_path(process.cwd(), &at.key("cwd"), &mut notes.problems);
-    order.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
+    steps.at(at.key("cwd"), Act::ChangeDirectory(cwd.clone()));
     let capabilities = process::capabilities(process, host, namespaces.own(USER), notes);
-    order.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
+    steps.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     let may_set_groups = host.may_set_groups(namespaces);
     let groups = identity::groups(user, may_set_groups, linux, &at.key("user"), &mut notes.problems);
-    order.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
-    order.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
-    order.at(at.key("cwd"), Act::CheckDirectory(cwd));
+    steps.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
+    steps.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
+    steps.at(at.key("cwd"), Act::CheckDirectory(cwd));
     let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
-    last_steps::secure(order, last, filter, capabilities, no_new_privileges);
+    last_steps::add(steps, last, filter, capabilities, no_new_privileges);
     by_parent
 }

@@ -1,4 +1,6 @@
-//! The list of steps while a plan is compiled. Does not know their order.
+//! Collects the steps of a plan while it is compiled.
+//!
+//! Leaves the order of the steps to its callers.
 
 use super::Step;
 use super::act::Act;

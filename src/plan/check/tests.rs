@@ -1,4 +1,4 @@
-//! The rules on recorded configurations, on mutated ones, and on plans that were put out of order on purpose.
+//! Tests the rules on recorded configurations, on mutated ones, and on plans that break a rule on purpose.
 
 mod mutate;
 
@@ -11,11 +11,11 @@ use crate::plan::{Exec, Host, PassedFd, Plan, Request, Step, compile, compile_ex
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::Sets;
-use mutate::{Dice, mutate};
+use mutate::{Random, mutate};
 use oci_spec::runtime::Spec;
 use std::collections::BTreeSet;
 
-/// A host that has everything, seen by a caller with every right.
+/// A host with all features, and a fully privileged caller.
 fn host() -> Host {
     let names = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
     Host {
@@ -32,7 +32,7 @@ fn host() -> Host {
     }
 }
 
-/// A process that joins a container which differs from its caller in those kinds.
+/// An additional process. Its container has its own namespaces of these kinds.
 fn joining(kinds: u64) -> Exec {
     Exec {
         namespaces: kinds,
@@ -46,7 +46,7 @@ fn request() -> Request {
     Request { id: "box".to_owned(), bundle: "/bundle".into(), preserve_fds: vec![3], ..Request::default() }
 }
 
-/// Recorded and written configurations, by file name.
+/// Recorded and handwritten configurations, sorted by file name.
 fn configurations() -> Vec<(String, Vec<u8>)> {
     let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let below = |directory| std::fs::read_dir(tests.join(directory)).expect("a directory");
@@ -58,15 +58,15 @@ fn configurations() -> Vec<(String, Vec<u8>)> {
     files.iter().map(read).collect()
 }
 
-fn sound_specs() -> Vec<(String, Spec)> {
+fn valid_specs() -> Vec<(String, Spec)> {
     let load = |(name, bytes): (String, Vec<u8>)| Some((name, load::load(&bytes).ok()?.spec));
     configurations().into_iter().filter_map(load).collect()
 }
 
-/// The plans of every sound configuration for create and run, with and without pivot_root, and for exec.
+/// The plans of every valid configuration for create and run, with and without pivot_root, and for exec.
 fn plans() -> Vec<(String, Plan)> {
     let mut plans = Vec::new();
-    for (name, spec) in sound_specs() {
+    for (name, spec) in valid_specs() {
         for (run, no_pivot) in [(false, false), (true, true)] {
             if let Ok(plan) = compile(&spec, &host(), &Request { run, no_pivot, scope: run, ..request() }) {
                 plans.push((format!("{name}, run {run}, no pivot {no_pivot}"), plan));
@@ -91,22 +91,23 @@ fn recorded_configurations_keep_every_rule() {
     }
 }
 
-/// Options flipped, entries doubled, swapped and removed, values of other types: whatever compiles keeps the rules.
+/// Flips options, duplicates, reorders and removes entries, and sets values of other types. Every plan that compiles
+/// keeps the rules.
 #[test]
 fn garbled_configurations_keep_every_rule() {
     let sources: Vec<serde_json::Value> =
         configurations().iter().map(|(_, bytes)| serde_json::from_slice(bytes).expect("JSON")).collect();
     let (mut compiled, mut refused) = (0, 0);
     for seed in 0..2000 {
-        let mut dice = Dice::new(seed);
-        let mut document = dice.pick(&sources).clone();
-        mutate(&mut document, &mut dice);
-        let facts = mutate::host(host(), &mut dice);
+        let mut random = Random::new(seed);
+        let mut document = random.pick(&sources).clone();
+        mutate(&mut document, &mut random);
+        let facts = mutate::host(host(), &mut random);
         let overrides = Request {
-            run: dice.chance(2),
-            no_pivot: dice.chance(4),
-            no_new_keyring: dice.chance(4),
-            preserve_fds: if dice.chance(2) { vec![3, 4] } else { Vec::new() },
+            run: random.chance(2),
+            no_pivot: random.chance(4),
+            no_new_keyring: random.chance(4),
+            preserve_fds: if random.chance(2) { vec![3, 4] } else { Vec::new() },
             ..request()
         };
         let text = document.to_string();
@@ -117,7 +118,7 @@ fn garbled_configurations_keep_every_rule() {
         let mut plans = vec![compile(&loaded.spec, &facts, &overrides)];
         if let Some(process) = loaded.spec.process() {
             let kinds = [0, namespaces::MOUNT, USER | namespaces::MOUNT, USER | namespaces::PID];
-            let exec = joining(*dice.pick(&kinds));
+            let exec = joining(*random.pick(&kinds));
             plans.push(compile_exec(&loaded.spec, process, &facts, &exec));
         }
         for plan in plans {
@@ -133,7 +134,7 @@ fn garbled_configurations_keep_every_rule() {
             }
         }
     }
-    // A generator that makes only rubbish, or only what was there, tests nothing.
+    // A generator that makes only invalid or only unchanged documents would test nothing.
     assert!(compiled > 700 && refused > 300, "{compiled} compiled, {refused} refused");
 }
 
@@ -162,7 +163,7 @@ fn copy(plan: &Plan, init: Vec<Step>) -> Plan {
     }
 }
 
-/// Each rule of order is broken in every plan it speaks of, by doing the earlier act after the later one.
+/// Breaks each rule in every plan that has both acts, by moving the earlier act after the later one.
 #[test]
 fn every_rule_of_order_is_noticed_when_it_is_broken() {
     let plans = plans();
@@ -173,11 +174,11 @@ fn every_rule_of_order_is_noticed_when_it_is_broken() {
             let later = plan.init.iter().rposition(|step| (rule.later)(&step.act));
             let (Some(earlier), Some(later)) = (earlier, later) else { continue };
             tried += 1;
-            let late = rearranged(plan, |steps| {
+            let moved_late = rearranged(plan, |steps| {
                 let step = steps.remove(earlier);
                 steps.insert(later, step);
             });
-            assert!(breaks(&late, rule.why), "{name}: {}", rule.why);
+            assert!(breaks(&moved_late, rule.why), "{name}: {}", rule.why);
         }
         assert!(tried > 0, "no plan tries this rule: {}", rule.why);
     }
@@ -190,16 +191,16 @@ fn every_rule_of_number_is_noticed_when_it_is_broken() {
         let mut tried = 0;
         for (name, plan) in &plans {
             let Some(place) = plan.init.iter().position(|step| (rule.acts)(&step.act)) else { continue };
-            let (least, most) = if plan.passed_fds.contains(&PassedFd::Process) { rule.exec } else { rule.create };
-            if least > 0 {
+            let (minimum, maximum) = if plan.passed_fds.contains(&PassedFd::Process) { rule.exec } else { rule.create };
+            if minimum > 0 {
                 tried += 1;
                 let less = rearranged(plan, |steps| drop(steps.remove(place)));
-                assert!(breaks(&less, rule.why), "{name}, once less: {}", rule.why);
+                assert!(breaks(&less, rule.why), "{name}, one fewer: {}", rule.why);
             }
-            if most < usize::MAX {
+            if maximum < usize::MAX {
                 tried += 1;
                 let more = rearranged(plan, |steps| steps.insert(place, steps[place].clone()));
-                assert!(breaks(&more, rule.why), "{name}, once more: {}", rule.why);
+                assert!(breaks(&more, rule.why), "{name}, one more: {}", rule.why);
             }
             if !plan.passed_fds.contains(&PassedFd::Process) && rule.exec.1 == 0 {
                 tried += 1;
@@ -228,10 +229,10 @@ fn every_rule_of_what_may_follow_is_noticed_when_it_is_broken() {
     }
 }
 
-/// The plan of `tests/plans/NAME`, changed; the rules it then breaks.
+/// Changes the plan of `tests/plans/NAME`, and returns the rules that it then breaks.
 fn changed(name: &str, change: impl FnOnce(&mut Plan)) -> Vec<String> {
-    let (_, spec) = sound_specs().into_iter().find(|(file, _)| file.contains(&format!("/{name}/"))).expect("a plan");
-    let mut plan = compile(&spec, &host(), &request()).expect("sound");
+    let (_, spec) = valid_specs().into_iter().find(|(file, _)| file.contains(&format!("/{name}/"))).expect("a plan");
+    let mut plan = compile(&spec, &host(), &request()).expect("valid");
     change(&mut plan);
     breaches(&plan)
 }
@@ -240,7 +241,7 @@ fn set_act(plan: &mut Plan, is: fn(&Act) -> bool, act: Act) {
     plan.init.iter_mut().find(|step| is(&step.act)).expect("such a step").act = act;
 }
 
-/// What the tables cannot say, broken once each.
+/// Breaks each rule that is not in a table once.
 #[test]
 fn every_other_rule_is_noticed_when_it_is_broken() {
     let remove = |plan: &mut Plan, is: fn(&Act) -> bool| plan.init.retain(|step| !is(&step.act));
@@ -251,25 +252,28 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
     let any_rights: fn(&Act) -> bool = |act| matches!(act, Act::SetCapabilities { .. });
     let cases: Vec<(&str, Vec<String>)> = vec![
         ("execve is the last step", changed("minimal", |p| drop(p.init.pop()))),
-        ("parted from once", changed("everything", |p| p.detach_exe_before_clone = true)),
+        ("detached from once", changed("everything", |p| p.detach_exe_before_clone = true)),
         ("16 bits", changed("minimal", |p| p.init = vec![p.init[0].clone(); 70_000])),
         ("new or joined, not both", changed("minimal", |p| p.namespaces.joined |= namespaces::MOUNT)),
         ("new user namespace has maps", changed("user-namespace", |p| p.namespaces.maps = None)),
-        ("maps are waited for", changed("user-namespace", |p| remove(p, |a| *a == Act::Await(Gate::IdMaps)))),
-        ("has its root", changed("user-namespace", |p| remove(p, |a| *a == Act::BecomeRoot))),
-        ("has its root", changed("joined", |p| remove(p, |a| *a == Act::BecomeRoot))),
+        ("waits for the id maps", changed("user-namespace", |p| remove(p, |a| *a == Act::Await(Gate::IdMaps)))),
+        ("changes to root", changed("user-namespace", |p| remove(p, |a| *a == Act::BecomeRoot))),
+        ("changes to root", changed("joined", |p| remove(p, |a| *a == Act::BecomeRoot))),
         ("inside the cgroup", changed("everything", |p| remove(p, |a| *a == Act::NewCgroupNamespace))),
         ("lo is brought up", changed("everything", |p| remove(p, |a| *a == Act::LoopbackUp))),
-        ("in between is waited for", changed("everything", |p| remove(p, |a| *a == Act::Await(Gate::Host)))),
+        ("waits for the host side", changed("everything", |p| remove(p, |a| *a == Act::Await(Gate::Host)))),
         ("propagation of a new", changed("minimal", |p| remove(p, |a| matches!(a, Act::SetPropagation(_))))),
         ("in the caller's mount", changed("everything", |p| p.namespaces.new &= !namespaces::MOUNT)),
-        ("set by the parent", changed("user-namespace", |p| p.parent_rlimits.clear())),
+        ("only if the parent sets them", changed("user-namespace", |p| p.parent_rlimits.clear())),
         ("the parent sets resource limits", changed("everything", |p| p.namespaces.joined |= USER)),
         ("slot 1 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),
         ("the slot holds", changed("joined", |p| p.passed_fds.reverse())),
-        ("hooks run in the order", changed("everything", |p| p.init.retain(|s| s.act != Act::CreateContainerHook(0)))),
-        ("names the member", changed("minimal", |p| p.init[2].origin = Pointer::of("linux"))),
-        ("names the member", changed("minimal", |p| p.init.iter_mut().for_each(|s| s.origin = Pointer::of("")))),
+        ("hooks run once each", changed("everything", |p| p.init.retain(|s| s.act != Act::CreateContainerHook(0)))),
+        ("is the member that requests it", changed("minimal", |p| p.init[2].origin = Pointer::of("linux"))),
+        (
+            "is the member that requests it",
+            changed("minimal", |p| p.init.iter_mut().for_each(|s| s.origin = Pointer::of(""))),
+        ),
         ("with no_new_privs or", changed("everything", |p| set_act(p, any_rights, rights(1, 0, 0)))),
         (
             "only shrink",
@@ -280,7 +284,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
         ),
         ("permitted and inheritable", changed("everything", |p| set_act(p, any_rights, rights(u64::MAX, 1, 2)))),
         (
-            "the one that was entered",
+            "is the entered directory",
             changed("minimal", |p| {
                 set_act(p, |a| matches!(a, Act::ChangeDirectory(_)), Act::ChangeDirectory(c"/other".to_owned()));
             }),
@@ -291,7 +295,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
     }
 }
 
-/// The two ways to let others see too much: entering the pid namespace too early, and installing the filter too late.
+/// Breaks the rule in both ways: enters the pid namespace too early, and installs the filter too late.
 #[test]
 fn a_visible_process_that_holds_more_is_noticed() {
     let (mut early, mut late) = (0, 0);
@@ -308,7 +312,7 @@ fn a_visible_process_that_holds_more_is_noticed() {
                 steps.insert(joins + 1, step);
             });
             assert!(breaks(&moved, "has the ids and groups of its program"), "{name}");
-            assert!(breaks(&moved, "is done before others can see"), "{name}");
+            assert!(breaks(&moved, "are done before others can see"), "{name}");
             early += 1;
         }
         let waits = position(&plan.init, |act| matches!(act, Act::AwaitStart(_)));
@@ -320,7 +324,7 @@ fn a_visible_process_that_holds_more_is_noticed() {
                 let step = steps.remove(installs);
                 steps.insert(steps.len() - 1, step);
             });
-            assert!(breaks(&moved, "a filter that permits what is left"), "{name}");
+            assert!(breaks(&moved, "a filter that permits the remaining steps"), "{name}");
             late += 1;
         }
     }
@@ -332,19 +336,19 @@ fn a_configuration_with_more_steps_than_can_be_told_apart_is_refused() {
     let (_, bytes) = configurations().into_iter().find(|(name, _)| name.contains("/minimal/")).expect("a plan");
     let mut document: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
     document["mounts"] = vec![serde_json::json!({"destination": "/m", "type": "tmpfs"}); 65_536].into();
-    let spec = load::load(document.to_string().as_bytes()).expect("sound").spec;
+    let spec = load::load(document.to_string().as_bytes()).expect("valid").spec;
     let problems = compile(&spec, &host(), &request()).expect_err("too long");
     assert!(problems.to_string().contains("at most 65535 are possible"), "{problems}");
 }
 
-/// A pointer that leads nowhere helps nobody: the first name of each is a member that config.json has.
+/// An origin must help to find the cause, so its first name is a member of config.json.
 #[test]
 fn origins_begin_with_members_of_the_document() {
     let members: BTreeSet<_> = ["process", "root", "mounts", "hooks", "linux", "hostname", "domainname"].into();
     for (name, plan) in &plans() {
         for step in &plan.init {
             let Some(first) = step.origin.as_str().split('/').nth(1) else { continue };
-            // exec reads a process.json, which has no member of that name; the rest it takes from config.json.
+            // exec reads process.json, which has no member `process`. It takes the rest from config.json.
             let fits =
                 if plan.passed_fds.contains(&PassedFd::Process) { first != "process" } else { members.contains(first) };
             assert!(fits, "{name}: {} ({})", step.origin, step.act);

@@ -1,14 +1,16 @@
-//! Configurations that nobody wrote: recorded ones with some options set otherwise, the same for the same seed.
+//! Mutates recorded configurations at random. The same seed always gives the same configuration.
+//!
+//! Leaves to the tests which configurations are valid.
 
 use crate::plan::Host;
 use serde_json::{Value, json};
 
-/// A small generator of numbers (splitmix64), so that a seed names a configuration for ever.
-pub(super) struct Dice(u64);
+/// A random number generator (splitmix64). It is fixed here so that a seed always gives the same configuration.
+pub(super) struct Random(u64);
 
-impl Dice {
+impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Dice(seed)
+        Random(seed)
     }
 
     fn next(&mut self) -> u64 {
@@ -23,7 +25,7 @@ impl Dice {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    /// One time in `of`.
+    /// True with a probability of 1 / `of`.
     pub(super) fn chance(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }
@@ -33,37 +35,37 @@ impl Dice {
     }
 }
 
-/// Changes one to eight things: mostly to other good values, now and then to rubbish.
-pub(super) fn mutate(document: &mut Value, dice: &mut Dice) {
+/// Makes one to eight changes: mostly to other valid values, sometimes to invalid ones.
+pub(super) fn mutate(document: &mut Value, random: &mut Random) {
     let options = options();
-    for _ in 0..=dice.below(8) {
-        match dice.below(12) {
-            0 => disturb(document, dice),
-            1 => spoil(document, dice),
+    for _ in 0..=random.below(8) {
+        match random.below(12) {
+            0 => restructure(document, random),
+            1 => corrupt(document, random),
             _ => {
-                let (place, values) = dice.pick(&options);
-                let value = dice.pick(values).clone();
+                let (place, values) = random.pick(&options);
+                let value = random.pick(values).clone();
                 set(document, place, value);
             }
         }
     }
 }
 
-/// Other facts about the host than that it has everything.
-pub(super) fn host(mut host: Host, dice: &mut Dice) -> Host {
-    host.privileged = !dice.chance(4);
-    host.can_detach_exe = !dice.chance(4);
-    host.procfs_takes_pid_namespace = !dice.chance(4);
-    if dice.chance(3) {
-        host.permitted = dice.next();
+/// Removes some features of the host at random.
+pub(super) fn host(mut host: Host, random: &mut Random) -> Host {
+    host.privileged = !random.chance(4);
+    host.can_detach_exe = !random.chance(4);
+    host.procfs_takes_pid_namespace = !random.chance(4);
+    if random.chance(3) {
+        host.permitted = random.next();
     }
-    if dice.chance(4) {
-        host.cgroup.controllers.truncate(dice.below(7));
+    if random.chance(4) {
+        host.cgroup.controllers.truncate(random.below(7));
     }
     host
 }
 
-/// Members worth setting, and what to. `null` removes one.
+/// Members to set, and their values. `null` removes the member.
 fn options() -> Vec<(&'static str, Vec<Value>)> {
     let hook = json!([{"path": "/bin/true"}, {"path": "/bin/false", "timeout": 1}]);
     let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
@@ -134,18 +136,18 @@ fn set(document: &mut Value, place: &str, value: Value) {
     }
 }
 
-/// A place somewhere in the document.
-fn somewhere<'a>(mut at: &'a mut Value, dice: &mut Dice) -> &'a mut Value {
+/// A random value in the document.
+fn random_value<'a>(mut at: &'a mut Value, random: &mut Random) -> &'a mut Value {
     loop {
         let size = match &*at {
             Value::Object(members) => members.len(),
             Value::Array(list) => list.len(),
             _ => 0,
         };
-        if size == 0 || dice.chance(4) {
+        if size == 0 || random.chance(4) {
             return at;
         }
-        let number = dice.below(size);
+        let number = random.below(size);
         at = match at {
             Value::Object(members) => members.values_mut().nth(number).expect("counted"),
             Value::Array(list) => &mut list[number],
@@ -154,19 +156,19 @@ fn somewhere<'a>(mut at: &'a mut Value, dice: &mut Dice) -> &'a mut Value {
     }
 }
 
-/// Removes, doubles or turns round entries.
-fn disturb(document: &mut Value, dice: &mut Dice) {
-    match somewhere(document, dice) {
-        Value::Array(list) if !list.is_empty() => match dice.below(3) {
-            0 => drop(list.remove(dice.below(list.len()))),
+/// Removes, duplicates or reorders entries.
+fn restructure(document: &mut Value, random: &mut Random) {
+    match random_value(document, random) {
+        Value::Array(list) if !list.is_empty() => match random.below(3) {
+            0 => drop(list.remove(random.below(list.len()))),
             1 => {
-                let entry = dice.pick(list).clone();
+                let entry = random.pick(list).clone();
                 list.push(entry);
             }
             _ => list.reverse(),
         },
         Value::Object(members) if !members.is_empty() => {
-            let name = members.keys().nth(dice.below(members.len())).expect("counted").clone();
+            let name = members.keys().nth(random.below(members.len())).expect("counted").clone();
             members.remove(&name);
         }
         Value::Bool(value) => *value = !*value,
@@ -174,9 +176,9 @@ fn disturb(document: &mut Value, dice: &mut Dice) {
     }
 }
 
-/// Puts a value there that hardly belongs.
-fn spoil(document: &mut Value, dice: &mut Dice) {
-    let rubbish = [
+/// Replaces a value with one that is probably invalid.
+fn corrupt(document: &mut Value, random: &mut Random) {
+    let invalid = [
         Value::Null,
         json!(-1),
         json!(u64::MAX),
@@ -191,5 +193,5 @@ fn spoil(document: &mut Value, dice: &mut Dice) {
         json!("/"),
         json!(65536),
     ];
-    *somewhere(document, dice) = dice.pick(&rubbish).clone();
+    *random_value(document, random) = random.pick(&invalid).clone();
 }

@@ -99,7 +99,7 @@ const CALLS: &[(&str, Without)] = &[
     ("faccessat2", Without::Works),
     ("process_madvise", Without::Works),
     ("epoll_pwait2", Without::Works),
-    ("mount_setattr", Without::Refused("create", "make the own executable read-only: function not implemented")),
+    ("mount_setattr", Without::Refused("create", "make the runtime's executable read-only: function not implemented")),
     ("quotactl_fd", Without::Works),
     ("landlock_create_ruleset", Without::Works),
     ("memfd_secret", Without::Works),

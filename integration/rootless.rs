@@ -184,7 +184,7 @@ fn a_missing_newuidmap_is_named() {
     let user = User::new("id", ranged);
     let words = ["/usr/bin/env", "PATH=/nonexistent", "./runtime", "run", &user.id];
     let output = user.call(&words).fails();
-    output.says("/linux/uidMappings: mapping other ids than the own one without privilege takes newuidmap");
+    output.says("/linux/uidMappings: cannot map ids other than the caller's without privilege: newuidmap");
 }
 
 fn ids_of_other_users_are_refused() {

@@ -120,7 +120,7 @@ fn maps_of_a_joined_namespace_must_agree() {
         namespace(c, "user")["path"] = json!(path);
         c["linux"]["gidMappings"][0]["size"] = json!(5);
     });
-    other.refused("/linux/gidMappings: not the mappings of the user namespace that is joined");
+    other.refused("/linux/gidMappings: mappings differ from those of the joined user namespace");
 }
 
 fn sources_the_mapped_root_cannot_reach() {

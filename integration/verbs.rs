@@ -175,12 +175,20 @@ fn refusal(verb: &str) -> i32 {
 type Missing = (&'static str, &'static [u8], &'static str);
 
 const MISSING: &[Missing] = &[
-    ("interpreter", b"#!/no/such -x\n", "no such file or directory: its interpreter \"/no/such\""),
-    ("windows", b"#!/bin/sh\r\necho\r\n", "no such file or directory: its first line ends as on Windows"),
-    ("forbidden", b"#!/etc/passwd\n", "permission denied: its interpreter \"/etc/passwd\""),
-    ("format", b"echo\n", "exec format error: it is neither an ELF file nor has it a #! line"),
+    (
+        "interpreter",
+        b"#!/no/such -x\n",
+        "no such file or directory: the interpreter \"/no/such\" of its #! line is missing",
+    ),
+    ("windows", b"#!/bin/sh\r\necho\r\n", "no such file or directory: its first line ends with CR LF"),
+    (
+        "forbidden",
+        b"#!/etc/passwd\n",
+        "permission denied: the interpreter \"/etc/passwd\" of its #! line may not be executed",
+    ),
+    ("format", b"echo\n", "exec format error: it is neither an ELF file nor a script with a #! line"),
     ("machine", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x16\0", "exec format error: it is built for s390x"),
-    ("loader", LOADER, "no such file or directory: the ELF loader \"/lib/none.so\""),
+    ("loader", LOADER, "no such file or directory: its ELF loader \"/lib/none.so\" is missing"),
 ];
 
 /// A 64-bit x86 ELF file of one program header, PT_INTERP.
@@ -361,7 +369,7 @@ fn a_run_that_hangs_in_a_poststart_hook_handles_signals() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
     assert_eq!(c.wait_out("usr1"), "heard\n", "other signals go to the program");
     terminate(&run);
-    run.finish().exits(1).says("/hooks/poststart/0").says("broken off by signal 15");
+    run.finish().exits(1).says("/hooks/poststart/0").says("stopped by signal 15");
     assert!(kernel::readable(&hook, LIMIT), "the hook still runs");
     c.nothing_left();
 }

@@ -1,8 +1,9 @@
-//! The child: performs a plan's steps in order and becomes the program. Never returns.
+//! Performs a plan's steps in order in the child, and executes the program. It never returns. It leaves decisions to
+//! `plan` and error texts to `launch`.
 //!
-//! Runs between clone3 and execve, in a copy of the parent's memory. It parses no configuration and decides nothing. A failing
-//! step reports its number, and the parent writes the error text. Where a step touches the container's tree, this is the place
-//! that keeps it safe: everything is resolved inside the held root and used by descriptor.
+//! This code runs between clone3 and execve, in a copy of the parent's memory. It parses no configuration. A failing
+//! step reports its number, and the parent writes the error text. Steps that touch the container's tree are made safe
+//! here: every path is resolved inside the held root and used by descriptor.
 
 mod devices;
 mod home;
@@ -29,35 +30,35 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-/// What the child gets from its parent beside the plan: descriptors opened and strings put together before the clone.
+/// What the parent passes to the child besides the plan: descriptors and strings prepared before the clone.
 pub(crate) struct ChildInputs {
     /// The descriptors of `Plan::passed_fds`, by slot.
     pub(crate) passed_fds: Vec<OwnedFd>,
     /// The child's end of the channel.
     pub(crate) channel: Channel,
-    /// Where the kernel writes the pid of the process that is made in this one's place, if one is.
+    /// Where the kernel writes the pid of the process that replaces this one, if there is one.
     pub(crate) shared_pid: Option<SharedPid>,
     /// The socket at which a created container waits for its start.
     pub(crate) listener: Option<OwnedFd>,
-    /// The host's procfs, when some step writes there.
+    /// The host's procfs, if a step writes to it.
     pub(crate) proc: Option<OwnedFd>,
     /// The directory of the container's cgroup on the host.
     pub(crate) cgroup: Option<CString>,
-    /// This program's file, and an empty one to be known by.
+    /// This program's file, and the empty file that replaces it as /proc/self/exe.
     pub(crate) own_file: Option<OwnFile>,
     /// createContainer and startContainer hooks.
     pub(crate) hooks: ContainerHooks,
-    /// The program's argument vector and environment.
+    /// The program's argument vector.
     pub(crate) arguments: Strings,
-    /// The environment of the program.
+    /// The program's environment.
     pub(crate) environment: Strings,
-    /// Where to write down when each step was done, if somebody wants to know: slot 0 is the beginning.
+    /// Where to record the time at which each step ends, if timings are requested. Slot 0 is the start time.
     pub(crate) timings: Option<Rc<StepTimings>>,
 }
 
 impl ChildInputs {
-    /// The parent's part: closes the descriptors. The memory stays as it is, because until either process writes to a page of it
-    /// they share that, and to free is to write.
+    /// Closes the descriptors in the parent. Memory is not freed: parent and child share its pages until one writes to
+    /// them, and freeing writes.
     pub(crate) fn close(self) {
         let ChildInputs { arguments, environment, hooks, cgroup, .. } = self;
         std::mem::forget((arguments, environment, hooks, cgroup));
@@ -68,7 +69,7 @@ impl ChildInputs {
 pub(crate) struct OwnFile {
     /// This program's file through a mount of its own, or a copy of it.
     pub(crate) file: OwnedFd,
-    /// The file to be known by.
+    /// The empty file that becomes /proc/self/exe.
     pub(crate) empty: OwnedFd,
 }
 
@@ -85,7 +86,7 @@ impl From<Errno> for Broken {
     }
 }
 
-/// A result that names the part of the step.
+/// Adds the part of the step to an error.
 trait InPart<T> {
     fn part(self, part: Part) -> Result<T, Broken>;
 }
@@ -100,7 +101,7 @@ fn broken(part: Part, errno: Errno) -> Broken {
     Broken { part, cause: errno.into(), output: Vec::new() }
 }
 
-/// The child's possessions while it works.
+/// The child's state while it performs the steps.
 struct Init<'a> {
     plan: &'a Plan,
     inputs: &'a mut ChildInputs,
@@ -108,34 +109,34 @@ struct Init<'a> {
     root: Option<OwnedFd>,
     /// Device and inode of the root directory.
     root_identity: (u64, u64),
-    /// The last path looked for on behalf of a link, and whether it was there.
-    looked_for: Option<(&'a InRoot, bool)>,
-    /// The inherited mounts are peers of the host's.
+    /// The last path checked for a link, and whether it exists.
+    last_checked: Option<(&'a InRoot, bool)>,
+    /// The inherited mounts are in a peer group with the host's mounts.
     shares_with_host: bool,
-    /// The directory the last device or link was made in.
+    /// The directory of the last device or link.
     directory: Option<(&'a InRoot, OwnedFd)>,
     /// A mount of /dev/null to mask files with, and a read-only tmpfs to mask directories with.
     masks: masked_paths::Masks,
     /// The paths that steps change after the mounts are made.
     changed_later: Vec<&'a InRoot>,
-    /// Mounts with such paths: their targets and roots, in the order of the mounts.
+    /// Mounts that contain such paths: their targets and roots, in mount order.
     held: Vec<(&'a InRoot, OwnedFd)>,
-    /// A procfs without mounts on it, where the host's has some in the way.
+    /// A procfs without mounts on it, used if mounts cover files of the host's procfs.
     own_proc: Option<OwnedFd>,
     /// The program's path, once found.
     program: Option<CString>,
-    /// The working directory could not be entered as root.
-    directory_is_the_users: bool,
+    /// Root could not enter the working directory, so the program's user must.
+    root_cannot_enter_directory: bool,
     /// Capabilities that hooks run with.
     sets: Option<credentials::Sets>,
 }
 
-/// Performs the plan and executes the program; on failure says why and exits with 1.
+/// Performs the plan and executes the program; on failure reports the reason and exits with 1.
 pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
-    // A process of the container must not be able to look into this one (CVE-2016-9962).
+    // A process of the container must not be able to trace this one (CVE-2016-9962).
     let visible = plan.namespaces.made_by_user();
     let hidden = credentials::set_dumpable(visible);
-    // Modes are given in full wherever something is made.
+    // Every call that creates a file passes the complete mode.
     limits::set_umask(0);
     let timings = inputs.timings.clone();
     let done = |steps| {
@@ -149,7 +150,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         inputs: &mut inputs,
         root: None,
         root_identity: (0, 0),
-        looked_for: None,
+        last_checked: None,
         shares_with_host: false,
         directory: None,
         masks: masked_paths::Masks::default(),
@@ -157,7 +158,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         held: Vec::new(),
         own_proc: None,
         program: None,
-        directory_is_the_users: false,
+        root_cannot_enter_directory: false,
         sets: None,
     };
     let mut step = 0;
@@ -202,7 +203,7 @@ impl<'a> Init<'a> {
             Act::NewCgroupNamespace => namespace::unshare(libc::CLONE_NEWCGROUP as u64)?,
             Act::NewSession => namespace::setsid()?,
             Act::NewSessionKeyring => match namespace::new_session_keyring() {
-                // A kernel without keyrings has nothing of the caller's to hide.
+                // Without keyrings in the kernel there are no keys of the caller to hide.
                 Err(Errno::ENOSYS) => (),
                 other => other?,
             },
@@ -270,14 +271,15 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Nothing needs the file any more afterwards: what is mapped from it stays.
+    /// Closes the file, because its mappings stay valid without it.
     fn detach_exe(&mut self) -> Result<(), Broken> {
         let own = self.inputs.own_file.take().ok_or(Errno::EBADF)?;
         Ok(executable::detach_exe(own.file.as_fd(), own.empty.as_fd())?)
     }
 
-    /// Nothing stays open but the standard streams, what the caller wants the program to have, the ways to the parent and to
-    /// `start`, and mounts that lead nowhere: those of the masks, whose closing would wait for the kernel.
+    /// Closes everything except the standard streams, the descriptors the caller preserves, the connections to the
+    /// parent and to `start`, and the mounts of the masks. Those mounts lead nowhere, and closing them would wait for
+    /// the kernel.
     fn close_host(&mut self) -> sys::Result<()> {
         self.inputs.passed_fds.clear();
         (self.inputs.proc, self.own_proc, self.root, self.directory) = (None, None, None, None);
@@ -286,8 +288,8 @@ impl<'a> Init<'a> {
         self.close_all_but(self.masks.fds().chain(listener))
     }
 
-    /// Closes what nobody here owns any more, the caller's own descriptors among it; not those in `keep`, the channel's, and those
-    /// that the program is to have.
+    /// Closes all other descriptors, including those inherited from the caller. Open stay `keep`, the channel, and the
+    /// descriptors that the program gets.
     fn close_all_but(&self, keep: impl IntoIterator<Item = RawFd>) -> sys::Result<()> {
         let preserved = self.plan.init.iter().filter_map(|step| match &step.act {
             Act::PreserveDescriptors(fds) => Some(fds),
@@ -299,9 +301,9 @@ impl<'a> Init<'a> {
         sys::program::close_from_except(3, &keep)
     }
 
-    /// Writes to a file of the host's procfs, which the container cannot have put there (CVE-2025-52881). Where a mount lies in
-    /// the way (a read-only /proc/sys, as in LXC or a service with ProtectKernelTunables=), by a procfs that only this
-    /// process has.
+    /// Writes to a file of the host's procfs, which the container cannot have replaced (CVE-2025-52881). If a mount
+    /// covers the file (a read-only /proc/sys, as in LXC or a service with ProtectKernelTunables=), writes through a
+    /// procfs that only this process has.
     fn write_proc(&mut self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Broken> {
         let write = |proc: BorrowedFd<'_>| {
             path::open_on_proc(proc, name, libc::O_WRONLY).and_then(|file| path::write(file.as_fd(), value))
@@ -309,7 +311,7 @@ impl<'a> Init<'a> {
         match write(self.proc()?) {
             Err(refused @ (Errno::EXDEV | Errno::EROFS)) => {
                 if self.own_proc.is_none() {
-                    // Without the rights for it, the first reason is the one to report.
+                    // If this process may not mount a procfs, the first error is the one to report.
                     self.own_proc = Some(sys::mount::detached(c"proc", [], 0).map_err(|_| refused)?);
                 }
                 Ok(write(self.own_proc.as_ref().ok_or(refused)?.as_fd())?)
@@ -318,7 +320,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// `apparmor/exec` exists only where security modules are stacked; before, the file was `exec`.
+    /// `apparmor/exec` exists only on kernels with stacked security modules; older kernels have `exec`.
     fn set_label(&self, file: &std::ffi::CStr, label: &std::ffi::CStr) -> Result<(), Broken> {
         let base = path::open_on_proc(self.proc()?, c"self/attr", libc::O_PATH | libc::O_DIRECTORY)?;
         let opened = match path::open_beneath(base.as_fd(), file, libc::O_WRONLY) {
@@ -339,8 +341,8 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Between the filter and the agent's having the listener this process only waits: it sends nothing, closes nothing.
-    /// The one call it makes, recv(2), may itself be for the agent to answer, which by then has what it needs to.
+    /// Until the agent has the listener, this process only waits: it sends nothing and closes nothing. The filter may
+    /// pass its one call, recv(2), to the agent. By the time the agent answers, it has the listener.
     fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), Broken> {
         if !filter.notifies {
             seccomp::install(&filter.program, filter.flags)?;

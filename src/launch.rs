@@ -1,8 +1,8 @@
-//! The parent: one clone3, the gates, and the words for a child's failure.
+//! Launches the container's process: one clone3, the gates, and the error text for a child's failure. State directories
+//! and commands are left to the caller, which also implements the host gate (`HostSide`).
 //!
-//! Owns what must happen around the clone on the host's side of it: descriptors lent to the child, namespaces that only
-//! a parent can enter for it, id maps. Knows no state directory and no verb; who launches says what is to be done at the
-//! host's gate.
+//! This module owns the host's side of the clone: descriptors passed to the child, namespaces that only the parent can
+//! enter for the child, id maps.
 
 mod spawn;
 mod explain;
@@ -36,12 +36,12 @@ pub(crate) use explain::{after_start, cause_text, spawn_refused, steps_after_sta
 pub(crate) use id_maps::host_uid;
 pub(crate) use spawn::CgroupPlacement;
 
-/// What the child gets beside the plan.
+/// What the child gets besides the plan.
 #[derive(Default)]
 pub(crate) struct LaunchInputs<'a> {
-    /// Where the child is born.
+    /// The cgroup in which the child is created.
     pub(crate) placement: CgroupPlacement<'a>,
-    /// Where its cgroup is on the host.
+    /// The path of its cgroup on the host.
     pub(crate) cgroup_path: Option<CString>,
     /// The socket at which it waits for its start.
     pub(crate) listener: Option<OwnedFd>,
@@ -49,49 +49,50 @@ pub(crate) struct LaunchInputs<'a> {
     pub(crate) hooks: ContainerHooks,
     /// The process whose namespaces it joins.
     pub(crate) process: Option<OwnedFd>,
-    /// The user namespace it joins, where that process has moved on to another.
+    /// The user namespace it joins, if that process has since entered another one.
     pub(crate) user_namespace: Option<OwnedFd>,
-    /// Somebody wants to know how long each step takes.
+    /// Record step timings.
     pub(crate) timed: bool,
 }
 
-/// What is done on the host's side while the child works.
+/// Host-side work while the child performs its steps.
 pub(crate) trait HostSide {
-    /// The child's mounts stand and it waits, or, where the plan has no such gate, it waits for its start: limits, devices, hooks of
-    /// the runtime namespace.
+    /// Called when the child's mounts exist and it waits at the host gate. If the plan has no such gate, called when it
+    /// waits for its start. Applies limits and devices and runs hooks of the runtime namespace.
     fn at_host_gate(&mut self, pid: i32) -> Result<()>;
-    /// The child is busy, after that gate where there is one: time for what would otherwise be done while it waits to be started.
+    /// Called while the child is busy, after the host gate if there is one. Does work here that would otherwise delay
+    /// the start.
     ///
-    /// Where the child has a successor in another pid namespace, this comes when that one waits for its start. `process` is the
-    /// pid and the start time of the process that will execute the program.
+    /// If the child has a successor in another pid namespace, this is called when the successor waits for its start.
+    /// `process` is the pid and start time of the process that will execute the program.
     fn while_it_works(&mut self, process: (i32, u64)) -> Result<()>;
-    /// The outer side of the child's terminal.
+    /// Receives the master side of the child's terminal.
     fn terminal(&mut self, master: OwnedFd) -> Result<()>;
-    /// The child's seccomp listener.
+    /// Receives the child's seccomp listener.
     fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()>;
 }
 
-/// A child that has not executed its program yet. Dropped before `release`, it is killed and reaped.
+/// A child that has not executed its program yet. If dropped before `release`, it is killed and reaped.
 #[derive(Debug)]
 pub(crate) struct Child {
     /// Its pid in this process's pid namespace.
     pub(crate) pid: i32,
-    /// A handle on it.
+    /// A pidfd of it.
     pub(crate) pidfd: OwnedFd,
     /// Start time in clock ticks since boot (`sys::stat::Stat`). 0 if the process is already being killed.
     pub(crate) start_time: u64,
     channel: Channel,
-    /// Where the kernel writes the pid of the process that takes this one's place, if one will.
+    /// Where the kernel writes the pid of the process that replaces this one, if there is one.
     successor: Option<SharedPid>,
     reaped: bool,
     timings: Option<Rc<StepTimings>>,
-    /// To be closed while the child is busy: see [`passed_fds::own_file`].
+    /// Closed while the child is busy, because closing takes time: see [`passed_fds::own_file`].
     mount: Option<OwnedFd>,
 }
 
-/// Makes the process. It works until its first gate while the caller goes on.
+/// Creates the process, which runs to its first gate in parallel with the caller.
 pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
-    let (own, childs) = Channel::pair().context("make a socket pair")?;
+    let (own, child_end) = Channel::pair().context("make a socket pair")?;
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
     let proc = plan.init.iter().any(needs_proc).then(passed_fds::host_proc).transpose()?;
@@ -104,19 +105,20 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
             .map_or((None, None), |(file, mount)| (Some(file), mount)),
     };
     let enters = plan.init.iter().any(|step| matches!(step.act, Act::EnterPidNamespace { .. }));
-    // Where a container's processes see the child from its clone on, there must be nothing of the mount for them to find.
+    // If the container's processes see the child from its clone on, the child must not hold this mount.
     let mount = mount.filter(|_| enters || plan.namespaces.starts_unseen());
     let passed_fds = passed_fds::all(plan, inputs.process.as_ref(), inputs.user_namespace.as_ref())?;
-    let timings = inputs.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("share memory")?;
+    let timings =
+        inputs.timed.then(|| StepTimings::new(plan.init.len() + 1)).transpose().context("allocate shared memory")?;
     let timings = timings.map(Rc::new);
     let child_inputs = ChildInputs {
         timings: timings.clone(),
         passed_fds,
-        channel: childs,
+        channel: child_end,
         shared_pid: (plan.namespaces.via_intermediate || enters)
             .then(SharedPid::new)
             .transpose()
-            .context("share memory")?,
+            .context("allocate shared memory")?,
         listener: inputs.listener,
         proc,
         cgroup: inputs.cgroup_path,
@@ -130,15 +132,15 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
         return intermediate::launch(plan, child_inputs, inputs.placement, own, mount);
     }
     if namespaces.new & PID == 0 && process::effective_uid() == 0 {
-        // The process is visible from its clone on, and inherits this (CVE-2016-9962).
-        credentials::set_dumpable(false).context("become undumpable")?;
+        // The process is visible from its clone on, and inherits this flag (CVE-2016-9962).
+        credentials::set_dumpable(false).context("clear the dumpable flag")?;
     }
     let entered = Entered::enter(namespaces, plan, &child_inputs.passed_fds)?;
     let Some(Spawned { pid, pidfd, start_time }) =
         spawn::spawn(namespaces, namespaces.clone_flags(), inputs.placement)?
     else {
-        // With the parent's end open it would not notice the parent's death, and wait for a word for ever. The mount is
-        // still open there: who closes it last is who waits.
+        // The child must close the parent's end: otherwise it would not notice the parent's death and wait forever. The
+        // mount stays open in the parent, because the last process to close it has to wait.
         drop((own, mount));
         init::perform(plan, child_inputs)
     };
@@ -150,8 +152,8 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
     Ok(child)
 }
 
-/// Namespaces that this process enters on behalf of the child to come, and leaves again, so that a hook it runs later is
-/// not in them: the PID namespace is joined by children only, and time offsets can be set only before anybody is inside.
+/// Namespaces that this process enters for its future child, and leaves again. Only children join a pid namespace, and
+/// time offsets can be set only in an empty namespace. A hook that this process runs later must not be in them.
 #[must_use]
 struct Entered(Vec<(u64, OwnedFd)>);
 
@@ -174,7 +176,7 @@ impl Entered {
 
     fn leave(self) -> Result<()> {
         for (kind, own) in self.0 {
-            namespace::setns(own.as_fd(), kind).context("return to the own namespace")?;
+            namespace::setns(own.as_fd(), kind).context("return to the original namespace")?;
         }
         Ok(())
     }
@@ -185,18 +187,18 @@ fn open_own(path: &std::ffi::CStr) -> Result<OwnedFd> {
 }
 
 impl Child {
-    /// Serves the child until it is prepared and waits for the word to start.
+    /// Serves the child until it is prepared and waits for the start message.
     pub(crate) fn wait_until_ready(&mut self, plan: &Plan, host: &mut dyn HostSide) -> Result<()> {
         drop(self.mount.take());
         let gate = plan.init.iter().any(|step| step.act == Act::Await(Gate::Host));
-        // Until then nobody knows which process will execute the program.
+        // Before the successor exists, its pid is unknown.
         let changes = self.successor.is_some();
         if !gate && plan.namespaces.maps.is_none() && !changes {
             host.while_it_works((self.pid, self.start_time))?;
         }
         loop {
             match self.next()? {
-                // Whoever launched it has seen to that by now.
+                // The caller has already set up the cgroup.
                 Message::Reached(Gate::Cgroup) => self.open(Gate::Cgroup)?,
                 Message::Reached(Gate::IdMaps) => {
                     id_maps::write(self.pid, plan.namespaces.maps.as_ref())?;
@@ -230,8 +232,8 @@ impl Child {
         }
     }
 
-    /// Passes the seccomp listener on. Where the process is about to enter a pid namespace, it goes on before that, because only
-    /// its successor's pid means something to the agent.
+    /// Passes the seccomp listener to the host side. If the process still has to enter a pid namespace, it continues
+    /// first, because only the pid of its successor is meaningful to the agent.
     fn pass_listener(&mut self, plan: &Plan, number: i32, host: &mut dyn HostSide) -> Result<()> {
         let position = |is: fn(&Act) -> bool| plan.init.iter().position(|step| is(&step.act));
         let enters = position(|act| matches!(act, Act::EnterPidNamespace { .. }));
@@ -239,7 +241,7 @@ impl Child {
         if !enters_later {
             self.follow()?;
         }
-        // Without one the process has more to say: why the filter could not be installed.
+        // Without a listener, the next message explains why the filter could not be installed.
         let Some(listener) = self.take_listener(number)? else { return Ok(()) };
         if enters_later {
             self.channel.go()?;
@@ -247,10 +249,10 @@ impl Child {
             return host.listener(listener, self.pid);
         }
         host.listener(listener, self.pid)?;
-        self.channel.go().context("speak to the container's process")
+        self.channel.go().context("send to the container's process")
     }
 
-    /// Waits until the process has entered the pid namespace, which ends it, and goes on with its successor.
+    /// Waits until the process has entered the pid namespace and exited, and continues with its successor.
     fn follow(&mut self) -> Result<()> {
         let Some(successor) = self.successor else { return Ok(()) };
         let status = clone::wait(self.pid).context("wait for the process that enters the pid namespace")?;
@@ -262,41 +264,42 @@ impl Child {
         Ok(())
     }
 
-    /// The seccomp listener, which becomes descriptor `number` of the child a moment after it said so. It cannot say when:
-    /// any call it makes by then may be one that waits for an agent. `None` if it spoke or died instead.
+    /// Takes the seccomp listener, which becomes descriptor `number` of the child shortly after the announcement. The
+    /// child cannot report when: any call it makes may then wait for an agent. `None` if the child sends a message or
+    /// exits instead.
     fn take_listener(&self, number: i32) -> Result<Option<OwnedFd>> {
-        const GLANCE: Duration = Duration::from_millis(1);
+        const POLL_INTERVAL: Duration = Duration::from_millis(1);
         loop {
             match process::take_descriptor(self.pidfd.as_fd(), number) {
                 Err(Errno::EBADF) => (),
                 taken => return taken.map(Some).context("/linux/seccomp: take the listener from the process"),
             }
-            if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), GLANCE)? {
+            if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), POLL_INTERVAL)? {
                 return Ok(None);
             }
         }
     }
 
-    /// Gives the word to start and waits until the program is executed.
+    /// Sends the start message and waits until the program is executed.
     pub(crate) fn start(&mut self, plan: &Plan) -> Result<()> {
         self.go_on()?;
         let mut executing = false;
         loop {
             match self.next()? {
                 Message::Executing => executing = true,
-                // execve closed the channel, or the child was killed on the way to it.
+                // execve has closed the channel, or the child was killed just before it.
                 Message::Closed if executing => return Ok(()),
                 other => return Err(self.unexpected(plan, other)),
             }
         }
     }
 
-    /// Tells the child that its parent has nothing more to do: it waits for `start` from now on.
+    /// Lets the child continue after its parent has finished: from now on it waits for `start`.
     pub(crate) fn go_on(&self) -> Result<()> {
-        self.channel.go().context("speak to the container's process")
+        self.channel.go().context("send to the container's process")
     }
 
-    /// How long the steps took that the process has taken so far, if that was asked for.
+    /// Returns the duration of each step that the process has completed, if timings are requested.
     pub(crate) fn timings(&self, plan: &Plan) -> Vec<ProcessStep> {
         let Some(timings) = &self.timings else { return Vec::new() };
         let steps = plan.init.iter().enumerate();
@@ -310,20 +313,20 @@ impl Child {
             .collect()
     }
 
-    /// Lets the process live without this one.
+    /// Gives up ownership of the process: it is no longer killed on drop.
     pub(crate) fn release(&mut self) {
         self.reaped = true;
     }
 
     fn next(&self) -> Result<Message> {
-        self.channel.next().context("listen to the container's process")
+        self.channel.next().context("receive from the container's process")
     }
 
     fn open(&self, gate: Gate) -> Result<()> {
         match self.channel.open(gate) {
-            // It died at the gate; the next message, or its absence, says why.
+            // The child exited at the gate. The next message or the closed channel shows the reason.
             Ok(()) | Err(Errno::EPIPE) => Ok(()),
-            Err(errno) => Err(errno).context("speak to the container's process"),
+            Err(errno) => Err(errno).context("send to the container's process"),
         }
     }
 
@@ -361,7 +364,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            // ESRCH: it is dead already. There is no other way for either call to fail for a child of ours.
+            // The only possible error for an own child is ESRCH: the process has already ended.
             let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);
             if self.successor.is_some() && self.follow().is_ok() {
                 let _ = process::signal(self.pidfd.as_fd(), libc::SIGKILL);

@@ -1,4 +1,4 @@
-//! Making device nodes and links.
+//! Creates device nodes and links. Which ones is decided in `plan`.
 
 use super::paths::{Kind, open_or_make};
 use super::{Broken, InPart, Init, broken};
@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(super) const NULL: u64 = libc::makedev(1, 3);
 
 impl<'a> Init<'a> {
-    /// The directory, opened in the root and remembered for the next device in it. Nothing is made by path: /dev itself
-    /// may be a link of the image's (CVE-2026-41579).
+    /// Opens the directory inside the root and keeps it for the next device. Nothing is created by path, because /dev
+    /// itself may be a link of the image (CVE-2026-41579).
     fn in_directory<T>(
         &mut self,
         directory: &'a InRoot,
@@ -33,10 +33,10 @@ impl<'a> Init<'a> {
         let node = self.in_directory(&device.directory, |_, directory| {
             let (name, kind) = (&device.name, device.kind | device.mode & 0o777);
             match path::make_node(directory, name, kind, device.number) {
-                // A default ACL aside, the node has its mode from the start, because the umask is 0.
+                // Unless a default ACL applies, the node already has its mode, because the umask is 0.
                 Ok(()) if device.uid == 0 && device.gid == 0 && device.number != NULL => Ok(None),
                 Ok(()) => {
-                    // A neighbour may have put something else at the name meanwhile.
+                    // Another process may have replaced the node since it was created.
                     let node = path::open_entry(directory, name, libc::O_PATH)?;
                     if !is_device(&path::status(node.as_fd())?, device) {
                         return Err(broken(Part::Occupied, Errno::EEXIST));
@@ -47,7 +47,7 @@ impl<'a> Init<'a> {
                     }
                     Ok(Some(node))
                 }
-                // A file that is there already must be what was asked for (config-linux.md, "Devices").
+                // An existing file must be the requested device (config-linux.md, "Devices").
                 Err(Errno::EEXIST) if is_same(directory, name, device)? => Ok(None),
                 Err(Errno::EEXIST) => Err(broken(Part::Occupied, Errno::EEXIST)),
                 Err(errno) => Err(errno.into()),
@@ -55,7 +55,7 @@ impl<'a> Init<'a> {
         });
         match node {
             Ok(Some(node)) if device.number == NULL => return self.masks.use_null(node.as_fd()),
-            // Root of an outer user namespace makes no nodes either.
+            // A user namespace cannot create device nodes, not even as root of an outer one.
             Err(Broken { cause: Cause::Errno(Errno::EPERM), .. }) if device.kind != libc::S_IFIFO => (),
             other => return other.map(drop),
         }
@@ -64,7 +64,7 @@ impl<'a> Init<'a> {
         self.bind_device(device, &host)
     }
 
-    /// Binds the host's node, having made sure that it is the one asked for.
+    /// Checks that the host's node is the requested device, and binds it.
     pub(super) fn bind_device(&mut self, device: &'a Device, host: &CStr) -> Result<(), Broken> {
         let source = path::open_following_links(host, libc::O_PATH).part(Part::Source)?;
         let status = path::status(source.as_fd())?;
@@ -82,25 +82,25 @@ impl<'a> Init<'a> {
         })
     }
 
-    /// Whether a path leads to something inside the root; asked several times in a row for the same one.
-    fn is_there(&mut self, needed: &'a InRoot) -> Result<bool, Broken> {
-        if let Some((path, there)) = self.looked_for
+    /// Whether a path exists inside the root. Caches the last answer, because consecutive links need the same path.
+    fn exists(&mut self, needed: &'a InRoot) -> Result<bool, Broken> {
+        if let Some((path, exists)) = self.last_checked
             && path == needed
         {
-            return Ok(there);
+            return Ok(exists);
         }
-        let there = match path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH) {
+        let exists = match path::open_in_root(self.root()?, needed.as_c_str(), libc::O_PATH) {
             Ok(_) => true,
             Err(Errno::ENOENT | Errno::ENOTDIR) => false,
             Err(errno) => return Err(errno.into()),
         };
-        self.looked_for = Some((needed, there));
-        Ok(there)
+        self.last_checked = Some((needed, exists));
+        Ok(exists)
     }
 
     pub(super) fn make_link(&mut self, link: &'a Link) -> Result<(), Broken> {
         if let Some(needed) = &link.if_exists
-            && !self.is_there(needed)?
+            && !self.exists(needed)?
         {
             return Ok(());
         }
@@ -111,7 +111,7 @@ impl<'a> Init<'a> {
                     Ok(path::make_link(&link.text, directory, &link.name)?)
                 }
                 Err(Errno::EEXIST) => Ok(()),
-                // A read-only image without a /dev of its own mounts keeps the links it has.
+                // A read-only image without a mount on /dev keeps its own links.
                 Err(Errno::EROFS) => Ok(()),
                 other => Ok(other?),
             }
@@ -119,8 +119,8 @@ impl<'a> Init<'a> {
     }
 }
 
-/// A mount of a device node of the host's. It is read-only, because the inode is the host's: on a writable mount chmod(2) in the
-/// container would change it there. A device can be written to all the same.
+/// A mount of a host device node. It is read-only because the inode is the host's: on a writable mount, chmod(2) in the
+/// container would change the host's node. Writing to the device itself still works.
 pub(super) fn mount_of_node(node: BorrowedFd<'_>) -> Result<OwnedFd, Broken> {
     let mount = mount::clone_tree_of(node, false).part(Part::Source)?;
     let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;

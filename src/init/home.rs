@@ -1,4 +1,4 @@
-//! Finds HOME in the image's /etc/passwd for a program whose environment has none.
+//! Finds HOME in the image's /etc/passwd for a program whose environment does not set it.
 
 use super::{Broken, Init};
 use crate::sys::program::Strings;
@@ -7,11 +7,11 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 impl Init<'_> {
-    /// Engines leave HOME to the runtime. What the image says is only believed as far as it is an ordinary file of a
-    /// reasonable size with a line for this very number; otherwise HOME is "/".
+    /// Engines leave HOME to the runtime. The image's file is used only if it is a regular file of reasonable size with
+    /// a line for exactly this uid. Otherwise HOME is "/".
     pub(super) fn find_home(&mut self, uid: u32) -> Result<(), Broken> {
         let text = match ordinary_file(c"/etc/passwd").and_then(|file| read(file.as_fd())) {
-            // The image has none, or none that this user may read, or something else in its place.
+            // The file is missing, not readable for this user, or not a regular file.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::ENXIO | Errno::EINVAL) => {
                 Vec::new()
             }
@@ -26,11 +26,11 @@ impl Init<'_> {
     }
 }
 
-/// The most of a passwd file that is read, in bytes.
+/// Maximum size of a passwd file that is read, in bytes.
 const PASSWD: usize = 1 << 20;
 
-/// Opens a regular file that is not the kernel's. What a path of the image leads to is examined before it is opened for reading:
-/// to open a device or a file of procfs can have an effect.
+/// Opens a regular file that does not belong to procfs or sysfs. The file is checked before it is opened for reading,
+/// because opening a device or a procfs file can have side effects.
 fn ordinary_file(path: &CStr) -> Result<OwnedFd, Errno> {
     let open = |flags| -> Result<OwnedFd, Errno> {
         /// SYSFS_MAGIC of linux/magic.h.

@@ -1,4 +1,4 @@
-//! Hooks that the container's process runs: createContainer and startContainer. How one hook runs is the business of `hook`.
+//! Runs createContainer and startContainer hooks in the container's process. Running a single hook is left to `hook`.
 
 use super::{Broken, Init};
 use crate::channel::{Channel, Part};
@@ -15,30 +15,31 @@ pub(crate) struct ContainerHooks {
     pub(crate) create_container: Vec<Prepared>,
     /// `hooks.startContainer`.
     pub(crate) start_container: Vec<Prepared>,
-    /// The state document for both: status `creating` and `created`, with ten blanks where the pid goes.
+    /// The state documents for both, with status `creating` and `created`, and ten blanks in place of the pid.
     pub(crate) states: [StateDocument; 2],
 }
 
-/// A state document whose pid is filled in by the process that knows it.
+/// A state document without a pid, which is filled in by the process that knows it.
 #[derive(Default, Clone)]
 pub(crate) struct StateDocument {
     /// The JSON text.
     pub(crate) text: Vec<u8>,
-    /// Where ten blanks wait for the pid.
+    /// Offset of the ten blanks that the pid replaces.
     pub(crate) pid_at: usize,
 }
 
 impl Init<'_> {
     pub(super) fn create_container_hook(&mut self, number: usize) -> Result<(), Broken> {
         let hooks = &self.inputs.hooks;
-        // nvidia's hooks and others find the root file system by their working directory.
+        // NVIDIA's hooks and others expect the root file system as their working directory.
         path::change_directory(self.root()?)?;
         run_hook(hooks.create_container.get(number), &hooks.states[0], Rights::default(), &self.inputs.channel)
     }
 
     pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), Broken> {
         let hooks = &self.inputs.hooks;
-        // A filter that permits too little is installed after the hooks. They get it one by one, being files of the image.
+        // A filter that blocks calls the runtime needs is installed after the hooks. Each hook still gets it, because
+        // hooks are files of the image.
         let mut from_hooks = self.plan.init.iter().skip_while(|step| !matches!(step.act, Act::StartContainerHook(_)));
         let filter = from_hooks.find_map(|step| match &step.act {
             Act::InstallFilter(filter) => Some(filter),
@@ -49,7 +50,7 @@ impl Init<'_> {
     }
 }
 
-/// Breaks off when the other side of the channel is gone, since nobody is left to speak to until the hook has ended.
+/// Stops the hook when the other side closes the channel, because then nobody waits for the result.
 fn run_hook(
     hook: Option<&Prepared>,
     state: &StateDocument,
@@ -59,7 +60,7 @@ fn run_hook(
     let Some(hook) = hook else { return Err(Errno::EINVAL.into()) };
     let mut text = state.text.clone();
     let mut pid = std::process::id();
-    // Right-aligned into the blanks; JSON allows white space before a number.
+    // Writes the digits right-aligned into the blanks; JSON allows white space before a number.
     for place in (state.pid_at..state.pid_at + 10).rev() {
         text[place] = b'0' + (pid % 10) as u8;
         pid /= 10;

@@ -1,4 +1,5 @@
-//! Becoming the user: streams, groups, ids, capabilities, working directory.
+//! Changes the process to the program's user: streams, groups, ids, capabilities, working directory. Which ids and
+//! capabilities those are is decided in `plan`.
 
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
@@ -7,16 +8,17 @@ use crate::sys::credentials::{self, LAST_CAPABILITY, Sets};
 use crate::sys::{Errno, path, terminal};
 use std::ffi::CStr;
 
-/// Uid 0 and gid 0 of a user namespace that has just been mapped or joined.
+/// Becomes uid 0 and gid 0 of a user namespace that has just been mapped or joined.
 pub(super) fn become_root(visible: bool) -> Result<(), Broken> {
     credentials::set_group(0)?;
     credentials::set_user(0)?;
-    // Changing ids changes this too.
+    // Changing ids resets the dumpable flag.
     Ok(credentials::set_dumpable(visible)?)
 }
 
-/// Lets the program reopen /dev/stdin and its like. Only pipes, sockets and the container's own terminal change their owner:
-/// a device or a file that the caller has as a stream stays the caller's. A stream whose owner cannot be changed is still usable.
+/// Lets the program reopen /dev/stdin and the other streams. Only pipes, sockets and the container's own terminal
+/// change owner: a device or regular file that the caller passes stays the caller's. A stream whose owner cannot be
+/// changed is still usable.
 pub(super) fn own_standard_streams(uid: u32, has_terminal: bool) -> Result<(), Broken> {
     for stream in terminal::standard() {
         let status = path::status(stream)?;
@@ -36,7 +38,7 @@ pub(super) fn own_standard_streams(uid: u32, has_terminal: bool) -> Result<(), B
 pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
     for capability in (0..64).filter(|bit| keep >> bit & 1 == 0) {
         match credentials::drop_from_bounding(capability) {
-            // The numbers end where the kernel's do.
+            // The kernel knows no higher capability numbers.
             Err(Errno::EINVAL) if capability >= LAST_CAPABILITY => break,
             other => other?,
         }
@@ -44,10 +46,12 @@ pub(super) fn limit_bounding(keep: u64) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Groups before ids, since a user may not set groups; permitted capabilities are kept for `SetCapabilities`.
+/// Sets groups before ids, because an ordinary user may not set groups. Permitted capabilities are kept for
+/// `SetCapabilities`.
 ///
-/// In a user namespace that an ordinary user has mapped setgroups(2) is denied to everybody (user_namespaces(7)). Who joins
-/// it cannot know, and has asked for no group: the caller's own stay, as ids that mean nothing inside.
+/// In a user namespace mapped by an ordinary user, setgroups(2) is denied to everybody (user_namespaces(7)). A joining
+/// process cannot know this. If no group is requested, the error is ignored: the caller's groups stay, as ids that mean
+/// nothing inside.
 pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, in_namespaces: &Namespaces) -> Result<(), Broken> {
     match groups.map_or(Ok(()), credentials::set_groups) {
         Err(Errno::EPERM) if in_namespaces.own(USER) && groups.is_some_and(<[u32]>::is_empty) => (),
@@ -61,8 +65,7 @@ pub(super) fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, in_namespaces
     Ok(credentials::set_dumpable(in_namespaces.made_by_user())?)
 }
 
-/// Ambient capabilities left by a caller are removed first: they would reach a program of an ordinary user
-/// (CVE-2016-8867).
+/// Clears the caller's ambient capabilities first: an ordinary user's program would inherit them (CVE-2016-8867).
 pub(super) fn set_capabilities(sets: Sets, ambient: u64) -> Result<(), Broken> {
     credentials::clear_ambient()?;
     credentials::set_capabilities(sets)?;
@@ -75,9 +78,9 @@ pub(super) fn set_capabilities(sets: Sets, ambient: u64) -> Result<(), Broken> {
 impl Init<'_> {
     pub(super) fn change_directory(&mut self, to: &CStr) -> Result<(), Broken> {
         match path::change_directory_inside(to) {
-            // A file system of the user's (FUSE, NFS with squashed root) may let in the user only.
+            // A file system may admit only its user (FUSE, NFS with squashed root).
             Err(Errno::EACCES | Errno::EPERM) => {
-                self.directory_is_the_users = true;
+                self.root_cannot_enter_directory = true;
                 Ok(())
             }
             other => other.part(Part::Outside),
@@ -85,7 +88,7 @@ impl Init<'_> {
     }
 
     pub(super) fn check_directory(&self, to: &CStr) -> Result<(), Broken> {
-        if self.directory_is_the_users {
+        if self.root_cannot_enter_directory {
             path::change_directory_inside(to).part(Part::Outside)?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Joining a container that exists, and entering a pid namespace.
+//! Joins the namespaces of an existing container, and enters a pid namespace. Which ones is decided in `plan`.
 
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
@@ -8,9 +8,9 @@ use crate::sys::{Errno, namespace, terminal};
 use std::os::fd::AsRawFd;
 
 impl Init<'_> {
-    /// Closes what leads back to the host and joins the namespaces of the process in the slot, all at once: the kernel takes the
-    /// user namespace first, which gives the rights to the others. Where that process has moved on to another user namespace, the
-    /// one in the slot `user` is joined instead.
+    /// Closes descriptors that lead back to the host, then joins the namespaces of the process in the slot. One
+    /// setns(2) joins all of them: the kernel enters the user namespace first, which grants the rights for the others.
+    /// If that process has since entered another user namespace, the one in the slot `user` is joined instead.
     pub(super) fn join_process(&mut self, kinds: u64, slot: usize, user: Option<usize>) -> Result<(), Broken> {
         self.close_all_but_container(slot, user)?;
         if let Some(user) = user {
@@ -24,7 +24,8 @@ impl Init<'_> {
         Ok(())
     }
 
-    /// Only a child enters a pid namespace (setns(2)). The clone makes a sibling, so that it is the parent's own child.
+    /// Only a child enters a pid namespace (setns(2)). The clone creates a sibling, so that the new process is the
+    /// parent's child.
     pub(super) fn enter_pid_namespace(&mut self, terminal: bool) -> Result<(), Broken> {
         match self.inputs.shared_pid.ok_or(Errno::EBADF)?.spawn(0).part(Part::Attach)? {
             Made::Maker => clone::exit_now(0),
@@ -37,8 +38,8 @@ impl Init<'_> {
         Ok(())
     }
 
-    /// Nothing stays open but the standard streams, what the caller wants the program to have, the way to the parent, the
-    /// container's root where it is held, and what is joined.
+    /// Closes everything except the standard streams, the descriptors the caller preserves, the channel to the parent,
+    /// the container's root if it is held, and the namespaces to join.
     fn close_all_but_container(&mut self, slot: usize, user: Option<usize>) -> Result<(), Broken> {
         self.inputs.proc = None;
         let process = self.passed_fd(slot)?.as_raw_fd();

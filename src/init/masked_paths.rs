@@ -1,6 +1,4 @@
-//! Masks paths and makes paths read-only.
-//!
-//! Which paths those are is decided in `plan::masked_paths`.
+//! Masks paths and makes paths read-only. `plan::masked_paths` decides which paths.
 
 use super::devices::{NULL, mount_of_node};
 use super::{Broken, InPart, Init, broken};
@@ -12,7 +10,7 @@ use crate::sys::{Errno, path};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// What masked paths are covered with. The first use attaches each, later ones are bound from the first, so that
+/// The mounts that cover masked paths. The first mask of each kind is attached; later ones are bound from it, so that
 /// hundreds of masked paths share one superblock.
 #[derive(Default)]
 pub(super) struct Masks {
@@ -27,7 +25,7 @@ impl Masks {
         self.null.iter().chain(&self.empty).map(AsRawFd::as_raw_fd)
     }
 
-    /// Takes hold of the host's /dev/null while its path still leads there. What the image has at that path can be anything
+    /// Opens the host's /dev/null while the path still leads to it. The image can have any file at that path
     /// (CVE-2025-31133).
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), Broken> {
         if !plan.init.iter().any(|step| matches!(step.act, Act::MaskPath(_))) {
@@ -42,8 +40,8 @@ impl Masks {
         Ok(())
     }
 
-    /// Masks with the container's own /dev/null, which this process has just made and checked: the host's inode would let the
-    /// container watch its use by others (inotify(7)).
+    /// Masks with the container's own /dev/null, which this process has just created and checked. With the host's inode
+    /// the container could watch its use by others (inotify(7)).
     pub(super) fn use_null(&mut self, node: BorrowedFd<'_>) -> Result<(), Broken> {
         if self.null.is_some() {
             self.null = Some(mount_of_node(node)?);
@@ -76,8 +74,8 @@ impl Masks {
     }
 }
 
-/// What is left of a path inside the mount at `mount`: "" for the mount itself, otherwise from the slash on. `None` for a path
-/// outside, or one with `..`.
+/// The rest of a path inside the mount at `mount`: "" for the mount itself, otherwise from the slash on. `None` for a
+/// path outside, or one with `..`.
 pub(super) fn below<'a>(at: &'a InRoot, mount: &InRoot) -> Option<&'a CStr> {
     let (at, mount) = (at.as_c_str(), mount.as_c_str().to_bytes());
     let rest = at.to_bytes().strip_prefix(mount)?;
@@ -102,13 +100,13 @@ impl Init<'_> {
     /// Opens a path inside the root; `None` if it does not exist.
     fn existing(&self, at: &InRoot) -> Result<Option<OwnedFd>, Broken> {
         match self.open_made(at, libc::O_PATH) {
-            // A file in the middle of the path hides whatever was meant just as well.
+            // If a parent is a regular file, the path is just as unreachable.
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             other => other.map(Some).part(Part::Target),
         }
     }
 
-    /// A path that does not exist needs no mask (config-linux.md, "Masked Paths"); any other obstacle is an error.
+    /// A missing path needs no mask (config-linux.md, "Masked Paths"); any other error is reported.
     pub(super) fn mask_path(&mut self, at: &InRoot) -> Result<(), Broken> {
         let Some(target) = self.existing(at)? else { return Ok(()) };
         let status = path::status(target.as_fd())?;
@@ -119,7 +117,7 @@ impl Init<'_> {
         }
     }
 
-    /// Binds the path onto itself, read-only with everything below; what else the mounts forbid stays forbidden.
+    /// Binds the path onto itself, read-only with everything below. Other restrictions of the mounts stay.
     pub(super) fn readonly_path(&mut self, at: &InRoot) -> Result<(), Broken> {
         let Some(target) = self.existing(at)? else { return Ok(()) };
         let tree = mount::clone_tree_of(target.as_fd(), true).part(Part::Source)?;

@@ -1,4 +1,5 @@
-//! Performing mounts: the target is opened inside the root and everything happens on that descriptor.
+//! Performs mounts. What is mounted is decided in `plan::mounts`. The target is opened inside the root, and every
+//! operation uses that descriptor.
 
 use super::masked_paths::below;
 use super::paths::{Kind, open_or_make};
@@ -13,7 +14,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 impl<'a> Init<'a> {
-    /// Opens the target of a new file system, and says whether it existed.
+    /// Opens the target of a new file system, and returns whether it existed.
     fn mount_target(&self, mount: &NewMount) -> Result<(OwnedFd, bool), Broken> {
         let (root, target) = (self.root()?, mount.target.as_c_str());
         let flags = libc::O_PATH | libc::O_DIRECTORY;
@@ -30,14 +31,15 @@ impl<'a> Init<'a> {
             other => (other.part(part)?, true),
         };
         self.refuse_root(&path::status(fd.as_fd())?)?;
-        // Only a procfs may cover procfs: another file system there could forge what the kernel reports (CVE-2019-19921).
+        // Only a procfs may cover procfs: another file system there could forge what the kernel reports
+        // (CVE-2019-19921).
         if mount.kind.as_c_str() != c"proc" && is_proc(fd.as_fd())? {
             return Err(broken(Part::OnProc, Errno::EPERM));
         }
         Ok((fd, existed))
     }
 
-    /// A link in the image can lead any target to the root itself, which would hide the container's tree.
+    /// A link in the image can redirect any target to the root itself. Mounting there would hide the container's tree.
     fn refuse_root(&self, target: &libc::stat) -> Result<(), Broken> {
         if self.root_identity == (target.st_dev, target.st_ino) {
             return Err(broken(Part::OverRoot, Errno::EBUSY));
@@ -45,15 +47,16 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Attaches a new file system. Everything that is done to it later is done by its descriptor: a neighbour that can write
-    /// to the root could otherwise put another directory at its path meanwhile (CVE-2019-19921).
+    /// Attaches a new file system. Later operations use its descriptor: a process that can write to the root could
+    /// replace the directory at its path in the meantime (CVE-2019-19921).
     pub(super) fn mount(&mut self, mount: &'a NewMount) -> Result<(), Broken> {
         let (target, existed) = self.mount_target(mount)?;
-        // A tmpfs without a mode gets that of an existing directory; otherwise it has the kernel's default, 1777.
+        // A tmpfs without a mode gets the mode of an existing directory, otherwise the kernel's default, 1777.
         let mode = (mount.keep_mode && existed).then(|| mode_of(target.as_fd())).transpose()?;
         let new = match self.new_file_system(mount, mode.as_deref(), &target) {
-            // sysfs shows the devices of a network namespace, so a user namespace may mount only that of its own. What
-            // the host shows is the next best, with all of it as read-only as was asked for; but only for this reason.
+            // sysfs shows the devices of a network namespace, so a user namespace may mount only the sysfs of its own.
+            // The fallback is the host's sysfs, with the requested attributes on the whole tree. Only this error
+            // permits it.
             Err(Errno::EPERM) if mount.kind.as_c_str() == c"sysfs" && in_user_namespace() => {
                 let tree = mount::clone_tree_following_links(c"/sys", true).part(Part::Source)?;
                 let attributes = Attributes { set: attributes_of(mount.flags), ..Attributes::default() };
@@ -70,9 +73,10 @@ impl<'a> Init<'a> {
         self.finish_mount(mount, new, &target)
     }
 
-    /// cgroup2 itself, or where a user namespace may not mount it, the part of the host's that is this container's: never
-    /// all of it, and read-only, since no cgroup namespace keeps the container from what lies above (CVE-2023-25809). A
-    /// container that has no cgroup of its own, as an ordinary user's may, gets an empty directory.
+    /// Mounts cgroup2. If a user namespace may not mount it, binds this container's part of the host's hierarchy,
+    /// read-only. It never binds the whole hierarchy, because no cgroup namespace protects what lies above
+    /// (CVE-2023-25809). A container without a cgroup of its own, as an ordinary user's may be, gets an empty
+    /// directory.
     pub(super) fn mount_cgroup(&mut self, mount: &'a NewMount) -> Result<(), Broken> {
         let (target, _) = self.mount_target(mount)?;
         let may_see_root = self.plan.namespaces.own(CGROUP);
@@ -84,7 +88,7 @@ impl<'a> Init<'a> {
         self.finish_mount(mount, new, &target)
     }
 
-    /// Makes a new file system; `mode` is that of a tmpfs.
+    /// Creates a new file system; `mode` is the mode of a tmpfs.
     fn new_file_system(&self, mount: &NewMount, mode: Option<&CStr>, target: &OwnedFd) -> Result<New, Errno> {
         if let Some(parameters) = &mount.parameters {
             let mode = mode.map(|mode| (c"mode", Some(mode)));
@@ -130,7 +134,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// Opens a path inside the root: in the latest mount that this process has made above it, if there is one.
+    /// Opens a path inside the root. If this process has made mounts above the path, starts at the latest of them.
     pub(super) fn open_made(&self, at: &InRoot, flags: i32) -> Result<OwnedFd, Errno> {
         let held = self.held.iter().rev().find_map(|(mount, top)| Some((top, below(at, mount)?)));
         match held {
@@ -163,14 +167,14 @@ impl<'a> Init<'a> {
         let found = path::status(target.as_fd())?;
         self.refuse_root(&found)?;
         let is_directory = found.st_mode & libc::S_IFMT == libc::S_IFDIR;
-        // move_mount(2) would call either mistake an invalid argument.
+        // For both mistakes, move_mount(2) only returns EINVAL.
         match (kind, is_directory) {
             (Kind::Directory, false) => return Err(broken(Part::Target, Errno::ENOTDIR)),
             (Kind::File, true) => return Err(broken(Part::SourceNotDirectory, Errno::ENOTDIR)),
             _ => (),
         }
-        // What lies on procfs is the kernel's word about the container; an image or a volume must not be able to replace
-        // it, nor to catch what the runtime writes there (CVE-2019-16884).
+        // The container trusts procfs as information from the kernel. An image or a volume must not replace it, nor
+        // intercept what the runtime writes there (CVE-2019-16884).
         let on_proc = path::file_system(target.as_fd())? == libc::PROC_SUPER_MAGIC as u64;
         if on_proc && !bind.on_proc && !is_proc(tree)? {
             return Err(broken(Part::OnProc, Errno::EPERM));
@@ -187,7 +191,7 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Makes the link that the source is; false if it is none.
+    /// If the source is a symbolic link, creates the same link; false if it is none.
     fn copy_symlink(&self, bind: &Bind) -> Result<bool, Broken> {
         let (Source::Path(source) | Source::Reachable(_, source) | Source::PassedFd(_, source)) = &bind.source;
         let found = path::open_following_links(source, libc::O_PATH | libc::O_NOFOLLOW).part(Part::Source)?;
@@ -225,9 +229,9 @@ impl<'a> Init<'a> {
 
 /// A new file system.
 enum New {
-    /// In a detached mount.
+    /// Still in a detached mount.
     Detached(OwnedFd),
-    /// At its target already, because only mount(2) takes its options.
+    /// Already attached at its target, because only mount(2) accepts its options.
     Attached(OwnedFd),
 }
 
@@ -246,7 +250,7 @@ fn change(top: BorrowedFd<'_>, changes: &[Change]) -> Result<(), Broken> {
         .part(Part::Attributes)
 }
 
-/// A path's directory and last name.
+/// Splits a path into its directory and last component.
 fn split(path: &CStr) -> Result<(CString, CString), Errno> {
     let bytes = path.to_bytes();
     let at = bytes.iter().rposition(|byte| *byte == b'/').ok_or(Errno::EINVAL)?;
@@ -254,33 +258,35 @@ fn split(path: &CStr) -> Result<(CString, CString), Errno> {
     Ok((part(&bytes[..at.max(1)])?, part(&bytes[at + 1..])?))
 }
 
-/// A bind of procfs itself is a container that shares its host's; it may lie on procfs.
+/// Whether the source is procfs itself, as in a container that shares the host's pid namespace. Such a bind may cover
+/// procfs.
 fn is_proc(tree: BorrowedFd<'_>) -> Result<bool, Broken> {
     Ok(path::file_system(tree)? == libc::PROC_SUPER_MAGIC as u64)
 }
 
-/// The permission bits of a directory as a mount option.
+/// Returns the permission bits of a directory as a mount option.
 fn mode_of(directory: BorrowedFd<'_>) -> Result<CString, Broken> {
     let mode = path::status(directory)?.st_mode & 0o7777;
     CString::new(format!("{mode:o}")).map_err(|_| Errno::EINVAL.into())
 }
 
-/// Whether this process is in a user namespace other than that of the machine. Only asked before `/proc` is the container's.
+/// Whether this process is outside the initial user namespace. Must be called before `/proc` is the container's.
 fn in_user_namespace() -> bool {
-    /// PROC_USER_INIT_INO, which the kernel has given the first user namespace ever since it has had a number.
+    /// PROC_USER_INIT_INO: the fixed inode number of the initial user namespace in every kernel that gives namespaces
+    /// numbers.
     const FIRST: u64 = 0xefff_fffd;
     let own = path::open_following_links(c"/proc/self/ns/user", libc::O_RDONLY);
     own.and_then(|own| path::status(own.as_fd())).is_ok_and(|status| status.st_ino != FIRST)
 }
 
-/// An empty read-only file system, in place of the cgroups of a container that has none.
+/// An empty read-only file system, mounted instead of the cgroups of a container that has none.
 fn empty_directory() -> Result<OwnedFd, Errno> {
     let options = [(c"size", Some(c"4k")), (c"nr_inodes", Some(c"1")), (c"mode", Some(c"0555"))];
     let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     mount::detached(c"tmpfs", options, attributes | libc::MOUNT_ATTR_NOEXEC)
 }
 
-/// The attributes of a mount that go with flags of mount(2).
+/// Converts flags of mount(2) to mount attributes.
 fn attributes_of(flags: u64) -> u64 {
     [
         (libc::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),

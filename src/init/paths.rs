@@ -1,4 +1,5 @@
-//! Opens targets inside the root and makes missing ones. Never leaves the root.
+//! Opens targets inside the root and creates missing ones. It leaves mounting on them to `mounts`. It never leaves the
+//! root.
 
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
@@ -8,24 +9,24 @@ use crate::sys::{Errno, path};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What kind of thing a mount needs below it.
+/// The kind of file that a mount needs as its target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
     File,
 }
 
-/// As many links as the kernel itself follows in one look-up.
+/// The kernel's own limit of links in one lookup.
 const MOST_LINKS: u32 = 40;
 
-/// Opens `target` inside `root`, making it if it does not exist: its parents as directories, itself as `kind`.
+/// Opens `target` inside `root`. If it does not exist, creates its parents as directories and the target as `kind`.
 ///
-/// A symbolic link that leads nowhere yet is followed, and what it names is made: images rely on it. Every step is one
-/// component below a held directory, so nothing is ever made outside the root (CVE-2024-45310).
+/// A dangling symbolic link is followed and its target created, because images rely on it. Every step handles one
+/// component below a held directory, so nothing is ever created outside the root (CVE-2024-45310).
 pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &CStr, kind: Kind) -> Result<OwnedFd, Errno> {
     match path::open_in_root(root, target, libc::O_PATH) {
         Err(Errno::ENOENT) => match make_last(root, target, kind) {
-            // A parent is missing, or the name is a link that leads nowhere yet.
+            // A parent is missing, or the name is a dangling link.
             Err(Errno::ENOENT | Errno::EEXIST) => make(root, target.to_bytes(), kind, &mut 0),
             other => other,
         },
@@ -100,7 +101,7 @@ impl Init<'_> {
         mount::set_attributes(target.as_fd(), false, readonly).part(Part::Attributes)
     }
 
-    /// Engines expect a missing working directory to be made.
+    /// Creates a missing working directory, because engines expect it.
     pub(super) fn make_working_directory(&mut self, at: &InRoot) -> Result<(), Broken> {
         match open_or_make(self.root()?, at.as_c_str(), Kind::Directory) {
             // A magic link such as /proc/self/cwd is entered, or refused, by `ChangeDirectory`.

@@ -1,4 +1,4 @@
-//! Finding the program and executing it.
+//! Finds the program and executes it. Error texts are left to `launch::explain`.
 
 use super::{Broken, Init, broken};
 use crate::channel::{Cause, OUTPUT, Part};
@@ -6,12 +6,12 @@ use crate::sys::{Errno, path, program};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What the kernel looks at of a file to be executed (BINPRM_BUF_SIZE).
+/// How much of an executable file the kernel reads to recognise its format (BINPRM_BUF_SIZE).
 const HEAD: usize = 256;
 
 impl Init<'_> {
-    /// Resolves `args[0]` as execvp(3) does, with the program's own PATH and rights. The reasons are told apart, because
-    /// engines turn them into the exit codes 126 and 127.
+    /// Resolves `args[0]` as execvp(3) does, with the program's own PATH and rights. Each reason has its own `Part`,
+    /// because engines map the texts to the exit codes 126 and 127.
     pub(super) fn find_program(&mut self) -> Result<(), Broken> {
         let name = self.plan.program.arguments.first().map_or(c"", CString::as_c_str);
         if name.is_empty() {
@@ -48,8 +48,8 @@ impl Init<'_> {
     }
 }
 
-/// What execve(2) did not say: which file it missed, or why it did not know what to do with this one. `None` if the file
-/// does not tell, or may not be read.
+/// Finds what execve(2) does not report: the missing file, or why the format is unknown. `None` if the file does not
+/// show it or cannot be read.
 fn reason(path: &CStr, errno: Errno) -> Option<Broken> {
     let file = path::open_following_links(path, libc::O_RDONLY | libc::O_NONBLOCK).ok()?;
     let mut head = [0; HEAD];
@@ -72,7 +72,7 @@ fn reason(path: &CStr, errno: Errno) -> Option<Broken> {
     }
 }
 
-/// That this file is what execve missed; `None` if it is there and may be executed.
+/// A failure that names this file, which execve could not use; `None` if the file exists and may be executed.
 fn named(part: Part, name: &[u8], errno: Errno) -> Option<Broken> {
     let path = CString::new(name).ok()?;
     match may_execute(&path) {
@@ -130,7 +130,7 @@ fn may_execute(path: &CStr) -> Result<(), (Part, Errno)> {
     program::may_execute(path).map_err(|errno| (Part::NotPermitted, errno))
 }
 
-/// An empty directory of PATH is the working directory.
+/// Joins a PATH directory and a name; an empty directory means the working directory.
 fn join(directory: &CStr, name: &CStr) -> CString {
     let mut path = directory.to_bytes().to_vec();
     if path.is_empty() {

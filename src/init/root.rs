@@ -1,4 +1,4 @@
-//! The root file system: binding it, entering it.
+//! Binds the root file system and enters it. Mounts inside it are left to `mounts`.
 
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
@@ -8,13 +8,13 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Init<'_> {
-    /// Makes the root file system a mount of its own, as pivot_root(2) asks, and holds it open.
+    /// Makes the root file system a mount of its own, as pivot_root(2) requires, and holds it open.
     ///
-    /// With `detach` (MS_PRIVATE or MS_SLAVE) inherited mounts may have stayed peers of the host's. Then neither the mount below nor
-    /// the new one may pass on what is mounted in the container.
+    /// With `detach` (MS_PRIVATE or MS_SLAVE), inherited mounts may still be in the host's peer groups. Then neither
+    /// the mount below nor the new mount may propagate the container's mounts.
     ///
-    /// Where this process may not go to the root file system, the lent copy of it is put on "/": it has to be somewhere in
-    /// this namespace, and pivot_root(2) does not ask where.
+    /// If this process cannot reach the root file system, the passed copy is mounted on "/". It must be attached in
+    /// this namespace, but pivot_root(2) accepts any place.
     pub(super) fn bind_root(
         &mut self,
         from: &CStr,
@@ -41,11 +41,11 @@ impl Init<'_> {
             mount::set_attributes(tree.as_fd(), true, detached).part(Part::Attributes)?;
         }
         mount::attach(tree.as_fd(), target.as_fd()).part(Part::Attach)?;
-        // The mount descriptor is the root directory from now on, wherever the mount will be moved.
+        // From now on this descriptor is the root directory, even if the mount moves.
         self.hold(tree)
     }
 
-    /// Holds the root file system open in mounts that are not this container's own.
+    /// Holds the root file system open when the container shares another mount namespace.
     pub(super) fn open_root(&mut self, from: &CStr) -> Result<(), Broken> {
         self.hold(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?)
     }
@@ -57,39 +57,39 @@ impl Init<'_> {
         self.masks.prepare(self.plan)
     }
 
-    /// Swaps the root: the old one ends up on top of the new one, at the working directory, and is detached from there
-    /// with every mount of the host's (pivot_root(2), "pivot_root(\".\", \".\")").
+    /// Swaps the root. The old root ends up on top of the new one, at the working directory, and is detached from there
+    /// with all host mounts (pivot_root(2), "pivot_root(\".\", \".\")").
     pub(super) fn pivot_root(&mut self) -> Result<(), Broken> {
         let old = path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY).part(Part::Source)?;
         path::change_directory(self.root()?)?;
         mount::pivot_root_here()?;
         if self.shares_with_host {
-            // Otherwise detaching the host's mounts here would detach them on the host.
+            // Otherwise detaching the mounts here would also detach them on the host.
             let slave = Attributes { propagation: libc::MS_SLAVE, ..Attributes::default() };
             mount::set_attributes(old.as_fd(), true, slave).part(Part::Attributes)?;
         }
         mount::detach_here().part(Part::Attach)
     }
 
-    /// The way into the root for systems whose root cannot be pivoted (an initramfs). Every other procfs and sysfs is
-    /// detached first: with chroot(2) alone they would stay reachable for a process that leaves the chroot.
+    /// Enters the root on systems whose root cannot be pivoted (an initramfs). Every other procfs and sysfs is detached
+    /// first: after chroot(2) alone, a process that leaves the chroot could still reach them.
     pub(super) fn move_root(&mut self) -> Result<(), Broken> {
         path::change_directory(self.root()?)?;
         for kind in [c"/proc", c"/sys"] {
-            // Not there, or not a mount: nothing to be reached.
+            // If the path is missing or not a mount, nothing is reachable.
             let _ = mount::detach(kind);
         }
         mount::move_here_to_root().part(Part::Attach)?;
         Ok(path::change_root_to_working_directory()?)
     }
 
-    /// chroot(2) alone, in mounts that are not this container's own.
+    /// Uses chroot(2) alone, when the container shares another mount namespace.
     pub(super) fn change_root(&mut self) -> Result<(), Broken> {
         path::change_directory(self.root()?)?;
         Ok(path::change_root_to_working_directory()?)
     }
 
-    /// Makes the top mount of the root read-only; mounts in it keep what they are.
+    /// Makes the top mount of the root read-only; mounts inside it keep their attributes.
     pub(super) fn readonly_root(&mut self) -> Result<(), Broken> {
         let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
         Ok(mount::set_attributes(self.root()?, false, readonly)?)

@@ -1,4 +1,4 @@
-//! The container's terminal.
+//! Sets up the container's terminal. Copying its data is left to the parent or to the receiver of the console socket.
 
 use super::{Broken, InPart, Init};
 use crate::channel::Part;
@@ -6,8 +6,8 @@ use crate::sys::{Errno, mount, path, terminal};
 use std::os::fd::AsFd;
 
 impl Init<'_> {
-    /// Opens a pty of the container's own devpts, puts its inner side on /dev/console and in place of the standard
-    /// streams, and gives its outer side to the parent.
+    /// Opens a pty of the container's own devpts, mounts its slave on /dev/console, uses it as the standard streams,
+    /// and sends its master to the parent.
     pub(super) fn open_terminal(
         &mut self,
         size: Option<(u16, u16)>,
@@ -16,7 +16,7 @@ impl Init<'_> {
     ) -> Result<(), Broken> {
         let root = match &self.root {
             Some(root) => root.try_clone().map_err(|_| Errno::EMFILE)?,
-            // A process that joined the container has the container's root as its own.
+            // A process that joined the container already has the container's root as its own.
             None => path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY)?,
         };
         let pty = terminal::open_pty(root.as_fd()).part(Part::Source)?;

@@ -1,7 +1,8 @@
-//! The sentence for a child's failure: origin, act, part, the kernel's words.
+//! Writes the error text for a child's failure: origin, act, part, the kernel's reason. Printing it is left to
+//! `report`.
 //!
-//! Some texts are read by engines, which turn them into exit codes: what stands in quotes after `exec:` and the words
-//! that follow it.
+//! Engines match this text: the quoted program name after `exec:` and the words that follow it. They turn it into exit
+//! codes.
 
 use crate::channel::{Cause, Failure, Part};
 use crate::plan::act::{Act, text};
@@ -10,14 +11,14 @@ use crate::report::errno_words;
 use crate::sys::Errno;
 use anyhow::{Error, anyhow};
 
-/// The text for the reason of a failure; `output` is what a hook printed.
+/// Returns the text for the cause of a failure; `output` is what a hook printed.
 pub(crate) fn cause_text(cause: Cause, output: &[u8]) -> String {
     let text = match cause {
         Cause::Errno(errno) => errno_words(errno),
         Cause::ExitStatus(status) => format!("exit status {status}"),
         Cause::Signal(signal) => format!("signal {signal}"),
         Cause::Timeout(seconds) => format!("hook ran past specified timeout of {seconds}s"),
-        Cause::Stopped(Some(signal)) => format!("broken off by signal {signal}"),
+        Cause::Stopped(Some(signal)) => format!("stopped by signal {signal}"),
         Cause::Stopped(None) => "the container's process was killed while the hook ran".to_owned(),
         Cause::Machine(number) => {
             let (words, built_for) = (errno_words(Errno::ENOEXEC), machine(number));
@@ -27,7 +28,7 @@ pub(crate) fn cause_text(cause: Cause, output: &[u8]) -> String {
     text + &printed(output)
 }
 
-/// What to tell a user about a failure at one of the plan's steps.
+/// Returns the error for a failure at one of the plan's steps.
 pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     let Some(step) = plan.init.get(usize::from(failure.step)) else {
         return anyhow!("the container's process failed at an unknown step: {failure:?}");
@@ -47,8 +48,8 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     }
 }
 
-/// What `start` will have to say if a step after its word fails. It does not have the plan, so `create` writes it down:
-/// the number of the step, and the words for it.
+/// Returns the numbers and texts of the steps after the start message. `start` does not have the plan, so `create`
+/// stores them for its error messages.
 pub(crate) fn steps_after_start(plan: &Plan) -> Vec<(u16, String)> {
     let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
     let words = |step: &Step| match step.act {
@@ -60,7 +61,7 @@ pub(crate) fn steps_after_start(plan: &Plan) -> Vec<(u16, String)> {
     all.skip_while(waits).map(|(number, step)| (number as u16, words(step))).collect()
 }
 
-/// The failure of a container's process after `start` gave the word.
+/// Returns the error for a process that failed after `start` sent the start message.
 pub(crate) fn after_start(steps: &[(u16, String)], failure: &Failure) -> Error {
     match steps.iter().find(|(number, _)| *number == failure.step) {
         Some((_, words)) => in_words(words, failure),
@@ -85,7 +86,7 @@ fn in_words(step: &str, failure: &Failure) -> Error {
         Part::OverRoot => "it cannot be mounted on the root of the container".to_owned(),
         Part::Occupied => "something else exists there".to_owned(),
         Part::Forged => "the file there is not the device it should be".to_owned(),
-        Part::Abandoned => "the runtime's own process went away".to_owned(),
+        Part::Abandoned => "the runtime's process exited".to_owned(),
         Part::Outside if failure.cause == Cause::Errno(Errno::ENOENT) => {
             "no such file or directory, or current working directory is outside of container mount namespace root"
                 .to_owned()
@@ -98,7 +99,7 @@ fn in_words(step: &str, failure: &Failure) -> Error {
     anyhow!("{step}: {what}")
 }
 
-/// What the errors mean that a call returns after many attempts (`sys::openat2`).
+/// Explains errors that persist after many attempts (`sys::openat2`).
 fn keeps_failing(cause: Cause) -> &'static str {
     match cause {
         Cause::Errno(Errno::EAGAIN | Errno::EINTR) => {
@@ -108,7 +109,7 @@ fn keeps_failing(cause: Cause) -> &'static str {
     }
 }
 
-/// What execve(2) leaves to be guessed: the file that is there needs another one that is not, or is no program here.
+/// Explains an execve(2) error: a file that the program needs is missing, or the file is not a program for this system.
 fn execution(failure: &Failure) -> String {
     let words = cause_text(failure.cause, &[]);
     let name = String::from_utf8_lossy(&failure.output);
@@ -116,16 +117,16 @@ fn execution(failure: &Failure) -> String {
     match failure.part {
         Part::Interpreter => match name.strip_suffix('\r') {
             Some(plain) => format!(
-                "{words}: its first line ends as on Windows (CR LF), so its interpreter would be \"{plain}\\r\"; save it with LF alone"
+                "{words}: its first line ends with CR LF, so its interpreter would be \"{plain}\\r\"; save it with LF line endings"
             ),
-            None => format!("{words}: its interpreter {name:?}, which its #! line names, {state} in the container"),
+            None => format!("{words}: the interpreter {name:?} of its #! line {state} in the container"),
         },
-        Part::Loader => format!("{words}: the ELF loader {name:?}, which it is linked for, {state} in the container"),
-        _ => format!("{words}: it is neither an ELF file nor has it a #! line"),
+        Part::Loader => format!("{words}: its ELF loader {name:?} {state} in the container"),
+        _ => format!("{words}: it is neither an ELF file nor a script with a #! line"),
     }
 }
 
-/// Names of e_machine (elf(5)), in the manner of `uname -m`.
+/// Names of e_machine (elf(5)), as `uname -m` prints them.
 fn machine(number: u16) -> String {
     const NAMES: [(u16, &str); 10] = [
         (libc::EM_386, "i386"),
@@ -154,20 +155,20 @@ fn program_failure(program: &str, part: Part, executing: bool, words: &str) -> S
     }
 }
 
-/// What a hook printed, on one line.
+/// Joins the output of a hook into one line.
 pub(crate) fn printed(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.is_empty() { String::new() } else { format!(", output: {}", lines.join("; ")) }
 }
 
-/// Why no process can be born in the cgroup at `path`. EACCES is about more than that cgroup: writing `cgroup.procs`
-/// instead would take the same rights (cgroups(7), "Delegation containment").
+/// Returns the error for a cgroup at `path` that accepts no process. EACCES concerns more than this cgroup: writing
+/// `cgroup.procs` needs the same rights (cgroups(7), "Delegation containment").
 pub(crate) fn spawn_refused(path: &str, errno: Errno) -> Error {
     let why = match errno {
         Errno::EACCES => {
-            "; the cgroup that it shares with the caller's own as a parent belongs to somebody else: start from inside of \
-             the delegated part, as with systemd-run --user --scope"
+            "; the caller may not write to the common parent of this cgroup and its own: start inside the delegated \
+             part, as with systemd-run --user --scope"
         }
         _ => "",
     };

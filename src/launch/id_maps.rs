@@ -1,4 +1,5 @@
-//! Writes the id maps of a user namespace from its parent, and reads them. Mounts with mapped ids are in `idmapped_mount`.
+//! Writes the id maps of a user namespace from its parent, and reads them. Mounts with mapped ids are left to
+//! `idmapped_mount`.
 
 use super::explain::{cause_text, printed};
 use crate::channel::Cause;
@@ -9,10 +10,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::Path;
 
-/// Seconds that newuidmap and newgidmap get: they may ask a directory service for the ranges (nsswitch.conf, `subid`).
+/// Timeout for newuidmap and newgidmap in seconds: they may query a directory service for the ranges (nsswitch.conf,
+/// `subid`).
 const TIME_FOR_MAPS: u32 = 30;
 
-/// Writes the maps of the process `pid`, each in the one write(2) the kernel accepts (user_namespaces(7)).
+/// Writes the maps of the process `pid`, each in one write(2), because the kernel accepts only one
+/// (user_namespaces(7)).
 pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
     let Some(maps) = maps else { return Ok(()) };
     let put = |name: &str, place: &str, text: &str| {
@@ -31,14 +34,14 @@ pub(super) fn write(pid: i32, maps: Option<&Maps>) -> Result<()> {
     put("gid_map", "/linux/gidMappings", &maps.gids)
 }
 
-/// Has a set-user-ID program of shadow-utils write a map, which it does if /etc/subuid or /etc/subgid gives the caller
-/// the ids.
+/// Runs a set-user-ID program of shadow-utils that writes a map. It succeeds if /etc/subuid or /etc/subgid grants the
+/// ids to the caller.
 fn map_by_program(name: &str, pid: i32, map: &str) -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     let found = std::env::split_paths(&path).map(|directory| directory.join(name));
     let Some(program) = found.into_iter().find(|file| file.is_absolute() && is_executable(file)) else {
         bail!(
-            "mapping other ids than the own one without privilege takes {name}, which is not in $PATH (package uidmap)"
+            "cannot map ids other than the caller's without privilege: {name} is not in $PATH (install package uidmap)"
         )
     };
     let mut arguments = vec![name.to_owned(), pid.to_string()];
@@ -60,7 +63,7 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// Makes sure that a joined user namespace has the maps the configuration says it has.
+/// Checks that a joined user namespace has the maps of the configuration.
 pub(super) fn compare(pid: i32, agreed: Option<&Maps>) -> Result<()> {
     let Some(agreed) = agreed else { return Ok(()) };
     for (name, place, text) in
@@ -70,13 +73,13 @@ pub(super) fn compare(pid: i32, agreed: Option<&Maps>) -> Result<()> {
         wanted.sort_unstable();
         there.sort_unstable();
         if !wanted.is_empty() && wanted != there {
-            bail!("{place}: not the mappings of the user namespace that is joined, which are {there:?}");
+            bail!("{place}: mappings differ from those of the joined user namespace: {there:?}");
         }
     }
     Ok(())
 }
 
-/// The id on the host of the user `uid` of the process `pid`; `None` if it has none.
+/// Returns the host id of the user `uid` of the process `pid`; `None` if it is not mapped.
 pub(crate) fn host_uid(pid: i32, uid: u32) -> Result<Option<u32>> {
     Ok(look_up(&of(pid, "uid_map")?, uid))
 }

@@ -1,6 +1,5 @@
-//! Mounts with mapped ids (mount_setattr(2), MOUNT_ATTR_IDMAP). The kernel takes the maps from a user namespace.
-//!
-//! Which mounts are mapped is decided in `plan::mounts`.
+//! Maps the ids of mounts (mount_setattr(2), MOUNT_ATTR_IDMAP). The kernel takes the maps from a user namespace.
+//! `plan::mounts` decides which mounts are mapped.
 
 use super::{c_path, id_maps};
 use crate::plan::namespaces::Maps;
@@ -30,7 +29,7 @@ pub(super) fn map(tree: BorrowedFd<'_>, map: &IdMap, plan: &Plan) -> Result<()> 
     bail!("{}{hint}", errno_words(errno))
 }
 
-/// A user namespace with the container's maps: a joined one itself, or one like that which is about to be made.
+/// Returns a user namespace with the container's maps: the joined one, or a new one with the same maps.
 fn container_map(plan: &Plan) -> Result<OwnedFd> {
     if let Some(maps) = &plan.namespaces.maps {
         return namespace_with(&maps.uids, &maps.gids);
@@ -46,13 +45,13 @@ fn container_map(plan: &Plan) -> Result<OwnedFd> {
     bail!("there is no user namespace to take the id map from")
 }
 
-/// A user namespace with these maps. The process that made it is gone when this returns; the descriptor keeps it.
+/// Creates a user namespace with these maps. Its process has ended on return; the descriptor keeps the namespace.
 fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
     let (own, childs) = crate::channel::Channel::pair().context("make a socket pair")?;
     let (pid, pidfd) = match clone::clone3(libc::CLONE_NEWUSER as u64, None).context("make a user namespace")? {
         Side::Child => {
             drop(own);
-            // Ends when the parent has what it wants, or is gone.
+            // Exits when the parent has opened the namespace or has itself exited.
             let _ = childs.await_go();
             clone::exit_now(0)
         }

@@ -1,7 +1,8 @@
-//! The stage: a first child that joins what its maker must not be in, and makes the container's process from inside.
+//! Runs the intermediate process: a first child that joins a user namespace the parent must not join, and creates the
+//! container's process from inside. The plan decides what that process then does.
 //!
-//! Owns how the parent comes to know that process, which is the stage's sibling and so the parent's own child. What the process
-//! then does is the plan's.
+//! The container's process is the sibling of the intermediate process and so the parent's own child. This module adopts
+//! it for the parent.
 
 use crate::channel::{Channel, Failure, Message};
 use crate::init::{self, ChildInputs};
@@ -16,8 +17,8 @@ use crate::sys::{Errno, credentials, namespace, process};
 use anyhow::{Context, Result, bail};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// A user namespace is joined: a first child joins it and makes the container's process from inside, as its sibling.
-/// Namespaces made there belong to that user namespace.
+/// Used if a user namespace is joined. The intermediate process joins it and creates the container's process as its
+/// sibling. Namespaces created there belong to that user namespace.
 pub(super) fn launch(
     plan: &Plan,
     child_inputs: ChildInputs,
@@ -26,14 +27,16 @@ pub(super) fn launch(
     mount: Option<OwnedFd>,
 ) -> Result<Child> {
     let Some(Spawned { pid: intermediate, .. }) = spawn::spawn(&plan.namespaces, 0, placement)? else {
-        // What is the parent's alone, as in `crate::launch::launch`: what the stage makes inherits what it has.
+        // Closes what only the parent needs, as in `crate::launch::launch`, because the new process inherits it
+        // otherwise.
         drop((own, mount));
         spawn_init(plan, child_inputs)
     };
     let (timings, shared_pid) = (child_inputs.timings.clone(), child_inputs.shared_pid);
     child_inputs.close();
-    // It waits for nobody. Its sibling has the same end of the channel, so until the stage has ended, silence means nothing.
-    let status = clone::wait(intermediate).context("wait for the intermediate")?;
+    // The intermediate process waits for nobody. Its sibling holds the same end of the channel, so the parent waits for
+    // its exit before it reads.
+    let status = clone::wait(intermediate).context("wait for the intermediate process")?;
     match shared_pid.and_then(SharedPid::pid) {
         Some(pid) => {
             let (pidfd, start_time) = adopt(pid)?;
@@ -44,16 +47,17 @@ pub(super) fn launch(
         }
         None => match own.next()? {
             Message::Failed(failure) => Err(explain::failure(plan, &failure)),
-            _ => bail!("the intermediate that joins the container's namespaces ended with status {status}"),
+            _ => bail!("the intermediate process that joins the container's namespaces ended with status {status}"),
         },
     }
 }
 
-/// A handle on a child that another child made, and its start time (see [`Stat::start_time`]; 0 if it is being killed).
+/// Opens a pidfd of a child that another child created, and reads its start time (see [`Stat::start_time`]; 0 if it is
+/// being killed).
 pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
     let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
-    if !clone::is_own_child(pidfd.as_fd()).with_context(|| format!("examine process {pid}"))? {
-        bail!("process {pid} is no child of this one");
+    if !clone::is_own_child(pidfd.as_fd()).with_context(|| format!("check process {pid}"))? {
+        bail!("process {pid} is not a child of this process");
     }
     let stat = Stat::of_child(pid).with_context(|| format!("read /proc/{pid}/stat"))?;
     Ok((pidfd, stat.map_or(0, |stat| stat.start_time)))
@@ -61,7 +65,8 @@ pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
 
 fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
     let made = || -> Result<Made, Errno> {
-        // What is made here is visible in a joined pid namespace, where the user namespace's root may trace (CVE-2016-9962).
+        // The new process is visible in a joined pid namespace, where root of the user namespace may trace it
+        // (CVE-2016-9962).
         credentials::set_dumpable(false)?;
         // The user namespace may deny setgroups(2).
         credentials::leave_groups()?;
@@ -80,7 +85,7 @@ fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
     match made() {
         Ok(Made::Child) => match child_inputs.channel.await_go() {
             Ok(()) => init::perform(plan, child_inputs),
-            // The parent is gone.
+            // The parent has exited.
             Err(_) => clone::exit_now(1),
         },
         Ok(Made::Maker) => clone::exit_now(0),

@@ -1,4 +1,5 @@
-//! Descriptors the parent opens for the child: what the child could not reach, or must not find by a name.
+//! Opens descriptors in the parent for the child: files that the child could not reach, or must not resolve by name.
+//! The plan decides which.
 
 use super::{c_path, idmapped_mount};
 use crate::init::OwnFile;
@@ -20,9 +21,9 @@ fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&
         PassedFd::Namespace { origin, kind, path } => {
             let place = || format!("{origin}/path: {}", path.display());
             let fd = path::open_following_links(&c_path(path)?, libc::O_RDONLY).with_context(place)?;
-            // Compiling looked at the path; what counts is what it leads to now.
+            // The path may have changed since the plan was compiled, so its target is checked again.
             if namespace::kind_of(fd.as_fd()).with_context(place)? != *kind {
-                bail!("{}: not the namespace it was", place());
+                bail!("{}: the namespace has changed since it was checked", place());
             }
             Ok(fd)
         }
@@ -44,7 +45,7 @@ fn one(wanted: &PassedFd, plan: &Plan, process: Option<&OwnedFd>, user: Option<&
     }
 }
 
-/// The host's procfs, proven to be one.
+/// Opens the host's /proc and checks that it is a procfs.
 pub(super) fn host_proc() -> Result<OwnedFd> {
     let proc = path::open_following_links(c"/proc", libc::O_PATH | libc::O_DIRECTORY).context("open /proc")?;
     if path::file_system(proc.as_fd()).context("statfs /proc")? != libc::PROC_SUPER_MAGIC as u64 {
@@ -53,19 +54,19 @@ pub(super) fn host_proc() -> Result<OwnedFd> {
     Ok(proc)
 }
 
-/// What a child needs to part from this program's file: the file through a mount that belongs to nobody else, or where
-/// such a mount cannot be made, a copy of it in memory. The mount is read-only: a process that may look at the mappings
-/// of others (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and would write.
+/// What a child needs to detach from this program's file: the file opened through a private mount, or a copy in memory
+/// if that mount cannot be made. The mount is read-only, because a process that may inspect the mappings of others
+/// (CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE) can open the file through it, and could write to it.
 ///
-/// The second is that mount. Nothing needs it any more, but closing it waits for a grace period of the kernel.
+/// The second value is that mount. It is not needed any more, but closing it waits for a grace period of the kernel.
 pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
     let empty = executable::empty_executable().context("make an empty executable in memory")?;
     let (file, mount) = match mount::clone_tree_following_links(c"/proc/self/exe", false) {
         Ok(tree) => {
             let readonly = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
-            mount::set_attributes(tree.as_fd(), false, readonly).context("make the own executable read-only")?;
+            mount::set_attributes(tree.as_fd(), false, readonly).context("make the runtime's executable read-only")?;
             let path = CString::new(format!("/proc/self/fd/{}", tree.as_raw_fd()))?;
-            let file = path::open_following_links(&path, libc::O_RDONLY).context("open the own executable")?;
+            let file = path::open_following_links(&path, libc::O_RDONLY).context("open the runtime's executable")?;
             (file, Some(tree))
         }
         Err(_) => (executable::sealed_copy().context("copy the own executable to memory")?, None),
@@ -73,10 +74,10 @@ pub(super) fn own_file() -> Result<(OwnFile, Option<OwnedFd>)> {
     Ok((OwnFile { file, empty }, mount))
 }
 
-/// Where the new process is visible from its birth to processes of a container, this process parts from the executable
-/// before there is a child. The mount is that of [`own_file`].
+/// Used if processes of a container see the new process from its clone on: this process detaches from its executable
+/// before it creates the child. The returned mount is that of [`own_file`].
 pub(super) fn detach_exe_before_clone() -> Result<Option<OwnedFd>> {
     let (own, mount) = own_file()?;
-    executable::detach_exe(own.file.as_fd(), own.empty.as_fd()).context("part from the own executable")?;
+    executable::detach_exe(own.file.as_fd(), own.empty.as_fd()).context("detach from the runtime's executable")?;
     Ok(mount)
 }

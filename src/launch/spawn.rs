@@ -1,6 +1,5 @@
-//! The birth of a process in its cgroup: one clone3, and what the kernel may have against it.
-//!
-//! Does not know whose the cgroup is or what is written down about it: who launches says what else may be done.
+//! Creates a process in its cgroup: one clone3, with a fallback if the kernel refuses the cgroup. Who owns the cgroup
+//! and what is recorded about it is left to the caller.
 
 use crate::cgroup;
 use crate::plan::namespaces::{KINDS, Namespaces};
@@ -11,31 +10,31 @@ use crate::sys::{Errno, path, pipe, process};
 use anyhow::{Context, Result, anyhow};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Where a process is to be born.
+/// Where a process is created.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CgroupPlacement<'a> {
-    /// The cgroup; none is the caller's own.
+    /// The cgroup; `None` is the caller's own.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
-    /// Opens the cgroup it is born in instead, when the kernel refuses that one.
+    /// Opens the fallback cgroup if the kernel refuses the first one.
     pub(crate) other: Option<OtherCgroup<'a>>,
-    /// Whether there is to be another when the first was killed at its birth.
+    /// Decides whether to retry a clone that was killed immediately.
     pub(crate) again: Option<Again<'a>>,
 }
 
-/// Why the kernel took no process into a cgroup, to the one that is to be tried instead.
+/// Maps the kernel's error for a cgroup to a fallback cgroup.
 pub(crate) type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
 
-/// An error if whoever killed the process meant it; else what is to be held until there is another.
+/// Returns an error if the kill was intended, else a descriptor to hold until the retry is done.
 pub(crate) type Again<'a> = &'a dyn Fn() -> Result<Option<OwnedFd>>;
 
-/// What clone3 says of a cgroup that takes no process.
+/// Errors of clone3 for a cgroup that accepts no process.
 const TAKES_NONE: [Errno; 5] = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV, Errno::EACCES];
 
-/// A process just made, for its parent.
+/// A new process, as its parent sees it.
 pub(super) struct Spawned {
     pub(super) pid: libc::pid_t,
     pub(super) pidfd: OwnedFd,
-    /// See [`Stat::start_time`]. None of one that was killed at its birth.
+    /// See [`Stat::start_time`]. `None` if the process was killed immediately.
     pub(super) start_time: Option<u64>,
 }
 
@@ -54,15 +53,15 @@ impl Spawned {
     }
 }
 
-/// Kills a child; one that has ended by itself is fine.
+/// Kills and reaps a child. It may already have ended.
 fn end(pid: libc::pid_t, pidfd: BorrowedFd<'_>) -> Result<()> {
     _ = process::signal(pidfd, libc::SIGKILL);
     clone::wait(pid).map(drop).context("wait for the process")
 }
 
-/// Makes a process with the CLONE_NEW* `flags`; `None` in the process itself. A cgroup takes none when it has given its
-/// controllers to those below it (EBUSY, EOPNOTSUPP), when it was removed or lies outside of what the caller can see
-/// (ENODEV, ENOENT), or when the caller may not move processes from its own cgroup to that one (EACCES).
+/// Creates a process with the CLONE_NEW* `flags`; returns `None` in the process itself. A cgroup accepts no process if
+/// it has enabled controllers for its children (EBUSY, EOPNOTSUPP), was removed or is not visible to the caller
+/// (ENODEV, ENOENT), or if the caller may not move processes there from its own cgroup (EACCES).
 pub(super) fn spawn(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<'_>) -> Result<Option<Spawned>> {
     let instead;
     let mut cgroup = place.cgroup;
@@ -84,24 +83,24 @@ pub(super) fn spawn(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<
     }
 }
 
-const KILLED: &str = "the container's process was killed at its birth";
+const KILLED: &str = "the container's process was killed immediately after clone";
 
-/// The kernel counts how often each cgroup was killed as a whole (cgroup.kill), and since Linux 6.14 kills a new process if the
-/// caller's cgroup and the child's were not killed equally often: it takes that for a race. A move compares nothing. So the process
-/// is made in the caller's cgroup and waits there until the parent has moved it. The parent itself never enters a cgroup that a
-/// container may control: it could be frozen there.
+/// Retries by moving the process. The kernel counts how often each cgroup was killed (cgroup.kill). Since Linux 6.14,
+/// clone3 kills the new process if these counts differ between the caller's cgroup and the child's: the kernel assumes
+/// a race. A move does not compare them. So the process is created in the caller's cgroup and waits until the parent
+/// has moved it. The parent never enters a cgroup that a container may control, because it could be frozen there.
 fn move_in(
     cgroup: BorrowedFd<'_>,
     namespaces: &Namespaces,
     flags: u64,
     held: Option<OwnedFd>,
 ) -> Result<Option<Spawned>> {
-    let (waits, word) = pipe::pair().context("make a pipe")?;
+    let (reader, writer) = pipe::pair().context("make a pipe")?;
     let side = clone::clone3(flags, None);
     if let Ok(Side::Child) = side {
-        drop((held, word));
-        // Without a word the parent is gone.
-        return match pipe::read(waits.as_fd(), &mut [0]) {
+        drop((held, writer));
+        // If nothing arrives, the parent has exited.
+        return match pipe::read(reader.as_fd(), &mut [0]) {
             Ok(1) => Ok(None),
             _ => clone::exit_now(1),
         };
@@ -109,7 +108,7 @@ fn move_in(
     let Some(spawned) = Spawned::of(side, namespaces)? else { return Ok(None) };
     let moved = cgroup::move_process(cgroup, spawned.pid);
     drop(held);
-    let moved = moved.and_then(|()| path::write(word.as_fd(), b"1").context("speak to the process"));
+    let moved = moved.and_then(|()| path::write(writer.as_fd(), b"1").context("send to the process"));
     if moved.is_err() {
         end(spawned.pid, spawned.pidfd.as_fd())?;
     }

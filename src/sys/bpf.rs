@@ -105,10 +105,11 @@ pub(crate) fn load_device_program(instructions: &[u64]) -> Result<OwnedFd, Errno
     };
     // The verifier gives up with EAGAIN when a signal is pending; the handler has run once the call is back.
     for _ in 0..5 {
-        // SAFETY: sound because insns and license point to memory that is borrowed until after the call and is only read.
+        // SAFETY: the kernel reads within bounds, because insns and license point to memory that is borrowed until
+        // after the call.
         match unsafe { bpf(BPF_PROG_LOAD, &mut attr) } {
             Err(Errno::EAGAIN) => {}
-            // SAFETY: sound because the kernel just made this descriptor for us (close-on-exec) and nobody else has it.
+            // SAFETY: nothing else owns the descriptor, because the kernel has just made it (close-on-exec).
             result => return result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
         }
     }
@@ -141,7 +142,7 @@ fn attach(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, replace: Option<&Owne
         pad: 0,
         rest: [0; 29],
     };
-    // SAFETY: sound because this command has no pointers.
+    // SAFETY: no memory is involved, because this command has no pointers.
     unsafe { bpf(BPF_PROG_ATTACH, &mut attr) }.map(drop)
 }
 
@@ -155,7 +156,7 @@ fn detach(cgroup: BorrowedFd<'_>, program: &OwnedFd) -> Result<(), Errno> {
         pad: 0,
         rest: [0; 29],
     };
-    // SAFETY: sound because this command has no pointers.
+    // SAFETY: no memory is involved, because this command has no pointers.
     unsafe { bpf(BPF_PROG_DETACH, &mut attr) }.map(drop)
 }
 
@@ -172,7 +173,8 @@ fn attached(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Errno> {
         pad: 0,
         rest: [0; 28],
     };
-    // SAFETY: sound because prog_ids points to MOST numbers that live until after the call, and prog_cnt says so.
+    // SAFETY: the kernel writes within bounds, because prog_ids points to MOST numbers that outlive the call, and
+    // prog_cnt is their number.
     unsafe { bpf(BPF_PROG_QUERY, &mut attr) }?;
     let count = (attr.prog_cnt as usize).min(MOST);
     ids[..count].iter().map(|id| by_id(*id)).collect()
@@ -180,9 +182,9 @@ fn attached(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Errno> {
 
 fn by_id(id: u32) -> Result<OwnedFd, Errno> {
     let mut attr = ById { prog_id: id, next_id: 0, open_flags: 0, pad: 0, rest: [0; 30] };
-    // SAFETY: sound because this command has no pointers.
+    // SAFETY: no memory is involved, because this command has no pointers.
     let fd = unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attr) }?;
-    // SAFETY: sound because the kernel just made this descriptor for us (close-on-exec) and nobody else has it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it (close-on-exec).
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -195,8 +197,8 @@ fn number(fd: &impl AsRawFd) -> u32 {
 /// Every pointer that `command` finds in `attr` must be valid for what the command does with it.
 unsafe fn bpf<T: Attr>(command: libc::c_long, attr: &mut T) -> Result<i32, Errno> {
     let () = T::FITS;
-    // SAFETY: sound because attr is ATTR initialised bytes that may be overwritten with anything (the trait's promise),
-    // and because the caller answers for the pointers in it.
+    // SAFETY: the kernel stays within bounds, because attr is ATTR initialised bytes that may hold any value (the
+    // trait's contract). Its pointers are valid, because the caller guarantees it.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), ATTR) };
     match Errno::result(result) {
         Ok(fd) => i32::try_from(fd).map_err(|_| Errno::EOVERFLOW),

@@ -71,7 +71,7 @@ pub(crate) fn spawn() -> Result<Side> {
     let mut pidfd: RawFd = -1;
     match clone((libc::CLONE_PIDFD | libc::SIGCHLD) as u64, &raw mut pidfd)? {
         0 => Ok(Side::Child),
-        // SAFETY: the kernel has just stored a descriptor of ours in `pidfd`, because CLONE_PIDFD was asked for.
+        // SAFETY: `pidfd` holds a new descriptor that nothing else owns, because CLONE_PIDFD was requested.
         pid => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
     }
 }
@@ -80,11 +80,12 @@ pub(crate) fn spawn() -> Result<Side> {
 fn clone(flags: u64, note: *mut libc::pid_t) -> Result<libc::pid_t> {
     let none = std::ptr::null_mut::<libc::c_void>();
     #[cfg(target_arch = "s390x")]
-    // SAFETY: as below; this architecture takes the stack first.
+    // SAFETY: sound because of the reason below; this architecture only takes the stack first.
     let raw = unsafe { libc::syscall(libc::SYS_clone, none, flags, note, none, none) };
     #[cfg(not(target_arch = "s390x"))]
-    // SAFETY: without CLONE_VM the child continues on a copy of this stack, as after fork; `note` is written during the call
-    // alone, because CLONE_PARENT_SETTID and CLONE_PIDFD are the only flags used that read it.
+    // SAFETY: the child continues on a copy of this stack, as after fork, because CLONE_VM is not used. `note` is
+    // accessed only during the call, because CLONE_PARENT_SETTID and CLONE_PIDFD are the only flags in use that refer
+    // to it.
     let raw = unsafe { libc::syscall(libc::SYS_clone, flags, none, note, none, none) };
     answer(raw).map(|pid| pid as libc::pid_t)
 }
@@ -120,13 +121,13 @@ fn clone3_noting(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pi
         set_tid_size: 0,
         cgroup: cgroup_number,
     };
-    // SAFETY: without CLONE_VM and with no stack of its own the child continues on a copy of this stack, as after fork;
-    // `arguments` and `pidfd` outlive the call because both are locals of this frame, and what `note` points to, which is
-    // written with CLONE_PARENT_SETTID alone, because it lives as long as the process.
+    // SAFETY: the child continues on a copy of this stack, as after fork, because it has neither CLONE_VM nor a stack
+    // of its own. `arguments` and `pidfd` outlive the call, because both are locals of this frame. `note` is written
+    // only with CLONE_PARENT_SETTID, and stays valid because its target lives as long as the process.
     let raw = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
     match answer(raw)? {
         0 => Ok(Side::Child),
-        // SAFETY: the kernel has just stored a descriptor of ours in `pidfd` because CLONE_PIDFD was asked for.
+        // SAFETY: `pidfd` holds a new descriptor that nothing else owns, because CLONE_PIDFD was requested.
         pid => Ok(Side::Parent { pid: pid as libc::pid_t, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
     }
 }
@@ -144,7 +145,7 @@ pub(crate) fn is_own_child(pidfd: BorrowedFd<'_>) -> Result<bool> {
 
 /// Ends this process at once, without exit handlers, which belong to the parent's copy of the program.
 pub(crate) fn exit_now(status: i32) -> ! {
-    // SAFETY: _exit has no preconditions.
+    // SAFETY: always sound, because _exit has no preconditions.
     unsafe { libc::_exit(status) }
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn exit_now(status: i32) -> ! {
 pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
     loop {
         let mut status = 0;
-        // SAFETY: `status` is a local the kernel writes an int to.
+        // SAFETY: the kernel writes within bounds, because `status` is a live int.
         match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, 0) }) {
             Err(Errno::EINTR) => (),
             Err(errno) => return Err(errno),

@@ -44,7 +44,7 @@ fn file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     let source = path::open_entry(from, name, libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK)?;
     let target = path::make_file(to, name, 0o600)?;
     loop {
-        // SAFETY: a null offset is allowed and means the file's own.
+        // SAFETY: no memory is involved, because a null offset is allowed and selects the file's own.
         let sent = unsafe { libc::sendfile(target.as_raw_fd(), source.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
         match Errno::result(sent) {
             Ok(0) => return Ok(()),

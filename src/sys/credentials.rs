@@ -43,7 +43,8 @@ const VERSION_3: u32 = 0x2008_0522;
 pub(crate) fn capabilities() -> Result<Sets> {
     let mut header = Header { version: VERSION_3, pid: 0 };
     let mut data = [Data::default(); 2];
-    // SAFETY: version 3 reads a header and writes two data structures, which is what is passed.
+    // SAFETY: the kernel stays within bounds, because version 3 reads one header and writes two data structures, as
+    // passed.
     answer(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
     let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     Ok(Sets {
@@ -62,12 +63,12 @@ pub(crate) fn set_capabilities(sets: Sets) -> Result<()> {
         inheritable: (sets.inheritable >> shift) as u32,
     };
     let data = [half(0), half(32)];
-    // SAFETY: version 3 reads a header and two data structures, which is what is passed.
+    // SAFETY: the kernel reads within bounds, because version 3 reads one header and two data structures, as passed.
     answer(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
 }
 
 fn prctl(option: i32, a: u64, b: u64) -> Result<libc::c_int> {
-    // SAFETY: every option used in this file takes numbers alone.
+    // SAFETY: no memory is involved, because every option used in this file takes only numbers.
     Errno::result(unsafe { libc::prctl(option, a, b, 0, 0) })
 }
 
@@ -116,13 +117,14 @@ pub(crate) fn subreaper() -> Result<()> {
 
 /// Sets real, effective and saved user id.
 pub(crate) fn set_user(uid: u32) -> Result<()> {
-    // SAFETY: setresuid takes numbers. The raw call is used because the C library's concerns all threads.
+    // SAFETY: no memory is involved, because setresuid takes numbers. The raw call is used because the C library's
+    // wrapper changes all threads.
     answer(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
 /// Sets real, effective and saved group id.
 pub(crate) fn set_group(gid: u32) -> Result<()> {
-    // SAFETY: setresgid takes numbers.
+    // SAFETY: no memory is involved, because setresgid takes numbers.
     answer(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
 }
 
@@ -136,6 +138,6 @@ pub(crate) fn leave_groups() -> Result<()> {
 
 /// Sets the supplementary groups to exactly `groups`.
 pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
-    // SAFETY: the length and the pointer describe one live slice.
+    // SAFETY: the kernel reads within bounds, because the length and the pointer describe one live slice.
     answer(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
 }

@@ -16,7 +16,8 @@ pub(crate) fn prepare() {
         // A caller that ignores SIGCHLD passes that on, and the kernel would then keep no exit status (sigaction(2)).
         (libc::SIGCHLD, libc::SIG_DFL),
     ];
-    // SAFETY: no handler is replaced, because this is the first code of the program; all are signals and dispositions.
+    // SAFETY: no handler is replaced, because this is the first code of the program; the arguments are valid signals
+    // and dispositions.
     let set = |(signal, disposition)| unsafe { libc::signal(signal, disposition) } != libc::SIG_ERR;
     if !dispositions.into_iter().all(set) || open_standard_streams().is_err() {
         std::process::abort();
@@ -27,13 +28,15 @@ pub(crate) fn prepare() {
 /// container's state, would be written over by the first error message.
 fn open_standard_streams() -> Result<()> {
     let mut streams = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
-    // SAFETY: the pointer and the number describe the array; a timeout of zero does not wait.
+    // SAFETY: the kernel stays within bounds, because the pointer and the count describe the array. A timeout of zero
+    // does not wait.
     let answered = unsafe { libc::poll(streams.as_mut_ptr(), 3, 0) };
     if Errno::result(answered)? == 0 {
         return Ok(());
     }
     for _ in streams.iter().filter(|stream| stream.revents & libc::POLLNVAL != 0) {
-        // SAFETY: a terminated string. The lowest free number is the next closed stream's, and it survives execve(2).
+        // SAFETY: the kernel reads within bounds, because the path is a terminated literal. open(2) returns the lowest
+        // free number, which is that of the next closed stream; the descriptor survives execve(2).
         Errno::result(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) })?;
     }
     Ok(())

@@ -46,7 +46,7 @@ pub(crate) fn sealed_copy() -> Result<OwnedFd> {
     let copy = executable_file()?;
     let own = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY)?;
     loop {
-        // SAFETY: a null offset is allowed and means the file's own.
+        // SAFETY: no memory is involved, because a null offset is allowed and selects the file's own.
         let sent = unsafe { libc::sendfile(copy.file.as_raw_fd(), own.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
         match Errno::result(sent) {
             Ok(0) => break,
@@ -65,7 +65,7 @@ pub(crate) fn sealed_copy() -> Result<OwnedFd> {
 /// Whether this process already runs from a sealed copy.
 pub(crate) fn is_sealed_copy() -> bool {
     let Ok(own) = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY) else { return false };
-    // SAFETY: F_GET_SEALS takes no argument; on anything but a memfd it fails.
+    // SAFETY: no memory is involved, because F_GET_SEALS takes no argument. It fails on any file that is not a memfd.
     let seals = unsafe { libc::fcntl(own.as_raw_fd(), libc::F_GET_SEALS) };
     // Where memfds may not be executed the copy is an unlinked file of a tmpfs.
     let unlinked = |own: BorrowedFd<'_>| -> Result<bool> {
@@ -78,7 +78,7 @@ pub(crate) fn is_sealed_copy() -> bool {
 /// Whether this kernel lets a process name another executable (CONFIG_CHECKPOINT_RESTORE).
 pub(crate) fn can_detach_exe() -> bool {
     let mut size = 0_u32;
-    // SAFETY: PR_SET_MM_MAP_SIZE stores an unsigned int through the pointer.
+    // SAFETY: the kernel writes within bounds, because PR_SET_MM_MAP_SIZE stores one unsigned int through the pointer.
     let raw = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP_SIZE, &raw mut size, 0, 0) };
     raw == 0 && size as usize == size_of::<MemoryMap>()
 }
@@ -96,7 +96,7 @@ pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Re
     let (low, high) = (0x1_0000, 0x2_0000);
     // But for the break: the allocator goes on from where it is, and believes what brk(2) answers. With the start there
     // as well, the kernel never takes back what is allocated already.
-    // SAFETY: a break of zero is below every start; the kernel changes nothing and answers with the present one.
+    // SAFETY: nothing changes, because a break of zero is below every start: the kernel only returns the current break.
     let heap_end = unsafe { libc::syscall(libc::SYS_brk, 0) } as u64;
     let map = MemoryMap {
         start_code: low,
@@ -116,7 +116,8 @@ pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Re
     };
     protect_relocated()?;
     let size = size_of::<MemoryMap>();
-    // SAFETY: `map` is a full structure whose size is passed along; nothing in this process uses the described ranges.
+    // SAFETY: the kernel reads within bounds, because `map` is a full structure whose size is passed. Nothing in this
+    // process uses the described ranges.
     done(unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0) })
 }
 
@@ -135,19 +136,20 @@ impl Segment {
         let at = self.address as *mut c_void;
         if self.protection & libc::PROT_WRITE == 0 {
             let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
-            // SAFETY: the file is this program's own and the range one of its read-only segments, so the bytes that
-            // appear there, this function's code included, are those that were there before.
+            // SAFETY: the bytes in the range stay the same, this function's code included, because the file is this
+            // program's own and the range is one of its read-only segments.
             let got = unsafe { libc::mmap(at, self.length, self.protection, flags, file.as_raw_fd(), self.offset) };
             return mapped(got).map(drop);
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
+        // SAFETY: no memory of ours is touched, because the kernel chooses the address of the new mapping.
         let copy = mapped(unsafe { libc::mmap(std::ptr::null_mut(), self.length, self.protection, flags, -1, 0) })?;
-        // SAFETY: both ranges are `length` bytes long and mapped, and a fresh mapping overlaps nothing.
+        // SAFETY: the copy is valid, because both ranges are mapped, are `length` bytes long and cannot overlap: one is
+        // a fresh mapping.
         unsafe { std::ptr::copy_nonoverlapping(at.cast_const().cast::<u8>(), copy.cast::<u8>(), self.length) };
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // SAFETY: the moved pages hold what the replaced ones held; nothing was written in between because this
-        // process has one thread and the copy is the statement before.
+        // SAFETY: the contents stay the same, because the moved pages are a copy made one statement before, and this
+        // process has only one thread that could write in between.
         mapped(unsafe { libc::mremap(copy, self.length, self.length, flags, at) }).map(drop)
     }
 }
@@ -162,7 +164,7 @@ fn protect_relocated() -> Result<()> {
     for entry in table.iter().filter(|entry| entry.p_type == libc::PT_GNU_RELRO) {
         let begin = (base + entry.p_vaddr as usize) & !(PAGE - 1);
         let end = (base + entry.p_vaddr as usize + entry.p_memsz as usize) & !(PAGE - 1);
-        // SAFETY: nothing writes there, because the linker puts only data in this range that relocation alone changes.
+        // SAFETY: nothing writes to this range, because the linker puts only data there that relocation alone changes.
         done(unsafe { libc::mprotect(begin as *mut c_void, end.saturating_sub(begin), libc::PROT_READ) })?;
     }
     Ok(())
@@ -172,12 +174,14 @@ const PAGE: usize = 4096;
 
 /// Where this program is loaded, and its program headers.
 fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
-    // SAFETY: the linker puts this symbol at the ELF header, which is part of the first loaded segment.
+    // SAFETY: the reference is valid, because the linker puts this symbol at the ELF header, which is part of the first
+    // loaded segment.
     let header = unsafe { &__ehdr_start };
     let start = std::ptr::from_ref(header) as usize;
     let base = if header.e_type == libc::ET_DYN { start } else { 0 };
     let table = (start + header.e_phoff as usize) as *const libc::Elf64_Phdr;
-    // SAFETY: the table has so many entries and is loaded with the header, because every linker lays it out so.
+    // SAFETY: the slice is valid, because every linker places the table, with `e_phnum` entries, in the segment of the
+    // header.
     (base, unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) })
 }
 
@@ -243,7 +247,7 @@ fn executable_file() -> Result<ExecutableFile> {
 fn memfd(name: &CStr) -> Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     let create = |flags: libc::c_uint| {
-        // SAFETY: `name` is a terminated string.
+        // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
         answer(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) })
     };
     // MFD_EXEC is new in Linux 6.3, where a host may want to hear it; older kernels refuse flags they do not know.
@@ -251,7 +255,7 @@ fn memfd(name: &CStr) -> Result<OwnedFd> {
         Err(Errno::EINVAL) => create(flags)?,
         other => other?,
     };
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
 }
 

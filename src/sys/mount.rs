@@ -34,9 +34,9 @@ pub(crate) fn clone_tree(directory: RawFd, path: &CStr, recursive: bool) -> Resu
     if path.is_empty() {
         flags |= libc::AT_EMPTY_PATH as u32;
     }
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     let raw = answer(unsafe { libc::syscall(libc::SYS_open_tree, directory, path.as_ptr(), flags) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()>
     let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
     let empty = c"".as_ptr();
     let (from, to) = (tree.as_raw_fd(), target.as_raw_fd());
-    // SAFETY: both paths are terminated literals.
+    // SAFETY: the kernel reads within bounds, because both paths are terminated literals.
     answer(unsafe { libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags) }).map(drop)
 }
 
@@ -84,7 +84,8 @@ pub(crate) fn set_attributes_and_map(
     }
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     let size = size_of::<libc::mount_attr>();
-    // SAFETY: the path is a terminated literal and `attributes` a full structure whose size is passed along.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal and `attributes` a full
+    // structure whose size is passed.
     let raw = unsafe {
         libc::syscall(libc::SYS_mount_setattr, fd.as_raw_fd(), c"".as_ptr(), flags, &raw const attributes, size)
     };
@@ -94,7 +95,7 @@ pub(crate) fn set_attributes_and_map(
 /// mount(2) of a new file system on top of the working directory.
 pub(crate) fn mount_here(source: &CStr, kind: &CStr, flags: u64, data: Option<&CStr>) -> Result<()> {
     let data = data.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: all strings are terminated, and a null `data` is allowed.
+    // SAFETY: the kernel reads within bounds, because all strings are terminated and a null `data` is allowed.
     done(unsafe { libc::mount(source.as_ptr(), c".".as_ptr(), kind.as_ptr(), flags, data.cast()) })
 }
 
@@ -102,38 +103,41 @@ pub(crate) fn mount_here(source: &CStr, kind: &CStr, flags: u64, data: Option<&C
 pub(crate) fn remount_here(flags: u64, data: Option<&CStr>) -> Result<()> {
     let data = data.map_or(std::ptr::null(), CStr::as_ptr);
     let flags = flags | libc::MS_REMOUNT;
-    // SAFETY: the target is a terminated literal, `data` terminated or null, and source and type may be null here.
+    // SAFETY: the kernel reads within bounds, because the target is a terminated literal, `data` is terminated or null,
+    // and source and type may be null here.
     done(unsafe { libc::mount(std::ptr::null(), c".".as_ptr(), std::ptr::null(), flags, data.cast()) })
 }
 
 /// Changes the propagation of every mount of this namespace, from "/" down (one of MS_PRIVATE, MS_SLAVE, …).
 pub(crate) fn set_propagation_of_root(propagation: u64) -> Result<()> {
-    // SAFETY: the target is a terminated literal; everything else may be null when only propagation changes.
+    // SAFETY: the kernel reads within bounds, because the target is a terminated literal and all other pointers may be
+    // null when only propagation changes.
     done(unsafe { libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), propagation, std::ptr::null()) })
 }
 
 /// pivot_root(2) of the working directory onto itself: the old root ends up mounted on top of the new one, at "/".
 pub(crate) fn pivot_root_here() -> Result<()> {
     let here = c".".as_ptr();
-    // SAFETY: both paths are terminated literals.
+    // SAFETY: the kernel reads within bounds, because both paths are terminated literals.
     answer(unsafe { libc::syscall(libc::SYS_pivot_root, here, here) }).map(drop)
 }
 
 /// Detaches the mount on top of the working directory and everything below it (umount2(2), MNT_DETACH).
 pub(crate) fn detach_here() -> Result<()> {
-    // SAFETY: the path is a terminated literal.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
     done(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) })
 }
 
 /// Detaches the mount at `path`.
 pub(crate) fn detach(path: &CStr) -> Result<()> {
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     done(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW) })
 }
 
 /// Moves the mount the working directory is the root of to "/" (mount(2), MS_MOVE), for systems that cannot pivot.
 pub(crate) fn move_here_to_root() -> Result<()> {
-    // SAFETY: both paths are terminated literals; type and data may be null for MS_MOVE.
+    // SAFETY: the kernel reads within bounds, because both paths are terminated literals; type and data may be null for
+    // MS_MOVE.
     done(unsafe { libc::mount(c".".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_MOVE, std::ptr::null()) })
 }
 

@@ -6,13 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Joins the namespaces behind `fd`: one namespace file, or a pidfd with several CLONE_NEW* `kinds` (Linux 5.8).
 pub(crate) fn setns(fd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
-    // SAFETY: setns takes no pointers.
+    // SAFETY: no memory is involved, because setns takes no pointers.
     done(unsafe { libc::setns(fd.as_raw_fd(), kinds as i32) })
 }
 
 /// Moves this process into new namespaces of the CLONE_NEW* `kinds`.
 pub(crate) fn unshare(kinds: u64) -> Result<()> {
-    // SAFETY: unshare takes no pointers; none of the kinds asked for here shares memory between threads.
+    // SAFETY: no memory is involved, because unshare takes no pointers and none of the requested kinds changes how
+    // threads share memory.
     done(unsafe { libc::unshare(kinds as i32) })
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn new_time_namespace(offsets: &CStr) -> Result<()> {
 
 /// The CLONE_NEW* kind of a namespace file (ioctl_ns(2), NS_GET_NSTYPE, Linux 4.11).
 pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> Result<u64> {
-    // SAFETY: the request takes no argument and returns an int.
+    // SAFETY: no memory is involved, because the request takes no argument and returns an int.
     let raw = unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_NSTYPE) };
     nix::errno::Errno::result(raw).map(|kind| kind as u64)
 }
@@ -45,40 +46,41 @@ pub(crate) fn number(fd: BorrowedFd<'_>) -> Result<u64> {
 
 /// The parent of a user or pid namespace (ioctl_ns(2), NS_GET_PARENT). EPERM if it is outside of the caller's own.
 pub(crate) fn parent(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    // SAFETY: the request takes no argument and returns a descriptor.
+    // SAFETY: no memory is involved, because the request takes no argument and returns a descriptor.
     let raw = nix::errno::Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_PARENT) })?;
-    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
 /// Sets the host name of this UTS namespace; at most 64 bytes.
 pub(crate) fn set_hostname(name: &CStr) -> Result<()> {
-    // SAFETY: the pointer and the length describe one live string.
+    // SAFETY: the kernel reads within bounds, because the pointer and the length describe one live string.
     done(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) })
 }
 
 /// Sets the NIS domain name of this UTS namespace; at most 64 bytes.
 pub(crate) fn set_domainname(name: &CStr) -> Result<()> {
-    // SAFETY: the pointer and the length describe one live string.
+    // SAFETY: the kernel reads within bounds, because the pointer and the length describe one live string.
     done(unsafe { libc::setdomainname(name.as_ptr(), name.count_bytes()) })
 }
 
 /// Brings the loopback interface of this network namespace up. A new one is born with it down.
 pub(crate) fn loopback_up() -> Result<()> {
     let socket = super::socket::datagram()?;
-    // SAFETY: ifreq is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because ifreq is plain data.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = *from as libc::c_char;
     }
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
-    // SAFETY: `request` is a full ifreq with a terminated name, as SIOCSIFFLAGS reads it.
+    // SAFETY: the kernel stays within bounds, because `request` is a full ifreq with a terminated name, as SIOCSIFFLAGS
+    // expects.
     done(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })
 }
 
 /// Starts a new session; the caller must not lead a process group, which a new child never does.
 pub(crate) fn setsid() -> Result<()> {
-    // SAFETY: setsid takes no arguments.
+    // SAFETY: no memory is involved, because setsid takes no arguments.
     nix::errno::Errno::result(unsafe { libc::setsid() }).map(drop)
 }
 
@@ -94,6 +96,6 @@ pub(crate) fn new_session_keyring() -> Result<()> {
     const POSSESSOR_ALL: u32 = 0x3f00_0000;
     const USER_VIEW_READ: u32 = 0x0003_0000;
     let rights = POSSESSOR_ALL | USER_VIEW_READ | USER_SEARCH;
-    // SAFETY: only numbers are passed.
+    // SAFETY: no memory is involved, because only numbers are passed.
     answer(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_SETPERM, key, rights, 0, 0) }).map(drop)
 }

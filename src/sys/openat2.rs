@@ -10,7 +10,7 @@ const ATTEMPTS: usize = 128;
 
 /// Opens `path` below `directory`, close-on-exec, with the RESOLVE_* flags in `resolve`. EAGAIN or EINTR after many attempts.
 pub(super) fn openat2(directory: RawFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
-    // SAFETY: zero is a value of every field, because open_how is plain data; it has no private padding.
+    // SAFETY: zero is a valid value, because open_how is plain data without private padding.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.resolve = resolve;

@@ -35,27 +35,27 @@ pub(crate) fn open_on_proc(proc: BorrowedFd<'_>, path: &CStr, flags: i32) -> Res
 
 /// Opens `path` as this process sees it: follows links, leads anywhere. For paths of the host alone.
 pub(crate) fn open_following_links(path: &CStr, flags: i32) -> Result<OwnedFd> {
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     let raw = Errno::result(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
 /// Opens the entry `name` of `directory`, which must not be a link.
 pub(crate) fn open_entry(directory: BorrowedFd<'_>, name: &CStr, flags: i32) -> Result<OwnedFd> {
     let flags = flags | libc::O_CLOEXEC | libc::O_NOFOLLOW;
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     let raw = Errno::result(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
 /// Makes and opens the empty regular file `name`, which must not exist in any form.
 pub(crate) fn make_file(directory: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd> {
     let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_WRONLY;
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     let raw = Errno::result(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags, mode) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
@@ -70,19 +70,19 @@ pub(crate) fn make_unlinked_file(directory: BorrowedFd<'_>, mode: u32) -> Result
 
 /// Makes the directory `name`.
 pub(crate) fn make_directory(directory: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::mkdirat(directory.as_raw_fd(), name.as_ptr(), mode) })
 }
 
 /// Makes the node `name`: `kind` is S_IFCHR, S_IFBLK or S_IFIFO with the permission bits (umask applies).
 pub(crate) fn make_node(directory: BorrowedFd<'_>, name: &CStr, kind: u32, device: u64) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::mknodat(directory.as_raw_fd(), name.as_ptr(), kind, device) })
 }
 
 /// Makes the symbolic link `name` that leads to `target`.
 pub(crate) fn make_link(target: &CStr, directory: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-    // SAFETY: both are terminated strings.
+    // SAFETY: the kernel reads within bounds, because both are terminated strings.
     done(unsafe { libc::symlinkat(target.as_ptr(), directory.as_raw_fd(), name.as_ptr()) })
 }
 
@@ -90,7 +90,8 @@ pub(crate) fn make_link(target: &CStr, directory: BorrowedFd<'_>, name: &CStr) -
 pub(crate) fn read_link(directory: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8>> {
     let mut buffer = vec![0_u8; libc::PATH_MAX as usize];
     let (at, into, size) = (directory.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len());
-    // SAFETY: `name` is a terminated string; the pointer and the size describe one live buffer.
+    // SAFETY: the kernel stays within bounds, because `name` is a terminated string and the pointer and size describe
+    // one live buffer.
     let length = Errno::result(unsafe { libc::readlinkat(at, name.as_ptr(), into, size) })?;
     buffer.truncate(length as usize);
     Ok(buffer)
@@ -98,49 +99,49 @@ pub(crate) fn read_link(directory: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8
 
 /// Removes the entry `name`, which is not a directory.
 pub(crate) fn remove_entry(directory: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), 0) })
 }
 
 /// What a descriptor stands for (fstat(2)).
 pub(crate) fn status(fd: BorrowedFd<'_>) -> Result<libc::stat> {
-    // SAFETY: stat is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because stat is plain data.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: `status` is a full structure the kernel writes to.
+    // SAFETY: the kernel writes within bounds, because `status` is a full structure.
     done(unsafe { libc::fstat(fd.as_raw_fd(), &raw mut status) })?;
     Ok(status)
 }
 
 /// What the entry `name` stands for, itself if it is a link.
 pub(crate) fn status_of_entry(directory: BorrowedFd<'_>, name: &CStr) -> Result<libc::stat> {
-    // SAFETY: stat is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because stat is plain data.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
     let flags = libc::AT_SYMLINK_NOFOLLOW;
-    // SAFETY: `name` is a terminated string and `status` a full structure the kernel writes to.
+    // SAFETY: the kernel stays within bounds, because `name` is a terminated string and `status` a full structure.
     done(unsafe { libc::fstatat(directory.as_raw_fd(), name.as_ptr(), &raw mut status, flags) })?;
     Ok(status)
 }
 
 /// Whether the path, as this process sees it, leads to something; links are followed.
 pub(crate) fn exists(path: &CStr) -> bool {
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
 }
 
 /// The file system magic number below a descriptor (statfs(2)).
 pub(crate) fn file_system(fd: BorrowedFd<'_>) -> Result<u64> {
-    // SAFETY: statfs is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because statfs is plain data.
     let mut facts: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: `facts` is a full structure the kernel writes to.
+    // SAFETY: the kernel writes within bounds, because `facts` is a full structure.
     done(unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut facts) })?;
     Ok(facts.f_type as u64)
 }
 
 /// Whether the descriptor stands for the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT, Linux 5.8).
 pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
-    // SAFETY: statx is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because statx is plain data.
     let mut facts: libc::statx = unsafe { std::mem::zeroed() };
-    // SAFETY: the path is a terminated literal and `facts` a full structure the kernel writes to.
+    // SAFETY: the kernel stays within bounds, because the path is a terminated literal and `facts` a full structure.
     done(unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, 0, &raw mut facts) })?;
     Ok(facts.stx_attributes & libc::STATX_ATTR_MOUNT_ROOT as u64 != 0)
 }
@@ -148,20 +149,21 @@ pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
 /// Changes the owner of what a descriptor stands for; `None` keeps.
 pub(crate) fn change_owner(fd: BorrowedFd<'_>, uid: u32, gid: Option<u32>) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH;
-    // SAFETY: the path is a terminated literal.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
     done(unsafe { libc::fchownat(fd.as_raw_fd(), c"".as_ptr(), uid, gid.unwrap_or(u32::MAX), flags) })
 }
 
 /// Changes the owner of the entry `name`, itself if it is a link.
 pub(crate) fn change_owner_of_entry(directory: BorrowedFd<'_>, name: &CStr, uid: u32, gid: u32) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::fchownat(directory.as_raw_fd(), name.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW) })
 }
 
 /// Changes the permission bits of what an O_PATH descriptor stands for, which fchmod(2) refuses.
 pub(crate) fn change_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<()> {
     let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
-    // SAFETY: `path` is a terminated string. procfs is the host's: nothing is entered before everything is made.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string. /proc is still the host's, because
+    // the root is entered only after all files are created.
     done(unsafe { libc::chmod(path.as_ptr(), mode) })
 }
 
@@ -175,13 +177,13 @@ pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
 
 /// Makes `directory` the working directory.
 pub(crate) fn change_directory(directory: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: fchdir takes no pointers.
+    // SAFETY: no memory is involved, because fchdir takes no pointers.
     done(unsafe { libc::fchdir(directory.as_raw_fd()) })
 }
 
 /// Makes the working directory this process's root.
 pub(crate) fn change_root_to_working_directory() -> Result<()> {
-    // SAFETY: the path is a terminated literal.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
     done(unsafe { libc::chroot(c".".as_ptr()) })
 }
 
@@ -200,8 +202,8 @@ pub(crate) fn change_directory_inside(path: &CStr) -> Result<()> {
 /// ENOENT unless the working directory lies inside this process's root.
 pub(crate) fn working_directory_is_inside() -> Result<()> {
     let mut buffer = [0_u8; libc::PATH_MAX as usize];
-    // SAFETY: the pointer and the length describe one live buffer. The raw call is used because the C library hides
-    // an unreachable directory by asking again in other ways.
+    // SAFETY: the kernel writes within bounds, because the pointer and the length describe one live buffer. The raw
+    // call is used because the C library hides an unreachable directory with fallbacks.
     let raw = unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) };
     match answer(raw) {
         Ok(_) if buffer[0] == b'/' => Ok(()),

@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 
 /// pidfd_open(2): a handle for whatever process has this pid now. ESRCH when there is none.
 pub(crate) fn open(pid: i32) -> Result<OwnedFd> {
-    // SAFETY: the call takes two integers and touches no memory of ours.
+    // SAFETY: no memory is involved, because the call takes two integers.
     let fd = answer(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
 /// pidfd_send_signal(2): a signal to exactly that process. ESRCH when it has been reaped.
 pub(crate) fn signal(process: BorrowedFd<'_>, signal: i32) -> Result<()> {
     let (no_info, no_flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
-    // SAFETY: a null siginfo is allowed and means what kill(2) would send.
+    // SAFETY: no memory is involved, because a null siginfo is allowed; the signal is then sent as by kill(2).
     answer(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, no_info, no_flags) })
         .map(drop)
 }
 
 /// pidfd_getfd(2), Linux 5.6: a copy of the descriptor `number` of that process.
 pub(crate) fn take_descriptor(process: BorrowedFd<'_>, number: i32) -> Result<OwnedFd> {
-    // SAFETY: the call takes integers.
+    // SAFETY: no memory is involved, because the call takes integers.
     let fd = answer(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
-    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 

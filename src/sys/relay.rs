@@ -264,17 +264,17 @@ fn write_some(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<bool> {
 /// 0, no process, is to be kept.
 pub(crate) fn reap_all_but(kept: libc::pid_t) {
     loop {
-        // SAFETY: siginfo_t is plain data for which zero is a value.
+        // SAFETY: zero is a valid value, because siginfo_t is plain data.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        // SAFETY: `info` is a full structure the kernel writes to.
+        // SAFETY: the kernel writes within bounds, because `info` is a full structure.
         let raw = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) };
-        // SAFETY: after a successful waitid the pid is set, to 0 if nobody has ended.
+        // SAFETY: the pid is initialised, because a successful waitid sets it (to 0 if no child has ended).
         let pid = if raw == 0 { unsafe { info.si_pid() } } else { 0 };
         if pid <= 0 || pid == kept {
             return;
         }
-        // SAFETY: a null status is allowed.
+        // SAFETY: no memory is involved, because a null status is allowed.
         unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
     }
 }

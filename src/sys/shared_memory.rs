@@ -22,12 +22,12 @@ pub(crate) fn hide_from_children<T: Number>(numbers: &'static T) -> Result<()> {
 pub(crate) fn shared_zeros<T: Number>(count: usize) -> Result<&'static [T]> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
     let length = count.max(1) * size_of::<T>();
-    // SAFETY: nothing of ours is touched, because the new mapping is at an address of the kernel's choice.
+    // SAFETY: no memory of ours is touched, because the kernel chooses the address of the new mapping.
     let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         return Err(Errno::last());
     }
-    // SAFETY: the slice lies within the mapping, because that is this long, and it stays valid, because nobody unmaps it; it
-    // is zeroed, aligned to a page, and whoever else has it uses it as atomic numbers only.
+    // SAFETY: the slice is valid, because it has the length of the mapping, is zeroed and page-aligned, and nobody
+    // unmaps it. Other processes access it only as atomic numbers.
     Ok(unsafe { std::slice::from_raw_parts(start.cast(), count) })
 }

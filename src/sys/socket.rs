@@ -106,7 +106,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
     loop {
         match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
             Err(Errno::EINTR) => (),
-            // SAFETY: the kernel has just given us this descriptor.
+            // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
             other => return other.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
         }
     }
@@ -157,7 +157,8 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(fds) = control {
                 for fd in fds {
-                    // SAFETY: the kernel has just given us this descriptor; it is owned exactly once, here.
+                    // SAFETY: nothing else owns the descriptor, because the kernel has just made it and this is the
+                    // only place that takes it.
                     carried = Some(unsafe { OwnedFd::from_raw_fd(fd) });
                 }
             }
@@ -173,7 +174,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
 pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
     let mut attempts = 3;
     loop {
-        // SAFETY: the pointer and the length describe one live buffer.
+        // SAFETY: the kernel writes within bounds, because the pointer and the length describe one live buffer.
         let raw = unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         match Errno::result(raw) {
             Err(Errno::EINTR) => (),
@@ -186,7 +187,7 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
 /// Whether `fd` is readable or its other side is gone, without waiting.
 pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one live pollfd is passed with its count.
+    // SAFETY: the kernel stays within bounds, because one live pollfd is passed with its count.
     Errno::result(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
     Ok(poll.revents != 0)
 }

@@ -29,34 +29,35 @@ pub(crate) fn open_pty(root: BorrowedFd<'_>) -> Result<Pty> {
         return Err(Errno::ENODEV);
     }
     let unlocked: libc::c_int = 0;
-    // SAFETY: TIOCSPTLCK reads an int.
+    // SAFETY: the kernel reads within bounds, because TIOCSPTLCK reads one int.
     done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })?;
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-    // SAFETY: TIOCGPTPEER takes open flags and answers with a new descriptor.
+    // SAFETY: no memory is involved, because TIOCGPTPEER takes open flags and returns a new descriptor.
     let slave = Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(Pty { master, slave: unsafe { OwnedFd::from_raw_fd(slave) } })
 }
 
 /// Sets the window size, in characters.
 pub(crate) fn set_size(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> Result<()> {
     let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: TIOCSWINSZ reads a winsize.
+    // SAFETY: the kernel reads within bounds, because TIOCSWINSZ reads one winsize.
     done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) })
 }
 
 /// The window size as rows and columns.
 pub(crate) fn size(terminal: BorrowedFd<'_>) -> Result<(u16, u16)> {
-    // SAFETY: winsize is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because winsize is plain data.
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
-    // SAFETY: TIOCGWINSZ writes a winsize.
+    // SAFETY: the kernel writes within bounds, because TIOCGWINSZ writes one winsize.
     done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) })?;
     Ok((size.ws_row, size.ws_col))
 }
 
 /// Makes `terminal` the controlling terminal of this session, which this process leads.
 pub(crate) fn control(terminal: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: TIOCSCTTY takes a number; 0 does not steal the terminal of another session.
+    // SAFETY: no memory is involved, because TIOCSCTTY takes a number; 0 does not take the terminal away from another
+    // session.
     done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })
 }
 
@@ -67,14 +68,14 @@ pub(crate) fn become_standard(terminal: BorrowedFd<'_>) -> Result<()> {
 
 /// Makes the descriptor `number` mean what `fd` means; it survives execve.
 pub(crate) fn duplicate_onto(fd: BorrowedFd<'_>, number: i32) -> Result<()> {
-    // SAFETY: dup2 takes numbers; the old meaning of `number` is given up on purpose.
+    // SAFETY: no memory is involved, because dup2 takes numbers. The old descriptor `number` is closed on purpose.
     done(unsafe { libc::dup2(fd.as_raw_fd(), number) })
 }
 
 /// The three standard descriptors of this process.
 pub(crate) fn standard() -> [BorrowedFd<'static>; 3] {
-    // SAFETY: descriptors 0 to 2 are open for the life of the process, because `entry` opens /dev/null for those
-    // that are not.
+    // SAFETY: the borrow is valid, because descriptors 0 to 2 stay open for the life of the process: `entry` opens
+    // /dev/null for closed ones.
     [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
 }
 

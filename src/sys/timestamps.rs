@@ -33,7 +33,7 @@ impl StepTimings {
 
 fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists everywhere, and the structure is a full one to be written to.
+    // SAFETY: the kernel writes within bounds, because the structure is a full one. The clock exists on every kernel.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64
 }

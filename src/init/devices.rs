@@ -55,7 +55,7 @@ impl<'a> Init<'a> {
         });
         match node {
             Ok(Some(node)) if device.number == NULL => return self.masks.use_null(node.as_fd()),
-            // A user namespace cannot create device nodes, not even as root of an outer one.
+            // Root of an outer user namespace may not create device nodes either; the host's node is bound instead.
             Err(Broken { cause: Cause::Errno(Errno::EPERM), .. }) if device.kind != libc::S_IFIFO => (),
             other => return other.map(drop),
         }

@@ -45,7 +45,7 @@ impl Init<'_> {
         self.hold(tree)
     }
 
-    /// Holds the root file system open when the container shares another mount namespace.
+    /// Holds the root file system open if the container has no mount namespace of its own.
     pub(super) fn open_root(&mut self, from: &CStr) -> Result<(), Broken> {
         self.hold(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?)
     }
@@ -83,7 +83,7 @@ impl Init<'_> {
         Ok(path::change_root_to_working_directory()?)
     }
 
-    /// Uses chroot(2) alone, when the container shares another mount namespace.
+    /// Uses chroot(2) alone, if the container has no mount namespace of its own.
     pub(super) fn change_root(&mut self) -> Result<(), Broken> {
         path::change_directory(self.root()?)?;
         Ok(path::change_root_to_working_directory()?)

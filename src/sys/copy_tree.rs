@@ -1,12 +1,12 @@
-//! Copying a directory tree on descriptors, for `tmpcopyup`.
+//! Copies a directory tree by descriptors, for `tmpcopyup`. Opening both directories safely is left to the caller.
 
 use crate::sys::{Errno, Result, path};
 use nix::dir::Dir;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Copies everything below `from` to `to`: directories, files, links and nodes with owner and mode. Links are copied, never
-/// followed.
+/// Copies everything below `from` to `to`: directories, files, links and nodes, with owner and mode. Links are copied
+/// and never followed.
 pub(crate) fn tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     let mut entries = Dir::from_fd(path::open_entry(from, c".", libc::O_RDONLY | libc::O_DIRECTORY)?)?;
     for entry in entries.iter() {

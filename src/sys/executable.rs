@@ -1,11 +1,12 @@
-//! The runtime's own executable, and how a process that runs it stops being a way to it.
+//! Detaches a process from the runtime's own executable. When to do so is left to the callers.
 //!
-//! `/proc/self/exe` of a process that is about to execute a container's program leads to the runtime's file on the
-//! host. A hostile image that executes that link, and keeps a descriptor of what it executed, can later write to the
-//! file, and so to the host (CVE-2019-5736); bugs of the page cache make even a read-only descriptor dangerous. Copying
-//! the program and executing the copy costs an execve(2) and the copy at every command. `detach_exe` needs neither: it maps
-//! the same pages through another mount of the same file, after which the kernel agrees to let `/proc/self/exe` stand
-//! for an empty memfd (prctl(2), PR_SET_MM_MAP).
+//! `/proc/self/exe` of a process that is about to execute a container's program refers to the runtime's file on the
+//! host. A hostile image can execute that link, keep a descriptor of the file and write to it later, and so modify the
+//! host (CVE-2019-5736). Page cache bugs make even a read-only descriptor dangerous.
+//!
+//! Executing a copy of the program costs an execve(2) and the copy for every command. `detach_exe` needs neither: it
+//! maps the same pages through another mount of the same file. The kernel then permits replacing `/proc/self/exe` by an
+//! empty memfd (prctl(2), PR_SET_MM_MAP).
 
 use super::mount::{self, Attributes};
 use super::{Errno, Result, answer, done};
@@ -13,7 +14,7 @@ use std::ffi::{CStr, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 unsafe extern "C" {
-    /// Set by the linker at the ELF header of this program.
+    /// Defined by the linker at the ELF header of this program.
     static __ehdr_start: libc::Elf64_Ehdr;
 }
 
@@ -36,12 +37,12 @@ struct MemoryMap {
     exe_fd: u32,
 }
 
-/// An empty file in memory that may be executed and nobody can write to: what `/proc/self/exe` stands for afterwards.
+/// Creates an empty executable file in memory that nobody can write to: the new target of `/proc/self/exe`.
 pub(crate) fn empty_executable() -> Result<OwnedFd> {
     executable_file()?.close_for_writing()
 }
 
-/// A private, sealed copy of this program in memory, to be executed instead of it.
+/// Creates a private, sealed copy of this program in memory, to be executed instead of it.
 pub(crate) fn sealed_copy() -> Result<OwnedFd> {
     let copy = executable_file()?;
     let own = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY)?;
@@ -67,7 +68,7 @@ pub(crate) fn is_sealed_copy() -> bool {
     let Ok(own) = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY) else { return false };
     // SAFETY: no memory is involved, because F_GET_SEALS takes no argument. It fails on any file that is not a memfd.
     let seals = unsafe { libc::fcntl(own.as_raw_fd(), libc::F_GET_SEALS) };
-    // Where memfds may not be executed the copy is an unlinked file of a tmpfs.
+    // If memfds may not be executed, the copy is an unlinked file of a tmpfs.
     let unlinked = |own: BorrowedFd<'_>| -> Result<bool> {
         let is_tmpfs = super::path::file_system(own)? == libc::TMPFS_MAGIC as u64;
         Ok(is_tmpfs && super::path::status(own)?.st_nlink == 0)
@@ -75,7 +76,7 @@ pub(crate) fn is_sealed_copy() -> bool {
     seals >= 0 && seals & libc::F_SEAL_WRITE != 0 || unlinked(own.as_fd()).unwrap_or(false)
 }
 
-/// Whether this kernel lets a process name another executable (CONFIG_CHECKPOINT_RESTORE).
+/// Whether this kernel lets a process replace its `/proc/self/exe` (CONFIG_CHECKPOINT_RESTORE).
 pub(crate) fn can_detach_exe() -> bool {
     let mut size = 0_u32;
     // SAFETY: the kernel writes within bounds, because PR_SET_MM_MAP_SIZE stores one unsigned int through the pointer.
@@ -83,19 +84,20 @@ pub(crate) fn can_detach_exe() -> bool {
     raw == 0 && size as usize == size_of::<MemoryMap>()
 }
 
-/// Makes `/proc/self/exe` stand for `empty`, so that no path leads from this process to its own program.
+/// Makes `/proc/self/exe` refer to `empty`, so that no path leads from this process to its own program.
 ///
 /// `same_file` is this program's file, opened through a mount other than the one it was executed from: the kernel
-/// refuses as long as anything is mapped through the old one. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in this user
-/// namespace, so it comes before capabilities are dropped.
+/// refuses while anything is mapped through the old mount. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in this user
+/// namespace, so it runs before capabilities are dropped.
 pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result<()> {
     for segment in segments() {
         segment.remap(same_file)?;
     }
-    // These numbers only describe the process to ps(1); execve replaces them. They must lie in order and in bounds.
+    // These numbers only describe the process for ps(1), and execve replaces them. They must be ordered and within
+    // bounds.
     let (low, high) = (0x1_0000, 0x2_0000);
-    // But for the break: the allocator goes on from where it is, and believes what brk(2) answers. With the start there
-    // as well, the kernel never takes back what is allocated already.
+    // The break must be real: the allocator continues from it and trusts the result of brk(2). With `start_brk` at the
+    // same address, the kernel never releases memory that is already allocated.
     // SAFETY: nothing changes, because a break of zero is below every start: the kernel only returns the current break.
     let heap_end = unsafe { libc::syscall(libc::SYS_brk, 0) } as u64;
     let map = MemoryMap {
@@ -121,7 +123,7 @@ pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Re
     done(unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0) })
 }
 
-/// One loaded part of this program.
+/// One loaded segment of this program.
 struct Segment {
     address: usize,
     length: usize,
@@ -130,8 +132,8 @@ struct Segment {
 }
 
 impl Segment {
-    /// Puts the same bytes at the same address through another file: shared pages stay the page cache's, written pages
-    /// are copied to memory without a file.
+    /// Maps the same bytes at the same address through another file. Shared pages stay in the page cache; written pages
+    /// are copied to anonymous memory.
     fn remap(&self, file: BorrowedFd<'_>) -> Result<()> {
         let at = self.address as *mut c_void;
         if self.protection & libc::PROT_WRITE == 0 {
@@ -158,7 +160,8 @@ fn mapped(address: *mut c_void) -> Result<*mut c_void> {
     if address == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(address) }
 }
 
-/// Makes the data read-only that is only written by relocation (PT_GNU_RELRO), as the C library's start code had done.
+/// Makes data that only relocation writes read-only (PT_GNU_RELRO), as the C library's start code had done. Remapping
+/// has lost that protection.
 fn protect_relocated() -> Result<()> {
     let (base, table) = program_headers();
     for entry in table.iter().filter(|entry| entry.p_type == libc::PT_GNU_RELRO) {
@@ -172,7 +175,7 @@ fn protect_relocated() -> Result<()> {
 
 const PAGE: usize = 4096;
 
-/// Where this program is loaded, and its program headers.
+/// Returns the load address of this program and its program headers.
 fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
     // SAFETY: the reference is valid, because the linker puts this symbol at the ELF header, which is part of the first
     // loaded segment.
@@ -185,7 +188,7 @@ fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
     (base, unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) })
 }
 
-/// The loaded parts of this program, from its own program headers.
+/// Returns the loaded segments of this program, from its program headers.
 fn segments() -> impl Iterator<Item = Segment> {
     let (base, table) = program_headers();
     table.iter().filter_map(move |entry| {
@@ -203,16 +206,16 @@ fn segments() -> impl Iterator<Item = Segment> {
     })
 }
 
-/// A file that may be executed, still empty and open for writing.
+/// An executable file, still empty and open for writing.
 struct ExecutableFile {
     file: OwnedFd,
     is_memfd: bool,
-    /// The file system that was made for the file, if one was.
+    /// The file system created for the file, if there is one.
     mount: Option<OwnedFd>,
 }
 
 impl ExecutableFile {
-    /// A descriptor of the file that cannot write. A file open for writing cannot be executed.
+    /// Returns a read-only descriptor of the file, because a file open for writing cannot be executed.
     fn close_for_writing(self) -> Result<OwnedFd> {
         let read_only = reopen_read_only(&self.file)?;
         drop(self.file);
@@ -224,8 +227,8 @@ impl ExecutableFile {
     }
 }
 
-/// A memfd, or where those may not be executed (sysctl vm.memfd_noexec = 2), an unlinked file of a tmpfs: one that nobody else
-/// sees if this process may make it, or else that of /dev/shm or /tmp.
+/// Creates a memfd. If memfds may not be executed (sysctl vm.memfd_noexec = 2), creates an unlinked file on a private
+/// tmpfs, or if this process may not mount one, on /dev/shm or /tmp.
 fn executable_file() -> Result<ExecutableFile> {
     match memfd(c"davit") {
         Err(refused @ Errno::EACCES) => {
@@ -250,7 +253,8 @@ fn memfd(name: &CStr) -> Result<OwnedFd> {
         // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
         answer(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) })
     };
-    // MFD_EXEC is new in Linux 6.3, where a host may want to hear it; older kernels refuse flags they do not know.
+    // MFD_EXEC exists since Linux 6.3, where a host may require it (vm.memfd_noexec). Older kernels refuse unknown
+    // flags.
     let raw = match create(flags | libc::MFD_EXEC) {
         Err(Errno::EINVAL) => create(flags)?,
         other => other?,
@@ -259,7 +263,7 @@ fn memfd(name: &CStr) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
 }
 
-/// A descriptor of the same file that cannot write. A file open for writing cannot be executed.
+/// Returns a read-only descriptor of the same file, because a file open for writing cannot be executed.
 fn reopen_read_only(fd: &OwnedFd) -> Result<OwnedFd> {
     let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
     super::path::open_following_links(&path, libc::O_RDONLY)

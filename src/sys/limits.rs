@@ -1,9 +1,9 @@
-//! What a process may use and how it is scheduled: rlimits, umask, scheduling, I/O priority, CPUs, memory policy,
-//! personality.
+//! Sets limits and scheduling of a process: rlimits, umask, scheduling policy, I/O priority, CPUs, memory policy,
+//! personality, signals. The values are left to the caller.
 
 use super::{Result, answer, done};
 
-/// Sets a resource limit of the process `pid` (0: this one); u64::MAX is no limit (prlimit(2)).
+/// Sets a resource limit of the process `pid` (0: this one); u64::MAX means no limit (prlimit(2)).
 pub(crate) fn set_rlimit(pid: libc::pid_t, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the kernel reads within bounds, because `limit` is a full structure; a null old limit is allowed.
@@ -13,7 +13,7 @@ pub(crate) fn set_rlimit(pid: libc::pid_t, resource: u32, soft: u64, hard: u64) 
     .map(drop)
 }
 
-/// Sets the mask of permission bits new files do not get.
+/// Sets the umask: the permission bits that new files do not get.
 pub(crate) fn set_umask(mask: u32) {
     // SAFETY: no memory is involved, because umask takes a number. It cannot fail.
     unsafe { libc::umask(mask) };
@@ -27,7 +27,7 @@ pub(crate) fn set_scheduler(attributes: &libc::sched_attr) -> Result<()> {
         .map(drop)
 }
 
-/// Sets the I/O priority of this process, and so of all it will fork; `value` is class << 13 | level (ioprio_set(2)).
+/// Sets the I/O priority of this process, which its children inherit; `value` is class << 13 | level (ioprio_set(2)).
 pub(crate) fn set_io_priority(value: u32) -> Result<()> {
     const WHO_PROCESS: i32 = 1;
     let this_process = 0;
@@ -35,7 +35,7 @@ pub(crate) fn set_io_priority(value: u32) -> Result<()> {
     answer(unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, this_process, value) }).map(drop)
 }
 
-/// Sets the CPUs this process may run on; bit N of the words is CPU N. CPUs that do not exist are ignored.
+/// Sets the CPUs this process may run on; bit N of the words is CPU N. Missing CPUs are ignored.
 pub(crate) fn set_cpu_affinity(words: &[u64]) -> Result<()> {
     let this_process = 0;
     // SAFETY: the kernel reads within bounds, because the length in bytes and the pointer describe one live slice.
@@ -58,11 +58,11 @@ pub(crate) fn set_personality(domain: u64) -> Result<()> {
     done(unsafe { libc::personality(domain) })
 }
 
-/// Gives every signal its default disposition and lets every signal through: an ignored SIGPIPE is inherited by
+/// Resets every signal to its default disposition and unblocks all signals. An ignored SIGPIPE would be inherited by
 /// execve(2), and both `entry` and several engines ignore it.
 pub(crate) fn reset_signals() -> Result<()> {
-    // The kernel's own structure, all zero: the default action with an empty mask. Past the library, which keeps two signals
-    // for itself and refuses them, but hands them on ignored when it spawns a program.
+    // The kernel's own structure, all zero: the default action with an empty mask. The C library is bypassed, because
+    // it reserves two signals and refuses to change them, but passes them on ignored when it spawns a program.
     let default = [0_u64; 4];
     for signal in 1..=64 {
         if signal != libc::SIGKILL && signal != libc::SIGSTOP {

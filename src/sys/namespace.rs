@@ -1,4 +1,5 @@
-//! Namespaces: setns(2), unshare(2), and what only a member of a namespace may set in it.
+//! Joins and creates namespaces (setns(2), unshare(2)), and sets what only a member of a namespace can set. Which
+//! namespaces is left to the caller.
 
 use super::{Result, answer, done, path};
 use std::ffi::CStr;
@@ -17,15 +18,15 @@ pub(crate) fn unshare(kinds: u64) -> Result<()> {
     done(unsafe { libc::unshare(kinds as i32) })
 }
 
-/// Makes a time namespace for the children to come, with these offsets (lines of `/proc/PID/timens_offsets`).
+/// Creates a time namespace for future children, with these offsets (lines of `/proc/PID/timens_offsets`).
 pub(crate) fn new_time_namespace_for_children(offsets: &[u8]) -> Result<()> {
     unshare(libc::CLONE_NEWTIME as u64)?;
     let file = path::open_following_links(c"/proc/self/timens_offsets", libc::O_WRONLY)?;
     path::write(file.as_fd(), offsets)
 }
 
-/// Makes a time namespace with these offsets and enters it. Not by the clone that made the user namespace, since offsets are
-/// written before anybody is inside.
+/// Creates a time namespace with these offsets and enters it. The clone of the user namespace cannot create it, because
+/// offsets must be written before a process is inside.
 pub(crate) fn new_time_namespace(offsets: &CStr) -> Result<()> {
     new_time_namespace_for_children(offsets.to_bytes())?;
     let made = path::open_following_links(c"/proc/self/ns/time_for_children", libc::O_RDONLY)?;
@@ -39,12 +40,13 @@ pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> Result<u64> {
     nix::errno::Errno::result(raw).map(|kind| kind as u64)
 }
 
-/// The inode number of a namespace file, which no other namespace has while that one lives.
+/// Returns the inode number of a namespace file, which is unique while that namespace exists.
 pub(crate) fn number(fd: BorrowedFd<'_>) -> Result<u64> {
     path::status(fd).map(|status| status.st_ino)
 }
 
-/// The parent of a user or pid namespace (ioctl_ns(2), NS_GET_PARENT). EPERM if it is outside of the caller's own.
+/// Returns the parent of a user or pid namespace (ioctl_ns(2), NS_GET_PARENT). EPERM if the parent is outside the
+/// caller's own namespace.
 pub(crate) fn parent(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     // SAFETY: no memory is involved, because the request takes no argument and returns a descriptor.
     let raw = nix::errno::Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_PARENT) })?;
@@ -64,7 +66,7 @@ pub(crate) fn set_domainname(name: &CStr) -> Result<()> {
     done(unsafe { libc::setdomainname(name.as_ptr(), name.count_bytes()) })
 }
 
-/// Brings the loopback interface of this network namespace up. A new one is born with it down.
+/// Brings up the loopback interface of this network namespace, which is down in a new namespace.
 pub(crate) fn loopback_up() -> Result<()> {
     let socket = super::socket::datagram()?;
     // SAFETY: zero is a valid value, because ifreq is plain data.
@@ -78,15 +80,15 @@ pub(crate) fn loopback_up() -> Result<()> {
     done(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })
 }
 
-/// Starts a new session; the caller must not lead a process group, which a new child never does.
+/// Starts a new session. The caller must not lead a process group; a new child never does.
 pub(crate) fn setsid() -> Result<()> {
     // SAFETY: no memory is involved, because setsid takes no arguments.
     nix::errno::Errno::result(unsafe { libc::setsid() }).map(drop)
 }
 
-/// Joins a new session keyring and grants its possessor and owner the search right (keyctl(2)), so that keys of the caller's
-/// session do not reach the container. It has no name of its own: by a name, anybody with this uid could have made it before,
-/// with keys in it, or join it later.
+/// Joins a new session keyring and grants its possessor and owner the search right (keyctl(2)), so that keys of the
+/// caller's session do not reach the container. The keyring is anonymous: anybody with this uid could create a named
+/// one earlier, with keys in it, or join it later.
 pub(crate) fn new_session_keyring() -> Result<()> {
     let anonymous = std::ptr::null::<libc::c_char>();
     // SAFETY: no memory is read, because a null name is allowed and asks for an anonymous keyring.

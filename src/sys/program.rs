@@ -1,15 +1,16 @@
-//! The last acts before another program runs: finding it, closing descriptors, execve(2).
+//! Prepares and performs an execve(2): checks the program, closes descriptors. The search in PATH is left to
+//! `init::program`.
 
 use super::{Errno, Result, done};
 use std::ffi::{CStr, c_char};
 
-/// Whether this process, with its effective ids, may execute what `path` leads to.
+/// Checks whether this process, with its effective ids, may execute `path`.
 pub(crate) fn may_execute(path: &CStr) -> Result<()> {
     // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     done(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, libc::AT_EACCESS) })
 }
 
-/// What `path` leads to, links followed.
+/// Returns the status of `path`; links are followed.
 pub(crate) fn status(path: &CStr) -> Result<libc::stat> {
     // SAFETY: zero is a valid value, because stat is plain data.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
@@ -18,7 +19,7 @@ pub(crate) fn status(path: &CStr) -> Result<libc::stat> {
     Ok(status)
 }
 
-/// Reads from the position `at` on, as much as there is at once.
+/// Reads once from the position `at` on.
 pub(crate) fn read_at(fd: std::os::fd::BorrowedFd<'_>, bytes: &mut [u8], at: u64) -> Result<usize> {
     nix::sys::uio::pread(fd, bytes, i64::try_from(at).map_err(|_| Errno::EINVAL)?)
 }
@@ -29,8 +30,8 @@ pub(crate) fn close_on_exec_from(first: u32) -> Result<()> {
     done(unsafe { libc::close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) })
 }
 
-/// Closes every descriptor from `first` on but those in `keep`, which are in ascending order. For a process that will not
-/// come back to whoever owns what is closed: a fresh child.
+/// Closes every descriptor from `first` on except those in `keep`, which are in ascending order. Only for a new child
+/// that never returns to the owners of these descriptors.
 pub(crate) fn close_from_except(first: u32, keep: &[i32]) -> Result<()> {
     let mut from = first;
     for number in keep.iter().filter_map(|fd| u32::try_from(*fd).ok()) {
@@ -45,16 +46,16 @@ pub(crate) fn close_from_except(first: u32, keep: &[i32]) -> Result<()> {
     done(unsafe { libc::close_range(from, u32::MAX, 0) })
 }
 
-/// Clears the close-on-exec mark of a descriptor; EBADF if there is none.
+/// Clears the close-on-exec flag of a descriptor; EBADF if it is not open.
 pub(crate) fn keep_on_exec(fd: i32) -> Result<()> {
     // SAFETY: no memory is involved, because F_SETFD takes an int.
     done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })
 }
 
-/// The number the next new descriptor of this process will have: the lowest that is free.
+/// Returns the number of the next new descriptor: the lowest free one.
 pub(crate) fn next_descriptor() -> Result<i32> {
     use std::os::fd::AsRawFd;
-    // Standard input is always open: the start-up code of every Rust program sees to it.
+    // Standard input is always open, because the start-up code opens it.
     let next = std::io::stdin().lock().as_raw_fd();
     // SAFETY: no memory is involved, because dup takes a number.
     let number = Errno::result(unsafe { libc::dup(next) })?;
@@ -63,30 +64,30 @@ pub(crate) fn next_descriptor() -> Result<i32> {
     Ok(number)
 }
 
-/// Whether `fd` is a descriptor that this process was started with: one that is open and would stay so over execve. All that
-/// davit opens itself is close-on-exec from birth.
+/// Whether this process inherited `fd`: it is open without close-on-exec, which davit sets on all descriptors that it
+/// opens itself.
 pub(crate) fn is_inherited(fd: i32) -> bool {
     // SAFETY: no memory is involved, because F_GETFD takes no argument.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
     flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }
 
-/// A null-terminated array of string pointers, as execve(2) takes it, built before the fork.
+/// A null-terminated array of string pointers for execve(2), built before the clone.
 pub(crate) struct Strings {
     _owned: Vec<std::ffi::CString>,
     pointers: Vec<*const c_char>,
 }
 
 impl Strings {
-    /// Takes the strings and points to them.
+    /// Takes ownership of the strings and builds the array of pointers.
     pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
-        // A CString's bytes live on the heap and stay where they are when the vector moves.
+        // The pointers stay valid when the vector moves, because a CString's bytes are on the heap.
         let pointers = strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
         Strings { _owned: strings, pointers }
     }
 }
 
-/// Replaces this process's program; returns only the reason why it could not.
+/// Executes a program; returns only if that fails, with the error.
 pub(crate) fn execute(path: &CStr, arguments: &Strings, environment: &Strings) -> Errno {
     // SAFETY: the kernel reads within bounds, because `path` is terminated and both arrays are null-terminated and
     // point to strings that their owner keeps alive.
@@ -94,7 +95,7 @@ pub(crate) fn execute(path: &CStr, arguments: &Strings, environment: &Strings) -
     Errno::last()
 }
 
-/// Replaces this process's program by the one behind `fd`, with this process's own arguments and environment.
+/// Executes the program behind `fd`, with this process's own arguments and environment.
 pub(crate) fn execute_fd(fd: std::os::fd::BorrowedFd<'_>, arguments: &Strings, environment: &Strings) -> Errno {
     let flags = libc::AT_EMPTY_PATH;
     let (path, argv, envp) = (c"".as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr());

@@ -1,9 +1,9 @@
-//! Installing seccomp filters (seccomp(2)).
+//! Installs seccomp filters (seccomp(2)). Compiling them is left to `bpf::seccomp`.
 
 use super::{Result, answer};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// Installs `program` for this process; with SECCOMP_FILTER_FLAG_NEW_LISTENER among the flags, the descriptor on which
+/// Installs `program` for this process. With the flag SECCOMP_FILTER_FLAG_NEW_LISTENER, returns the descriptor on which
 /// its notifications arrive.
 pub(crate) fn install(program: &[libc::sock_filter], flags: u64) -> Result<Option<OwnedFd>> {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };

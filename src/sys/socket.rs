@@ -1,4 +1,5 @@
-//! Unix sockets: pairs, listeners, messages that carry descriptors.
+//! Creates Unix sockets: pairs, listeners, messages that carry descriptors. The content of messages is left to the
+//! callers.
 
 use super::{Errno, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,17 +15,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// A socket for ioctls on network interfaces; nothing is ever sent on it.
+/// Opens a socket for ioctls on network interfaces; nothing is sent on it.
 pub(crate) fn datagram() -> Result<OwnedFd> {
     socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
 }
 
-/// A pair of connected sockets that keep the borders of messages.
+/// Creates a pair of connected sockets that preserve message boundaries.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// A listener at `path` for sockets that keep the borders of messages.
+/// Creates a listener at `path` for sockets that preserve message boundaries.
 pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
@@ -32,7 +33,7 @@ pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
     Ok(listener)
 }
 
-/// A socket at `path` that takes datagrams; reading it never waits.
+/// Creates a datagram socket at `path`; reading it never blocks.
 pub(crate) fn listen_for_datagrams(path: &Path) -> Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
@@ -40,14 +41,14 @@ pub(crate) fn listen_for_datagrams(path: &Path) -> Result<OwnedFd> {
     Ok(listener)
 }
 
-/// Connects to a socket that takes datagrams: a path, or after an `@` an abstract name.
+/// Connects to a datagram socket: a path, or after an `@` an abstract name.
 pub(crate) fn connect_datagram(name: &OsStr) -> Result<OwnedFd> {
     let sender = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     connect(sender.as_raw_fd(), &address(name)?)?;
     Ok(sender)
 }
 
-/// Waits until one of two is readable or its other side is gone; which of them are.
+/// Waits until one of two sockets is readable or closed by its other side; returns which.
 pub(crate) fn either_ready(first: BorrowedFd<'_>, second: BorrowedFd<'_>) -> Result<[bool; 2]> {
     let mut fds = [PollFd::new(first, PollFlags::POLLIN), PollFd::new(second, PollFlags::POLLIN)];
     loop {
@@ -68,10 +69,10 @@ pub(crate) fn connect_to(path: &Path) -> Result<OwnedFd> {
     Ok(stream)
 }
 
-/// How long a listener of the caller's has to take one more caller.
+/// How long a listener of the caller may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connects to a stream listener of the caller's, such as a console socket; one that takes nobody is ETIMEDOUT.
+/// Connects to a stream listener of the caller, such as a console socket. ETIMEDOUT if it accepts no connection.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
     stream_within(&UnixAddr::new(path)?, PATIENCE).map_err(|errno| match errno {
         Errno::EAGAIN => Errno::ETIMEDOUT,
@@ -79,8 +80,8 @@ pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
     })
 }
 
-/// Connects to a stream listener, a path or after an `@` an abstract name, which has `patience` to make room for one more
-/// caller (EAGAIN when it does not).
+/// Connects to a stream listener: a path, or after an `@` an abstract name. If its queue is full (EAGAIN), retries for
+/// at most `patience`.
 pub(crate) fn connect_stream_within(name: &OsStr, patience: Duration) -> Result<OwnedFd> {
     stream_within(&address(name)?, patience)
 }
@@ -93,7 +94,7 @@ fn stream_within(address: &UnixAddr, patience: Duration) -> Result<OwnedFd> {
     Ok(stream)
 }
 
-/// A path, or after an `@` a name in the abstract namespace (unix(7)).
+/// Parses an address: a path, or after an `@` a name in the abstract namespace (unix(7)).
 fn address(name: &OsStr) -> Result<UnixAddr> {
     match name.as_bytes().strip_prefix(b"@") {
         Some(name) => UnixAddr::new_abstract(name),
@@ -101,7 +102,7 @@ fn address(name: &OsStr) -> Result<UnixAddr> {
     }
 }
 
-/// Waits for the next connection.
+/// Accepts the next connection.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
     loop {
         match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
@@ -112,7 +113,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
     }
 }
 
-/// Sends one message, with at most one descriptor. A reader that is gone is EPIPE, never a signal.
+/// Sends one message, with at most one descriptor. A closed reader is EPIPE, never a signal.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<()> {
     let raw: [RawFd; 1] = [fd.map_or(-1, |fd| fd.as_raw_fd())];
     let rights = [ControlMessage::ScmRights(&raw)];
@@ -125,7 +126,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'
     }
 }
 
-/// Sends all of `bytes` on a stream, with a descriptor that goes with the first of them.
+/// Sends all of `bytes` on a stream, and a descriptor with the first of them.
 pub(crate) fn send_all(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<()> {
     let raw: [RawFd; 1] = [fd.as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&raw)];
@@ -143,7 +144,7 @@ pub(crate) fn send_all(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>)
     Ok(())
 }
 
-/// Receives one message into `bytes`: its length, 0 at the end, and the descriptor it carried.
+/// Receives one message into `bytes`. Returns its length, 0 at the end, and the descriptor it carried.
 pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
     let mut space = nix::cmsg_space!([RawFd; 1]);
     loop {
@@ -167,10 +168,10 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
     }
 }
 
-/// Receives one message without descriptors, allocating nothing; 0 at the end.
+/// Receives one message without descriptors and without allocating memory; 0 at the end.
 ///
-/// Who has sent it counts on its having arrived, and may be gone: a moment without memory in the kernel is no reason to
-/// give it up.
+/// The sender relies on the message being received and may already have exited. So a temporary lack of kernel memory
+/// must not lose it.
 pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
     let mut attempts = 3;
     loop {
@@ -184,7 +185,7 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
     }
 }
 
-/// Whether `fd` is readable or its other side is gone, without waiting.
+/// Whether `fd` is readable or closed by its other side; does not wait.
 pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: the kernel stays within bounds, because one live pollfd is passed with its count.

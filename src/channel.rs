@@ -205,7 +205,7 @@ impl Channel {
         socket::send(self.0.as_fd(), &message, fd.map(AsFd::as_fd))
     }
 
-    /// Child: waits at a gate; EPIPE if the parent is gone.
+    /// Child: waits at a gate; EPIPE if the parent has exited.
     pub(crate) fn wait_at(&self, gate: Gate) -> Result<()> {
         self.send(REACHED, 0, 0, i32::from(gate as u8), None)?;
         self.await_byte(gate as u8)

@@ -341,8 +341,8 @@ impl<'a> Init<'a> {
         Ok(())
     }
 
-    /// Until the agent has the listener, this process only waits: it sends nothing and closes nothing. The filter may
-    /// pass its one call, recv(2), to the agent. By the time the agent answers, it has the listener.
+    /// Until the agent has the listener, this process only waits: it sends nothing and closes nothing. Its one call,
+    /// recv(2), may itself be left to the agent's decision. The agent can decide once it has the listener.
     fn install_filter(&self, filter: &crate::plan::act::Filter) -> Result<(), Broken> {
         if !filter.notifies {
             seccomp::install(&filter.program, filter.flags)?;
@@ -350,8 +350,8 @@ impl<'a> Init<'a> {
         }
         self.inputs.channel.announce_listener(sys::program::next_descriptor()?)?;
         let listener = seccomp::install(&filter.program, filter.flags)?;
-        let word = self.inputs.channel.await_go();
+        let answer = self.inputs.channel.await_go();
         drop(listener);
-        word.part(Part::Abandoned)
+        answer.part(Part::Abandoned)
     }
 }

@@ -177,8 +177,8 @@ fn attached(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Errno> {
         pad: 0,
         rest: [0; 28],
     };
-    // SAFETY: the kernel writes within bounds, because prog_ids points to MAX_PROGRAMS numbers that outlive the call, and
-    // prog_cnt is their number.
+    // SAFETY: the kernel writes within bounds, because prog_ids points to MAX_PROGRAMS numbers that outlive the call,
+    // and prog_cnt is their number.
     unsafe { bpf(BPF_PROG_QUERY, &mut attr) }?;
     let count = (attr.prog_cnt as usize).min(MAX_PROGRAMS);
     ids[..count].iter().map(|id| by_id(*id)).collect()

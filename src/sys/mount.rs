@@ -196,7 +196,7 @@ fn open_context(kind: &CStr) -> Result<OwnedFd> {
 /// fsconfig(2).
 fn configure(context: &OwnedFd, command: u32, key: Option<&CStr>, value: Option<&CStr>, number: RawFd) -> Result<()> {
     let (key, value) = (key.map_or(std::ptr::null(), CStr::as_ptr), value.map_or(std::ptr::null(), CStr::as_ptr));
-    // SAFETY: the kernel reads within bounds, because key and value are terminated, or null where the command takes none.
+    // SAFETY: the kernel reads within bounds, because key and value are terminated, or null if the command takes none.
     answer(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, number) }).map(drop)
 }
 

@@ -9,7 +9,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 /// `..`, and EINTR if a signal came; both are rare. A FUSE file system can return them forever.
 const ATTEMPTS: usize = 128;
 
-/// Opens `path` below `directory`, close-on-exec, with the RESOLVE_* flags in `resolve`. EAGAIN or EINTR after many attempts.
+/// Opens `path` below `directory`, close-on-exec, with the RESOLVE_* flags in `resolve`. Returns EAGAIN or EINTR after
+/// many attempts.
 pub(super) fn openat2(directory: RawFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
     // SAFETY: zero is a valid value, because open_how is plain data without private padding.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };

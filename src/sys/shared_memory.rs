@@ -12,8 +12,8 @@ impl Number for AtomicU64 {}
 /// address.
 pub(crate) fn hide_from_children<T: Number>(numbers: &'static T) -> Result<()> {
     let start = std::ptr::from_ref(numbers).cast_mut().cast();
-    // SAFETY: the address is the start of a mapping that is never unmapped, because `shared_zeros` made it; the advice changes
-    // nothing in this process.
+    // SAFETY: the address is the start of a mapping that is never unmapped, because `shared_zeros` made it; the advice
+    // changes nothing in this process.
     crate::sys::done(unsafe { libc::madvise(start, size_of::<T>(), libc::MADV_DONTFORK) })
 }
 

@@ -47,17 +47,17 @@ fn container_map(plan: &Plan) -> Result<OwnedFd> {
 
 /// Creates a user namespace with these maps. Its process has ended on return; the descriptor keeps the namespace.
 fn namespace_with(uids: &str, gids: &str) -> Result<OwnedFd> {
-    let (own, childs) = crate::channel::Channel::pair().context("make a socket pair")?;
+    let (own, child_end) = crate::channel::Channel::pair().context("make a socket pair")?;
     let (pid, pidfd) = match clone::clone3(libc::CLONE_NEWUSER as u64, None).context("make a user namespace")? {
         Side::Child => {
             drop(own);
             // Exits when the parent has opened the namespace or has itself exited.
-            let _ = childs.await_go();
+            let _ = child_end.await_go();
             clone::exit_now(0)
         }
         Side::Parent { pid, pidfd } => (pid, pidfd),
     };
-    drop(childs);
+    drop(child_end);
     let maps = Maps { uids: uids.to_owned(), gids: gids.to_owned(), ..Maps::default() };
     let file = std::ffi::CString::new(format!("/proc/{pid}/ns/user"))?;
     let namespace = id_maps::write(pid, Some(&maps))

@@ -27,6 +27,8 @@ pub(crate) fn tests() -> Vec<Test> {
         without_arguments_the_path_is_the_name,
         a_hook_need_not_read_its_input,
         a_failing_hook_reports_its_stderr_and_exit_code,
+        hooks_run_in_the_bundle,
+        errors_of_all_hooks_read_the_same,
         a_hook_that_hangs_is_ended,
         a_hook_that_is_missing,
         the_init_process_exits_when_its_creator_is_killed,
@@ -273,6 +275,28 @@ fn failing(row: &(&str, &str, bool)) {
         c.delete().ok();
     }
     c.nothing_left();
+}
+
+fn hooks_run_in_the_bundle() {
+    let mut c = Container::sh("true");
+    let kinds = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"];
+    for kind in kinds {
+        let script = format!("readlink /proc/self/cwd >{}", output_path(&c, kind, kind));
+        c = hook(c, kind, &script);
+    }
+    let bundle = format!("{}\n", c.dir.display());
+    c.prepare("run", &[]).cwd(Path::new("/")).run().ok();
+    for kind in kinds {
+        assert_eq!(seen(&c, kind), bundle, "{kind}");
+    }
+}
+
+fn errors_of_all_hooks_read_the_same() {
+    for kind in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] {
+        let c = hook(Container::sh("exec sleep 1000"), kind, "exit 3");
+        let output = c.prepare("run", &["--detach"]).run().fails();
+        assert!(output.err.contains(&format!("error running {kind} hook #0: ")), "{output:?}");
+    }
 }
 
 fn a_failing_hook_reports_its_stderr_and_exit_code() {

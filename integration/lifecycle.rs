@@ -5,6 +5,7 @@ use crate::harness::bundle::{Container, push, wait_in, without_namespace};
 use crate::harness::call::{Call, LIMIT};
 use crate::harness::cgroups::only_cgroupfs;
 use crate::harness::kernel;
+use crate::harness::runtime::only_davit;
 use crate::harness::trial::{Test, rows, tests};
 use crate::harness::user::AS_USER;
 use nix::{
@@ -15,7 +16,12 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    process::Command,
+};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
@@ -44,6 +50,9 @@ pub(crate) fn tests() -> Vec<Test> {
         kill_ends_all_of_a_shared_pid_namespace,
         delete_ends_what_a_shared_pid_namespace_left,
         kill_all_ends_leftovers_silently,
+        kill_ends_what_the_first_process_left,
+        delete_without_a_state_file_is_an_error,
+        only_the_owner_may_start,
         a_process_without_main_thread_is_running_and_gets_signals,
         kill_all_ends_processes_without_main_thread,
         success_prints_nothing,
@@ -449,6 +458,47 @@ fn kill_all_ends_leftovers_silently() {
     for pid in left {
         kernel::wait_exit(pid, LIMIT);
     }
+}
+
+/// The first process has ended, and its pid namespace is the host's.
+fn kill_ends_what_the_first_process_left() {
+    let c = shared_pid("sleep 1000 & echo >/out/ready").up();
+    let pid = c.pid();
+    c.wait_out("ready");
+    kernel::wait_exit(pid, LIMIT);
+    let left = members(&c);
+    c.kill("KILL").ok();
+    for pid in left {
+        kernel::wait_exit(pid, LIMIT);
+    }
+    c.kill("TERM").fails();
+    c.delete().ok();
+    c.nothing_left();
+}
+
+fn delete_without_a_state_file_is_an_error() {
+    only_davit("the names of the state files differ");
+    let c = Container::sleeper().up();
+    let file = c.state_dir().join(&c.id).join("state.json");
+    let state = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    c.delete().fails().says("has no state.json");
+    // Nothing was removed: with the file back, the container is whole.
+    fs::write(&file, state).unwrap();
+    assert_eq!(c.status(), "running");
+}
+
+/// With a umask of 0 the socket of a created container would be everybody's.
+fn only_the_owner_may_start() {
+    only_davit("others have a FIFO, or write the word to start otherwise");
+    let c = Container::sleeper();
+    c.write();
+    let bundle = c.dir.to_str().unwrap();
+    let script = "umask 0; \"$@\" </dev/null >/dev/null 2>&1";
+    c.call_by(&["sh", "-c", script, "sh"], &["create", "--bundle", bundle, &c.id]).run().ok();
+    let entries = fs::read_dir(c.state_dir().join(&c.id)).unwrap();
+    let mut sockets = entries.map(Result::unwrap).filter(|entry| entry.file_type().unwrap().is_socket());
+    assert_eq!(sockets.next().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 /// Returns a container whose first process has ended its main thread while another thread still runs.

@@ -20,6 +20,7 @@ use std::{
 pub(crate) fn tests() -> Vec<Test> {
     tests![
         the_console_socket_receives_the_master,
+        a_console_socket_may_have_a_long_path,
         the_terminal_has_the_configured_size,
         console_size_without_terminal_is_ignored,
         dev_console_is_the_terminal,
@@ -79,6 +80,20 @@ fn the_console_socket_receives_the_master() {
     read_until(&mut master, "/dev/pts/0");
     master.write_all(b"hello\n").unwrap();
     assert!(read_until(&mut master, "all").contains("got hello"));
+}
+
+/// Longer than the address of a Unix socket can be (108 bytes).
+fn a_console_socket_may_have_a_long_path() {
+    let c = with_terminal("tty");
+    let long = c.dir.join("x".repeat(150));
+    std::fs::create_dir(&long).unwrap();
+    let listener = UnixListener::bind(c.dir.join("socket")).unwrap();
+    std::fs::rename(c.dir.join("socket"), long.join("socket")).unwrap();
+    c.prepare("create", &["--console-socket", long.join("socket").to_str().unwrap()]).run().ok();
+    assert!(kernel::readable(&listener, LIMIT), "the runtime did not connect to the console socket");
+    let (stream, _) = listener.accept().unwrap();
+    let (_, master) = kernel::receive_fd(&stream);
+    assert!(master.is_some());
 }
 
 fn the_terminal_has_the_configured_size() {

@@ -8,7 +8,7 @@ use crate::sys::clone::Side;
 use crate::sys::credentials::{self, Sets};
 use crate::sys::pipe::{Meanwhile, Outcome};
 use crate::sys::program::{Strings, execute};
-use crate::sys::{Errno, Result, clone, limits, pipe, process, seccomp, terminal};
+use crate::sys::{Errno, Result, clone, limits, path, pipe, process, seccomp, terminal};
 use oci_spec::runtime::Hook;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,6 +22,8 @@ pub(crate) struct Prepared {
     environment: Strings,
     /// Seconds; 0 means no limit.
     timeout: u32,
+    /// The working directory; the runner's if there is none or if it no longer exists.
+    directory: Option<CString>,
 }
 
 /// Why a hook counts as failed.
@@ -59,7 +61,14 @@ impl Prepared {
             arguments: Strings::new(arguments),
             environment: Strings::new(environment),
             timeout: hook.timeout().unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32,
+            directory: None,
         }
+    }
+
+    /// Sets the working directory: other runtimes run hooks in the bundle, and hooks rely on it.
+    pub(crate) fn in_directory(self, directory: &Path) -> Prepared {
+        use std::os::unix::ffi::OsStrExt;
+        Prepared { directory: CString::new(directory.as_os_str().as_bytes()).ok(), ..self }
     }
 
     /// A host program that runs like a hook, with an empty environment.
@@ -72,6 +81,7 @@ impl Prepared {
             arguments: Strings::new(arguments),
             environment: Strings::new(Vec::new()),
             timeout,
+            directory: None,
         })
     }
 }
@@ -137,6 +147,12 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         terminal::duplicate_onto(output.as_fd(), 2)?;
         limits::reset_signals()?;
         limits::set_umask(0o022);
+        if let Some(directory) = &hook.directory {
+            match path::open_following_links(directory, libc::O_PATH | libc::O_DIRECTORY) {
+                Err(Errno::ENOENT) => (),
+                directory => path::change_directory(directory?.as_fd())?,
+            }
+        }
         // Hooks must not inherit descriptors that the caller leaked.
         crate::sys::program::close_on_exec_from(3)?;
         rights.sets.map_or(Ok(()), credentials::set_capabilities)?;
@@ -148,6 +164,6 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         Err(errno) => errno,
     };
     // A failure to report is ignored, because nobody could receive it.
-    let _ = crate::sys::path::write(report.as_fd(), &(errno as i32).to_ne_bytes());
+    let _ = path::write(report.as_fd(), &(errno as i32).to_ne_bytes());
     clone::exit_now(127)
 }

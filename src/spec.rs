@@ -1,7 +1,7 @@
-//! The OCI documents as written: `config.json`, the state document, the features document.
+//! Reads and writes the OCI documents: `config.json`, the state document, the features document.
 //!
-//! Owns loading them leniently (unknown properties ignored, every problem located) and writing them. Deliberately knows
-//! nothing of the kernel and judges no values: whether a setting makes sense on this host is decided by `plan`.
+//! Loading is lenient: it ignores unknown properties, and reports every problem with its place. Deliberately checks no
+//! values and knows nothing about the kernel: `plan` decides whether a setting makes sense on this host.
 
 pub(crate) mod features;
 pub(crate) mod load;

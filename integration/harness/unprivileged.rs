@@ -100,6 +100,7 @@ const LISTED: &[(&str, &[&str])] = &[
         &[
             "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
             "lifecycle::delete_ends_what_a_shared_pid_namespace_left",
+            "lifecycle::kill_ends_what_the_first_process_left",
             "lifecycle::exit/killed",
             "lifecycle::kill_all_ends_processes_without_main_thread",
             "lifecycle::kill_all_ends_leftovers_silently",

@@ -44,7 +44,18 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
     let record = match locked.read() {
         Ok(Some(record)) => record,
         // A creation that was killed before it wrote anything leaves an empty directory.
-        Ok(None) => return locked.remove(),
+        Ok(None) if dir.is_empty()? => return locked.remove(),
+        Ok(None) if force => {
+            let directory = dir.path().display();
+            log.warning(&format!(
+                "{directory} has no state.json: processes and cgroup of {id} may be left; the directory is removed"
+            ));
+            return locked.remove();
+        }
+        Ok(None) => bail!(
+            "{} has no state.json: processes and a cgroup may be left; --force removes the directory",
+            dir.path().display()
+        ),
         // What cannot be read now may be readable the next time, and then nothing of it is lost.
         Err(error) if force && error.downcast_ref::<std::io::Error>().is_none() => {
             let directory = dir.path().display();

@@ -67,7 +67,7 @@ fn run_one(
 ) -> Result<()> {
     let path = list[number].path().display();
     let state = state_for_hooks(record, status)?;
-    let prepared = Prepared::new(&list[number], &caller::environment());
+    let prepared = Prepared::new(&list[number], &caller::environment()).in_directory(&record.bundle);
     hook::run(&prepared, &state, Rights::default(), meanwhile)
         .map_err(|failure| anyhow!(cause_text(failure.cause, &failure.output)))
         .with_context(|| format!("/hooks/{kind}/{number}: error running {kind} hook #{number}: {path}"))

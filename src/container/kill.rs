@@ -1,6 +1,6 @@
 //! `kill`: a signal to a container's first process, or the end of all of them.
 
-use super::{Id, NO_CONTAINER, Root};
+use super::{Id, NO_CONTAINER, Record, Root};
 use crate::container::state::dir;
 use anyhow::{Context, bail};
 
@@ -21,7 +21,9 @@ fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
         (None, Some(init)) => init.open()?,
         _ => None,
     };
-    if init.is_none() && !all {
+    // Where the pid namespace is shared, the first process can end and leave others.
+    let leaves_others = signal == libc::SIGKILL && record.shared_pid_namespace && record.creator.is_none();
+    if init.is_none() && !all && !(leaves_others && has_processes(&record)?) {
         bail!("container not running");
     }
     if signal == libc::SIGKILL
@@ -36,4 +38,11 @@ fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
         _ if all || signal == libc::SIGKILL => Ok(()),
         _ => bail!("container not running"),
     }
+}
+
+fn has_processes(record: &Record) -> anyhow::Result<bool> {
+    Ok(match record.open_cgroup()? {
+        Some(cgroup) => cgroup.is_populated()?,
+        None => false,
+    })
 }

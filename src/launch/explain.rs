@@ -44,7 +44,17 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
                 (part, _) => Error::msg(program_failure(&program, part, step.act == Act::Execute, &words)),
             }
         }
-        _ => in_words(&format!("{}: {}", step.origin, step.act), failure),
+        _ => in_words(&failed_step(step), failure),
+    }
+}
+
+/// Returns the start of the error for a step: its place in the configuration and what it does. Hooks have the same text
+/// as those that the parent runs, because users know it from runc.
+fn failed_step(step: &Step) -> String {
+    match step.act {
+        Act::CreateContainerHook(number) => format!("{}: error running createContainer hook #{number}", step.origin),
+        Act::StartContainerHook(number) => format!("{}: error running startContainer hook #{number}", step.origin),
+        _ => format!("{}: {}", step.origin, step.act),
     }
 }
 
@@ -54,7 +64,7 @@ pub(crate) fn steps_after_start(plan: &Plan) -> Vec<(u16, String)> {
     let program = plan.program.arguments.first().map(|name| text(name).into_owned()).unwrap_or_default();
     let words = |step: &Step| match step.act {
         Act::Execute => format!("exec {program}"),
-        _ => format!("{}: {}", step.origin, step.act),
+        _ => failed_step(step),
     };
     let all = plan.init.iter().enumerate();
     let waits = |(_, step): &(usize, &Step)| !matches!(step.act, Act::AwaitStart(_));

@@ -64,7 +64,7 @@ fn directory(given: &Path) -> Result<Place, String> {
             Component::RootDir | Component::CurDir => {}
             Component::Normal(name) => path.push(name),
             Component::ParentDir | Component::Prefix(_) => {
-                return Err(format!("{} has \"..\"; a cgroup is named by the way down to it", given.display()));
+                return Err(format!("{} must not contain \"..\"", given.display()));
             }
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     fn a_path_upwards_or_to_the_root_is_refused() {
         for given in ["/a/../../b", "..", "../c1", "/a/.."] {
             let error = place(Driver::Cgroupfs, Some(given)).expect_err(given);
-            assert!(error.starts_with("/linux/cgroupsPath: ") && error.contains("has \"..\""), "{error}");
+            assert!(error.starts_with("/linux/cgroupsPath: ") && error.contains("must not contain \"..\""), "{error}");
         }
         for given in ["/", "///.", "."] {
             let error = place(Driver::Cgroupfs, Some(given)).expect_err(given);

@@ -1,9 +1,10 @@
-//! What `linux.resources` means on cgroup v2: an ordered list of writes, the controllers they need, and the device rules.
+//! Compiles `linux.resources` for cgroup v2: an ordered list of writes, the controllers they need, and device rules.
 //!
-//! The configuration speaks the language of cgroup v1. What has an equal on v2 is converted, what changes nothing is
-//! passed over, and what v2 cannot express is a problem that names the way to say it there (config-linux.md,
-//! "Control groups": a setting that cannot be converted must be an error). This module is pure: it knows no path, opens
-//! no file, and leaves it to `cgroup` to perform the writes.
+//! Deliberately leaves the writes themselves to `cgroup`: this module is pure, knows no path and opens no file.
+//!
+//! The configuration uses the settings of cgroup v1. A setting with a v2 equivalent is converted, and one without
+//! effect is skipped. A setting that v2 cannot express is a problem that names the v2 alternative (config-linux.md,
+//! "Control groups": a setting that cannot be converted must be an error).
 
 mod block_io;
 mod cpu;
@@ -21,55 +22,55 @@ use std::borrow::Cow;
 
 pub(crate) use devices::DeviceRule;
 
-/// What the compiler must know of this host's cgroups.
+/// What this module needs to know about the host's cgroups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CgroupFacts {
     /// The controllers of the cgroup v2 hierarchy: `cgroup.controllers` at its mount point.
     pub(crate) controllers: Vec<String>,
-    /// The controllers bound to v1 hierarchies of a hybrid host; only used to explain why one is missing.
+    /// The controllers bound to v1 hierarchies of a hybrid host. Used only to explain why a controller is missing.
     pub(crate) v1: Vec<String>,
 }
 
-/// All that `linux.resources` asks of a cgroup.
+/// Everything that `linux.resources` requests from a cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResourcePlan {
-    /// Writes in the order in which they are to be made, before the process is born in the cgroup.
+    /// Writes, in order, made before the process is spawned in the cgroup.
     pub(crate) writes: Vec<Write>,
-    /// Writes that would keep the process from being born there, so they wait until it is inside.
+    /// Writes made once the process is in the cgroup, because they would make the kernel refuse to spawn it there.
     pub(crate) writes_inside: Vec<Write>,
-    /// The controllers without which the writes mean nothing.
+    /// The controllers that the writes need.
     pub(crate) needs: Vec<Need>,
-    /// What must hold before a running container's memory limits are lowered (`memory.checkBeforeUpdate`).
+    /// The check before a running container's memory limits are lowered (`memory.checkBeforeUpdate`).
     pub(crate) memory_guard: Option<MemoryGuard>,
-    /// Device rules in order, the last match wins, what none matches is denied. The default devices are at the end.
-    /// An update of a running container passes these by.
+    /// Device rules in order. The last match wins, and access that matches no rule is denied. The default devices are
+    /// at the end. An update of a running container ignores these rules.
     pub(crate) devices: Vec<DeviceRule>,
 }
 
 /// One `write(2)` to one cgroup file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Write {
-    /// The setting that asks for it.
+    /// The setting that requests the write.
     pub(crate) origin: Pointer,
-    /// A file name in the cgroup's directory; never has a slash.
+    /// A file name in the cgroup's directory. Never contains a slash.
     pub(crate) file: Cow<'static, str>,
     /// The bytes to write.
     pub(crate) value: String,
-    /// What a refusal by the kernel means.
+    /// What to do if the kernel refuses the write.
     pub(crate) when_refused: Refused,
 }
 
-/// What to do when the kernel refuses a [`Write`].
+/// What to do if the kernel refuses a [`Write`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It is an error.
+    /// Report an error.
     Fail,
-    /// A missing file is no error: without it the setting is in force already.
+    /// Ignore a missing file, because without it the setting is already in force.
     UnlessMissing,
-    /// `EINVAL` is no error yet: make the next write of the list, then this one again. The order of `cpu.max.burst` and
-    /// `cpu.max` depends on the values that are in force.
+    /// On `EINVAL`, make the next write of the list, then retry this one. The order of `cpu.max.burst` and `cpu.max`
+    /// depends on the values in force.
     AgainAfterNext,
-    /// When the file is missing (or the device's scheduler does not know it), make this write instead.
+    /// If the file is missing or the device's scheduler does not support it, make this write instead.
     Instead {
         /// The other file.
         file: &'static str,
@@ -81,27 +82,28 @@ pub(crate) enum Refused {
 /// A controller that a setting needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
-    /// The controller's name as in `cgroup.controllers`.
+    /// The controller's name in `cgroup.controllers`.
     pub(crate) controller: Cow<'static, str>,
     /// The setting that needs it.
     pub(crate) origin: Pointer,
 }
 
-/// The v1 manner of refusing a memory limit below present use, which v2 answers with reclaim and the OOM killer.
+/// Emulates how v1 refuses a memory limit below the current usage. v2 accepts the limit, reclaims and runs the OOM
+/// killer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MemoryGuard {
     /// `/linux/resources/memory`.
     pub(crate) origin: Pointer,
     /// The new `memory.max` in bytes; must be above `memory.current`.
     pub(crate) limit: Option<u64>,
-    /// The new limit of memory and swap together in bytes; must be above the sum of both uses.
+    /// The new limit of memory plus swap in bytes; must be above the current usage of both.
     pub(crate) total: Option<u64>,
 }
 
-/// What a whole configuration asks of its container's cgroup.
+/// Compiles the resources of a whole configuration.
 ///
-/// Without `linux.resources` no limit is touched, and only the default devices may be used: a container that was given no
-/// list must not reach the host's disks.
+/// Without `linux.resources` no limit is set and only the default devices are allowed, because a container without
+/// device rules must not reach the host's disks.
 pub(crate) fn of(spec: &Spec, host: &CgroupFacts, problems: &mut Problems, warnings: &mut Vec<String>) -> ResourcePlan {
     match spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
         Some(resources) => compile(resources, &Pointer::of("/linux/resources"), host, problems, warnings),
@@ -109,8 +111,8 @@ pub(crate) fn of(spec: &Spec, host: &CgroupFacts, problems: &mut Problems, warni
     }
 }
 
-/// Compiles `linux.resources`, found at `at` in the document. Everything wrong is added to `problems`, everything that
-/// will have no effect to `warnings`.
+/// Compiles `linux.resources`, found at `at` in the document. Adds errors to `problems`, and settings without effect to
+/// `warnings`.
 pub(crate) fn compile(
     resources: &LinuxResources,
     at: &Pointer,
@@ -140,7 +142,7 @@ pub(crate) fn compile(
     if let Some(pids) = resources.pids() {
         limits::pids(pids, &at.key("pids"), &mut draft);
     }
-    // Last, so that it overrides what the typed settings above have written.
+    // Last, so that it overrides the typed settings above.
     if let Some(unified) = resources.unified() {
         unified::compile(unified, &at.key("unified"), &mut draft);
     }
@@ -150,7 +152,7 @@ pub(crate) fn compile(
     draft.plan
 }
 
-/// A plan being made, and where what is noticed on the way goes.
+/// The plan under construction, with the problems and warnings found so far.
 struct Draft<'a> {
     plan: ResourcePlan,
     problems: &'a mut Problems,
@@ -158,24 +160,24 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// A write that must succeed.
+    /// Adds a write that must succeed.
     fn write(&mut self, origin: Pointer, file: &'static str, value: String) {
         self.write_or(origin, file, value, Refused::Fail);
     }
 
-    /// A write with its own meaning of refusal. Needs the controller that the file is named after.
+    /// Adds a write with its own handling of refusal. Needs the controller in the file's name.
     fn write_or(&mut self, origin: Pointer, file: impl Into<Cow<'static, str>>, value: String, when_refused: Refused) {
         let file = file.into();
         self.need(&file, &origin);
         self.plan.writes.push(Write { origin, file, value, when_refused });
     }
 
-    /// A write that lifts a limit. It asks for no controller: where the controller is absent there is no limit.
+    /// Adds a write that lifts a limit. Needs no controller, because without the controller there is no limit.
     fn lift(&mut self, origin: Pointer, file: &'static str, value: String) {
         self.plan.writes.push(Write { origin, file: file.into(), value, when_refused: Refused::UnlessMissing });
     }
 
-    /// Remembers that `origin` needs the controller that owns `file`.
+    /// Records that `origin` needs the controller that owns `file`.
     fn need(&mut self, file: &str, origin: &Pointer) {
         let Some(controller) = controller_of(file) else { return };
         if self.plan.needs.iter().any(|need| need.controller == controller && need.origin == *origin) {
@@ -185,19 +187,19 @@ impl Draft<'_> {
         self.plan.needs.push(Need { controller, origin: origin.clone() });
     }
 
-    /// A setting that cgroup v2 cannot express; `instead` says what can be used.
-    fn cannot(&mut self, origin: Pointer, instead: &str) {
+    /// Reports a setting that cgroup v2 cannot express. `instead` names the alternative.
+    fn unsupported(&mut self, origin: Pointer, instead: &str) {
         self.problems.add(origin, format!("cannot be set on cgroup v2: {instead}"));
     }
 
-    /// Every setting whose controller this host does not have on v2 is a problem.
+    /// Reports every setting whose controller is missing from the host's v2 hierarchy.
     fn check_controllers(&mut self, host: &CgroupFacts) {
         for need in &self.plan.needs {
             let name = need.controller.as_ref();
             if host.controllers.iter().any(|have| have == name) {
                 continue;
             }
-            // The io controller is called blkio on v1; the others kept their names.
+            // The io controller is called blkio on v1. The other names are the same.
             let v1_name = if name == "io" { "blkio" } else { name };
             let why = match host.v1.iter().any(|have| have == v1_name) {
                 true => " (it is on a v1 hierarchy)",
@@ -208,8 +210,8 @@ impl Draft<'_> {
     }
 }
 
-/// The controller that a cgroup file belongs to: the word before the first dot. Files of the core (`cgroup.*`) and the
-/// pressure files, which every cgroup has, belong to none.
+/// The controller that a cgroup file belongs to: the part before the first dot. Core files (`cgroup.*`) and pressure
+/// files belong to none, because every cgroup has them.
 fn controller_of(file: &str) -> Option<&str> {
     let controller = file.split('.').next()?;
     (controller != "cgroup" && !file.ends_with(".pressure")).then_some(controller)

@@ -183,12 +183,43 @@ fn mask(list: &str) -> Option<Value> {
 /// What annotations that set properties begin with.
 const ANNOTATION: &str = "org.systemd.property.";
 
+/// Properties that would pull other processes into the scope, or have it act on other units (org.freedesktop.systemd1(5),
+/// systemd.unit(5)).
+const NOT_BY_ANNOTATION: [&str; 21] = [
+    "PIDs",
+    "PIDFDs",
+    "Slice",
+    "Delegate",
+    "DelegateSubgroup",
+    "Controller",
+    "ControlGroup",
+    "BindsTo",
+    "Conflicts",
+    "OnFailure",
+    "OnSuccess",
+    "PartOf",
+    "PropagatesReloadTo",
+    "PropagatesStopTo",
+    "Requires",
+    "Requisite",
+    "RequiresMountsFor",
+    "StopPropagatedFrom",
+    "StopWhenUnneeded",
+    "Upholds",
+    "Wants",
+];
+
 /// The properties that annotations ask for: `org.systemd.property.TimeoutStopUSec: "uint64 10000000"`.
 pub(crate) fn of_annotations(annotations: Option<&HashMap<String, String>>, problems: &mut Problems) -> Vec<Property> {
     let sorted: BTreeMap<_, _> = annotations.into_iter().flatten().collect();
     let mut found = Vec::new();
     for (key, text) in sorted {
         let Some(name) = key.strip_prefix(ANNOTATION) else { continue };
+        if NOT_BY_ANNOTATION.contains(&name) {
+            let what = "may not be set by an annotation: it decides which processes and units the scope affects";
+            problems.add(Pointer::of("/annotations").key(key), what);
+            continue;
+        }
         match of_annotation(name, text) {
             Ok(property) => found.push(property),
             Err(what) => problems.add(Pointer::of("/annotations").key(key), what),

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration whatever the host: values out of range, settings that contradict each other,
-//! settings that need a namespace which is not there.
+//! Validates a configuration independently of the host: values out of range, settings that contradict each other, and
+//! settings that need a namespace that is not listed. All problems are collected, each with its place.
 //!
-//! Owns the judgement of values, all at once, each with its place. Deliberately looks at nothing but the document: what
-//! depends on files, kernel or caller is judged where the plan is made, and resources in `plan::resources`.
+//! Deliberately reads only the document. Checks that depend on files, the kernel or the caller happen where the plan is
+//! made; resources are checked in `plan::resources`.
 
 mod devices;
 mod ids;
@@ -19,7 +19,7 @@ use namespaces::Own;
 use oci_spec::runtime::{Hook, Hooks, Process, Spec};
 use std::path::Path;
 
-/// Adds everything that is statically wrong with `spec`, in the order of the document's sections.
+/// Adds every host-independent problem of `spec`, in the order of the document's sections.
 pub(crate) fn check(spec: &Spec, problems: &mut Problems, warnings: &mut Vec<String>) {
     version(spec.version(), problems);
     match spec.root() {
@@ -37,8 +37,8 @@ pub(crate) fn check(spec: &Spec, problems: &mut Problems, warnings: &mut Vec<Str
     if let Some(process) = spec.process() {
         check_process(process, &Pointer::of("/process"), problems, warnings);
     }
-    name_of_host(spec.hostname().as_deref(), Pointer::of("/hostname"), own, problems);
-    name_of_host(spec.domainname().as_deref(), Pointer::of("/domainname"), own, problems);
+    host_name(spec.hostname().as_deref(), Pointer::of("/hostname"), own, problems);
+    host_name(spec.domainname().as_deref(), Pointer::of("/domainname"), own, problems);
     if let Some(listed) = spec.hooks() {
         hooks(listed, problems);
     }
@@ -58,13 +58,13 @@ pub(crate) fn check(spec: &Spec, problems: &mut Problems, warnings: &mut Vec<Str
     }
 }
 
-/// Adds everything that is statically wrong with one process: `/process` of a configuration, or, with the empty place,
-/// a `process.json`.
+/// Adds every host-independent problem of one process: `/process` of a configuration, or a `process.json` if `at` is
+/// the empty pointer.
 pub(crate) fn check_process(process: &Process, at: &Pointer, problems: &mut Problems, warnings: &mut Vec<String>) {
     process::check(process, at, problems, warnings);
 }
 
-/// `ociVersion`: SemVer 2.0, and of the major version this runtime knows (config.md, "Specification version").
+/// `ociVersion`: must be SemVer 2.0 with the major version 1 (config.md, "Specification version").
 fn version(version: &str, problems: &mut Problems) {
     let at = Pointer::of("/ociVersion");
     let Some(major) = semantic_version(version) else {
@@ -72,12 +72,14 @@ fn version(version: &str, problems: &mut Problems) {
         return;
     };
     if major != "1" {
-        problems
-            .add(at, format!("{version:?} is not supported; this runtime knows versions 1.0.0 to 1.3.0 and later 1.x"));
+        problems.add(
+            at,
+            format!("{version:?} is not supported; this runtime supports versions 1.0.0 to 1.3.0 and later 1.x"),
+        );
     }
 }
 
-/// The major number of a version, or `None` when the text is no SemVer 2.0.
+/// The major number of a version, or `None` if the text is not SemVer 2.0.
 fn semantic_version(text: &str) -> Option<&str> {
     let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
     let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -94,13 +96,13 @@ fn semantic_version(text: &str) -> Option<&str> {
     fits.then_some(major)
 }
 
-/// `hostname` and `domainname`: they change the UTS namespace, which must not be the caller's.
-fn name_of_host(name: Option<&str>, at: Pointer, own: Own, problems: &mut Problems) {
+/// Checks `hostname` or `domainname`. Both change the UTS namespace, which must not be the caller's.
+fn host_name(name: Option<&str>, at: Pointer, own: Own, problems: &mut Problems) {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return };
     no_nul(name, &at, problems);
-    // __NEW_UTS_LEN; sethostname(2) refuses more.
+    // __NEW_UTS_LEN; sethostname(2) refuses longer names.
     if name.len() > 64 {
-        problems.add(at.clone(), format!("has {} bytes; the kernel takes at most 64", name.len()));
+        problems.add(at.clone(), format!("has {} bytes; the kernel allows at most 64", name.len()));
     }
     if !own.has(namespaces::UTS) {
         problems.add(at, "needs a uts namespace; without one it would rename the host");
@@ -131,16 +133,16 @@ fn hook(entry: &Hook, at: &Pointer, problems: &mut Problems) {
         }
     }
     if let Some(timeout) = entry.timeout().filter(|timeout| *timeout <= 0) {
-        problems.add(at.key("timeout"), format!("{timeout} is not a time in seconds; it must be greater than 0"));
+        problems.add(at.key("timeout"), format!("{timeout} is out of range; expected a timeout of at least 1 second"));
     }
 }
 
-/// A path as text; the documents are UTF-8, so nothing is lost.
+/// A path as text. Lossless, because the documents are UTF-8.
 fn text(path: &Path) -> std::borrow::Cow<'_, str> {
     path.to_string_lossy()
 }
 
-/// The kernel ends every string at a NUL, so a NUL inside would silently mean another string.
+/// Refuses NUL bytes: the kernel ends every string at a NUL, so it would silently use a shorter string.
 fn no_nul(text: &str, at: &Pointer, problems: &mut Problems) {
     if text.contains('\0') {
         problems.add(at.clone(), "contains a NUL byte");
@@ -156,7 +158,7 @@ fn absolute(path: &str, at: &Pointer, problems: &mut Problems) {
     }
 }
 
-/// A path with `.`, `..` and doubled slashes resolved as in a tree without symbolic links; relative ones from `/`.
+/// Resolves `.`, `..` and doubled slashes as if there were no symbolic links. Relative paths start at `/`.
 fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -169,7 +171,7 @@ fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The numbers of a list such as `0-3,7`, as ranges; what is wrong with it otherwise.
+/// Parses a list such as `0-3,7` into ranges. The error is the text of the problem.
 fn ranges(list: &str) -> Result<Vec<(u32, u32)>, String> {
     let number = |part: &str| {
         let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -182,13 +184,16 @@ fn ranges(list: &str) -> Result<Vec<(u32, u32)>, String> {
     list.split(',')
         .map(|part| match range(part) {
             None => Err(format!("{list:?} is not a list such as \"0-3,7\"")),
-            Some((low, high)) if low > high => Err(format!("{list:?} has a range that runs backwards: {low}-{high}")),
+            Some((low, high)) if low > high => {
+                Err(format!("{list:?} has a range that ends below its start: {low}-{high}"))
+            }
             Some(range) => Ok(range),
         })
         .collect()
 }
 
-/// Without a mount namespace of its own a container's mounts would be the host's.
+/// Refuses every setting that changes mounts, for a container without its own mount namespace: it would change the
+/// host's mounts.
 pub(super) fn refuse_mounts(spec: &Spec, problems: &mut Problems) {
     let linux = spec.linux().as_ref();
     let asked = [

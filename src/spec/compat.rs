@@ -1,26 +1,26 @@
-//! Changing a document so that oci-spec can read it: what the specification says to ignore is taken out, what oci-spec
-//! spells differently is respelt.
+//! Changes a document so that oci-spec can read it: removes what the specification says to ignore, and replaces words
+//! that oci-spec spells differently.
 //!
-//! Owns the change and the way back from places in the changed document to places in the written one. Deliberately
-//! decides nothing: the list of changes comes from `spec::look`.
+//! Also maps places in the changed document back to places in the original document. Deliberately decides nothing: the
+//! list of changes comes from `spec::scan`.
 
 use crate::spec::pointer::Pointer;
 use crate::spec::scan::Fix;
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// The document `text` with all `fixes` done, as JSON text again (a second reader type for oci-spec would double the
-/// code generated for it, and this path is rare).
+/// Applies all `fixes` to the document `text`, and returns JSON text. Returns text because a second reader type for
+/// oci-spec would double the code generated for it, and this path is rare.
 ///
 /// # Errors
-/// When the text nests deeper than serde_json's own bound.
+/// If the text is nested deeper than serde_json's own limit.
 pub(super) fn apply(
     text: &str,
     fixes: &HashMap<String, Fix>,
     defaults: &[(Pointer, &str)],
 ) -> Result<String, serde_json::Error> {
     let mut document: Value = serde_json::from_str(text)?;
-    // First, while all places are those of the written document.
+    // First, while all places are still those of the original document.
     for (at, value) in defaults {
         let (parent, name) = at.as_str().rsplit_once('/').unwrap_or_default();
         if let Some(Value::Object(members)) = document.pointer_mut(parent) {
@@ -56,24 +56,24 @@ fn walk(value: &mut Value, at: &Pointer, fixes: &HashMap<String, Fix>) {
     }
 }
 
-/// The place in the written document of a place in the changed one: an index counts the elements taken out before it.
+/// Maps a place in the changed document to its place in the original. Removed elements shift the indices after them.
 pub(super) fn relocate(place: &Pointer, fixes: &HashMap<String, Fix>) -> Pointer {
-    let mut written = Pointer::of("");
+    let mut original = Pointer::of("");
     for token in place.as_str().split('/').skip(1) {
-        written = match token.parse::<usize>() {
-            Ok(index) if index.to_string() == token => element(&written, index, fixes),
-            _ => written.key(&token.replace("~1", "/").replace("~0", "~")),
+        original = match token.parse::<usize>() {
+            Ok(index) if index.to_string() == token => element(&original, index, fixes),
+            _ => original.key(&token.replace("~1", "/").replace("~0", "~")),
         };
     }
-    written
+    original
 }
 
-/// The place of the element that is number `index` of the list at `list` once the removed ones are gone.
+/// The original place of the element that has number `index` in the list at `list` after the removals.
 fn element(list: &Pointer, index: usize, fixes: &HashMap<String, Fix>) -> Pointer {
     let mut left = index;
     let mut place = list.index(0);
-    for written in 0.. {
-        place = list.index(written);
+    for original in 0.. {
+        place = list.index(original);
         if fixes.get(place.as_str()) == Some(&Fix::Remove) {
             continue;
         }
@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn indices_are_those_of_the_written_document() {
+    fn indices_refer_to_the_original_document() {
         let mut changes = fixes(&["/a/0", "/a/2", "/a/3", "/a/4/x", "/b~1c/1/d/0"]);
         changes.insert("/a/1/y".to_owned(), Fix::Set(json!(7)));
         let text = r#"{"a": [0, {"y": 1}, 2, 3, {"x": 1, "z": [5]}, 5], "b/c": [0, {"d": [1, 2]}]}"#;
         let changed: Value = serde_json::from_str(&apply(text, &changes, &[]).expect("JSON")).expect("JSON");
         assert_eq!(changed, json!({"a": [{"y": 7}, {"z": [5]}, 5], "b/c": [0, {"d": [2]}]}));
-        for (place, written) in [
+        for (place, original) in [
             ("", ""),
             ("/a", "/a"),
             ("/a/0/y", "/a/1/y"),
@@ -115,7 +115,7 @@ mod tests {
             ("/b~1c/007", "/b~1c/007"),
         ] {
             let at = place.split('/').skip(1).fold(Pointer::of(""), |at, token| at.key(&token.replace("~1", "/")));
-            assert_eq!(relocate(&at, &changes).as_str(), written);
+            assert_eq!(relocate(&at, &changes).as_str(), original);
         }
     }
 }

@@ -1,16 +1,15 @@
-//! The features document: what this runtime can do, for engines to ask before they rely on it (features.md,
+//! Writes the features document, which lists what the runtime supports, for engines to check (features.md,
 //! features-linux.md).
 //!
-//! Owns the document's form. Deliberately owns no list: the caller passes the very tables the code works with, so that
-//! the document cannot say anything else than the code does.
+//! Deliberately contains no lists: the caller passes the tables that the code uses, so document and code cannot differ.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What the runtime supports, as lists taken from the tables the code works with.
+/// What the runtime supports, as lists from the tables that the code uses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Supported<'a> {
-    /// Generic mount options, without data of file systems.
+    /// Generic mount options, without options of specific file systems.
     pub(crate) mount_options: &'a [&'a str],
     /// Types of `linux.namespaces`.
     pub(crate) namespaces: &'a [&'a str],
@@ -26,19 +25,19 @@ pub(crate) struct Supported<'a> {
     pub(crate) selinux: bool,
     /// Parts of `linux.intelRdt`.
     pub(crate) intel_rdt: IntelRdt,
-    /// Words of `linux.memoryPolicy`.
+    /// Modes and flags of `linux.memoryPolicy`.
     pub(crate) memory_policy: MemoryPolicy<'a>,
     /// Whether mounts can map ids.
     pub(crate) idmap: bool,
     /// Whether `linux.netDevices` is honoured.
     pub(crate) net_devices: bool,
-    /// Whether checkpoint and restore are there.
+    /// Whether checkpoint and restore are supported.
     pub(crate) checkpoint: bool,
     /// The runtime's own version.
     pub(crate) version: &'a str,
-    /// The commit it was built from; left out when empty.
+    /// The commit it was built from. Omitted if empty.
     pub(crate) commit: &'a str,
-    /// Annotations that change what the runtime does; one that ends in "." stands for all that begin so.
+    /// Annotations that change the runtime's behaviour. One that ends in "." is a prefix.
     pub(crate) unsafe_annotations: &'a [&'a str],
 }
 
@@ -63,7 +62,7 @@ pub(crate) struct Seccomp<'a> {
     pub(crate) archs: &'a [&'a str],
     /// Flags the runtime recognises.
     pub(crate) known_flags: &'a [&'a str],
-    /// Those of them that work on this kernel.
+    /// The known flags that work on this kernel.
     pub(crate) supported_flags: &'a [&'a str],
 }
 
@@ -123,10 +122,10 @@ struct MountExtensions {
     idmap: Enabled,
 }
 
-/// The document, indented by four spaces.
+/// Returns the document, indented by four spaces.
 ///
 /// # Errors
-/// None that these values can cause; serde's signature has one.
+/// These values cause none, but serde's signature has one.
 pub(crate) fn document(supported: &Supported<'_>) -> serde_json::Result<String> {
     let flag = |on: bool| if on { "true" } else { "false" };
     let mut annotations = BTreeMap::from([
@@ -158,7 +157,7 @@ pub(crate) fn document(supported: &Supported<'_>) -> serde_json::Result<String> 
     indented(&document, b"    ")
 }
 
-/// JSON indented by `indent`, without a line feed at the end.
+/// Returns JSON indented by `indent`, without a newline at the end.
 pub(super) fn indented<T: Serialize>(document: &T, indent: &[u8]) -> serde_json::Result<String> {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(indent);
@@ -242,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn oci_specs_own_type_reads_it() {
+    fn oci_spec_reads_the_features_document() {
         let features: Features = serde_json::from_value(parsed()).expect("fits");
         assert_eq!(features.mount_options().as_ref().map(Vec::len), Some(2));
     }
 
     #[test]
-    fn an_unknown_commit_is_left_out_and_four_spaces_indent() {
+    fn an_unknown_commit_is_omitted_and_indentation_is_four_spaces() {
         assert_eq!(
             parsed()["annotations"],
             json!({"io.github.davit.version": "1.2.3", "io.github.davit.checkpoint.enabled": "false"})

@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901) into `config.json`: the place every problem and every step of a plan names.
+//! JSON pointers (RFC 6901) into `config.json`. Every problem and every step of a plan names its place with one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,17 +8,17 @@ use std::fmt;
 pub(crate) struct Pointer(Cow<'static, str>);
 
 impl Pointer {
-    /// A pointer known when the program was written; costs no allocation.
+    /// A constant pointer. Does not allocate.
     pub(crate) const fn of(text: &'static str) -> Self {
         Pointer(Cow::Borrowed(text))
     }
 
-    /// A pointer that was put together elsewhere.
+    /// A pointer from text that is already escaped.
     pub(crate) fn from_text(text: String) -> Self {
         Pointer(Cow::Owned(text))
     }
 
-    /// The member `name` of the object at this place; `~` and `/` in the name are escaped as RFC 6901 asks.
+    /// The member `name` of the object at this place. Escapes `~` and `/` in the name as RFC 6901 requires.
     pub(crate) fn key(&self, name: &str) -> Self {
         let mut text = String::with_capacity(self.0.len() + name.len() + 1);
         text.push_str(&self.0);
@@ -55,7 +55,7 @@ mod tests {
     use super::Pointer;
 
     #[test]
-    fn names_are_escaped_as_rfc_6901_asks() {
+    fn names_are_escaped_as_rfc_6901_requires() {
         let place = Pointer::of("/linux").key("sysctl").key("net/ipv4~x").index(3);
         assert_eq!(place.as_str(), "/linux/sysctl/net~1ipv4~0x/3");
     }

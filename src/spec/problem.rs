@@ -1,22 +1,23 @@
-//! Problems of a document: collected, never thrown one by one, so that a user mends a configuration in one round.
+//! Collects the problems of a document instead of stopping at the first, so that a user can fix all of them at once.
 
 use super::pointer::Pointer;
 use crate::report::ProblemReport;
 use std::fmt;
 
-/// One thing wrong with a document: where, and what.
+/// One problem of a document: its place and a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// Where in the document.
+    /// The place in the document.
     pub(crate) at: Pointer,
-    /// What is wrong and what would be right; lower case, no full stop.
+    /// What is wrong and what is expected. Lower case, no full stop.
     pub(crate) what: String,
 }
 
-/// A document with more mistakes than this is not the document it was taken for; the rest of them helps nobody.
-const MOST: usize = 100;
+/// The limit of stored problems. A document with more problems is probably another kind of document, so more are only
+/// counted.
+const MAX_PROBLEMS: usize = 100;
 
-/// All problems found in one document, in the order they were found; of very many the first, and how many more.
+/// The problems of one document, in the order they were found. Above the limit only the number is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problems {
     list: Vec<Problem>,
@@ -24,7 +25,7 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Adds a problem, unless the very same is there already: two floors may notice one mistake.
+    /// Adds a problem. Skips an identical one, because two modules may report the same mistake.
     pub(crate) fn add(&mut self, at: Pointer, what: impl Into<String>) {
         let problem = Problem { at, what: what.into() };
         if self.list.contains(&problem) {
@@ -37,22 +38,22 @@ impl Problems {
         }
     }
 
-    /// Whether further problems are only counted.
+    /// Whether the limit is reached, so that further problems are only counted.
     pub(crate) fn is_full(&self) -> bool {
-        self.list.len() >= MOST
+        self.list.len() >= MAX_PROBLEMS
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no problems.
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The problems, in the order found.
+    /// The stored problems, in the order found.
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
     }
 
-    /// Takes over the problems of another collection.
+    /// Adds the problems of another collection.
     pub(crate) fn append(&mut self, other: Problems) {
         for problem in other.list {
             self.add(problem.at, problem.what);
@@ -60,13 +61,13 @@ impl Problems {
         self.more += other.more;
     }
 
-    /// `Ok(value)` if nothing is wrong, all problems otherwise.
+    /// Returns `Ok(value)` if there are no problems, otherwise all problems.
     pub(crate) fn or<T>(self, value: T) -> Result<T, Problems> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }
 }
 
-/// A headline, then a line per problem, the places aligned.
+/// Prints a headline, then one line per problem with the places aligned.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.list.len() + self.more;
@@ -84,7 +85,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// How problems become an error that `report` tells as a table on stderr and as one line in the log.
+/// Converts problems to an error, which `report` prints as a table on stderr and as one line in the log.
 impl Problems {
     /// The problems of `document` as an error.
     pub(crate) fn of(self, document: &str) -> ProblemReport {
@@ -105,7 +106,7 @@ mod tests {
     use crate::spec::pointer::Pointer;
 
     #[test]
-    fn the_same_problem_is_told_once_and_places_are_aligned() {
+    fn an_identical_problem_is_reported_once_and_places_are_aligned() {
         let mut problems = Problems::default();
         problems.add(Pointer::of("/process/cwd"), "is missing");
         problems.add(Pointer::of("/process/cwd"), "is missing");

@@ -1,8 +1,8 @@
-//! One pass over a JSON text beside its shape, finding everything that does not fit, each with its place.
+//! Compares a JSON text with its shape in one pass, and reports every mismatch with its place.
 //!
-//! serde stops at the first mistake and tells it in its own words; oci-spec in turn reads a missing required number as
-//! 0. So a document is looked over before oci-spec reads it. The pass allocates nothing for a document that fits.
-//! Deliberately knows no particular document: shapes come from `spec::shape`.
+//! serde stops at the first mistake and reports it in its own words. oci-spec reads a missing required number as 0. So
+//! this pass runs before oci-spec reads a document. It allocates nothing for a document that fits. Deliberately knows
+//! no particular document: shapes come from `spec::shape`.
 
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
@@ -13,48 +13,48 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-/// What the pass found.
+/// The result of the pass.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// What is wrong.
+    /// The problems.
     pub(super) problems: Problems,
-    /// What is left out although it was asked for, as the specification allows.
+    /// Requested capabilities that are dropped because they are unknown, as the specification allows.
     pub(super) unknown_capabilities: BTreeSet<String>,
-    /// Required members that are absent, with the JSON text of the value they have then.
+    /// Absent members with a default, and the default as JSON text.
     pub(super) defaults: Vec<(Pointer, &'static str)>,
     /// Whether a `vm` section was seen.
     pub(super) virtual_machine: bool,
-    /// What has to change before oci-spec reads the document, by pointer text.
+    /// Changes to make before oci-spec reads the document, by pointer text.
     pub(super) fixes: HashMap<String, Fix>,
 }
 
 /// One change to a document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fix {
-    /// Take the member or element out.
+    /// Remove the member or element.
     Remove,
-    /// Put this value in its place.
+    /// Replace it with this value.
     Set(Value),
 }
 
-/// Looks over `text`.
+/// Compares `text` with `shape`.
 ///
 /// # Errors
-/// When the text is not JSON; what was found before that place is lost with it.
-pub(super) fn look(text: &str, shape: &'static Shape) -> Result<Findings, serde_json::Error> {
+/// If the text is not JSON. Findings before the syntax error are dropped.
+pub(super) fn scan(text: &str, shape: &'static Shape) -> Result<Findings, serde_json::Error> {
     let mut found = Findings::default();
     let mut json = serde_json::Deserializer::from_str(text);
     let root = Place { up: None, step: Step::Root, removable: false };
-    Look { shape, at: &root, nullable: false, found: &mut found }.deserialize(&mut json)?;
+    Scanner { shape, at: &root, nullable: false, found: &mut found }.deserialize(&mut json)?;
     json.end()?;
     Ok(found)
 }
 
-/// Where the pass is: a chain on the stack, made into a [`Pointer`] only when there is something to say.
+/// The current place: a chain on the stack, converted to a [`Pointer`] only if there is something to report.
 struct Place<'a> {
     up: Option<&'a Place<'a>>,
     step: Step<'a>,
-    /// Whether the document still has its shape without this value.
+    /// Whether the document still fits its shape without this value.
     removable: bool,
 }
 
@@ -74,29 +74,29 @@ impl Place<'_> {
         }
     }
 
-    /// The nearest place at or above this one that can be taken out.
+    /// The nearest place at or above this one that can be removed.
     fn removable(&self) -> Option<Pointer> {
         if self.removable { Some(self.pointer()) } else { self.up.and_then(Place::removable) }
     }
 }
 
-/// What a value turned out to be, as far as the object around it needs to know.
+/// What the object around a value needs to know about the value.
 enum Seen {
     Word(&'static str),
     Null,
-    /// An object that says nothing (see [`Need::OrVoid`]).
-    Void,
+    /// An object to remove (see [`Need::OrDropParent`]).
+    Empty,
     Other,
 }
 
-struct Look<'a> {
+struct Scanner<'a> {
     shape: &'static Shape,
     at: &'a Place<'a>,
     nullable: bool,
     found: &'a mut Findings,
 }
 
-impl Look<'_> {
+impl Scanner<'_> {
     fn problem_at(&mut self, at: Pointer, what: String) {
         self.found.problems.add(at, what);
         if !self.found.problems.is_full()
@@ -159,7 +159,7 @@ impl Look<'_> {
                 }
                 Seen::Other
             }
-            // oci-spec refuses the empty string in both, where the specification takes it for "absent".
+            // oci-spec refuses the empty string in both, but it means "absent".
             Shape::Cpus | Shape::WordOrEmpty(_) if text.is_empty() => {
                 self.fix(Fix::Remove);
                 Seen::Other
@@ -186,25 +186,25 @@ impl Look<'_> {
         (shape, removable, nullable): (&'static Shape, bool, bool),
     ) -> Result<Seen, A::Error> {
         let at = Place { up: Some(self.at), step: Step::Key(name), removable };
-        let mut look = Look { shape, at: &at, nullable, found: self.found };
+        let mut scanner = Scanner { shape, at: &at, nullable, found: self.found };
         if matches!(shape, Shape::Foreign) {
             map.next_value::<IgnoredAny>()?;
-            look.found.virtual_machine |= name == "vm";
-            look.fix(Fix::Remove);
+            scanner.found.virtual_machine |= name == "vm";
+            scanner.fix(Fix::Remove);
             return Ok(Seen::Other);
         }
-        map.next_value_seed(look)
+        map.next_value_seed(scanner)
     }
 
     fn object<'de, A: MapAccess<'de>>(&mut self, mut map: A, members: &'static [Member]) -> Result<Seen, A::Error> {
-        // One bit a member; a test holds the tables to 32.
+        // One bit per member. A test limits the tables to 32 members.
         let mut seen = 0_u32;
         let mut kind = None;
-        let mut strangers = BTreeSet::new();
+        let mut unknown_names = BTreeSet::new();
         while let Some(Name(name)) = map.next_key()? {
             let Some(index) = members.iter().position(|member| member.name == name) else {
                 map.next_value::<IgnoredAny>()?;
-                if let Some(twice) = strangers.replace(name) {
+                if let Some(twice) = unknown_names.replace(name) {
                     self.problem_at(self.at.pointer().key(&twice), TWICE.to_owned());
                 }
                 continue;
@@ -213,14 +213,14 @@ impl Look<'_> {
             if seen & bit != 0 {
                 self.problem_at(self.at.pointer().key(&name), TWICE.to_owned());
             }
-            // The two required members at the top can be missed there: oci-spec does without them.
+            // The required members at the top level are removable, because oci-spec accepts a document without them.
             let is_required = matches!(member.need, Need::Required | Need::OrDefault(_));
             let removable = !is_required || self.at.up.is_none();
             let how = (member.shape, removable, true);
             match self.child(&mut map, &name, how)? {
                 Seen::Null if matches!(member.need, Need::Optional | Need::OrDefault(_)) => {}
-                // oci-spec has no `Option` at these places, so `null` has to go, and so has what says nothing.
-                Seen::Null | Seen::Void => {
+                // oci-spec has no `Option` at these places, so `null` and empty objects must be removed.
+                Seen::Null | Seen::Empty => {
                     let place = self.at.pointer().key(&name);
                     self.found.fixes.insert(place.as_str().to_owned(), Fix::Remove);
                 }
@@ -233,12 +233,12 @@ impl Look<'_> {
                 Seen::Other => seen |= bit,
             }
         }
-        let mut void = false;
+        let mut empty = false;
         for (_, member) in members.iter().enumerate().filter(|(index, _)| seen & (1 << index) == 0) {
             match member.need {
                 Need::Optional => {}
                 Need::UnlessFifo if kind == Some("p") => {}
-                Need::OrVoid => void = true,
+                Need::OrDropParent => empty = true,
                 Need::OrDefault(value) => {
                     self.found.defaults.push((self.at.pointer().key(member.name), value));
                 }
@@ -247,15 +247,15 @@ impl Look<'_> {
                 }
             }
         }
-        Ok(if void { Seen::Void } else { Seen::Other })
+        Ok(if empty { Seen::Empty } else { Seen::Other })
     }
 
     fn map<'de, A: MapAccess<'de>>(&mut self, mut map: A, value: &'static Shape) -> Result<Seen, A::Error> {
-        let hollow = matches!(value, Shape::Object(members) if members.iter().all(|m| m.need == Need::Optional));
+        let all_optional = matches!(value, Shape::Object(members) if members.iter().all(|m| m.need == Need::Optional));
         let mut names = BTreeSet::new();
         while let Some(Name(name)) = map.next_key()? {
-            if let Seen::Null = self.child(&mut map, &name, (value, true, hollow))? {
-                // `"eth0": null` is how a Go map of structures looks when an entry is empty.
+            if let Seen::Null = self.child(&mut map, &name, (value, true, all_optional))? {
+                // Go writes an empty entry of a map of structures as `"eth0": null`.
                 let place = self.at.pointer().key(&name);
                 self.found.fixes.insert(place.as_str().to_owned(), Fix::Set(Value::Object(serde_json::Map::new())));
             }
@@ -269,7 +269,7 @@ impl Look<'_> {
 
 const TWICE: &str = "appears twice in its object";
 
-impl<'de> DeserializeSeed<'de> for Look<'_> {
+impl<'de> DeserializeSeed<'de> for Scanner<'_> {
     type Value = Seen;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Seen, D::Error> {
@@ -277,7 +277,7 @@ impl<'de> DeserializeSeed<'de> for Look<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Look<'_> {
+impl<'de> Visitor<'de> for Scanner<'_> {
     type Value = Seen;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -315,8 +315,8 @@ impl<'de> Visitor<'de> for Look<'_> {
         };
         for index in 0.. {
             let at = Place { up: Some(self.at), step: Step::Index(index), removable: true };
-            let look = Look { shape, at: &at, nullable: false, found: self.found };
-            if list.next_element_seed(look)?.is_none() {
+            let scanner = Scanner { shape, at: &at, nullable: false, found: self.found };
+            if list.next_element_seed(scanner)?.is_none() {
                 break;
             }
         }
@@ -335,7 +335,7 @@ impl<'de> Visitor<'de> for Look<'_> {
     }
 }
 
-/// A member name, borrowed from the text unless it has escapes in it.
+/// A member name, borrowed from the text unless it contains escapes.
 struct Name<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
@@ -378,7 +378,7 @@ fn unknown(text: &str, words: impl Iterator<Item = &'static str>) -> String {
     format!("unknown value {text:?}; expected one of {}", words.collect::<Vec<_>>().join(", "))
 }
 
-/// Whether `text` is comma-separated numbers and ranges of numbers (config.md, "execCPUAffinity").
+/// Whether `text` is a comma-separated list of numbers and ranges (config.md, "execCPUAffinity").
 fn is_list_of_ranges(text: &str) -> bool {
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split(',').all(|part| match part.split_once('-') {

@@ -1,8 +1,7 @@
-//! What the documents of the OCI runtime specification may look like: which members an object has, which of them are
-//! required, what kind of JSON value each one is, and which words an enumeration knows.
+//! Types that describe the documents of the OCI runtime specification: the members of an object, whether a member is
+//! required, the JSON type of each value, and the values of an enumeration. The tables are in `shape/`.
 //!
-//! Owns the vocabulary in which a shape is written; the shapes themselves are tables in `shape/`. Deliberately knows no
-//! meaning: that a path must be absolute or a number small is for `plan` to say.
+//! Deliberately knows no meaning: `plan` checks that a path is absolute or a number is in range.
 
 pub(crate) mod config;
 pub(crate) mod linux;
@@ -13,7 +12,7 @@ pub(crate) mod enums;
 pub(crate) enum Shape {
     /// An object with known members; unknown ones are ignored (config.md, "Extensibility").
     Object(&'static [Member]),
-    /// An object whose member names are data, and whose values all have one shape.
+    /// An object whose member names are data, and whose values all have the same shape.
     Map(&'static Shape),
     /// An array.
     List(&'static Shape),
@@ -21,38 +20,39 @@ pub(crate) enum Shape {
     Text,
     /// `true` or `false`.
     Flag,
-    /// An integer of a width: lowest and highest value it can hold.
+    /// An integer: the lowest and the highest value that its type can hold.
     Integer(i64, u64),
-    /// An unsigned 64-bit integer that oci-spec keeps in an `i64`. Values above are stored as `i64::MAX`, which the
-    /// kernel's page counters treat alike (both are beyond `PAGE_COUNTER_MAX`).
+    /// An unsigned 64-bit integer that oci-spec keeps in an `i64`. Greater values are stored as `i64::MAX`. The
+    /// kernel's page counters treat both the same, because both exceed `PAGE_COUNTER_MAX`.
     Clamped,
-    /// One word out of a list.
+    /// One word of a list.
     Word(&'static [&'static str]),
-    /// A word that oci-spec spells differently: as the specification has it, and as oci-spec has it.
+    /// A word that oci-spec spells differently: the specification's spelling, and oci-spec's spelling.
     Respelt(&'static [(&'static str, &'static str)]),
-    /// The name of a capability; an unknown one is dropped with a warning (config.md, "Linux Process").
+    /// The name of a capability. An unknown name is dropped with a warning (config.md, "Linux Process").
     Capability,
-    /// A list of processors or memory nodes such as `0-3,7`; the empty string counts as absent.
+    /// A list of processors or memory nodes such as `0-3,7`. The empty string means absent.
     Cpus,
-    /// A word out of a list, where Go callers also send the empty string for "absent".
+    /// One word of a list, or the empty string, which Go callers send for "absent".
     WordOrEmpty(&'static [&'static str]),
-    /// A member of another platform, or one that only oci-spec knows: taken out before oci-spec can stumble over it.
+    /// A member of another platform, or one that only oci-spec knows. Removed before oci-spec reads the document,
+    /// because oci-spec could reject it.
     Foreign,
 }
 
-/// Whether a member must be there.
+/// Whether a member is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// The specification says REQUIRED.
+    /// REQUIRED in the specification.
     Required,
-    /// It may be absent, or `null`, which means the same (Go decoders read it so).
+    /// May be absent or `null`. Both mean the same, as in Go decoders.
     Optional,
-    /// Required unless the sibling `type` is `p` (config-linux.md, "Devices": a FIFO has no numbers).
+    /// Required unless the member `type` of the same object is `p` (config-linux.md, "Devices": a FIFO has no numbers).
     UnlessFifo,
-    /// REQUIRED in the specification, but users leave it out: absent it has this value (as JSON), with a warning.
+    /// REQUIRED in the specification, but users leave it out. If absent, it gets this value (as JSON) and a warning.
     OrDefault(&'static str),
-    /// Optional, and without it the object around it says nothing and is taken out. oci-spec would read 0 instead.
-    OrVoid,
+    /// Optional. Without it the object around it is empty and removed, because oci-spec would read 0.
+    OrDropParent,
 }
 
 /// One member of an object.
@@ -63,12 +63,12 @@ pub(crate) struct Member {
     pub(crate) shape: &'static Shape,
 }
 
-/// A member that the specification calls REQUIRED.
+/// A REQUIRED member of the specification.
 pub(crate) const fn required(name: &'static str, shape: &'static Shape) -> Member {
     Member { name, need: Need::Required, shape }
 }
 
-/// A member that the specification calls REQUIRED, and that has this value without it.
+/// A REQUIRED member of the specification that gets this default value if absent.
 pub(crate) const fn defaulted(name: &'static str, shape: &'static Shape, value: &'static str) -> Member {
     Member { name, need: Need::OrDefault(value), shape }
 }

@@ -1,33 +1,33 @@
-//! The State document: what `state` prints, what a hook reads from its standard input and a seccomp agent from its
-//! socket (runtime.md, "State"), and the rows of `list`.
+//! Defines the State document (runtime.md, "State"), which `state` prints, a hook reads from its standard input, and a
+//! seccomp agent reads from its socket. Also defines the rows of `list`.
 //!
-//! Owns members, their order and their JSON. Deliberately does not know how a status is found out.
+//! Owns the members, their order and their JSON. Deliberately does not determine the status of a container.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The version of the specification that the documents written here follow.
+/// The version of the specification that these documents follow.
 pub(crate) const OCI_VERSION: &str = "1.3.0";
 
-/// Where a container is in its life.
+/// The status of a container in its lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// The environment is being made, or its hooks run.
+    /// The environment is being created, or its hooks run.
     Creating,
-    /// Everything is there but the user's program.
+    /// The environment is ready, but the user's program has not started.
     Created,
     /// The user's program runs.
     Running,
-    /// It runs, but its cgroup is frozen; the specification allows a status of one's own for that.
+    /// It runs, but its cgroup is frozen. The specification allows additional statuses such as this one.
     Paused,
-    /// The process has ended.
+    /// The process has exited.
     Stopped,
 }
 
 impl Status {
-    /// The word as documents and tables have it.
+    /// The word for documents and tables.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Status::Creating => "creating",
@@ -45,7 +45,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// What the specification itself wants said about a container.
+/// The State document of the specification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct State {
@@ -53,39 +53,39 @@ pub(crate) struct State {
     pub(crate) oci_version: String,
     /// The container's name.
     pub(crate) id: String,
-    /// Its first process: as the host numbers it, or, for hooks that run in the container's namespaces, as the
-    /// container does. 0 when there is none.
+    /// The pid of the init process in the host's pid namespace, or in the container's for hooks that run in its
+    /// namespaces. 0 if there is no process.
     pub(crate) pid: i32,
-    /// Where it is in its life.
+    /// The container's status.
     pub(crate) status: Status,
     /// Absolute path of the bundle.
     pub(crate) bundle: String,
-    /// The annotations of the configuration; left out when there are none.
+    /// The annotations of the configuration. Omitted if there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
 impl State {
-    /// The document for a hook or an agent: one line, as small as it gets.
+    /// Returns the document for a hook or an agent: one line without extra spaces.
     ///
     /// # Errors
-    /// None that a state can cause; serde's signature has one.
+    /// A state causes none, but serde's signature has one.
     pub(crate) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
     }
 }
 
-/// What a seccomp agent gets with the descriptors (config-linux.md, "The Container Process State").
+/// The document that a seccomp agent receives with the descriptors (config-linux.md, "The Container Process State").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerProcessState {
     /// As in [`State`].
     pub(crate) oci_version: String,
-    /// What each descriptor of the message is, in their order.
+    /// The name of each descriptor of the message, in the same order.
     pub(crate) fds: Vec<String>,
-    /// The process the descriptors belong to, as the host numbers it; for `exec` not the container's first.
+    /// The host pid of the process that the descriptors belong to. For `exec` this is not the init process.
     pub(crate) pid: i32,
-    /// `listenerMetadata` of the configuration; left out when it is empty.
+    /// `listenerMetadata` of the configuration. Omitted if empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) metadata: String,
     /// The container.
@@ -96,7 +96,7 @@ impl ContainerProcessState {
     /// The name of the seccomp listener among `fds`.
     pub(crate) const SECCOMP_FD: &str = "seccompFd";
 
-    /// The document: one line.
+    /// Returns the document as one line.
     ///
     /// # Errors
     /// As [`State::to_json`].
@@ -105,7 +105,7 @@ impl ContainerProcessState {
     }
 }
 
-/// What `state` and `list` print: the State document and what engines have come to expect beside it.
+/// What `state` and `list` print: the State document and the extra members that engines expect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
@@ -113,7 +113,7 @@ pub(crate) struct Report {
     pub(crate) oci_version: String,
     /// As in [`State`].
     pub(crate) id: String,
-    /// The host's number of the container's first process; 0 when it has ended.
+    /// The host pid of the init process. 0 if it has exited.
     pub(crate) pid: i32,
     /// As in [`State`].
     pub(crate) status: Status,
@@ -126,12 +126,12 @@ pub(crate) struct Report {
     /// As in [`State`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Who owns the container's state directory: a name or `#uid` in `list`, the empty string in `state`.
+    /// The owner of the container's state directory: a name or `#uid` in `list`, the empty string in `state`.
     pub(crate) owner: String,
 }
 
 impl Report {
-    /// What `state` prints: indented by two spaces, without a line feed at the end.
+    /// Returns what `state` prints: indented by two spaces, without a newline at the end.
     ///
     /// # Errors
     /// As [`State::to_json`].
@@ -140,7 +140,7 @@ impl Report {
     }
 }
 
-/// What `list --format json` prints: one line, `null` when there is no container.
+/// Returns what `list --format json` prints: one line, or `null` if there are no containers.
 ///
 /// # Errors
 /// As [`State::to_json`].
@@ -148,7 +148,7 @@ pub(crate) fn list_json(rows: &[Report]) -> serde_json::Result<String> {
     if rows.is_empty() { Ok("null".to_owned()) } else { serde_json::to_string(rows) }
 }
 
-/// What `list` prints: a table, its columns as wide as their widest cell but at least 12, with 3 spaces between.
+/// Returns the table that `list` prints. A column is as wide as its widest cell plus 3 spaces, but at least 12.
 pub(crate) fn list_table(rows: &[Report]) -> String {
     let mut cells = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned)];
     cells.extend(rows.iter().map(|row| {
@@ -211,7 +211,7 @@ mod tests {
             r#"{"ociVersion":"1.3.0","id":"c","pid":1,"status":"creating","bundle":"/b"}"#
         );
         assert_eq!(serde_json::from_slice::<State>(&json).expect("JSON"), state);
-        // oci-spec's own type is what other programs read it with.
+        // Other programs read it with oci-spec's own type.
         assert!(serde_json::from_slice::<oci_spec::runtime::State>(&json).is_ok());
     }
 
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_columns() {
+    fn list_table_columns_are_aligned() {
         let mut row = report("a-long-container-name");
         row.owner = "root".to_owned();
         assert_eq!(

@@ -1,19 +1,18 @@
-//! The `config.json` that `spec` writes for a user to start from: a shell in all the usual namespaces.
+//! Builds the `config.json` that `spec` writes as a starting point: a shell in all the usual namespaces.
 //!
-//! Owns that one document, in a variant for root and one for users without privilege. Its members are in the order in
-//! which people know them from other runtimes.
+//! There is one variant for root and one for unprivileged users. The members have the same order as in other runtimes.
 
 use super::features::indented;
 use super::state::OCI_VERSION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Where the template is used.
+/// Who uses the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// By root.
+    /// Root.
     Root,
-    /// By a user without privilege, who maps the container's root to these ids.
+    /// An unprivileged user, who maps the container's root to these ids.
     Rootless {
         /// The user's uid.
         uid: u32,
@@ -102,10 +101,10 @@ struct DeviceRule {
     access: &'static str,
 }
 
-/// Just enough for a shell: to write the audit log, to signal its children, and to serve ports below 1024.
+/// The capabilities that a shell needs: to write the audit log, to signal its children, and to bind ports below 1024.
 const CAPABILITIES: [&str; 3] = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
 
-/// What tells about the host, or can harm it, and has no namespace.
+/// Files that reveal or harm the host, and that no namespace isolates.
 const MASKED: [&str; 10] = [
     "/proc/acpi",
     "/proc/asound",
@@ -119,13 +118,13 @@ const MASKED: [&str; 10] = [
     "/proc/scsi",
 ];
 
-/// What may be looked at but not changed.
+/// Files that the container may read but not change.
 const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// The document, indented by tabs, without a line feed at the end.
+/// Returns the document, indented by tabs, without a newline at the end.
 ///
 /// # Errors
-/// None that these values can cause; serde's signature has one.
+/// These values cause none, but serde's signature has one.
 pub(crate) fn config(caller: Caller) -> serde_json::Result<String> {
     let document = Document {
         oci_version: OCI_VERSION,
@@ -158,8 +157,8 @@ fn mounts(caller: Caller) -> Vec<Mount> {
             pts.push("gid=5");
             mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"])
         }
-        // The kernel lets nobody mount a sysfs whose network namespace is another user's, so the host's is bound. And
-        // the group tty is not the one group that is mapped.
+        // The kernel refuses to mount a sysfs for a network namespace of another user, so the host's sysfs is bound.
+        // There is no gid=5 for devpts, because the group tty is not mapped.
         Caller::Rootless { .. } => mount("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]),
     };
     vec![
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn root_gets_a_network_and_a_list_of_devices() {
+    fn the_root_template_has_a_network_namespace_and_device_rules() {
         let document = document(Caller::Root);
         let kinds: Vec<_> = document["linux"]["namespaces"].as_array().expect("a list").iter().collect();
         assert_eq!(
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_privilege_gets_maps_and_nothing_that_needs_root() {
+    fn the_rootless_template_has_mappings_and_needs_no_root() {
         let document = document(Caller::Rootless { uid: 1000, gid: 100 });
         assert_eq!(document["linux"]["uidMappings"], json!([{"containerID": 0, "hostID": 1000, "size": 1}]));
         assert_eq!(document["linux"]["gidMappings"], json!([{"containerID": 0, "hostID": 100, "size": 1}]));
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn tabs_indent() {
+    fn the_template_is_indented_by_tabs() {
         let text = config(Caller::Root).expect("JSON");
         assert!(
             text.starts_with("{\n\t\"ociVersion\": \"1.3.0\",\n\t\"process\": {\n\t\t\"terminal\": true,"),

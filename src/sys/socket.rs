@@ -7,8 +7,9 @@ use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
     connect, listen, recvmsg, sendmsg, setsockopt, socket, socketpair, sockopt::SendTimeout,
 };
+use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::TimeVal;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -25,9 +26,11 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// Creates a listener at `path` for sockets that preserve message boundaries.
+/// Creates a listener at `path` for sockets that preserve message boundaries. Only this user and root may connect.
 pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    // Only the owner and root may connect, because the file gets the socket's mode minus the umask.
+    fchmod(&listener, Mode::S_IRUSR | Mode::S_IWUSR)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&listener, Backlog::new(1)?)?;
     Ok(listener)
@@ -74,11 +77,26 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects to a stream listener of the caller, such as a console socket. ETIMEDOUT if it accepts no connection.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
-    stream_within(&UnixAddr::new(path)?, PATIENCE).map_err(|errno| match errno {
+    let connect = || -> Result<OwnedFd> {
+        if path.as_os_str().len() < LONGEST_PATH {
+            return stream_within(&UnixAddr::new(path)?, PATIENCE);
+        }
+        // A path through an open directory is short enough.
+        let name = path.file_name().ok_or(Errno::EINVAL)?;
+        let parent =
+            CString::new(path.parent().ok_or(Errno::EINVAL)?.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let parent = super::path::open_following_links(&parent, libc::O_PATH | libc::O_DIRECTORY)?;
+        let short = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string()).join(name);
+        stream_within(&UnixAddr::new(&short)?, PATIENCE)
+    };
+    connect().map_err(|errno| match errno {
         Errno::EAGAIN => Errno::ETIMEDOUT,
         other => other,
     })
 }
+
+/// Maximum size of a socket path in bytes, including the terminating zero (`sun_path`, unix(7)).
+const LONGEST_PATH: usize = 108;
 
 /// Connects to a stream listener: a path, or after an `@` an abstract name. If its queue is full (EAGAIN), retries for
 /// at most `patience`.

@@ -148,7 +148,10 @@ impl Build {
         let prepare = |list: Option<&Vec<_>>, environment: &[_]| -> Vec<Prepared> {
             hooks_of(list).iter().map(|hook| Prepared::new(hook, environment)).collect()
         };
+        // The host's paths are still there for these.
         let create_container = prepare(hooks.create_container().as_ref(), &own);
+        let create_container: Vec<_> =
+            create_container.into_iter().map(|hook| hook.in_directory(&self.bundle)).collect();
         // De facto, a startContainer hook without an environment gets the program's.
         let start_container = prepare(hooks.start_container().as_ref(), &self.plan.program.environment);
         if create_container.is_empty() && start_container.is_empty() {

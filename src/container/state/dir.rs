@@ -103,6 +103,13 @@ impl Dir {
         by_descriptor(&self.file, name)
     }
 
+    /// Whether there is nothing in the directory.
+    pub(crate) fn is_empty(&self) -> anyhow::Result<bool> {
+        let entries = fs::read_dir(self.short_path("."));
+        let mut entries = entries.with_context(|| format!("read the state directory {}", self.path.display()))?;
+        Ok(entries.next().is_none())
+    }
+
     /// The record in this very directory, whatever the path leads to by now, without the lock.
     pub(crate) fn peek(&self) -> anyhow::Result<Option<Record>> {
         read_record(&self.short_path("."))

@@ -1,23 +1,23 @@
-//! `linux.resources.cpu`: shares, bandwidth, idleness, and the sets of CPUs and memory nodes.
+//! Compiles `linux.resources.cpu`: shares, bandwidth, idle state, and the sets of CPUs and memory nodes.
 
 use super::{Draft, Refused};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::LinuxCpu;
 
-/// The kernel's bounds of a bandwidth period and the lower bound of a quota, in microseconds
+/// The kernel's bounds for a bandwidth period, and its lower bound for a quota, in microseconds
 /// (`min_cfs_quota_period`, `max_cfs_quota_period` in kernel/sched/core.c).
 const PERIOD: std::ops::RangeInclusive<u64> = 1_000..=1_000_000;
-/// The period where none is given, in microseconds (kernel documentation, cgroup-v2, "cpu.max").
+/// The default period in microseconds (kernel documentation, cgroup-v2, "cpu.max").
 const DEFAULT_PERIOD: u64 = 100_000;
 
 /// Adds the writes of the cpu and cpuset controllers.
 pub(super) fn compile(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
-    let instead = "use process.scheduler for real-time scheduling, or cpu.quota to bound the time";
+    let instead = "use process.scheduler for real-time scheduling, or cpu.quota to limit the time";
     if cpu.realtime_runtime().is_some_and(|n| n != 0 && n != -1) {
-        draft.cannot(at.key("realtimeRuntime"), instead);
+        draft.unsupported(at.key("realtimeRuntime"), instead);
     }
     if cpu.realtime_period().is_some_and(|n| n != 0) {
-        draft.cannot(at.key("realtimePeriod"), instead);
+        draft.unsupported(at.key("realtimePeriod"), instead);
     }
     weight_and_idle(cpu, at, draft);
     bandwidth(cpu, at, draft);
@@ -30,8 +30,8 @@ pub(super) fn compile(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
     }
 }
 
-/// The kernel refuses `cpu.weight` while `cpu.idle` is 1, and going from idle to normal resets the weight. So: to normal,
-/// then the weight, then to idle; and no weight for an idle group, which has none.
+/// Writes idle 0 first, then the weight, then idle 1. The kernel refuses `cpu.weight` while `cpu.idle` is 1, and going
+/// from idle to normal resets the weight. An idle group has no weight, so none is written.
 fn weight_and_idle(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
     let idle = match cpu.idle() {
         None => None,
@@ -68,7 +68,7 @@ fn bandwidth(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
     if let Some(quota) = limited
         && quota < *PERIOD.start()
     {
-        let what = format!("{quota} is below the kernel's least, {} microseconds; -1 means unlimited", PERIOD.start());
+        let what = format!("{quota} is below the kernel minimum, {} microseconds; -1 means unlimited", PERIOD.start());
         draft.problems.add(at.key("quota"), what);
     }
     let max = (quota != 0 || period != 0).then(|| {
@@ -85,10 +85,10 @@ fn bandwidth(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
             draft.problems.add(at.key("burst"), format!("{burst} is above cpu.quota, {quota}"));
         }
         match (burst, &max) {
-            // No burst at all is below any quota.
+            // A burst of 0 is below any quota, so the order does not matter.
             (0, _) => draft.lift(at.key("burst"), "cpu.max.burst", "0".to_owned()),
             (_, None) => draft.write(at.key("burst"), "cpu.max.burst", burst.to_string()),
-            // A burst may not exceed the quota in force, so which of both goes first depends on what was there before.
+            // A burst must not exceed the quota in force, so the order of both writes depends on the previous values.
             (_, Some(_)) => {
                 draft.write_or(at.key("burst"), "cpu.max.burst", burst.to_string(), Refused::AgainAfterNext);
             }
@@ -102,16 +102,16 @@ fn bandwidth(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
     }
 }
 
-/// cpu.shares (2..=262144, by default 1024) as cpu.weight (1..=10000, by default 100); `None` for 0, which is "unset".
+/// Converts cpu.shares (2..=262144, default 1024) to cpu.weight (1..=10000, default 100). 0 means "unset": `None`.
 ///
-/// A curve through the three pairs that matter, (2, 1), (1024, 100) and (262144, 10000), quadratic in log space. The
-/// straight line that runtimes used before gave a default container a weight of 39, less than any process outside.
+/// The curve is quadratic in log space and passes through (2, 1), (1024, 100) and (262144, 10000). The linear
+/// conversion of older runtimes gave a default container a weight of 39, less than any process outside.
 pub(super) fn weight(shares: u64) -> Option<u32> {
     match shares {
         0 => None,
         1..=2 => Some(1),
         262_144.. => Some(10_000),
-        // At 1024 the exponent is 2 but for rounding, and rounding up would then make 101 of it.
+        // At 1024 the exponent is 2 plus a rounding error, so `ceil` would return 101.
         1024 => Some(100),
         _ => {
             #[expect(clippy::cast_precision_loss, reason = "shares are below 2^18 here, which f64 holds exactly")]
@@ -129,18 +129,18 @@ pub(super) fn weight(shares: u64) -> Option<u32> {
 }
 
 /// Checks a list of numbers against the grammar of the kernel's `bitmap_parselist`: `0-3,7`, `0-31:2/8`, `all`, and `N`
-/// for the last one.
+/// for the last number.
 pub(super) fn check_list(list: &str) -> Result<(), String> {
     let number = |text: &str| if text == "N" { Ok(u32::MAX) } else { text.parse::<u32>() };
     for part in list.split(',').map(str::trim) {
-        let bad = || format!("\"{part}\" is no number or range; expected a list such as \"0-3,7\"");
+        let bad = || format!("\"{part}\" is not a number or range; expected a list such as \"0-3,7\"");
         let (range, pattern) = part.split_once(':').map_or((part, None), |(range, pattern)| (range, Some(pattern)));
         if range != "all" {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let first = number(first).map_err(|_| bad())?;
             let last = number(last).map_err(|_| bad())?;
             if first > last {
-                return Err(format!("\"{part}\" is a range that ends before it starts"));
+                return Err(format!("\"{part}\" is a range that ends below its start"));
             }
         }
         if let Some(pattern) = pattern {

@@ -1,13 +1,13 @@
-//! `linux.resources.devices`: an ordered list of rules about device nodes, the last match wins.
+//! Compiles `linux.resources.devices`: an ordered list of rules for device nodes.
 //!
-//! The list starts from "nothing is allowed" (GHSA-g54h-m393-cpwq: a list read as exceptions to "everything") and ends
-//! with the devices every container may use.
+//! The last matching rule wins. The list starts from "deny everything" (GHSA-g54h-m393-cpwq: a runtime read the list as
+//! exceptions to "allow everything"). It ends with the devices that every container may use.
 
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
 
-/// What kind of device node a rule is about.
+/// The kind of device node that a rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceKind {
     /// Both.
@@ -18,10 +18,10 @@ pub(crate) enum DeviceKind {
     Char,
 }
 
-/// One rule about device nodes.
+/// One rule for device nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceRule {
-    /// Allow what matches, or deny it.
+    /// Whether to allow or deny matching access.
     pub(crate) allow: bool,
     /// Kind of node.
     pub(crate) kind: DeviceKind,
@@ -29,15 +29,15 @@ pub(crate) struct DeviceRule {
     pub(crate) major: Option<u32>,
     /// Minor number, `None` for all.
     pub(crate) minor: Option<u32>,
-    /// The rule is about reading.
+    /// The rule covers reading.
     pub(crate) read: bool,
-    /// The rule is about writing.
+    /// The rule covers writing.
     pub(crate) write: bool,
-    /// The rule is about making the node.
+    /// The rule covers creating the node.
     pub(crate) mknod: bool,
 }
 
-/// The rules of the configuration, then the default ones.
+/// Compiles the rules of the configuration, and appends the default rules.
 pub(super) fn compile(
     rules: &[LinuxDeviceCgroup],
     at: &Pointer,
@@ -49,13 +49,14 @@ pub(super) fn compile(
         let at = at.index(i);
         let kind = match rule.typ() {
             None | Some(LinuxDeviceType::A) => {
-                everything(rule, &at, &mut list, problems, warnings);
+                all_devices(rule, &at, &mut list, problems, warnings);
                 continue;
             }
             Some(LinuxDeviceType::B) => DeviceKind::Block,
             Some(LinuxDeviceType::C) => DeviceKind::Char,
             Some(_) => {
-                problems.add(at.key("type"), "a device rule is about a (all), b (block) or c (character) devices");
+                problems
+                    .add(at.key("type"), "is not valid in a device rule; expected a (all), b (block) or c (character)");
                 continue;
             }
         };
@@ -68,9 +69,9 @@ pub(super) fn compile(
     list
 }
 
-/// A rule of type "a" starts the list anew: everything is allowed, or everything denied. As on v1 it has no numbers and
-/// no access of its own; a rule that gives some all the same means less than it says, so it is told.
-fn everything(
+/// Adds a rule of type "a". It replaces all earlier rules: everything is allowed, or everything denied. As on v1, its
+/// numbers and access are ignored, so a rule that has them gets a warning.
+fn all_devices(
     rule: &LinuxDeviceCgroup,
     at: &Pointer,
     list: &mut Vec<DeviceRule>,
@@ -84,20 +85,20 @@ fn everything(
     };
     if !(wildcard(rule.major()) && wildcard(rule.minor()) && letters) {
         let what = if allow { "allows" } else { "denies" };
-        warnings.push(format!("{at}: type \"a\" {what} all access to all devices, whatever else the rule says"));
+        warnings.push(format!("{at}: type \"a\" {what} all access to all devices; numbers and access are ignored"));
     }
     list.clear();
     let (major, minor) = (None, None);
     list.push(DeviceRule { allow, kind: DeviceKind::All, major, minor, read: true, write: true, mknod: true });
 }
 
-/// Absent and -1 mean all numbers.
+/// Parses a device number. Absent and -1 mean all numbers.
 fn number(value: Option<i64>, at: Pointer, problems: &mut Problems) -> Option<u32> {
     let value = value.filter(|value| *value != -1)?;
-    u32::try_from(value).map_err(|_| problems.add(at, format!("{value} is no device number"))).ok()
+    u32::try_from(value).map_err(|_| problems.add(at, format!("{value} is not a device number"))).ok()
 }
 
-/// `[read, write, mknod]`. Other letters are ignored with a warning, as by runc and crun, unless there are only those.
+/// Parses `[read, write, mknod]`. Like runc and crun, ignores other letters with a warning if at least one is valid.
 fn access(
     letters: Option<&str>,
     at: &Pointer,
@@ -108,11 +109,12 @@ fn access(
     let bits = ['r', 'w', 'm'].map(|letter| letters.contains(letter));
     let shown = letters.escape_debug();
     if letters.is_empty() {
-        problems.add(at.key("access"), "is empty; a rule is about some of r (read), w (write) and m (mknod)");
+        problems.add(at.key("access"), "is empty; expected some of r (read), w (write) and m (mknod)");
     } else if bits == [false; 3] {
-        problems.add(at.key("access"), format!("\"{shown}\" is no combination of r, w and m"));
+        problems.add(at.key("access"), format!("\"{shown}\" is not a combination of r, w and m"));
     } else if letters.chars().any(|letter| !"rwm".contains(letter)) {
-        warnings.push(format!("{}: \"{shown}\" has letters other than r, w and m; they are ignored", at.key("access")));
+        warnings
+            .push(format!("{}: \"{shown}\" has letters other than r, w and m, which are ignored", at.key("access")));
     }
     bits.contains(&true).then_some(bits)
 }
@@ -122,15 +124,16 @@ const fn node(major: u32, minor: Option<u32>) -> DeviceRule {
     DeviceRule { allow, kind, major, minor, read: true, write: true, mknod: true }
 }
 
-const fn may_make(kind: DeviceKind) -> DeviceRule {
+const fn any_mknod(kind: DeviceKind) -> DeviceRule {
     DeviceRule { allow: true, kind, major: None, minor: None, read: false, write: false, mknod: true }
 }
 
-/// Not in the specification, but what runc and crun append and Docker's configuration counts on: making any node (which
-/// then cannot be opened), and using null, zero, full, random, urandom, tty, ptmx, the pseudo-terminals, and tun.
+/// Not in the specification, but runc and crun append these rules, and Docker's configuration relies on them. They
+/// allow creating any node (without opening it), and using null, zero, full, random, urandom, tty, ptmx, the
+/// pseudo-terminals and tun.
 const DEFAULTS: [DeviceRule; 11] = [
-    may_make(DeviceKind::Char),
-    may_make(DeviceKind::Block),
+    any_mknod(DeviceKind::Char),
+    any_mknod(DeviceKind::Block),
     node(1, Some(3)),
     node(1, Some(5)),
     node(1, Some(7)),

@@ -1,26 +1,27 @@
-//! The small parts of `linux.resources`: hugepageLimits, rdma, network and pids.
+//! Compiles the small parts of `linux.resources`: hugepageLimits, rdma, network and pids.
 
 use super::{Draft, Refused};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{LinuxHugepageLimit, LinuxNetwork, LinuxPids, LinuxRdma};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// The fault limit, and the reservation limit where the kernel has it (5.7): mmap then fails where a fault would kill.
+/// Writes the fault limit, and the reservation limit if the kernel has it (5.7). With the reservation limit mmap fails,
+/// where a fault would kill the process.
 pub(super) fn hugepages(limits: &[LinuxHugepageLimit], at: &Pointer, draft: &mut Draft<'_>) {
     let mut seen = HashSet::new();
     for (i, entry) in limits.iter().enumerate() {
         let (at, size) = (at.index(i), entry.page_size());
         if !is_page_size(size) {
-            let what = format!("\"{size}\" is no page size such as \"64KB\", \"2MB\" or \"1GB\"");
+            let what = format!("\"{size}\" is not a page size such as \"64KB\", \"2MB\" or \"1GB\"");
             draft.problems.add(at.key("pageSize"), what);
             continue;
         }
         if !seen.insert(size) {
-            draft.problems.add(at.key("pageSize"), format!("\"{size}\" is in this list twice"));
+            draft.problems.add(at.key("pageSize"), format!("\"{size}\" is listed twice"));
             continue;
         }
         if entry.limit() < 0 {
-            draft.problems.add(at.key("limit"), format!("{} is no size in bytes", entry.limit()));
+            draft.problems.add(at.key("limit"), format!("{} is not a size in bytes", entry.limit()));
             continue;
         }
         let value = entry.limit().to_string();
@@ -29,19 +30,19 @@ pub(super) fn hugepages(limits: &[LinuxHugepageLimit], at: &Pointer, draft: &mut
     }
 }
 
-/// `^[1-9][0-9]*[KMG]B$`. The size becomes part of a file name: a slash in it wrote outside of the cgroup in another
-/// runtime (GHSA-5g49-rx9x-qfc6).
+/// Checks for `^[1-9][0-9]*[KMG]B$`. The size becomes part of a file name, and in another runtime a slash in it caused
+/// writes outside of the cgroup (GHSA-5g49-rx9x-qfc6).
 fn is_page_size(size: &str) -> bool {
     let Some(number) = ["KB", "MB", "GB"].iter().find_map(|unit| size.strip_suffix(unit)) else { return false };
     !number.is_empty() && !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// One line per device. The devices are taken by name, so that the plan of a configuration is always the same.
+/// Writes one line per device, sorted by name, so that the plan of a configuration is always the same.
 pub(super) fn rdma(devices: &HashMap<String, LinuxRdma>, at: &Pointer, draft: &mut Draft<'_>) {
     for (device, limits) in devices.iter().collect::<BTreeMap<_, _>>() {
         let at = at.key(device);
         if device.is_empty() || device.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-            draft.problems.add(at, format!("\"{}\" is no name of a device", device.escape_debug()));
+            draft.problems.add(at, format!("\"{}\" is not a device name", device.escape_debug()));
             continue;
         }
         let mut value = device.clone();
@@ -58,24 +59,24 @@ pub(super) fn rdma(devices: &HashMap<String, LinuxRdma>, at: &Pointer, draft: &m
     }
 }
 
-/// net_cls and net_prio have no successor on v2.
+/// Reports both settings, because net_cls and net_prio have no successor on v2.
 pub(super) fn network(network: &LinuxNetwork, at: &Pointer, draft: &mut Draft<'_>) {
     let instead = "match the container's cgroup in nftables (socket cgroupv2) and set mark or priority there";
     if network.class_id().is_some_and(|id| id != 0) {
-        draft.cannot(at.key("classID"), instead);
+        draft.unsupported(at.key("classID"), instead);
     }
     if network.priorities().as_ref().is_some_and(|list| !list.is_empty()) {
-        draft.cannot(at.key("priorities"), instead);
+        draft.unsupported(at.key("priorities"), instead);
     }
 }
 
-/// A negative limit is none. 0 is a limit: nothing more may be started, which would be true of the container's first
-/// process too if it were written before that one is inside (the kernel checks at the clone).
+/// Writes `pids.max`. A negative limit means unlimited. A limit of 0, written before the clone, would refuse even the
+/// container's first process, because the kernel checks at the clone.
 pub(super) fn pids(pids: &LinuxPids, at: &Pointer, draft: &mut Draft<'_>) {
     let (origin, file) = (at.key("limit"), "pids.max");
     match pids.limit() {
         ..0 => draft.lift(origin, file, "max".to_owned()),
-        // With 0 nothing could ever fork. runc and systemd take it as 1 too.
+        // With 0 no process could ever fork. runc and systemd also use 1 for 0.
         0 => draft.write(origin, file, "1".to_owned()),
         limit => draft.write(origin, file, limit.to_string()),
     }

@@ -1,4 +1,5 @@
-//! `linux.resources.memory`: limits in bytes, -1 for none. v1 limited memory and swap together, v2 limits swap alone.
+//! Compiles `linux.resources.memory`: limits in bytes, -1 means unlimited. v1 limits memory plus swap, v2 limits swap
+//! alone.
 
 use super::{Draft, MemoryGuard, Refused};
 use crate::spec::pointer::Pointer;
@@ -10,7 +11,7 @@ pub(super) fn compile(memory: &LinuxMemory, at: &Pointer, draft: &mut Draft<'_>)
     let limit = bytes(memory.limit(), at, "limit", draft);
     let reservation = bytes(memory.reservation(), at, "reservation", draft);
     let swap = bytes(memory.swap(), at, "swap", draft);
-    // Swap first: lowering memory.max may push pages to swap, which should then be bounded already.
+    // Swap first: lowering memory.max may push pages to swap, so swap must be limited before.
     swap_max(swap, limit, at, draft);
     set("memory.max", limit, at.key("limit"), draft);
     set("memory.low", reservation, at.key("reservation"), draft);
@@ -27,10 +28,10 @@ pub(super) fn compile(memory: &LinuxMemory, at: &Pointer, draft: &mut Draft<'_>)
     }
 }
 
-/// A number of the configuration, read.
+/// A parsed limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Amount {
-    /// Absent, or 0, which the tools that write configurations use for "absent".
+    /// Absent, or 0, which engines write for "absent".
     Unset,
     /// -1.
     Unlimited,
@@ -42,7 +43,7 @@ fn bytes(value: Option<i64>, at: &Pointer, name: &str, draft: &mut Draft<'_>) ->
         None | Some(0) => Amount::Unset,
         Some(-1) => Amount::Unlimited,
         Some(n) => u64::try_from(n).map(Amount::Bytes).unwrap_or_else(|_| {
-            draft.problems.add(at.key(name), format!("{n} is no size in bytes; -1 means unlimited"));
+            draft.problems.add(at.key(name), format!("{n} is not a size in bytes; -1 means unlimited"));
             Amount::Unset
         }),
     }
@@ -51,15 +52,15 @@ fn bytes(value: Option<i64>, at: &Pointer, name: &str, draft: &mut Draft<'_>) ->
 fn set(file: &'static str, amount: Amount, origin: Pointer, draft: &mut Draft<'_>) {
     match amount {
         Amount::Unset => {}
-        // For memory.low "max" is a protection, not the lifting of a limit, so there the controller is needed.
+        // For memory.low, "max" is a protection and does not lift a limit, so the controller is needed.
         Amount::Unlimited if file == "memory.low" => draft.write(origin, file, "max".to_owned()),
         Amount::Unlimited => draft.lift(origin, file, "max".to_owned()),
         Amount::Bytes(n) => draft.write(origin, file, n.to_string()),
     }
 }
 
-/// `memory.swap.max` = swap - limit. The file is missing where the kernel counts no swap; that is no error when no swap
-/// at all or unlimited swap is asked for, since both are in force then.
+/// Writes `memory.swap.max` = swap - limit. The file is missing if the kernel does not account swap. That is no error
+/// for a request of no swap or of unlimited swap, because both are then in force.
 fn swap_max(swap: Amount, limit: Amount, at: &Pointer, draft: &mut Draft<'_>) {
     const FILE: &str = "memory.swap.max";
     match (swap, limit) {
@@ -84,20 +85,22 @@ fn swap_max(swap: Amount, limit: Amount, at: &Pointer, draft: &mut Draft<'_>) {
 fn refuse_what_v2_lacks(memory: &LinuxMemory, at: &Pointer, draft: &mut Draft<'_>) {
     let asked = |value: Option<i64>| value.is_some_and(|n| n != 0 && n != -1);
     if asked(memory.kernel()) {
-        draft.cannot(at.key("kernel"), "kernel memory counts in memory.limit, use that");
+        draft.unsupported(at.key("kernel"), "kernel memory counts toward memory.limit, so use memory.limit");
     }
     if asked(memory.kernel_tcp()) {
-        draft.cannot(at.key("kernelTCP"), "socket buffers count in memory.limit, use that");
+        draft.unsupported(at.key("kernelTCP"), "socket buffers count toward memory.limit, so use memory.limit");
     }
     if memory.swappiness().is_some() {
-        draft.cannot(at.key("swappiness"), "limit the swap itself with memory.swap, or set the host's vm.swappiness");
+        draft.unsupported(at.key("swappiness"), "limit swap with memory.swap, or set the host's vm.swappiness");
     }
     if memory.disable_oom_killer() == Some(true) {
-        let instead =
-            "give unified \"memory.high\" to slow the container down before its limit, or process.oomScoreAdj";
-        draft.cannot(at.key("disableOOMKiller"), instead);
+        let instead = "set unified \"memory.high\" to slow the container down before its limit, or process.oomScoreAdj";
+        draft.unsupported(at.key("disableOOMKiller"), instead);
     }
     if memory.use_hierarchy() == Some(false) {
-        draft.cannot(at.key("useHierarchy"), "limits always hold for the whole subtree, remove it or say true");
+        draft.unsupported(
+            at.key("useHierarchy"),
+            "limits always apply to the whole subtree; remove it or set it to true",
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Resources on hosts with and without controllers: what is written where, and what is refused.
+//! Tests of compiled resources on hosts with and without controllers: the writes, and the refusals.
 
 use super::devices::{DeviceKind, DeviceRule};
 use super::{CgroupFacts, Refused, ResourcePlan, Write, block_io, compile, controller_of, cpu};
@@ -41,7 +41,7 @@ fn shown(writes: &[Write]) -> Vec<String> {
     writes.iter().map(one).collect()
 }
 
-/// The writes of a configuration in which nothing is wrong.
+/// The writes of a configuration without problems.
 fn writes(json: &str) -> Vec<String> {
     let outcome = compile_on(&host(), json);
     assert!(outcome.problems.is_empty(), "{json}: {:?}", outcome.problems);
@@ -86,21 +86,21 @@ fn shares_become_a_weight_on_a_quadratic_curve() {
     ] {
         assert_eq!(cpu::weight(shares), weight, "{shares}");
     }
-    // The curve never falls and never leaves the kernel's range.
+    // The curve is monotonic and stays in the kernel's range.
     let all: Vec<u32> = (1..=262_145).filter_map(cpu::weight).collect();
     assert!(all.windows(2).all(|pair| pair[0] <= pair[1]));
     assert!(all.iter().all(|weight| (1..=10_000).contains(weight)));
 }
 
 #[test]
-fn block_io_weights_are_stretched_to_the_range_of_io_weight() {
+fn block_io_weights_are_scaled_to_the_range_of_io_weight() {
     for (weight, expected) in [(10, 1), (11, 11), (100, 910), (500, 4950), (501, 4960), (999, 9989), (1000, 10_000)] {
         assert_eq!(block_io::io_weight(weight), expected, "{weight}");
     }
 }
 
 #[test]
-fn memory_and_swap_together_become_swap_alone() {
+fn memory_plus_swap_is_converted_to_swap_alone() {
     for (json, expected) in [
         ("{}", &[][..]),
         (r#"{"limit": 0, "swap": 0, "reservation": 0}"#, &[]),
@@ -124,15 +124,15 @@ fn memory_and_swap_together_become_swap_alone() {
             r#"{"limit": 100, "swap": 99}"#,
             "/memory/swap: 99 counts memory and swap together, so it must not be below memory.limit, 100",
         ),
-        (r#"{"limit": -2}"#, "/memory/limit: -2 is no size in bytes; -1 means unlimited"),
-        (r#"{"limit": 1, "swap": -2}"#, "/memory/swap: -2 is no size in bytes; -1 means unlimited"),
+        (r#"{"limit": -2}"#, "/memory/limit: -2 is not a size in bytes; -1 means unlimited"),
+        (r#"{"limit": 1, "swap": -2}"#, "/memory/swap: -2 is not a size in bytes; -1 means unlimited"),
     ] {
         assert_eq!(problem(&format!("{{\"memory\": {json}}}")), expected);
     }
 }
 
 #[test]
-fn a_check_before_update_remembers_the_finite_limits() {
+fn check_before_update_records_the_finite_limits() {
     let guard = |json: &str| compile_on(&host(), json).plan.memory_guard.map(|guard| (guard.limit, guard.total));
     let with = |rest: &str| guard(&format!("{{\"memory\": {{\"checkBeforeUpdate\": true {rest}}}}}"));
     assert_eq!(with(r#", "limit": 100, "swap": 130"#), Some((Some(100), Some(130))));
@@ -175,10 +175,10 @@ fn cpu_settings_out_of_range_are_problems() {
         (r#"{"idle": 2}"#, "/cpu/idle: 2 is neither 0 (normal) nor 1 (idle)"),
         (r#"{"period": 999}"#, "/cpu/period: 999 is not between 1000 and 1000000 microseconds"),
         (r#"{"period": 1000001}"#, "/cpu/period: 1000001 is not between 1000 and 1000000 microseconds"),
-        (r#"{"quota": 999}"#, "/cpu/quota: 999 is below the kernel's least, 1000 microseconds; -1 means unlimited"),
+        (r#"{"quota": 999}"#, "/cpu/quota: 999 is below the kernel minimum, 1000 microseconds; -1 means unlimited"),
         (r#"{"quota": 2000, "burst": 2001}"#, "/cpu/burst: 2001 is above cpu.quota, 2000"),
-        (r#"{"cpus": "3-1"}"#, "/cpu/cpus: \"3-1\" is a range that ends before it starts"),
-        (r#"{"mems": "x"}"#, "/cpu/mems: \"x\" is no number or range; expected a list such as \"0-3,7\""),
+        (r#"{"cpus": "3-1"}"#, "/cpu/cpus: \"3-1\" is a range that ends below its start"),
+        (r#"{"mems": "x"}"#, "/cpu/mems: \"x\" is not a number or range; expected a list such as \"0-3,7\""),
     ] {
         assert_eq!(problem(&format!("{{\"cpu\": {json}}}")), expected);
     }
@@ -223,11 +223,11 @@ fn block_io_becomes_io_files() {
         (r#"{"weightDevice": [{"major": 8, "minor": 0}]}"#, "/blockIO/weightDevice/0: has no weight"),
         (
             r#"{"weightDevice": [{"major": -1, "minor": 0, "weight": 10}]}"#,
-            "/blockIO/weightDevice/0/major: -1 is no device number",
+            "/blockIO/weightDevice/0/major: -1 is not a device number",
         ),
         (
             r#"{"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1}, {"major": 8, "minor": 0, "rate": 2}]}"#,
-            "/blockIO/throttleReadBpsDevice/1: device 8:0 is in this list twice",
+            "/blockIO/throttleReadBpsDevice/1: device 8:0 is listed twice",
         ),
     ] {
         assert_eq!(problem(&format!("{{\"blockIO\": {json}}}")), expected);
@@ -244,21 +244,21 @@ fn page_sizes_become_file_names_and_nothing_else() {
     );
     for size in ["", "MB", "2", "2mb", "2TB", "02MB", "0KB", "../../x/2MB", "2/MB", " 2MB", "2MB ", "-2MB", "2MB.x"] {
         let json = format!(r#"{{"hugepageLimits": [{{"pageSize": "{size}", "limit": 1}}]}}"#);
-        let expected = format!("/hugepageLimits/0/pageSize: \"{size}\" is no page size such as");
+        let expected = format!("/hugepageLimits/0/pageSize: \"{size}\" is not a page size such as");
         assert!(problem(&json).starts_with(&expected), "{size}");
     }
     let twice = r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": 1}, {"pageSize": "2MB", "limit": 2}]}"#;
-    assert_eq!(problem(twice), "/hugepageLimits/1/pageSize: \"2MB\" is in this list twice");
+    assert_eq!(problem(twice), "/hugepageLimits/1/pageSize: \"2MB\" is listed twice");
     let negative = r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": -1}]}"#;
-    assert_eq!(problem(negative), "/hugepageLimits/0/limit: -1 is no size in bytes");
+    assert_eq!(problem(negative), "/hugepageLimits/0/limit: -1 is not a size in bytes");
 }
 
 #[test]
-fn rdma_has_a_line_per_device_in_the_order_of_names() {
+fn rdma_writes_one_line_per_device_sorted_by_name() {
     let json = r#"{"rdma": {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}, "a0": {"hcaObjects": 0}}}"#;
     assert_eq!(writes(json), ["rdma.max=a0 hca_object=0", "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"]);
     assert_eq!(problem(r#"{"rdma": {"a0": {}}}"#), "/rdma/a0: has neither hcaHandles nor hcaObjects");
-    assert_eq!(problem(r#"{"rdma": {"a b": {"hcaHandles": 1}}}"#), "/rdma/a b: \"a b\" is no name of a device");
+    assert_eq!(problem(r#"{"rdma": {"a b": {"hcaHandles": 1}}}"#), "/rdma/a b: \"a b\" is not a device name");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn a_pids_limit_of_0_is_1_and_a_unified_0_waits_until_the_process_is_inside() {
 }
 
 #[test]
-fn unified_comes_last_a_line_a_write_in_the_order_of_names() {
+fn unified_is_written_last_one_write_per_line_sorted_by_name() {
     let json = r#"{"unified": {"memory.high": "5000\n", "io.max": "8:0 rbps=1\n\n8:16 wbps=2", "cpu.pressure": "x"},
                    "memory": {"limit": 100}, "pids": {"limit": 3}}"#;
     assert_eq!(
@@ -288,22 +288,22 @@ fn unified_comes_last_a_line_a_write_in_the_order_of_names() {
     );
     for (file, expected) in [
         ("../x.y", "/unified/..~1x.y: has a slash; it must name a file in the container's own cgroup"),
-        ("memory", "/unified/memory: \"memory\" is no cgroup file such as \"memory.high\""),
-        (".max", "/unified/.max: \".max\" is no cgroup file such as \"memory.high\""),
-        ("memory.", "/unified/memory.: \"memory.\" is no cgroup file such as \"memory.high\""),
-        ("..", "/unified/..: \"..\" is no cgroup file such as \"memory.high\""),
+        ("memory", "/unified/memory: \"memory\" is not a cgroup file such as \"memory.high\""),
+        (".max", "/unified/.max: \".max\" is not a cgroup file such as \"memory.high\""),
+        ("memory.", "/unified/memory.: \"memory.\" is not a cgroup file such as \"memory.high\""),
+        ("..", "/unified/..: \"..\" is not a cgroup file such as \"memory.high\""),
         ("nosuch.max", "/unified/nosuch.max: this host has no nosuch controller on cgroup v2"),
     ] {
         assert_eq!(problem(&format!("{{\"unified\": {{\"{file}\": \"1\"}}}}")), expected);
     }
     let frozen = problem(r#"{"unified": {"cgroup.freeze": "1"}}"#);
-    assert_eq!(frozen, "/unified/cgroup.freeze: a frozen container could not start; pause it once it runs");
+    assert_eq!(frozen, "/unified/cgroup.freeze: a frozen container cannot start; pause it after start");
     let empty = compile_on(&host(), r#"{"unified": {"memory.swap.max": " \n"}}"#);
     assert_eq!((empty.plan.writes, empty.warnings.len()), (Vec::new(), 1));
 }
 
 #[test]
-fn what_v2_cannot_express_says_what_to_use_instead() {
+fn a_setting_that_v2_cannot_express_is_refused_with_an_alternative() {
     let json = r#"{"memory": {"kernel": 1, "kernelTCP": 1, "swappiness": 60, "disableOOMKiller": true,
                               "useHierarchy": false},
                    "cpu": {"realtimeRuntime": 5, "realtimePeriod": 10},
@@ -334,7 +334,7 @@ fn what_v2_cannot_express_says_what_to_use_instead() {
 }
 
 #[test]
-fn a_missing_controller_is_told_for_every_setting_that_needs_it() {
+fn a_missing_controller_is_reported_for_every_setting_that_needs_it() {
     let hybrid = CgroupFacts {
         controllers: vec!["hugetlb".to_owned()],
         v1: ["memory", "blkio", "pids"].map(str::to_owned).to_vec(),
@@ -351,7 +351,7 @@ fn a_missing_controller_is_told_for_every_setting_that_needs_it() {
             "/unified/memory.high: this host has no memory controller on cgroup v2 (it is on a v1 hierarchy)",
         ]
     );
-    // Asking for no limit asks for no controller.
+    // Unlimited needs no controller.
     let unlimited = r#"{"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1}, "cpu": {"quota": -1, "idle": 0}}"#;
     let outcome = compile_on(&hybrid, unlimited);
     assert_eq!(outcome.problems, Vec::<String>::new());
@@ -414,7 +414,7 @@ fn device_rules_keep_their_order_and_end_with_the_default_devices() {
                 {"allow": false, "type": "b", "major": 8, "minor": 1, "access": "m"}]"#,
             &["-a *:* rwm", "+c 1:3 rw", "+b 8:* r", "-b 8:1 m"],
         ),
-        // Type "a" starts anew.
+        // Type "a" replaces earlier rules.
         (
             r#"[{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "r"}, {"allow": true, "type": "a"}]"#,
             &["+a *:* rwm"],
@@ -447,20 +447,26 @@ fn a_configuration_without_resources_limits_nothing_but_devices() {
 }
 
 #[test]
-fn device_rules_that_mean_something_else_are_told() {
+fn invalid_and_misleading_device_rules_are_reported() {
     for (json, expected) in [
-        (r#"{"type": "c", "access": ""}"#, "/devices/0/access: is empty; a rule is about some of r (read), w (write)"),
+        (r#"{"type": "c", "access": ""}"#, "/devices/0/access: is empty; expected some of r (read), w (write)"),
         (r#"{"type": "c"}"#, "/devices/0/access: is empty"),
-        (r#"{"type": "c", "access": "x"}"#, "/devices/0/access: \"x\" is no combination of r, w and m"),
-        (r#"{"type": "p", "access": "r"}"#, "/devices/0/type: a device rule is about a (all), b (block) or c"),
-        (r#"{"type": "c", "access": "r", "major": 4294967296}"#, "/devices/0/major: 4294967296 is no device number"),
-        (r#"{"type": "c", "access": "r", "minor": -2}"#, "/devices/0/minor: -2 is no device number"),
+        (r#"{"type": "c", "access": "x"}"#, "/devices/0/access: \"x\" is not a combination of r, w and m"),
+        (
+            r#"{"type": "p", "access": "r"}"#,
+            "/devices/0/type: is not valid in a device rule; expected a (all), b (block) or c",
+        ),
+        (r#"{"type": "c", "access": "r", "major": 4294967296}"#, "/devices/0/major: 4294967296 is not a device number"),
+        (r#"{"type": "c", "access": "r", "minor": -2}"#, "/devices/0/minor: -2 is not a device number"),
     ] {
         let problem = problem(&format!("{{\"devices\": [{json}]}}"));
         assert!(problem.starts_with(expected), "{problem}");
     }
     let wide = compile_on(&host(), r#"{"devices": [{"allow": true, "major": 10, "minor": 200, "access": "rwm"}]}"#);
-    assert_eq!(wide.warnings, ["/devices/0: type \"a\" allows all access to all devices, whatever else the rule says"]);
+    assert_eq!(
+        wide.warnings,
+        ["/devices/0: type \"a\" allows all access to all devices; numbers and access are ignored"]
+    );
 }
 
 #[test]

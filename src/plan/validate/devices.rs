@@ -1,13 +1,13 @@
-//! `linux.devices`.
+//! Validates `linux.devices`. Deliberately leaves device rules to `plan::resources`.
 
 use super::{absolute, clean, text};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxDeviceType};
 
-/// Bits of the kernel's device numbers (MINORBITS is 20 of 32).
-const MOST_MAJOR: i64 = (1 << 12) - 1;
-const MOST_MINOR: i64 = (1 << 20) - 1;
+/// The highest device numbers of the kernel: 12 bits for the major number, 20 for the minor (MINORBITS).
+const MAX_MAJOR: i64 = (1 << 12) - 1;
+const MAX_MINOR: i64 = (1 << 20) - 1;
 
 pub(super) fn check(linux: &Linux, problems: &mut Problems) {
     let at = Pointer::of("/linux/devices");
@@ -27,13 +27,13 @@ fn numbers(device: &LinuxDevice, place: &Pointer, problems: &mut Problems) {
     match device.typ() {
         LinuxDeviceType::P => return,
         LinuxDeviceType::A => {
-            problems.add(place.key("type"), "\"a\" is for rules; a device is one of c, u, b, p");
+            problems.add(place.key("type"), "\"a\" is valid only in device rules; expected one of c, u, b, p");
         }
         LinuxDeviceType::B | LinuxDeviceType::C | LinuxDeviceType::U => {}
     }
-    for (member, number, most) in [("major", device.major(), MOST_MAJOR), ("minor", device.minor(), MOST_MINOR)] {
-        if !(0..=most).contains(&number) {
-            problems.add(place.key(member), format!("{number} is out of range; expected 0 to {most}"));
+    for (member, number, max) in [("major", device.major(), MAX_MAJOR), ("minor", device.minor(), MAX_MINOR)] {
+        if !(0..=max).contains(&number) {
+            problems.add(place.key(member), format!("{number} is out of range; expected 0 to {max}"));
         }
     }
 }

@@ -1,26 +1,29 @@
-//! Id mappings, of a user namespace or of a mount: the rules of user_namespaces(7) for one map.
+//! Validates the id mappings of a user namespace or a mount: the rules of user_namespaces(7) for one map.
 
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::LinuxIdMapping;
 
-/// UID_GID_MAP_MAX_EXTENTS of the kernel.
-const MOST_LINES: usize = 340;
+/// The kernel's UID_GID_MAP_MAX_EXTENTS.
+const MAX_LINES: usize = 340;
 
 pub(super) fn check(maps: &[LinuxIdMapping], at: &Pointer, problems: &mut Problems) {
-    if maps.len() > MOST_LINES {
-        problems.add(at.clone(), format!("has {} mappings; the kernel takes at most {MOST_LINES}", maps.len()));
+    if maps.len() > MAX_LINES {
+        problems.add(at.clone(), format!("has {} mappings; the kernel allows at most {MAX_LINES}", maps.len()));
         return;
     }
     for (index, map) in maps.iter().enumerate() {
         let place = at.index(index);
         if map.size() == 0 {
-            problems.add(place.key("size"), "is 0; a mapping has at least one id");
+            problems.add(place.key("size"), "is 0; a mapping needs at least one id");
         }
         // The last id, 4294967295, means "no id" to the kernel and cannot be mapped.
         for (member, first) in [("containerID", map.container_id()), ("hostID", map.host_id())] {
             if first.checked_add(map.size()).is_none() {
-                problems.add(place.key(member), format!("{first} and {} ids go beyond the last id", map.size()));
+                problems.add(
+                    place.key(member),
+                    format!("{first} plus {} ids exceeds the highest id, 4294967294", map.size()),
+                );
             }
         }
         for (other, earlier) in maps[..index].iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The rest of `linux`: paths, propagation, network devices, memory policy, personality, Intel RDT.
+//! Validates the rest of `linux`: paths, propagation, network devices, memory policy, personality, Intel RDT.
 
 use super::namespaces::{NETWORK, Own};
 use super::{no_nul, ranges, text};
@@ -7,7 +7,7 @@ use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxIntelRdt, LinuxMemoryPolicy, MemoryPolicyFlagType, MemoryPolicyModeType};
 use std::collections::HashSet;
 
-/// The four words of the specification, and the recursive ones that Docker and containerd send.
+/// The four values of the specification, and the recursive ones that Docker and containerd send.
 const PROPAGATIONS: [&str; 8] =
     ["shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"];
 
@@ -31,7 +31,7 @@ pub(super) fn check(linux: &Linux, own: Own, problems: &mut Problems) {
         let (path, at) = (text(path), Pointer::of("/linux/cgroupsPath"));
         no_nul(&path, &at, problems);
         if path.split('/').any(|part| part == "..") {
-            problems.add(at, format!("{path:?} has a \"..\" in it; a cgroup is named by its place from the top"));
+            problems.add(at, format!("{path} must not contain \"..\""));
         }
     }
     no_nul(linux.mount_label().as_deref().unwrap_or_default(), &Pointer::of("/linux/mountLabel"), problems);
@@ -40,7 +40,7 @@ pub(super) fn check(linux: &Linux, own: Own, problems: &mut Problems) {
         memory_policy(policy, problems);
     }
     for (index, flag) in linux.personality().iter().flat_map(|p| p.flags().iter().flatten()).enumerate() {
-        let what = format!("unknown value {flag:?}; the specification knows no personality flags");
+        let what = format!("unknown value {flag:?}; the specification defines no personality flags");
         problems.add(Pointer::of("/linux/personality/flags").index(index), what);
     }
     if let Some(rdt) = linux.intel_rdt() {
@@ -53,7 +53,7 @@ fn net_devices(linux: &Linux, own: Own, problems: &mut Problems) {
     let mut devices: Vec<_> = linux.net_devices().iter().flatten().collect();
     devices.sort_by_key(|(name, _)| *name);
     if !devices.is_empty() && !own.has(NETWORK) {
-        problems.add(at.clone(), "needs a network namespace; there is none to move the devices to");
+        problems.add(at.clone(), "needs a network namespace to move the devices to");
     }
     let mut seen: HashSet<&str> = HashSet::new();
     for (name, device) in devices {
@@ -67,25 +67,25 @@ fn net_devices(linux: &Linux, own: Own, problems: &mut Problems) {
             problems.add(place.key("name"), what);
         }
         let inside = inside.unwrap_or(name);
-        // Of a template such as "eth%d" the kernel makes as many names as are wanted.
+        // Duplicate templates such as "eth%d" are fine: the kernel makes a new name for each device.
         if !seen.insert(inside) && !inside.contains('%') {
-            problems.add(place.key("name"), format!("{inside:?} is the name of another device already"));
+            problems.add(place.key("name"), format!("{inside:?} is already the name of another device"));
         }
     }
 }
 
-/// dev_valid_name() of the kernel: at most IFNAMSIZ - 1 bytes, no directory name, no slash, colon or space.
+/// The rules of the kernel's dev_valid_name(): at most IFNAMSIZ - 1 bytes, not `.` or `..`, no slash, colon or space.
 fn is_interface(name: &str) -> bool {
     let forbidden = |b: u8| matches!(b, b'/' | b':' | b'\0') || b.is_ascii_whitespace() || b == 0x0b;
     (1..16).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(forbidden)
 }
 
-/// A name, or a name with one `%d` in it.
+/// Accepts an interface name, or a name with exactly one `%d`.
 fn is_interface_or_template(name: &str) -> bool {
     is_interface(name) && (!name.contains('%') || (name.matches('%').count() == 1 && name.contains("%d")))
 }
 
-/// set_mempolicy(2).
+/// The rules of set_mempolicy(2) for modes, nodes and flags.
 fn memory_policy(policy: &LinuxMemoryPolicy, problems: &mut Problems) {
     use MemoryPolicyFlagType::{MpolFNumaBalancing, MpolFRelativeNodes, MpolFStaticNodes};
     use MemoryPolicyModeType::{MpolBind, MpolDefault, MpolLocal, MpolPreferred, MpolPreferredMany};
@@ -112,19 +112,19 @@ fn memory_policy(policy: &LinuxMemoryPolicy, problems: &mut Problems) {
         problems.add(at.key("flags").index(index), format!("{MpolFRelativeNodes} contradicts {MpolFStaticNodes}"));
     }
     if let Some(index) = has(MpolFNumaBalancing).filter(|_| !matches!(mode, MpolBind | MpolPreferredMany)) {
-        let what = format!("{MpolFNumaBalancing} goes with {MpolBind} and {MpolPreferredMany} only, not with {mode}");
+        let what =
+            format!("{MpolFNumaBalancing} is valid only with {MpolBind} and {MpolPreferredMany}, not with {mode}");
         problems.add(at.key("flags").index(index), what);
     }
     let without_nodes = matches!(mode, MpolDefault | MpolLocal) || (mode == MpolPreferred && nodes.is_empty());
     for flag in [MpolFStaticNodes, MpolFRelativeNodes] {
         if let Some(index) = has(flag).filter(|_| without_nodes) {
-            problems
-                .add(at.key("flags").index(index), format!("{flag} says how nodes are counted, and {mode} has none"));
+            problems.add(at.key("flags").index(index), format!("{flag} needs nodes, and {mode} has none"));
         }
     }
 }
 
-/// config-linux.md, "Intel RDT". The names the resctrl file system keeps for itself cannot be groups.
+/// The rules of config-linux.md, "Intel RDT". Names that the resctrl file system reserves cannot be groups.
 fn intel_rdt(rdt: &LinuxIntelRdt, problems: &mut Problems) {
     let at = Pointer::of("/linux/intelRdt");
     if let Some(id) = rdt.clos_id().as_deref().filter(|id| !matches!(*id, "" | "/")) {

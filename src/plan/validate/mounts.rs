@@ -1,4 +1,5 @@
-//! `mounts`: destinations, and the pairs of id mappings. What an option means is judged where options are read.
+//! Validates `mounts`: destinations, and pairs of id mappings. Deliberately leaves the meaning of options to
+//! `plan::options`.
 
 use super::{clean, ids, no_nul, text};
 use crate::plan::mounts::may_cover_on_proc;
@@ -24,10 +25,10 @@ pub(super) fn check(spec: &Spec, problems: &mut Problems) {
         ids::check(uids, &at.key("uidMappings"), problems);
         ids::check(gids, &at.key("gidMappings"), problems);
         if uids.is_empty() != gids.is_empty() {
-            let (there, missing) = if gids.is_empty() { ("uid", "gid") } else { ("gid", "uid") };
+            let (given, missing) = if gids.is_empty() { ("uid", "gid") } else { ("gid", "uid") };
             problems.add(
                 at.key(&format!("{missing}Mappings")),
-                format!("is missing; {there}Mappings is not complete without it"),
+                format!("is missing; it is required because {given}Mappings is set"),
             );
         }
     }
@@ -44,7 +45,7 @@ fn destination(mount: &Mount, at: &Pointer, problems: &mut Problems) {
     let typ = mount.typ().as_deref().unwrap_or_default();
     let bind = typ == "bind" || options.iter().any(|option| option == "bind" || option == "rbind");
     match clean(&path).as_str() {
-        "/" => problems.add(at.clone(), format!("{path:?} is the root file system, which a mount may not cover")),
+        "/" => problems.add(at.clone(), format!("{path:?} is the root file system, which a mount must not cover")),
         "/proc" if typ != "proc" && !bind => {
             problems.add(at.clone(), format!("{path:?} cannot be mounted because it is not of type proc"));
         }

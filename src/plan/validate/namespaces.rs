@@ -1,4 +1,4 @@
-//! `linux.namespaces`, and what needs one of them: id mappings and time offsets.
+//! Validates `linux.namespaces`, and settings that need one of them: id mappings and time offsets.
 
 use super::{absolute, ids, text};
 use crate::spec::pointer::Pointer;
@@ -19,6 +19,7 @@ pub(super) const USER: LinuxNamespaceType = LinuxNamespaceType::User;
 const TIME: LinuxNamespaceType = LinuxNamespaceType::Time;
 
 impl Own {
+    /// Collects the namespaces listed in `spec`.
     pub(super) fn of(spec: &Spec) -> Self {
         let mut own = Own::default();
         for entry in spec.linux().iter().flat_map(|linux| linux.namespaces().iter().flatten()) {
@@ -30,17 +31,18 @@ impl Own {
         own
     }
 
-    /// New or joined by path.
+    /// Whether the container gets a new namespace of this type or joins one by path.
     pub(super) fn has(self, kind: LinuxNamespaceType) -> bool {
         (self.new | self.joined) & kind as u32 != 0
     }
 
-    fn makes(self, kind: LinuxNamespaceType) -> bool {
+    /// Whether the container gets a new namespace of this type.
+    fn creates(self, kind: LinuxNamespaceType) -> bool {
         self.new & kind as u32 != 0
     }
 }
 
-/// The path of a namespace to join; Go callers send the empty string for "none".
+/// The path of a namespace to join. Go callers send the empty string for "no path".
 fn path(entry: &LinuxNamespace) -> Option<std::borrow::Cow<'_, str>> {
     entry.path().as_deref().map(text).filter(|path| !path.is_empty())
 }
@@ -51,8 +53,10 @@ pub(super) fn check(linux: &Linux, own: Own, problems: &mut Problems) {
     for (index, entry) in linux.namespaces().iter().flatten().enumerate() {
         if seen.contains(&entry.typ()) {
             let name = name(entry.typ());
-            problems
-                .add(at.index(index).key("type"), format!("{name:?} is listed already; each type may be there once"));
+            problems.add(
+                at.index(index).key("type"),
+                format!("{name:?} is already listed; each type may appear only once"),
+            );
         }
         seen.push(entry.typ());
         if let Some(path) = path(entry) {
@@ -65,14 +69,15 @@ pub(super) fn check(linux: &Linux, own: Own, problems: &mut Problems) {
         if !list.is_empty() && !own.has(USER) {
             problems.add(Pointer::of(place), "needs a user namespace, and none is listed");
         }
-        if list.is_empty() && own.makes(USER) {
+        if list.is_empty() && own.creates(USER) {
             problems.add(Pointer::of(place), "is missing; a new user namespace needs at least one mapping");
         }
     }
     time(linux, own, problems);
 }
 
-/// `timeOffsets` (time_namespaces(7)): written once, before the namespace has a process, so only a new one takes them.
+/// Checks `timeOffsets`. Offsets can be written only before the namespace has a process (time_namespaces(7)), so they
+/// need a new time namespace.
 fn time(linux: &Linux, own: Own, problems: &mut Problems) {
     let at = Pointer::of("/linux/timeOffsets");
     let mut offsets: Vec<_> = linux.time_offsets().iter().flatten().collect();
@@ -86,13 +91,13 @@ fn time(linux: &Linux, own: Own, problems: &mut Problems) {
             problems.add(at.key(clock).key("nanosecs"), what);
         }
     }
-    if !offsets.is_empty() && !own.makes(TIME) {
+    if !offsets.is_empty() && !own.creates(TIME) {
         let why = if own.has(TIME) { "the one listed is joined by path" } else { "none is listed" };
         problems.add(at, format!("needs a new time namespace, and {why}"));
     }
 }
 
-/// The specification's name of a type; oci-spec prints the kernel's.
+/// The specification's name of a type. oci-spec prints the kernel's name instead.
 fn name(kind: LinuxNamespaceType) -> &'static str {
     match kind {
         LinuxNamespaceType::Mount => "mount",

@@ -1,4 +1,4 @@
-//! `process`, of a configuration or of a `process.json`.
+//! Validates `process` of a configuration, or a whole `process.json`.
 
 use super::{absolute, no_nul, ranges, text};
 use crate::spec::pointer::Pointer;
@@ -7,13 +7,13 @@ use oci_spec::runtime::{
     Capabilities, LinuxCapabilities, LinuxIOPriority, LinuxSchedulerPolicy, PosixRlimitType, Process, Scheduler,
 };
 
-/// NGROUPS_MAX.
-const MOST_GROUPS: usize = 65536;
+/// The kernel's NGROUPS_MAX.
+const MAX_GROUPS: usize = 65536;
 
 pub(super) fn check(process: &Process, at: &Pointer, problems: &mut Problems, warnings: &mut Vec<String>) {
     absolute(&text(process.cwd()), &at.key("cwd"), problems);
     if process.args().as_ref().is_none_or(Vec::is_empty) {
-        problems.add(at.key("args"), "is missing; a process needs at least one argument, its program");
+        problems.add(at.key("args"), "is missing; expected at least one argument, the program");
     }
     for (index, argument) in process.args().iter().flatten().enumerate() {
         no_nul(argument, &at.key("args").index(index), problems);
@@ -43,7 +43,7 @@ pub(super) fn check(process: &Process, at: &Pointer, problems: &mut Problems, wa
     {
         no_nul(label.as_deref().unwrap_or_default(), &at.key(member), problems);
     }
-    // Without a terminal its size is to be ignored (config.md, "consoleSize").
+    // The size is ignored if there is no terminal (config.md, "consoleSize").
     if let (Some(true), Some(size)) = (process.terminal(), process.console_size()) {
         for (member, value) in [("height", size.height()), ("width", size.width())] {
             if value > u64::from(u16::MAX) {
@@ -69,7 +69,7 @@ fn variable(entry: &str, at: &Pointer, problems: &mut Problems) {
 fn user(process: &Process, at: &Pointer, problems: &mut Problems) {
     let (user, at) = (process.user(), at.key("user"));
     for (member, id) in [("uid", user.uid()), ("gid", user.gid())] {
-        // To setresuid(2) this number means "leave it": the process would silently stay root.
+        // To setresuid(2) this number means "no change": the process would silently stay root.
         if id == u32::MAX {
             problems.add(at.key(member), format!("{id} is out of range; expected 0 to {}", u32::MAX - 1));
         }
@@ -78,10 +78,10 @@ fn user(process: &Process, at: &Pointer, problems: &mut Problems) {
         problems.add(at.key("umask"), format!("{umask} is out of range; expected 0 to 511 (0777 in octal)"));
     }
     let groups = user.additional_gids().as_deref().unwrap_or_default();
-    if groups.len() > MOST_GROUPS {
+    if groups.len() > MAX_GROUPS {
         problems.add(
             at.key("additionalGids"),
-            format!("has {} groups; the kernel takes at most {MOST_GROUPS}", groups.len()),
+            format!("has {} groups; the kernel allows at most {MAX_GROUPS}", groups.len()),
         );
     }
     for (index, group) in groups.iter().enumerate().filter(|(_, group)| **group == u32::MAX) {
@@ -95,7 +95,8 @@ fn rlimits(process: &Process, at: &Pointer, problems: &mut Problems) {
     for (index, limit) in process.rlimits().iter().flatten().enumerate() {
         let place = at.key("rlimits").index(index);
         if seen.contains(&limit.typ()) {
-            problems.add(place.key("type"), format!("{} is listed already; each type may be there once", limit.typ()));
+            problems
+                .add(place.key("type"), format!("{} is already listed; each type may appear only once", limit.typ()));
         }
         seen.push(limit.typ());
         if limit.soft() > limit.hard() {
@@ -105,7 +106,7 @@ fn rlimits(process: &Process, at: &Pointer, problems: &mut Problems) {
     }
 }
 
-/// sched(7): which parameters go with which policy.
+/// Checks which parameters are valid with which policy (sched(7)).
 fn scheduler(asked: &Scheduler, at: &Pointer, problems: &mut Problems) {
     use LinuxSchedulerPolicy::{SchedDeadline, SchedFifo, SchedIso, SchedRr};
     let policy = *asked.policy();
@@ -118,18 +119,20 @@ fn scheduler(asked: &Scheduler, at: &Pointer, problems: &mut Problems) {
     let priority = asked.priority().unwrap_or(0);
     if matches!(policy, SchedFifo | SchedRr) {
         if !(1..=99).contains(&priority) {
-            problems.add(at.key("priority"), format!("{priority} is out of range; {policy} takes 1 to 99"));
+            problems.add(at.key("priority"), format!("{priority} is out of range; expected 1 to 99 for {policy}"));
         }
     } else if priority != 0 {
-        problems
-            .add(at.key("priority"), format!("{priority} goes with SCHED_FIFO and SCHED_RR only, not with {policy}"));
+        problems.add(
+            at.key("priority"),
+            format!("{priority} is valid only with SCHED_FIFO and SCHED_RR, not with {policy}"),
+        );
     }
     let times = [("runtime", asked.runtime()), ("deadline", asked.deadline()), ("period", asked.period())];
     if policy == SchedDeadline {
         let [runtime, deadline, period] = times.map(|(_, time)| time.unwrap_or(0));
-        // The kernel's clock resolution for budgets (DL_SCALE) is 1024 ns; without a period the deadline is the period.
+        // The kernel's clock resolution for budgets (DL_SCALE) is 1024 ns. Without a period the deadline is the period.
         if runtime < 1024 {
-            problems.add(at.key("runtime"), format!("{runtime} ns is too short; the kernel takes 1024 or more"));
+            problems.add(at.key("runtime"), format!("{runtime} ns is too short; the kernel minimum is 1024 ns"));
         }
         if runtime > deadline {
             problems.add(at.key("deadline"), format!("{deadline} ns is shorter than the runtime of {runtime} ns"));
@@ -140,7 +143,7 @@ fn scheduler(asked: &Scheduler, at: &Pointer, problems: &mut Problems) {
         return;
     }
     for (member, _) in times.iter().filter(|(_, time)| time.unwrap_or(0) != 0) {
-        problems.add(at.key(member), format!("goes with SCHED_DEADLINE only, not with {policy}"));
+        problems.add(at.key(member), format!("is valid only with SCHED_DEADLINE, not with {policy}"));
     }
 }
 
@@ -150,8 +153,9 @@ fn io_priority(asked: LinuxIOPriority, at: &Pointer, problems: &mut Problems) {
     }
 }
 
-/// capset(2) refuses an inheritable capability outside the bounding set and an effective one outside the permitted set.
-/// What cannot be granted is worth a warning, not an error (config.md, "capabilities").
+/// Warns about capabilities that capset(2) refuses: inheritable ones outside the bounding set, and effective ones
+/// outside the permitted set. A capability that cannot be granted is a warning, not an error (config.md,
+/// "capabilities").
 fn capabilities(sets: &LinuxCapabilities, warnings: &mut Vec<String>) {
     let beyond = |set: &Option<Capabilities>, limit: &Option<Capabilities>| {
         let inside = |capability| limit.as_ref().is_some_and(|limit| limit.contains(capability));

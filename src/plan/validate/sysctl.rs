@@ -1,4 +1,4 @@
-//! `linux.sysctl`: which kernel parameters belong to a container alone.
+//! Validates `linux.sysctl`: a container may set only kernel parameters of its own namespaces.
 
 use super::namespaces::{IPC, NETWORK, Own, USER, UTS};
 use super::no_nul;
@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 /// Parameters below `kernel` that belong to the IPC namespace (ipc_namespaces(7)).
 const OF_IPC: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
 
-/// The path of a parameter below `/proc/sys`. The first separator decides (sysctl.d(5)): after a dot, dots separate and
-/// slashes stand for dots; after a slash, slashes separate and dots are themselves.
+/// The path of a parameter below `/proc/sys`. The first separator decides (sysctl.d(5)). If it is a dot, dots separate
+/// the parts and a slash means a literal dot. If it is a slash, slashes separate the parts and dots are literal.
 ///
-/// Returns `None` for names that are no path below that directory: an empty part, `.` or `..`.
+/// Returns `None` for a name with an empty part, `.` or `..`, because it is not a path below that directory.
 pub(crate) fn path(name: &str) -> Option<String> {
     let path = match name.find(['.', '/']).map(|first| &name[first..=first]) {
         Some(".") => name

@@ -1,9 +1,9 @@
-//! Loading: documents that are strange, old or wrong, and what becomes of them.
+//! Tests of loading unusual, old and invalid documents.
 
 use super::{load, load_process, load_resources};
 use serde_json::{Value, json};
 
-/// A configuration that uses every member the tables know.
+/// A configuration that uses every member of the tables.
 const FULL: &str = include_str!("full.json");
 
 fn full() -> Value {
@@ -35,16 +35,16 @@ fn without(place: &str) -> Value {
 }
 
 #[test]
-fn the_full_sample_loads_without_a_word() {
+fn the_full_sample_loads_without_warnings() {
     let loaded = load(FULL.as_bytes()).expect("fits");
     assert_eq!(loaded.warnings, Vec::<String>::new());
     assert_eq!(loaded.snapshot, None);
     assert_eq!(super::reload(FULL.as_bytes()).expect("accepted before"), loaded.spec);
 }
 
-/// A member of the sample that oci-spec does not know would be lost on the way through it.
+/// oci-spec drops members that it does not know, so each member of the sample must be known.
 #[test]
-fn every_member_of_the_sample_is_one_of_oci_specs() {
+fn every_member_of_the_sample_is_known_to_oci_spec() {
     let spec = load(FULL.as_bytes()).expect("fits").spec;
     let written = serde_json::to_value(&spec).expect("JSON");
     let mut all = Vec::new();
@@ -55,7 +55,7 @@ fn every_member_of_the_sample_is_one_of_oci_specs() {
 }
 
 #[test]
-fn no_cut_or_damaged_text_is_more_than_an_error() {
+fn truncated_or_damaged_text_is_refused_without_a_panic() {
     for cut in 0..FULL.trim_end().len() {
         assert!(load(&FULL.as_bytes()[..cut]).is_err(), "cut at {cut}");
     }
@@ -68,7 +68,7 @@ fn no_cut_or_damaged_text_is_more_than_an_error() {
     }
 }
 
-/// Every place in the document, the root left out.
+/// Collects every place in the document except the root.
 fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     let mut child = |name: String, child: &Value| {
         let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -82,10 +82,10 @@ fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     }
 }
 
-/// The tables here and oci-spec's types are two descriptions of one document. Whatever is put anywhere, either both
-/// take it or the tables name the place; oci-spec must never be the one who says no.
+/// The tables and oci-spec's types describe the same document. For any value at any place, either both accept it or the
+/// tables report the place. oci-spec must never be the one that refuses.
 #[test]
-fn no_value_at_any_place_surprises_oci_spec() {
+fn oci_spec_refuses_no_value_that_the_tables_accept() {
     let mut all = Vec::new();
     places(&full(), "", &mut all);
     assert!(all.len() > 250, "the sample has many places, not {}", all.len());
@@ -116,7 +116,7 @@ fn no_value_at_any_place_surprises_oci_spec() {
 }
 
 #[test]
-fn a_problem_is_at_the_place_it_was_made() {
+fn a_problem_names_the_place_of_the_mistake() {
     let mut all = Vec::new();
     places(&full(), "", &mut all);
     let mut wrong = 0;
@@ -131,7 +131,7 @@ fn a_problem_is_at_the_place_it_was_made() {
 }
 
 #[test]
-fn required_members_are_missed() {
+fn a_missing_required_member_is_reported() {
     for place in [
         "/ociVersion",
         "/root",
@@ -179,13 +179,13 @@ fn required_members_are_missed() {
 }
 
 #[test]
-fn members_that_users_leave_out_have_a_value() {
+fn often_omitted_members_get_a_default_with_a_warning() {
     for (place, value) in
         [("/process/user", "{\"uid\":0,\"gid\":0}"), ("/process/user/gid", "0"), ("/process/ioPriority/priority", "0")]
     {
         for document in [without(place), with(place, Value::Null)] {
             let loaded = load(document.to_string().as_bytes()).expect("fits");
-            assert_eq!(loaded.warnings, [format!("{place}: is missing; it counts as {value}")]);
+            assert_eq!(loaded.warnings, [format!("{place}: is missing; using the default {value}")]);
             let snapshot: Value = serde_json::from_str(&loaded.snapshot.expect("changed")).expect("JSON");
             let value: Value = serde_json::from_str(value).expect("JSON");
             assert_eq!(snapshot.pointer(place), Some(&value));
@@ -194,7 +194,7 @@ fn members_that_users_leave_out_have_a_value() {
 }
 
 #[test]
-fn everything_else_may_be_absent_or_null() {
+fn all_other_members_may_be_absent_or_null() {
     let mut all = Vec::new();
     places(&full(), "", &mut all);
     let mut optional = 0;
@@ -213,7 +213,7 @@ fn everything_else_may_be_absent_or_null() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_in_words_of_our_own() {
+fn all_shape_problems_are_reported_at_once() {
     let mut document = full();
     document["process"]["cwd"] = json!(7);
     document["linux"]["seccomp"]["defaultAction"] = json!("SCMP_ACT_FOO");
@@ -243,7 +243,7 @@ fn all_problems_are_told_at_once_in_words_of_our_own() {
 }
 
 #[test]
-fn a_flood_of_problems_is_cut() {
+fn only_the_first_100_problems_are_listed() {
     let document = with("/process/args", json!(vec![1; 1000]));
     let rejected = load(document.to_string().as_bytes()).expect_err("refused");
     assert_eq!(rejected.problems.iter().count(), 100);
@@ -252,7 +252,7 @@ fn a_flood_of_problems_is_cut() {
 }
 
 #[test]
-fn broken_text_is_told_with_line_and_column() {
+fn broken_text_is_reported_with_line_and_column() {
     for (text, expected) in [
         (&b"{\n  \"ociVersion\": \"1.0.0\",\n}"[..], "is not valid JSON: line 3, column 1: trailing comma"),
         (b"{", "is not valid JSON: line 1, column 1: EOF while parsing an object"),
@@ -269,7 +269,7 @@ fn broken_text_is_told_with_line_and_column() {
 }
 
 #[test]
-fn a_name_twice_in_an_object_is_an_error() {
+fn a_duplicate_member_name_is_an_error() {
     let text = FULL
         .replacen("\"hostname\": \"host\"", "\"hostname\": \"host\", \"hostname\": \"other\"", 1)
         .replacen("\"com.example.key\": \"value\"", "\"k\": \"1\", \"\\u006b\": \"2\"", 1)
@@ -304,11 +304,11 @@ fn unknown_properties_and_other_platforms_are_ignored() {
     assert_eq!(loaded.warnings, Vec::<String>::new());
     document["vm"] = json!({"kernel": {}});
     let loaded = load(document.to_string().as_bytes()).expect("fits");
-    assert_eq!(loaded.warnings, ["ignoring vm: this runtime starts no virtual machines"]);
+    assert_eq!(loaded.warnings, ["ignoring vm: this runtime does not support virtual machines"]);
 }
 
 #[test]
-fn unknown_capabilities_are_left_out_with_one_warning() {
+fn unknown_capabilities_are_dropped_with_one_warning() {
     let names = json!(["CAP_KILL", "CAP_Z", "SYSLOG", "cap_chown", "CAP_SYS_ADMIN"]);
     let document = with("/process/capabilities/bounding", names);
     let loaded = load(document.to_string().as_bytes()).expect("fits");
@@ -319,7 +319,7 @@ fn unknown_capabilities_are_left_out_with_one_warning() {
 }
 
 #[test]
-fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
+fn what_the_specification_allows_but_oci_spec_refuses_is_accepted() {
     let mut document = full();
     document["linux"]["resources"]["pids"] = json!({});
     document["linux"]["resources"]["hugepageLimits"][0]["limit"] = json!(u64::MAX);
@@ -346,7 +346,7 @@ fn what_the_specification_allows_and_oci_spec_does_not_gets_through() {
 }
 
 #[test]
-fn every_word_of_the_specification_is_one_of_oci_specs() {
+fn every_enumeration_value_is_known_to_oci_spec() {
     use super::super::shape::enums;
     for (place, words) in [
         ("/process/rlimits/0/type", &enums::RLIMITS[..]),
@@ -371,7 +371,7 @@ fn every_word_of_the_specification_is_one_of_oci_specs() {
 }
 
 #[test]
-fn the_remainder_of_a_rejected_document_is_there_to_find_more() {
+fn the_remainder_of_a_rejected_document_is_checked_for_more_problems() {
     use crate::spec::pointer::Pointer;
     use crate::spec::problem::Problems;
     let mut document = full();
@@ -400,7 +400,7 @@ fn the_remainder_of_a_rejected_document_is_there_to_find_more() {
 }
 
 #[test]
-fn nothing_is_uncertain_but_what_namespaces_decide() {
+fn invalid_namespaces_leave_no_remainder_to_check() {
     let document = with("/linux/namespaces/0/type", json!("net"));
     assert!(load(document.to_string().as_bytes()).expect_err("refused").remainder.is_none());
 }
@@ -414,7 +414,7 @@ fn a_process_and_resources_load_alone() {
     assert_eq!(found, ["/user/uid: is missing"]);
     let (process, warnings) = load_process(b"{\"cwd\": \"/\", \"user\": {\"uid\": 7}}").expect("fits");
     assert_eq!((process.user().uid(), process.user().gid()), (7, 0));
-    assert_eq!(warnings, ["/user/gid: is missing; it counts as 0"]);
+    assert_eq!(warnings, ["/user/gid: is missing; using the default 0"]);
     let resources = load_resources(full()["linux"]["resources"].to_string().as_bytes()).expect("fits");
     assert!(resources.unified().is_some());
     let resources = load_resources(b"{\"pids\": {\"limit\": null}, \"memory\": {}, \"devices\": null}").expect("fits");
@@ -422,7 +422,7 @@ fn a_process_and_resources_load_alone() {
 }
 
 #[test]
-fn no_object_has_more_members_than_the_pass_has_bits() {
+fn no_object_has_more_than_32_members() {
     use super::super::shape::{Shape, config, linux};
     fn most(shape: &Shape) -> usize {
         match shape {

@@ -1,6 +1,5 @@
-//! The shape of `config.json` outside its `linux` section, and of the `process.json` that `exec` reads (config.md).
-//!
-//! Owns which members there are; `linux` is the table beside it.
+//! Tables of the members of `config.json` outside its `linux` section, and of the `process.json` that `exec` reads
+//! (config.md). Deliberately leaves the `linux` section to `shape::linux`.
 
 use super::linux::{ID_MAPPINGS, LINUX};
 use super::{FLAG, I32, I64, Member, Shape, TEXT, TEXTS, U32, U64, defaulted, optional, required};
@@ -21,7 +20,7 @@ pub(crate) const SPEC: Shape = Shape::Object(&[
     optional("windows", &Shape::Foreign),
     optional("vm", &Shape::Foreign),
     optional("zos", &Shape::Foreign),
-    // Never part of the specification at this place; oci-spec 0.10 reads them nevertheless.
+    // Never part of the specification at this place, but oci-spec 0.10 reads them.
     optional("uidMappings", &Shape::Foreign),
     optional("gidMappings", &Shape::Foreign),
 ]);

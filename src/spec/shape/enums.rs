@@ -1,6 +1,7 @@
-//! The words that enumerations of runtime-spec 1.3 know, in the specification's own spelling.
+//! Lists the values of the enumerations of runtime-spec 1.3, in the specification's spelling. Deliberately leaves the
+//! check of a value to `spec::scan`.
 //!
-//! Owns only the lists. They are wider or narrower than oci-spec's enumerations where those differ from the text.
+//! The lists follow the specification where oci-spec's enumerations have more or fewer values.
 
 /// Capabilities 0 to 40, in the kernel's order (capabilities(7)).
 pub(crate) const CAPABILITIES: [&str; 41] = [
@@ -71,8 +72,8 @@ pub(crate) const RLIMITS: [&str; 16] = [
 pub(crate) const SCHEDULER_POLICIES: [&str; 7] =
     ["SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE"];
 
-/// `process.scheduler.flags[]`: the specification's spelling, and what oci-spec 0.10 expects in its place (its
-/// derived names lose the word FLAG in one and split DL in the other).
+/// `process.scheduler.flags[]`: the specification's spelling, and the spelling that oci-spec 0.10 expects. Its derived
+/// names drop the word FLAG in one flag and split DL in another.
 pub(crate) const SCHEDULER_FLAGS: [(&str, &str); 7] = [
     ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
     ("SCHED_FLAG_RECLAIM", "SCHED_FLAG_RECLAIM"),
@@ -89,7 +90,7 @@ pub(crate) const IO_CLASSES: [&str; 3] = ["IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", 
 /// `linux.namespaces[].type`.
 pub(crate) const NAMESPACES: [&str; 8] = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"];
 
-/// `linux.devices[].type`: character, the same unbuffered, block, FIFO.
+/// `linux.devices[].type`: character, unbuffered character, block, FIFO.
 pub(crate) const DEVICES: [&str; 4] = ["c", "u", "b", "p"];
 
 /// `linux.resources.devices[].type`: all, character, block.

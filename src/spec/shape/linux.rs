@@ -1,4 +1,4 @@
-//! The shape of the `linux` section of `config.json`, and of the resources document that `update` reads
+//! Tables of the members of the `linux` section of `config.json`, and of the resources document that `update` reads
 //! (config-linux.md).
 
 use super::{FLAG, I64, Member, Need, Shape, TEXT, TEXTS, U16, U32, U64, optional, required};
@@ -28,7 +28,7 @@ pub(crate) const LINUX: Shape = Shape::Object(&[
     optional("timeOffsets", &Shape::Map(&Shape::Object(&[optional("secs", &I64), optional("nanosecs", &U32)]))),
 ]);
 
-/// `linux.uidMappings`, `linux.gidMappings`, and the two of a mount.
+/// `uidMappings` and `gidMappings` of `linux` and of a mount.
 pub(crate) const ID_MAPPINGS: Shape =
     Shape::List(&Shape::Object(&[required("containerID", &U32), required("hostID", &U32), required("size", &U32)]));
 
@@ -74,7 +74,7 @@ const INTEL_RDT: Shape = Shape::Object(&[
     optional("l3CacheSchema", &TEXT),
     optional("memBwSchema", &TEXT),
     optional("enableMonitoring", &FLAG),
-    // Gone from the specification in 1.3, and spelt so by oci-spec alone.
+    // Removed from the specification in 1.3. Only oci-spec uses this spelling.
     optional("enableCmt", &Shape::Foreign),
     optional("enableMbm", &Shape::Foreign),
 ]);
@@ -85,12 +85,12 @@ const MEMORY_POLICY: Shape = Shape::Object(&[
     optional("flags", &Shape::List(&Shape::Word(&enums::MEMORY_FLAGS))),
 ]);
 
-/// `linux.resources`, or the whole of what `update --resources` reads.
+/// `linux.resources`, or the whole document that `update --resources` reads.
 pub(crate) const RESOURCES: Shape = Shape::Object(&[
     optional("devices", &Shape::List(&DEVICE_RULE)),
     optional("memory", &MEMORY),
     optional("cpu", &CPU),
-    optional("pids", &Shape::Object(&[Member { name: "limit", need: Need::OrVoid, shape: &I64 }])),
+    optional("pids", &Shape::Object(&[Member { name: "limit", need: Need::OrDropParent, shape: &I64 }])),
     optional("blockIO", &BLOCK_IO),
     optional(
         "hugepageLimits",

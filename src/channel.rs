@@ -1,27 +1,28 @@
-//! How parent and child talk across the clone: short binary messages over a pair of sockets, and named gates.
+//! Exchanges short binary messages between parent and child over a socket pair. Writing error texts is left to the
+//! parent.
 //!
-//! A dying child says `Failure`: which step, which part of it, the kernel's errno. The words are the parent's, who has the
-//! same plan. No prose crosses; the only text is what a hook printed, passed on as it came.
+//! A failing child sends `Failure`: the step, the part of the step and the kernel's errno. The parent has the same plan
+//! and writes the text. The only text that crosses the channel is the output of a hook, passed on unchanged.
 
 use crate::plan::act::Gate;
 use crate::sys::{Errno, Result, socket};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Which part of a step went wrong, where a step has several.
+/// The part of a step that failed, if the step has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Part {
     /// The step itself.
     Whole,
-    /// Finding or making the place something is put.
+    /// Finding or creating the mount target.
     Target,
-    /// Opening what is put there.
+    /// Opening the mount source.
     Source,
-    /// Putting it there.
+    /// Attaching the source to the target.
     Attach,
     /// A file cannot be mounted on a directory.
     SourceNotDirectory,
-    /// Changing its attributes.
+    /// Changing the mount's attributes.
     Attributes,
     /// The target must be a plain directory, reached without symbolic links.
     NotPlain,
@@ -29,9 +30,9 @@ pub(crate) enum Part {
     OnProc,
     /// The target is the root itself.
     OverRoot,
-    /// Something else is there already.
+    /// Another file already exists there.
     Occupied,
-    /// Not the file it should be: a /dev/null or /dev/ptmx that is none.
+    /// The file is not the expected device, for example a /dev/null or /dev/ptmx that is a plain file.
     Forged,
     /// The program was not found in the search path.
     NotInPath,
@@ -41,17 +42,17 @@ pub(crate) enum Part {
     NotPermitted,
     /// The program is a directory.
     IsDirectory,
-    /// The other side of the channel is gone.
+    /// The other side has closed the channel.
     Abandoned,
     /// The working directory is not inside the container.
     Outside,
-    /// Copying what a tmpfs covers.
+    /// Copying the files that a tmpfs covers (`tmpcopyup`).
     Copy,
-    /// What is to be bound on /proc is no procfs.
+    /// The source of a bind on /proc is not a procfs.
     NotProc,
-    /// The program's #! line names an interpreter, given in the output, that is not there or may not be executed.
+    /// The program's #! line names an interpreter that is missing or may not be executed. The output holds its name.
     Interpreter,
-    /// The program is an ELF file whose loader, given in the output, is not there or may not be executed.
+    /// The program is an ELF file whose loader is missing or may not be executed. The output holds the loader's name.
     Loader,
     /// The program is neither an ELF file nor a script with a #! line.
     Format,
@@ -99,14 +100,14 @@ pub(crate) enum Cause {
     Signal(i32),
     /// A hook did not end within its timeout, in seconds.
     Timeout(i32),
-    /// A hook was stopped: by this signal to its runner, or because the process it ran for is gone.
+    /// A hook was stopped, by this signal to its runner or because the process it ran for has exited.
     Stopped(Option<i32>),
     /// The program is built for this ELF machine (`e_machine`, elf(5)).
     Machine(u16),
 }
 
 impl Cause {
-    /// The kind of a message that carries the cause, and its number.
+    /// The message kind for this cause, and the number it carries.
     fn to_wire(self) -> (u8, i32) {
         match self {
             Cause::Errno(errno) => (FAILED, errno as i32),
@@ -137,7 +138,7 @@ impl From<Errno> for Cause {
     }
 }
 
-/// Why and where a child gave up.
+/// Why and where a child failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// Index into the plan's steps.
@@ -146,30 +147,31 @@ pub(crate) struct Failure {
     pub(crate) part: Part,
     /// The reason.
     pub(crate) cause: Cause,
-    /// The end of what a hook printed.
+    /// The last bytes of a hook's output.
     pub(crate) output: Vec<u8>,
 }
 
-/// What a child says.
+/// A message from the child.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// It waits at a gate.
+    /// The child waits at a gate.
     Reached(Gate),
-    /// Here is the outer side of its terminal.
+    /// Carries the master side of the child's terminal.
     Terminal(OwnedFd),
-    /// It is about to install a filter whose listener will have this number, to be taken with pidfd_getfd(2).
+    /// The child is about to install a filter. Its listener will have this number; the parent takes it with
+    /// pidfd_getfd(2).
     Listener(i32),
-    /// All is prepared; it waits for the word to start.
+    /// Everything is prepared; the child waits for the start message.
     Ready,
-    /// It is about to execute the program.
+    /// The child is about to execute the program.
     Executing,
-    /// It gives up.
+    /// The child has failed.
     Failed(Failure),
-    /// It is gone, or has executed the program.
+    /// The child has exited or has executed the program.
     Closed,
 }
 
-/// The most of a hook's output that is passed on, in bytes.
+/// Maximum length of the hook output that is passed on, in bytes.
 pub(crate) const OUTPUT: usize = 1024;
 const HEADER: usize = 8;
 
@@ -178,22 +180,22 @@ const TERMINAL: u8 = 2;
 const LISTENER: u8 = 3;
 const READY: u8 = 4;
 const EXECUTING: u8 = 5;
-/// The first of the kinds that carry a [`Cause`].
+/// The first of the message kinds that carry a [`Cause`].
 const FAILED: u8 = 6;
-/// The word to start, beside the numbers of the gates.
+/// The start message; gates use their own numbers.
 const GO: u8 = 0xff;
 
-/// One end.
+/// One end of the channel.
 #[derive(Debug)]
 pub(crate) struct Channel(OwnedFd);
 
 impl Channel {
-    /// Both ends.
+    /// Creates both ends.
     pub(crate) fn pair() -> Result<(Channel, Channel)> {
         socket::pair().map(|(one, other)| (Channel(one), Channel(other)))
     }
 
-    /// An end that came about otherwise: a connection to a container that waits for its start.
+    /// Uses an existing socket: the connection to a container that waits for its start.
     pub(crate) fn over(socket: OwnedFd) -> Channel {
         Channel(socket)
     }
@@ -203,49 +205,49 @@ impl Channel {
         socket::send(self.0.as_fd(), &message, fd.map(AsFd::as_fd))
     }
 
-    /// Child: waits at a gate; EPIPE if the parent is gone.
+    /// Child: waits at a gate; EPIPE if the parent has exited.
     pub(crate) fn wait_at(&self, gate: Gate) -> Result<()> {
         self.send(REACHED, 0, 0, i32::from(gate as u8), None)?;
-        self.await_word(gate as u8)
+        self.await_byte(gate as u8)
     }
 
-    /// Child: says that all is prepared and waits for the word.
+    /// Child: reports that everything is prepared and waits for the start message.
     pub(crate) fn ready(&self) -> Result<()> {
         self.send(READY, 0, 0, 0, None)?;
-        self.await_word(GO)
+        self.await_byte(GO)
     }
 
-    /// Child: waits for the word to start.
+    /// Child: waits for the start message.
     pub(crate) fn await_go(&self) -> Result<()> {
-        self.await_word(GO)
+        self.await_byte(GO)
     }
 
-    fn await_word(&self, word: u8) -> Result<()> {
+    fn await_byte(&self, expected: u8) -> Result<()> {
         let mut byte = [0];
         match socket::receive_bytes(self.0.as_fd(), &mut byte)? {
-            1 if byte[0] == word => Ok(()),
+            1 if byte[0] == expected => Ok(()),
             1 => Err(Errno::EPROTO),
             _ => Err(Errno::EPIPE),
         }
     }
 
-    /// Child: hands over the outer side of its terminal.
+    /// Child: sends the master side of its terminal.
     pub(crate) fn give_terminal(&self, master: &OwnedFd) -> Result<()> {
         self.send(TERMINAL, 0, 0, 0, Some(master))
     }
 
-    /// Child: says which descriptor its seccomp listener will be. Said before there is a filter, because from then on any
-    /// call may wait for an agent that does not have the listener yet; `await_go` comes after.
+    /// Child: announces the number of its seccomp listener. This happens before the filter is installed: afterwards any
+    /// call may wait for an agent that does not have the listener yet. `await_go` follows.
     pub(crate) fn announce_listener(&self, number: i32) -> Result<()> {
         self.send(LISTENER, 0, 0, number, None)
     }
 
-    /// Child: says that execve comes next. After that the channel closes by itself, or carries a failure.
+    /// Child: announces execve. Afterwards execve closes the channel, or the channel carries a failure.
     pub(crate) fn executing(&self) -> Result<()> {
         self.send(EXECUTING, 0, 0, 0, None)
     }
 
-    /// Child: gives up. Nothing can be done when even this fails; the parent then sees the channel close.
+    /// Child: reports a failure. Errors are ignored, because the parent then sees the channel close.
     pub(crate) fn fail(&self, failure: &Failure) {
         let (kind, number) = failure.cause.to_wire();
         let mut message = header(kind, failure.part as u8, failure.step, number).to_vec();
@@ -258,16 +260,16 @@ impl Channel {
         socket::send(self.0.as_fd(), &[gate as u8], None)
     }
 
-    /// Parent: gives the word to start, or to go on.
+    /// Parent: sends the message to start or to continue.
     pub(crate) fn go(&self) -> Result<()> {
         socket::send(self.0.as_fd(), &[GO], None)
     }
 
-    /// Parent: the next thing the child says.
+    /// Parent: receives the next message from the child.
     pub(crate) fn next(&self) -> Result<Message> {
         let mut bytes = [0; HEADER + OUTPUT];
         let (length, fd) = match socket::receive(self.0.as_fd(), &mut bytes) {
-            // The child died with a message of ours unread.
+            // The child exited before it read one of our messages.
             Err(Errno::ECONNRESET) => (0, None),
             other => other?,
         };

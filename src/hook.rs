@@ -1,5 +1,6 @@
-//! Running one hook (config.md, "POSIX-platform Hooks"): the state on its standard input, its output kept for the error,
-//! its time limited. Knows nothing of containers; who runs it decides in which namespaces it runs.
+//! Runs one hook (config.md, "POSIX-platform Hooks"): passes the state on standard input, keeps the output for the
+//! error, enforces the timeout. The caller decides in which namespaces the hook runs; this module knows nothing of
+//! containers.
 
 use crate::channel::{Cause, OUTPUT};
 use crate::plan::act::Filter;
@@ -14,14 +15,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// A hook in the form the kernel takes, made before any clone.
+/// A hook in the form that execve(2) takes, built before any clone.
 pub(crate) struct Prepared {
     path: CString,
     arguments: Strings,
     environment: Strings,
-    /// Seconds; 0 is no limit.
+    /// Seconds; 0 means no limit.
     timeout: u32,
-    /// The working directory; that of the runner if there is none, or if it is gone.
+    /// The working directory; the runner's if there is none or if it no longer exists.
     directory: Option<CString>,
 }
 
@@ -30,7 +31,7 @@ pub(crate) struct Prepared {
 pub(crate) struct HookFailure {
     /// The reason.
     pub(crate) cause: Cause,
-    /// The end of what it printed.
+    /// The last bytes of its output.
     pub(crate) output: Vec<u8>,
 }
 
@@ -41,7 +42,8 @@ impl From<Errno> for HookFailure {
 }
 
 impl Prepared {
-    /// Reads a hook; `inherited` is its environment when it has none of its own. NUL bytes have been refused before.
+    /// Converts a hook; `inherited` is its environment if the hook has no `env`. NUL bytes are already refused at this
+    /// point.
     pub(crate) fn new(hook: &Hook, inherited: &[CString]) -> Prepared {
         use std::os::unix::ffi::OsStrExt;
         let path = CString::new(hook.path().as_os_str().as_bytes()).unwrap_or_default();
@@ -63,13 +65,13 @@ impl Prepared {
         }
     }
 
-    /// The same in a working directory: the peers run hooks in the bundle, and hooks rely on it.
+    /// Sets the working directory: other runtimes run hooks in the bundle, and hooks rely on it.
     pub(crate) fn in_directory(self, directory: &Path) -> Prepared {
         use std::os::unix::ffi::OsStrExt;
         Prepared { directory: CString::new(directory.as_os_str().as_bytes()).ok(), ..self }
     }
 
-    /// A program of the host's that is run in the manner of a hook, with an empty environment.
+    /// A host program that runs like a hook, with an empty environment.
     pub(crate) fn program(path: &Path, arguments: &[String], timeout: u32) -> anyhow::Result<Prepared> {
         use std::os::unix::ffi::OsStrExt;
         let arguments =
@@ -84,25 +86,24 @@ impl Prepared {
     }
 }
 
-/// What a hook may do, where that is less than its runner may.
+/// Restrictions of a hook whose runner has more rights.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Rights<'a> {
     /// Its capabilities.
     pub(crate) sets: Option<Sets>,
-    /// Its filter.
+    /// Its seccomp filter.
     pub(crate) filter: Option<&'a Filter>,
 }
 
-/// Runs the hook and waits for its end. It is killed when something happens
-/// `meanwhile` that breaks it off ([`Cause::Stopped`]), and when this process
-/// ends: nobody else would know of it.
+/// Runs the hook and waits for its end. The hook is killed if an event in `meanwhile` stops it ([`Cause::Stopped`]), or
+/// if this process ends, because then nobody would wait for the hook.
 pub(crate) fn run(
     hook: &Prepared,
     state: &[u8],
     rights: Rights<'_>,
     meanwhile: Meanwhile<'_>,
 ) -> std::result::Result<(), HookFailure> {
-    // A file rather than a pipe: a hook that does not read its input cannot block or fail us.
+    // A file instead of a pipe, so that a hook that does not read its input can neither block us nor cause an error.
     let input = pipe::file_with(state)?;
     let (output, writer) = pipe::pair()?;
     let (status, report) = pipe::pair()?;
@@ -113,12 +114,12 @@ pub(crate) fn run(
     drop((writer, report));
     let limit = (hook.timeout > 0).then(|| Duration::from_secs(u64::from(hook.timeout)));
     let (printed, outcome) = pipe::read_until_end_of(output.as_fd(), pidfd.as_fd(), meanwhile, limit, OUTPUT)?;
-    let broken_off = match outcome {
+    let stopped = match outcome {
         Outcome::Ended => None,
         Outcome::Late => Some(Cause::Timeout(hook.timeout as i32)),
         Outcome::Abandoned(signal) => Some(Cause::Stopped(Some(signal).filter(|signal| *signal != 0))),
     };
-    if let Some(cause) = broken_off {
+    if let Some(cause) = stopped {
         process::signal(pidfd.as_fd(), libc::SIGKILL)?;
         clone::wait(pid)?;
         return Err(HookFailure { cause, output: printed });
@@ -132,7 +133,7 @@ pub(crate) fn run(
     match code {
         0 => Ok(()),
         1..=127 => Err(HookFailure { cause: Cause::ExitStatus(code), output: printed }),
-        // 128 and above may also be an exit status; both ways of saying it name the number.
+        // 128 and above may also be an exit status; both interpretations report the same number.
         _ => Err(HookFailure { cause: Cause::Signal(code - 128), output: printed }),
     }
 }
@@ -152,7 +153,7 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
                 directory => path::change_directory(directory?.as_fd())?,
             }
         }
-        // The caller's own leaks are not for hooks either.
+        // Hooks must not inherit descriptors that the caller leaked.
         crate::sys::program::close_on_exec_from(3)?;
         rights.sets.map_or(Ok(()), credentials::set_capabilities)?;
         credentials::die_with(parent)?;
@@ -162,7 +163,7 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         Ok(()) => execute(&hook.path, &hook.arguments, &hook.environment),
         Err(errno) => errno,
     };
-    // Nobody is left to hear of a failure to report.
+    // A failure to report is ignored, because nobody could receive it.
     let _ = path::write(report.as_fd(), &(errno as i32).to_ne_bytes());
     clone::exit_now(127)
 }

@@ -2,8 +2,8 @@
 //!
 //! Only the entry point (`src/main.rs`) and the fuzz targets (`tools/fuzz`) use it from outside.
 //!
-//! The modules are listed lowest first: a module uses only those above it in this list. A test holds that order
-//! (`tests/architecture.rs`). `docs/architecture.md` says what each one owns and what it must never do.
+//! The modules are listed lowest first: a module uses only those above it in this list. A test checks this order
+//! (`tests/architecture.rs`). `docs/architecture.md` describes what each module owns and what it must never do.
 
 mod report;
 mod sys;

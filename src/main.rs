@@ -4,7 +4,8 @@
 
 use std::ffi::c_int;
 
-/// The C library calls this function. The standard library already has the arguments: it gets them at load time.
+/// The C library calls this function. It needs no parameters, because the standard library gets the arguments at load
+/// time.
 #[expect(unsafe_code, reason = "the C library defines the name; no other function of the program has it")]
 #[unsafe(no_mangle)]
 extern "C" fn main() -> c_int {

@@ -1,7 +1,8 @@
-//! Every system call, typed. The only module in which `unsafe` is allowed; each use carries a SAFETY comment.
+//! Wraps every system call in a typed function. No other module may use `unsafe`; each use carries a SAFETY comment.
 //!
-//! Holds no policy: a function here is one call of the kernel, or the few calls that only make sense together.
-//! Every descriptor is close-on-exec from birth. The safe form has the short name, the loose one the long name.
+//! Policy is left to the callers: a function here makes one kernel call, or the few calls that only make sense
+//! together. Every descriptor is close-on-exec from the call that opens it. The restrictive variant of a function has
+//! the short name, the permissive one the long name.
 #![allow(unsafe_code, reason = "this module is where the kernel is called")]
 
 pub(crate) mod beneath;
@@ -31,15 +32,15 @@ pub(crate) mod terminal;
 
 pub(crate) use nix::errno::Errno;
 
-/// What a system call answers: a value, or the kernel's own reason.
+/// The result of a system call: a value, or the kernel's error number.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
-/// Turns the raw answer of `libc::syscall` into a value.
+/// Converts the raw return value of `libc::syscall` into a result.
 fn answer(raw: libc::c_long) -> Result<libc::c_long> {
     Errno::result(raw)
 }
 
-/// Turns the raw answer of a C library wrapper into nothing or the reason.
+/// Converts the raw return value of a C library wrapper into a result without a value.
 fn done(raw: libc::c_int) -> Result<()> {
     Errno::result(raw).map(drop)
 }

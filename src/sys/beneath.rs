@@ -1,7 +1,8 @@
-//! Files and directories below a held directory, never outside of it: no symbolic link is followed and no mount crossed.
+//! Reads, writes and creates files and directories below a held directory. Lookups never leave that directory, follow
+//! no symbolic link and cross no mount.
 //!
-//! Made for pseudo file systems such as cgroup2, whose files are read in one go and written one entry a call. Does not
-//! resolve paths inside a container's root, where symbolic links are to be followed within bounds.
+//! It is made for pseudo file systems such as cgroup2: files are read completely and written one entry per call.
+//! Resolving paths inside a container's root, where links must be followed, is left to `path`.
 
 use super::openat2::openat2;
 use nix::dir::Dir;
@@ -20,7 +21,7 @@ pub(crate) fn is_cgroup2(path: &Path) -> Result<bool, Errno> {
     statfs(path).map(|facts| facts.filesystem_type() == CGROUP2_SUPER_MAGIC)
 }
 
-/// A descriptor of the directory `path` that serves as base of the other calls. The last component is no symbolic link.
+/// Opens the directory `path` as the base of the other calls. The last component must not be a symbolic link.
 pub(crate) fn base(path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     nix::fcntl::open(path, flags, Mode::empty())
@@ -36,11 +37,11 @@ pub(crate) fn open_file(base: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Err
     open(base, Path::new(name), OFlag::O_RDONLY)
 }
 
-/// Opens the file `name` below `base` and writes `trigger` to it; the descriptor raises POLLPRI when that is due, for as
-/// long as it is open (pressure files).
+/// Opens the file `name` below `base` and writes `trigger` to it (pressure files). While open, the descriptor raises
+/// POLLPRI when the trigger fires.
 pub(crate) fn open_trigger(base: BorrowedFd<'_>, name: &str, trigger: &str) -> Result<OwnedFd, Errno> {
     let file = open(base, Path::new(name), OFlag::O_RDWR | OFlag::O_NONBLOCK)?;
-    // The kernel wants the terminating zero within the write.
+    // The kernel expects the terminating zero inside the write.
     write(&file, format!("{trigger}\0").as_bytes())?;
     Ok(file)
 }
@@ -52,19 +53,19 @@ fn open(base: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errn
     openat2(base.as_raw_fd(), &path, flags.bits(), resolve)
 }
 
-/// The whole content of the file `name` below `base`. What is no UTF-8 is replaced.
+/// Returns the whole content of the file `name` below `base`. Invalid UTF-8 is replaced.
 pub(crate) fn read_file(base: BorrowedFd<'_>, name: &str) -> Result<String, Errno> {
     let file = open_file(base, name)?;
     read_to_end(file.as_fd())
 }
 
-/// The content of the file at `path`, of a pseudo file system whose files have no size.
+/// Returns the content of the file at `path` in a pseudo file system, whose files have no size.
 pub(crate) fn read_pseudo_file(path: &str) -> Result<String, Errno> {
     let file = nix::fcntl::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     read_to_end(file.as_fd())
 }
 
-/// Reads from the present offset to the end.
+/// Reads from the current offset to the end.
 pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<String, Errno> {
     let mut content = Vec::new();
     let mut chunk = [0; 4096];
@@ -79,7 +80,8 @@ pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<String, Errno> {
     Ok(String::from_utf8(content).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()))
 }
 
-/// Writes `value` to the existing file `name` below `base` in one write(2): pseudo files take one entry a call.
+/// Writes `value` to the existing file `name` below `base` in one write(2), because pseudo files accept one entry per
+/// call.
 pub(crate) fn write_file(base: BorrowedFd<'_>, name: &str, value: &str) -> Result<(), Errno> {
     let file = open(base, Path::new(name), OFlag::O_WRONLY)?;
     loop {
@@ -92,7 +94,7 @@ pub(crate) fn write_file(base: BorrowedFd<'_>, name: &str, value: &str) -> Resul
     }
 }
 
-/// Makes the directory `path` below `base` with mode 0755 less the umask. All but the last component must exist.
+/// Creates the directory `path` below `base` with mode 0755 minus the umask. All parents must exist.
 pub(crate) fn make_directory(base: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
     mkdirat(base, path, Mode::from_bits_truncate(0o755))
 }
@@ -102,14 +104,15 @@ pub(crate) fn remove_directory(base: BorrowedFd<'_>, path: &Path) -> Result<(), 
     unlinkat(base, path, UnlinkatFlags::RemoveDir)
 }
 
-/// Gives the file `name` in `base` (the directory itself for ".") to `uid` and `gid`; `None` leaves one as it is.
+/// Changes the owner of the file `name` in `base` ("." is the directory itself) to `uid` and `gid`; `None` keeps the
+/// current one.
 pub(crate) fn give(base: BorrowedFd<'_>, name: &str, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
     fchownat(base, name, uid.map(Uid::from_raw), gid.map(Gid::from_raw), AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
-/// The names in the directory `path` below `base` (`None` is `base` itself), with whether each is a directory.
+/// Lists the names in the directory `path` below `base` (`None` is `base` itself), and whether each is a directory.
 pub(crate) fn entries(base: BorrowedFd<'_>) -> Result<Vec<(String, bool)>, Errno> {
-    // A descriptor of its own: reading a directory moves the offset of the open file.
+    // Opens a separate descriptor, because reading a directory moves the offset of the open file.
     let own = openat(base, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut names = Vec::new();
     for entry in Dir::from_fd(own)?.iter() {

@@ -1,6 +1,7 @@
-//! bpf(2), as far as a cgroup's device program needs it: load, attach, replace.
+//! Wraps bpf(2) for a cgroup's device program: load, attach, replace. Writing the program's instructions is left to the
+//! module `bpf`.
 //!
-//! RLIMIT_MEMLOCK is left alone: since Linux 5.11 programs are charged to the memory cgroup instead.
+//! RLIMIT_MEMLOCK is not changed, because since Linux 5.11 programs are charged to the memory cgroup instead.
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -15,11 +16,11 @@ const BPF_CGROUP_DEVICE: u32 = 6;
 const BPF_F_ALLOW_MULTI: u32 = 2;
 const BPF_F_REPLACE: u32 = 4;
 
-/// The programs one cgroup can have of one type (BPF_CGROUP_MAX_PROGS).
-const MOST: usize = 64;
+/// Maximum number of programs of one type in a cgroup (BPF_CGROUP_MAX_PROGS).
+const MAX_PROGRAMS: usize = 64;
 
-/// `union bpf_attr` in the shape of each command, always as many bytes, more than any kernel's own: kernels 6.17 to 7.1
-/// write the answer of BPF_PROG_QUERY past a shorter one. A longer one is fine with every kernel as long as the rest is 0.
+/// Size of the `union bpf_attr` passed for each command, larger than any kernel's own. Kernels 6.17 to 7.1 write the
+/// answer of BPF_PROG_QUERY past a shorter one. Every kernel accepts a larger one if the rest is 0.
 const ATTR: usize = 256;
 
 #[repr(C)]
@@ -69,12 +70,12 @@ struct ById {
     rest: [u64; 30],
 }
 
-/// A shape of `union bpf_attr`.
+/// A variant of `union bpf_attr`.
 ///
 /// # Safety
-/// The type must be `repr(C)`, without padding, and valid as any bytes, since the kernel reads and writes all of it.
+/// The type must be `repr(C)`, without padding, and valid for any bytes, because the kernel reads and writes all of it.
 unsafe trait Attr: Sized {
-    const FITS: () = assert!(size_of::<Self>() == ATTR, "a shape of bpf_attr must have the common size");
+    const FITS: () = assert!(size_of::<Self>() == ATTR, "a variant of bpf_attr must have the common size");
 }
 // SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
 unsafe impl Attr for Load {}
@@ -86,9 +87,9 @@ unsafe impl Attr for Query {}
 unsafe impl Attr for ById {}
 
 /// Loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE. `instructions` are `struct bpf_insn` in their 8-byte form.
-/// Errors are those of bpf(2); `EACCES` or `EINVAL` is the verifier's refusal.
+/// Errors are those of bpf(2); `EACCES` or `EINVAL` means that the verifier refused the program.
 pub(crate) fn load_device_program(instructions: &[u64]) -> Result<OwnedFd, Errno> {
-    // Neither the program nor a helper it calls asks for the GPL.
+    // The program needs no GPL licence, because it calls no helper that requires the GPL.
     let license = c"Apache-2.0";
     let mut attr = Load {
         prog_type: BPF_PROG_TYPE_CGROUP_DEVICE,
@@ -103,25 +104,29 @@ pub(crate) fn load_device_program(instructions: &[u64]) -> Result<OwnedFd, Errno
         prog_name: *b"davit_devices\0\0\0",
         rest: [0; 24],
     };
-    // The verifier gives up with EAGAIN when a signal is pending; the handler has run once the call is back.
+    // If a signal is pending, the verifier returns EAGAIN. The handler has run when the call returns, so the call is
+    // repeated.
     for _ in 0..5 {
-        // SAFETY: sound because insns and license point to memory that is borrowed until after the call and is only read.
+        // SAFETY: the kernel reads within bounds, because insns and license point to memory that is borrowed until
+        // after the call.
         match unsafe { bpf(BPF_PROG_LOAD, &mut attr) } {
             Err(Errno::EAGAIN) => {}
-            // SAFETY: sound because the kernel just made this descriptor for us (close-on-exec) and nobody else has it.
+            // SAFETY: nothing else owns the descriptor, because the kernel has just made it (close-on-exec).
             result => return result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
         }
     }
     Err(Errno::EAGAIN)
 }
 
-/// Attaches `program` to a cgroup that has none of ours. Programs of ancestors stay in force: all must allow an access.
+/// Attaches `program` to a cgroup that has none of ours. Programs of ancestors stay in force: all of them must permit
+/// an access.
 pub(crate) fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     attach(cgroup, program, None)
 }
 
-/// Puts `program` in the place of what is attached to the cgroup. With one program there, as always when we attached it,
-/// no access is decided by neither or both; with several, the new one is in force before the first old one goes.
+/// Replaces the programs attached to the cgroup by `program`. A single program, the normal case, is replaced
+/// atomically: every access is decided by exactly one. With several, the new program is in force before the first old
+/// one is detached.
 pub(crate) fn replace_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     let old = attached(cgroup)?;
     if let [one] = &old[..] {
@@ -141,7 +146,7 @@ fn attach(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, replace: Option<&Owne
         pad: 0,
         rest: [0; 29],
     };
-    // SAFETY: sound because this command has no pointers.
+    // SAFETY: no memory is involved, because this command has no pointers.
     unsafe { bpf(BPF_PROG_ATTACH, &mut attr) }.map(drop)
 }
 
@@ -155,39 +160,40 @@ fn detach(cgroup: BorrowedFd<'_>, program: &OwnedFd) -> Result<(), Errno> {
         pad: 0,
         rest: [0; 29],
     };
-    // SAFETY: sound because this command has no pointers.
+    // SAFETY: no memory is involved, because this command has no pointers.
     unsafe { bpf(BPF_PROG_DETACH, &mut attr) }.map(drop)
 }
 
-/// The device programs attached to this very cgroup.
+/// Returns the device programs attached to this cgroup itself, not to its ancestors.
 fn attached(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Errno> {
-    let mut ids = [0u32; MOST];
+    let mut ids = [0u32; MAX_PROGRAMS];
     let mut attr = Query {
         target_fd: number(&cgroup),
         attach_type: BPF_CGROUP_DEVICE,
         query_flags: 0,
         attach_flags: 0,
         prog_ids: ids.as_mut_ptr() as u64,
-        prog_cnt: MOST as u32,
+        prog_cnt: MAX_PROGRAMS as u32,
         pad: 0,
         rest: [0; 28],
     };
-    // SAFETY: sound because prog_ids points to MOST numbers that live until after the call, and prog_cnt says so.
+    // SAFETY: the kernel writes within bounds, because prog_ids points to MAX_PROGRAMS numbers that outlive the call,
+    // and prog_cnt is their number.
     unsafe { bpf(BPF_PROG_QUERY, &mut attr) }?;
-    let count = (attr.prog_cnt as usize).min(MOST);
+    let count = (attr.prog_cnt as usize).min(MAX_PROGRAMS);
     ids[..count].iter().map(|id| by_id(*id)).collect()
 }
 
 fn by_id(id: u32) -> Result<OwnedFd, Errno> {
     let mut attr = ById { prog_id: id, next_id: 0, open_flags: 0, pad: 0, rest: [0; 30] };
-    // SAFETY: sound because this command has no pointers.
+    // SAFETY: no memory is involved, because this command has no pointers.
     let fd = unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attr) }?;
-    // SAFETY: sound because the kernel just made this descriptor for us (close-on-exec) and nobody else has it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it (close-on-exec).
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn number(fd: &impl AsRawFd) -> u32 {
-    // A descriptor that is open is never negative.
+    // An open descriptor is never negative.
     fd.as_raw_fd().unsigned_abs()
 }
 
@@ -195,8 +201,8 @@ fn number(fd: &impl AsRawFd) -> u32 {
 /// Every pointer that `command` finds in `attr` must be valid for what the command does with it.
 unsafe fn bpf<T: Attr>(command: libc::c_long, attr: &mut T) -> Result<i32, Errno> {
     let () = T::FITS;
-    // SAFETY: sound because attr is ATTR initialised bytes that may be overwritten with anything (the trait's promise),
-    // and because the caller answers for the pointers in it.
+    // SAFETY: the kernel stays within bounds, because attr is ATTR initialised bytes that may hold any value (the
+    // trait's contract). Its pointers are valid, because the caller guarantees it.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), ATTR) };
     match Errno::result(result) {
         Ok(fd) => i32::try_from(fd).map_err(|_| Errno::EOVERFLOW),

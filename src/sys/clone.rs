@@ -1,47 +1,48 @@
-//! Making processes: clone3(2), and what a parent does with the child it got.
+//! Creates processes with clone3(2) or clone(2), and waits for them. What a child then does is left to the caller.
 
 use super::{Errno, Result, answer};
 use crate::sys::shared_memory;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// clone3's own flag, above the 32 bits of clone(2).
+/// A flag of clone3 only, above the 32 bits of clone(2).
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// Which side of clone3 the caller finds itself on.
+/// The side on which clone3 returns.
 pub(crate) enum Side {
-    /// The new process. It shares nothing with its parent but descriptors and copied memory.
+    /// The new process. It shares only descriptors and copied memory with its parent.
     Child,
-    /// The old process, with the child's pid as seen in the caller's pid namespace, and a pidfd for it.
+    /// The calling process, with the child's pid in the caller's pid namespace, and a pidfd of it.
     Parent {
         /// Process id of the child.
         pid: libc::pid_t,
-        /// A handle that can never mean another process.
+        /// A pidfd, which always refers to this process even if the pid is reused.
         pidfd: OwnedFd,
     },
 }
 
-/// Where it is written down which process a child of ours has made as another child of ours. The kernel writes it in the
-/// same call that makes the process: there is no moment in which there is one and its parent does not know.
+/// Shared memory for the pid of a process that a child creates as our child. The kernel writes the pid in the same call
+/// that creates the process, so the process never exists without its parent knowing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedPid(&'static AtomicI32);
 
 impl SharedPid {
-    /// Before there is one.
+    /// Creates it without a pid.
     pub(crate) fn new() -> Result<SharedPid> {
         shared_memory::shared_zeros(1).map(|numbers| SharedPid(&numbers[0]))
     }
 
-    /// The maker: makes a sibling of its own, with the CLONE_NEW* `flags`. Without any it calls clone(2), which seccomp filters
+    /// Maker: creates a sibling with the CLONE_NEW* `flags`. Without flags it calls clone(2), which seccomp filters
     /// permit more often than clone3(2).
     pub(crate) fn spawn(self, flags: u64) -> Result<Made> {
-        // The page has to be there: of a process that is being killed the kernel fetches none.
+        // The write allocates the page, because for a process that is being killed the kernel does not fault pages in.
         self.0.store(0, Ordering::Relaxed);
-        // A process of the container may write to the sibling's memory. It must not choose the pid that the parent reads here.
+        // A process of the container may write to the sibling's memory. It must not be able to change the pid that the
+        // parent reads here.
         shared_memory::hide_from_children(self.0)?;
         let made = match flags {
             0 => clone(INIT_FLAGS, self.0.as_ptr())?,
-            _ => match clone3_noting(flags | INIT_FLAGS, None, self.0.as_ptr())? {
+            _ => match clone3_storing_pid(flags | INIT_FLAGS, None, self.0.as_ptr())? {
                 Side::Child => 0,
                 Side::Parent { pid, .. } => pid,
             },
@@ -49,13 +50,14 @@ impl SharedPid {
         Ok(if made == 0 { Made::Child } else { Made::Maker })
     }
 
-    /// The parent: its pid as the maker saw it, once it is born. The maker must have ended.
+    /// Parent: returns the pid in the maker's pid namespace, or `None` if there is no process. The maker must have
+    /// ended.
     pub(crate) fn pid(self) -> Option<libc::pid_t> {
         Some(self.0.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 }
 
-/// Which side of [`SharedPid::spawn`] the caller finds itself on.
+/// The side on which [`SharedPid::spawn`] returns.
 pub(crate) enum Made {
     /// The new process.
     Child,
@@ -63,41 +65,43 @@ pub(crate) enum Made {
     Maker,
 }
 
-/// What [`SharedPid::spawn`] asks clone(2) for.
+/// The clone(2) flags of [`SharedPid::spawn`].
 pub(crate) const INIT_FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
 
-/// A child with no namespace or cgroup of its own, by clone(2), which seccomp filters permit more often than clone3(2).
+/// Creates a child in the caller's namespaces and cgroup by clone(2), which seccomp filters permit more often than
+/// clone3(2).
 pub(crate) fn spawn() -> Result<Side> {
     let mut pidfd: RawFd = -1;
     match clone((libc::CLONE_PIDFD | libc::SIGCHLD) as u64, &raw mut pidfd)? {
         0 => Ok(Side::Child),
-        // SAFETY: the kernel has just stored a descriptor of ours in `pidfd`, because CLONE_PIDFD was asked for.
+        // SAFETY: `pidfd` holds a new descriptor that nothing else owns, because CLONE_PIDFD was requested.
         pid => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
     }
 }
 
-/// clone(2) without CLONE_VM and with no stack of its own: the pid in the parent, 0 in the child.
+/// clone(2) without CLONE_VM and without a new stack. Returns the pid in the parent, 0 in the child.
 fn clone(flags: u64, note: *mut libc::pid_t) -> Result<libc::pid_t> {
     let none = std::ptr::null_mut::<libc::c_void>();
     #[cfg(target_arch = "s390x")]
-    // SAFETY: as below; this architecture takes the stack first.
+    // SAFETY: sound because of the reason below; this architecture only takes the stack first.
     let raw = unsafe { libc::syscall(libc::SYS_clone, none, flags, note, none, none) };
     #[cfg(not(target_arch = "s390x"))]
-    // SAFETY: without CLONE_VM the child continues on a copy of this stack, as after fork; `note` is written during the call
-    // alone, because CLONE_PARENT_SETTID and CLONE_PIDFD are the only flags used that read it.
+    // SAFETY: the child continues on a copy of this stack, as after fork, because CLONE_VM is not used. `note` is
+    // accessed only during the call, because CLONE_PARENT_SETTID and CLONE_PIDFD are the only flags in use that refer
+    // to it.
     let raw = unsafe { libc::syscall(libc::SYS_clone, flags, none, note, none, none) };
     answer(raw).map(|pid| pid as libc::pid_t)
 }
 
-/// clone3(2) without CLONE_VM: a new process with the CLONE_NEW* `flags`, born in `cgroup` when one is given
+/// clone3(2) without CLONE_VM: creates a process with the CLONE_NEW* `flags`, in `cgroup` if one is given
 /// (CLONE_INTO_CGROUP, Linux 5.7).
 ///
 /// The caller must be single-threaded; davit starts no thread (clippy.toml bans it).
 pub(crate) fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
-    clone3_noting(flags, cgroup, std::ptr::null_mut())
+    clone3_storing_pid(flags, cgroup, std::ptr::null_mut())
 }
 
-fn clone3_noting(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pid_t) -> Result<Side> {
+fn clone3_storing_pid(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pid_t) -> Result<Side> {
     let mut pidfd: RawFd = -1;
     let mut flags = flags | libc::CLONE_PIDFD as u64;
     let mut cgroup_number = 0;
@@ -105,7 +109,7 @@ fn clone3_noting(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pi
         flags |= CLONE_INTO_CGROUP;
         cgroup_number = directory.as_raw_fd() as u64;
     }
-    // The kernel refuses an exit signal together with CLONE_PARENT: the sibling gets the caller's own.
+    // The kernel refuses an exit signal together with CLONE_PARENT; the sibling inherits the caller's.
     let exit_signal = if flags & libc::CLONE_PARENT as u64 != 0 { 0 } else { libc::SIGCHLD as u64 };
     let arguments = libc::clone_args {
         flags,
@@ -120,18 +124,18 @@ fn clone3_noting(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut libc::pi
         set_tid_size: 0,
         cgroup: cgroup_number,
     };
-    // SAFETY: without CLONE_VM and with no stack of its own the child continues on a copy of this stack, as after fork;
-    // `arguments` and `pidfd` outlive the call because both are locals of this frame, and what `note` points to, which is
-    // written with CLONE_PARENT_SETTID alone, because it lives as long as the process.
+    // SAFETY: the child continues on a copy of this stack, as after fork, because it has neither CLONE_VM nor a stack
+    // of its own. `arguments` and `pidfd` outlive the call, because both are locals of this frame. `note` is written
+    // only with CLONE_PARENT_SETTID, and stays valid because its target lives as long as the process.
     let raw = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
     match answer(raw)? {
         0 => Ok(Side::Child),
-        // SAFETY: the kernel has just stored a descriptor of ours in `pidfd` because CLONE_PIDFD was asked for.
+        // SAFETY: `pidfd` holds a new descriptor that nothing else owns, because CLONE_PIDFD was requested.
         pid => Ok(Side::Parent { pid: pid as libc::pid_t, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
     }
 }
 
-/// Whether the process behind `pidfd` is a child of this one that nobody has waited for yet.
+/// Whether the process behind `pidfd` is a child of this one that has not been reaped.
 pub(crate) fn is_own_child(pidfd: BorrowedFd<'_>) -> Result<bool> {
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
@@ -142,17 +146,17 @@ pub(crate) fn is_own_child(pidfd: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
-/// Ends this process at once, without exit handlers, which belong to the parent's copy of the program.
+/// Ends this process immediately, without exit handlers, which belong to the parent's copy of the program.
 pub(crate) fn exit_now(status: i32) -> ! {
-    // SAFETY: _exit has no preconditions.
+    // SAFETY: always sound, because _exit has no preconditions.
     unsafe { libc::_exit(status) }
 }
 
-/// Waits for the child behind `pid` to end; its status as a shell would say it: the exit code, or 128 + signal.
+/// Waits for the child `pid` to end. Returns its status as a shell reports it: the exit code, or 128 + signal.
 pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
     loop {
         let mut status = 0;
-        // SAFETY: `status` is a local the kernel writes an int to.
+        // SAFETY: the kernel writes within bounds, because `status` is a live int.
         match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, 0) }) {
             Err(Errno::EINTR) => (),
             Err(errno) => return Err(errno),

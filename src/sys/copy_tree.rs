@@ -1,12 +1,12 @@
-//! Copying a directory tree on descriptors, for `tmpcopyup`.
+//! Copies a directory tree by descriptors, for `tmpcopyup`. Opening both directories safely is left to the caller.
 
 use crate::sys::{Errno, Result, path};
 use nix::dir::Dir;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Copies everything below `from` to `to`: directories, files, links and nodes with owner and mode. Links are copied, never
-/// followed.
+/// Copies everything below `from` to `to`: directories, files, links and nodes, with owner and mode. Links are copied
+/// and never followed.
 pub(crate) fn tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     let mut entries = Dir::from_fd(path::open_entry(from, c".", libc::O_RDONLY | libc::O_DIRECTORY)?)?;
     for entry in entries.iter() {
@@ -44,7 +44,7 @@ fn file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     let source = path::open_entry(from, name, libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK)?;
     let target = path::make_file(to, name, 0o600)?;
     loop {
-        // SAFETY: a null offset is allowed and means the file's own.
+        // SAFETY: no memory is involved, because a null offset is allowed and selects the file's own.
         let sent = unsafe { libc::sendfile(target.as_raw_fd(), source.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
         match Errno::result(sent) {
             Ok(0) => return Ok(()),

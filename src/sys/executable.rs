@@ -1,11 +1,12 @@
-//! The runtime's own executable, and how a process that runs it stops being a way to it.
+//! Detaches a process from the runtime's own executable. When to do so is left to the callers.
 //!
-//! `/proc/self/exe` of a process that is about to execute a container's program leads to the runtime's file on the
-//! host. A hostile image that executes that link, and keeps a descriptor of what it executed, can later write to the
-//! file, and so to the host (CVE-2019-5736); bugs of the page cache make even a read-only descriptor dangerous. Copying
-//! the program and executing the copy costs an execve(2) and the copy at every command. `detach_exe` needs neither: it maps
-//! the same pages through another mount of the same file, after which the kernel agrees to let `/proc/self/exe` stand
-//! for an empty memfd (prctl(2), PR_SET_MM_MAP).
+//! `/proc/self/exe` of a process that is about to execute a container's program refers to the runtime's file on the
+//! host. A hostile image can execute that link, keep a descriptor of the file and write to it later, and so modify the
+//! host (CVE-2019-5736). Page cache bugs make even a read-only descriptor dangerous.
+//!
+//! Executing a copy of the program costs an execve(2) and the copy for every command. `detach_exe` needs neither: it
+//! maps the same pages through another mount of the same file. The kernel then permits replacing `/proc/self/exe` by an
+//! empty memfd (prctl(2), PR_SET_MM_MAP).
 
 use super::mount::{self, Attributes};
 use super::{Errno, Result, answer, done};
@@ -13,7 +14,7 @@ use std::ffi::{CStr, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 unsafe extern "C" {
-    /// Set by the linker at the ELF header of this program.
+    /// Defined by the linker at the ELF header of this program.
     static __ehdr_start: libc::Elf64_Ehdr;
 }
 
@@ -36,17 +37,17 @@ struct MemoryMap {
     exe_fd: u32,
 }
 
-/// An empty file in memory that may be executed and nobody can write to: what `/proc/self/exe` stands for afterwards.
+/// Creates an empty executable file in memory that nobody can write to: the new target of `/proc/self/exe`.
 pub(crate) fn empty_executable() -> Result<OwnedFd> {
     executable_file()?.close_for_writing()
 }
 
-/// A private, sealed copy of this program in memory, to be executed instead of it.
+/// Creates a private, sealed copy of this program in memory, to be executed instead of it.
 pub(crate) fn sealed_copy() -> Result<OwnedFd> {
     let copy = executable_file()?;
     let own = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY)?;
     loop {
-        // SAFETY: a null offset is allowed and means the file's own.
+        // SAFETY: no memory is involved, because a null offset is allowed and selects the file's own.
         let sent = unsafe { libc::sendfile(copy.file.as_raw_fd(), own.as_raw_fd(), std::ptr::null_mut(), 0x7fff_f000) };
         match Errno::result(sent) {
             Ok(0) => break,
@@ -65,9 +66,9 @@ pub(crate) fn sealed_copy() -> Result<OwnedFd> {
 /// Whether this process already runs from a sealed copy.
 pub(crate) fn is_sealed_copy() -> bool {
     let Ok(own) = super::path::open_following_links(c"/proc/self/exe", libc::O_RDONLY) else { return false };
-    // SAFETY: F_GET_SEALS takes no argument; on anything but a memfd it fails.
+    // SAFETY: no memory is involved, because F_GET_SEALS takes no argument. It fails on any file that is not a memfd.
     let seals = unsafe { libc::fcntl(own.as_raw_fd(), libc::F_GET_SEALS) };
-    // Where memfds may not be executed the copy is an unlinked file of a tmpfs.
+    // If memfds may not be executed, the copy is an unlinked file of a tmpfs.
     let unlinked = |own: BorrowedFd<'_>| -> Result<bool> {
         let is_tmpfs = super::path::file_system(own)? == libc::TMPFS_MAGIC as u64;
         Ok(is_tmpfs && super::path::status(own)?.st_nlink == 0)
@@ -75,28 +76,29 @@ pub(crate) fn is_sealed_copy() -> bool {
     seals >= 0 && seals & libc::F_SEAL_WRITE != 0 || unlinked(own.as_fd()).unwrap_or(false)
 }
 
-/// Whether this kernel lets a process name another executable (CONFIG_CHECKPOINT_RESTORE).
+/// Whether this kernel lets a process replace its `/proc/self/exe` (CONFIG_CHECKPOINT_RESTORE).
 pub(crate) fn can_detach_exe() -> bool {
     let mut size = 0_u32;
-    // SAFETY: PR_SET_MM_MAP_SIZE stores an unsigned int through the pointer.
+    // SAFETY: the kernel writes within bounds, because PR_SET_MM_MAP_SIZE stores one unsigned int through the pointer.
     let raw = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP_SIZE, &raw mut size, 0, 0) };
     raw == 0 && size as usize == size_of::<MemoryMap>()
 }
 
-/// Makes `/proc/self/exe` stand for `empty`, so that no path leads from this process to its own program.
+/// Makes `/proc/self/exe` refer to `empty`, so that no path leads from this process to its own program.
 ///
 /// `same_file` is this program's file, opened through a mount other than the one it was executed from: the kernel
-/// refuses as long as anything is mapped through the old one. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in this user
-/// namespace, so it comes before capabilities are dropped.
+/// refuses while anything is mapped through the old mount. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in this user
+/// namespace, so it runs before capabilities are dropped.
 pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Result<()> {
     for segment in segments() {
         segment.remap(same_file)?;
     }
-    // These numbers only describe the process to ps(1); execve replaces them. They must lie in order and in bounds.
+    // These numbers only describe the process for ps(1), and execve replaces them. They must be ordered and within
+    // bounds.
     let (low, high) = (0x1_0000, 0x2_0000);
-    // But for the break: the allocator goes on from where it is, and believes what brk(2) answers. With the start there
-    // as well, the kernel never takes back what is allocated already.
-    // SAFETY: a break of zero is below every start; the kernel changes nothing and answers with the present one.
+    // The break must be real: the allocator continues from it and trusts the result of brk(2). With `start_brk` at the
+    // same address, the kernel never releases memory that is already allocated.
+    // SAFETY: nothing changes, because a break of zero is below every start: the kernel only returns the current break.
     let heap_end = unsafe { libc::syscall(libc::SYS_brk, 0) } as u64;
     let map = MemoryMap {
         start_code: low,
@@ -116,11 +118,12 @@ pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Re
     };
     protect_relocated()?;
     let size = size_of::<MemoryMap>();
-    // SAFETY: `map` is a full structure whose size is passed along; nothing in this process uses the described ranges.
+    // SAFETY: the kernel reads within bounds, because `map` is a full structure whose size is passed. Nothing in this
+    // process uses the described ranges.
     done(unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0) })
 }
 
-/// One loaded part of this program.
+/// One loaded segment of this program.
 struct Segment {
     address: usize,
     length: usize,
@@ -129,25 +132,26 @@ struct Segment {
 }
 
 impl Segment {
-    /// Puts the same bytes at the same address through another file: shared pages stay the page cache's, written pages
-    /// are copied to memory without a file.
+    /// Maps the same bytes at the same address through another file. Shared pages stay in the page cache; written pages
+    /// are copied to anonymous memory.
     fn remap(&self, file: BorrowedFd<'_>) -> Result<()> {
         let at = self.address as *mut c_void;
         if self.protection & libc::PROT_WRITE == 0 {
             let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
-            // SAFETY: the file is this program's own and the range one of its read-only segments, so the bytes that
-            // appear there, this function's code included, are those that were there before.
+            // SAFETY: the bytes in the range stay the same, this function's code included, because the file is this
+            // program's own and the range is one of its read-only segments.
             let got = unsafe { libc::mmap(at, self.length, self.protection, flags, file.as_raw_fd(), self.offset) };
             return mapped(got).map(drop);
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
+        // SAFETY: no memory of ours is touched, because the kernel chooses the address of the new mapping.
         let copy = mapped(unsafe { libc::mmap(std::ptr::null_mut(), self.length, self.protection, flags, -1, 0) })?;
-        // SAFETY: both ranges are `length` bytes long and mapped, and a fresh mapping overlaps nothing.
+        // SAFETY: the copy is valid, because both ranges are mapped, are `length` bytes long and cannot overlap: one is
+        // a fresh mapping.
         unsafe { std::ptr::copy_nonoverlapping(at.cast_const().cast::<u8>(), copy.cast::<u8>(), self.length) };
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // SAFETY: the moved pages hold what the replaced ones held; nothing was written in between because this
-        // process has one thread and the copy is the statement before.
+        // SAFETY: the contents stay the same, because the moved pages are a copy made one statement before, and this
+        // process has only one thread that could write in between.
         mapped(unsafe { libc::mremap(copy, self.length, self.length, flags, at) }).map(drop)
     }
 }
@@ -156,13 +160,14 @@ fn mapped(address: *mut c_void) -> Result<*mut c_void> {
     if address == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(address) }
 }
 
-/// Makes the data read-only that is only written by relocation (PT_GNU_RELRO), as the C library's start code had done.
+/// Makes data that only relocation writes read-only (PT_GNU_RELRO), as the C library's start code had done. Remapping
+/// has lost that protection.
 fn protect_relocated() -> Result<()> {
     let (base, table) = program_headers();
     for entry in table.iter().filter(|entry| entry.p_type == libc::PT_GNU_RELRO) {
         let begin = (base + entry.p_vaddr as usize) & !(PAGE - 1);
         let end = (base + entry.p_vaddr as usize + entry.p_memsz as usize) & !(PAGE - 1);
-        // SAFETY: nothing writes there, because the linker puts only data in this range that relocation alone changes.
+        // SAFETY: nothing writes to this range, because the linker puts only data there that relocation alone changes.
         done(unsafe { libc::mprotect(begin as *mut c_void, end.saturating_sub(begin), libc::PROT_READ) })?;
     }
     Ok(())
@@ -170,18 +175,20 @@ fn protect_relocated() -> Result<()> {
 
 const PAGE: usize = 4096;
 
-/// Where this program is loaded, and its program headers.
+/// Returns the load address of this program and its program headers.
 fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
-    // SAFETY: the linker puts this symbol at the ELF header, which is part of the first loaded segment.
+    // SAFETY: the reference is valid, because the linker puts this symbol at the ELF header, which is part of the first
+    // loaded segment.
     let header = unsafe { &__ehdr_start };
     let start = std::ptr::from_ref(header) as usize;
     let base = if header.e_type == libc::ET_DYN { start } else { 0 };
     let table = (start + header.e_phoff as usize) as *const libc::Elf64_Phdr;
-    // SAFETY: the table has so many entries and is loaded with the header, because every linker lays it out so.
+    // SAFETY: the slice is valid, because every linker places the table, with `e_phnum` entries, in the segment of the
+    // header.
     (base, unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) })
 }
 
-/// The loaded parts of this program, from its own program headers.
+/// Returns the loaded segments of this program, from its program headers.
 fn segments() -> impl Iterator<Item = Segment> {
     let (base, table) = program_headers();
     table.iter().filter_map(move |entry| {
@@ -199,16 +206,16 @@ fn segments() -> impl Iterator<Item = Segment> {
     })
 }
 
-/// A file that may be executed, still empty and open for writing.
+/// An executable file, still empty and open for writing.
 struct ExecutableFile {
     file: OwnedFd,
     is_memfd: bool,
-    /// The file system that was made for the file, if one was.
+    /// The file system created for the file, if there is one.
     mount: Option<OwnedFd>,
 }
 
 impl ExecutableFile {
-    /// A descriptor of the file that cannot write. A file open for writing cannot be executed.
+    /// Returns a read-only descriptor of the file, because a file open for writing cannot be executed.
     fn close_for_writing(self) -> Result<OwnedFd> {
         let read_only = reopen_read_only(&self.file)?;
         drop(self.file);
@@ -220,8 +227,8 @@ impl ExecutableFile {
     }
 }
 
-/// A memfd, or where those may not be executed (sysctl vm.memfd_noexec = 2), an unlinked file of a tmpfs: one that nobody else
-/// sees if this process may make it, or else that of /dev/shm or /tmp.
+/// Creates a memfd. If memfds may not be executed (sysctl vm.memfd_noexec = 2), creates an unlinked file on a private
+/// tmpfs, or if this process may not mount one, on /dev/shm or /tmp.
 fn executable_file() -> Result<ExecutableFile> {
     match memfd(c"davit") {
         Err(refused @ Errno::EACCES) => {
@@ -243,19 +250,20 @@ fn executable_file() -> Result<ExecutableFile> {
 fn memfd(name: &CStr) -> Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     let create = |flags: libc::c_uint| {
-        // SAFETY: `name` is a terminated string.
+        // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
         answer(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) })
     };
-    // MFD_EXEC is new in Linux 6.3, where a host may want to hear it; older kernels refuse flags they do not know.
+    // MFD_EXEC exists since Linux 6.3, where a host may require it (vm.memfd_noexec). Older kernels refuse unknown
+    // flags.
     let raw = match create(flags | libc::MFD_EXEC) {
         Err(Errno::EINVAL) => create(flags)?,
         other => other?,
     };
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw as RawFd) })
 }
 
-/// A descriptor of the same file that cannot write. A file open for writing cannot be executed.
+/// Returns a read-only descriptor of the same file, because a file open for writing cannot be executed.
 fn reopen_read_only(fd: &OwnedFd) -> Result<OwnedFd> {
     let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
     super::path::open_following_links(&path, libc::O_RDONLY)

@@ -1,4 +1,5 @@
-//! Waiting for pseudo files to change: kernfs files (`cgroup.events`, `memory.events`) raise POLLPRI when they do.
+//! Waits for pseudo files to change: kernfs files (`cgroup.events`, `memory.events`) raise POLLPRI. Interpreting their
+//! content is left to the caller.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -6,8 +7,8 @@ use nix::sys::uio::pread;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
-/// The content of a small pseudo file, read anew from its start. Reading also tells the kernel which state has been seen,
-/// so a [`wait`] after it ends at the next change and misses none in between.
+/// Reads a small pseudo file from its start. The read also marks the current state as seen, so a following [`wait`]
+/// returns at the next change and misses none in between.
 pub(crate) fn reread(file: BorrowedFd<'_>) -> Result<String, Errno> {
     let mut content = [0; 1024];
     loop {
@@ -19,11 +20,11 @@ pub(crate) fn reread(file: BorrowedFd<'_>) -> Result<String, Errno> {
     }
 }
 
-/// Waits until `file` has changed since it was read, or `deadline` has passed (then `false`).
+/// Waits until `file` has changed since it was read; returns false if `deadline` passes first.
 pub(crate) fn wait(file: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        // Rounded up, so that the last millisecond is slept through and not spun through.
+        // Rounded up, so that the last millisecond is not spent in a busy loop.
         let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
         let mut watched = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
         match poll(&mut watched, timeout) {
@@ -35,13 +36,13 @@ pub(crate) fn wait(file: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errn
     }
 }
 
-/// Waits until something of the caller's ends `stream` (a terminal that hangs up, a pipe whose reader has gone), or
-/// `deadline` has passed; whether it is over.
+/// Waits until the other side of `stream` closes (a terminal hangs up, a pipe loses its reader). Returns false if
+/// `deadline` passes first.
 pub(crate) fn wait_for_hangup(stream: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-        // No event is asked for: POLLERR and POLLHUP come unasked.
+        // No event is requested, because poll(2) always reports POLLERR and POLLHUP.
         match poll(&mut [PollFd::new(stream, PollFlags::empty())], timeout) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
@@ -51,7 +52,7 @@ pub(crate) fn wait_for_hangup(stream: BorrowedFd<'_>, deadline: Instant) -> Resu
     }
 }
 
-/// What [`wait_any`] has seen.
+/// The events seen by [`wait_any`].
 #[derive(Debug, Default)]
 pub(crate) struct Changed {
     /// Which of the files have changed.
@@ -72,7 +73,7 @@ pub(crate) fn wait_any(files: &[BorrowedFd<'_>], pidfd: BorrowedFd<'_>, deadline
             Err(Errno::EINTR) => continue,
             other => other?,
         };
-        // A file of a cgroup that is gone raises POLLERR alone; its process has ended or is about to.
+        // The file of a removed cgroup raises only POLLERR. Its process has ended or is about to end.
         let is = |index: usize, flags| watched[index].revents().is_some_and(|seen| seen.intersects(flags));
         let changed = (0..files.len()).filter(|index| is(*index, PollFlags::POLLPRI)).collect();
         return Ok(Changed { files: changed, ended: is(files.len(), PollFlags::POLLIN) });

@@ -1,44 +1,44 @@
-//! What a process may use and how it is scheduled: rlimits, umask, scheduling, I/O priority, CPUs, memory policy,
-//! personality.
+//! Sets limits and scheduling of a process: rlimits, umask, scheduling policy, I/O priority, CPUs, memory policy,
+//! personality, signals. The values are left to the caller.
 
 use super::{Result, answer, done};
 
-/// Sets a resource limit of the process `pid` (0: this one); u64::MAX is no limit (prlimit(2)).
+/// Sets a resource limit of the process `pid` (0: this one); u64::MAX means no limit (prlimit(2)).
 pub(crate) fn set_rlimit(pid: libc::pid_t, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
-    // SAFETY: `limit` is a full structure; a null old limit is allowed.
+    // SAFETY: the kernel reads within bounds, because `limit` is a full structure; a null old limit is allowed.
     answer(unsafe {
         libc::syscall(libc::SYS_prlimit64, pid, resource, &raw const limit, std::ptr::null_mut::<libc::rlimit64>())
     })
     .map(drop)
 }
 
-/// Sets the mask of permission bits new files do not get.
+/// Sets the umask: the permission bits that new files do not get.
 pub(crate) fn set_umask(mask: u32) {
-    // SAFETY: umask takes a number and cannot fail.
+    // SAFETY: no memory is involved, because umask takes a number. It cannot fail.
     unsafe { libc::umask(mask) };
 }
 
 /// Sets the scheduling policy and its parameters of this process (sched_setattr(2)).
 pub(crate) fn set_scheduler(attributes: &libc::sched_attr) -> Result<()> {
     let (this_process, no_flags) = (0, 0);
-    // SAFETY: `attributes` is a full structure that carries its own size.
+    // SAFETY: the kernel reads within bounds, because `attributes` is a full structure that contains its own size.
     answer(unsafe { libc::syscall(libc::SYS_sched_setattr, this_process, std::ptr::from_ref(attributes), no_flags) })
         .map(drop)
 }
 
-/// Sets the I/O priority of this process, and so of all it will fork; `value` is class << 13 | level (ioprio_set(2)).
+/// Sets the I/O priority of this process, which its children inherit; `value` is class << 13 | level (ioprio_set(2)).
 pub(crate) fn set_io_priority(value: u32) -> Result<()> {
     const WHO_PROCESS: i32 = 1;
     let this_process = 0;
-    // SAFETY: ioprio_set takes numbers.
+    // SAFETY: no memory is involved, because ioprio_set takes numbers.
     answer(unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, this_process, value) }).map(drop)
 }
 
-/// Sets the CPUs this process may run on; bit N of the words is CPU N. CPUs that do not exist are ignored.
+/// Sets the CPUs this process may run on; bit N of the words is CPU N. Missing CPUs are ignored.
 pub(crate) fn set_cpu_affinity(words: &[u64]) -> Result<()> {
     let this_process = 0;
-    // SAFETY: the length in bytes and the pointer describe one live slice.
+    // SAFETY: the kernel reads within bounds, because the length in bytes and the pointer describe one live slice.
     answer(unsafe { libc::syscall(libc::SYS_sched_setaffinity, this_process, size_of_val(words), words.as_ptr()) })
         .map(drop)
 }
@@ -47,31 +47,33 @@ pub(crate) fn set_cpu_affinity(words: &[u64]) -> Result<()> {
 pub(crate) fn set_memory_policy(mode: u32, words: &[u64]) -> Result<()> {
     let bits = words.len() as u64 * 64 + u64::from(!words.is_empty());
     let nodes = if words.is_empty() { std::ptr::null() } else { words.as_ptr() };
-    // SAFETY: the mask is null with no bits, or a live slice; the kernel reads one bit less than it is told.
+    // SAFETY: the kernel reads within bounds, because the mask is null with no bits, or a live slice. The kernel reads
+    // one bit less than the given count.
     answer(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes, bits) }).map(drop)
 }
 
 /// Sets the execution domain (personality(2)).
 pub(crate) fn set_personality(domain: u64) -> Result<()> {
-    // SAFETY: personality takes a number.
+    // SAFETY: no memory is involved, because personality takes a number.
     done(unsafe { libc::personality(domain) })
 }
 
-/// Gives every signal its default disposition and lets every signal through: an ignored SIGPIPE is inherited by
+/// Resets every signal to its default disposition and unblocks all signals. An ignored SIGPIPE would be inherited by
 /// execve(2), and both `entry` and several engines ignore it.
 pub(crate) fn reset_signals() -> Result<()> {
-    // The kernel's own structure, all zero: the default action with an empty mask. Past the library, which keeps two signals
-    // for itself and refuses them, but hands them on ignored when it spawns a program.
+    // The kernel's own structure, all zero: the default action with an empty mask. The C library is bypassed, because
+    // it reserves two signals and refuses to change them, but passes them on ignored when it spawns a program.
     let default = [0_u64; 4];
     for signal in 1..=64 {
         if signal != libc::SIGKILL && signal != libc::SIGSTOP {
             let (new, old) = (&raw const default, std::ptr::null_mut::<u64>());
-            // SAFETY: `default` is at least as large as the kernel's structure; a null old action is allowed.
+            // SAFETY: the kernel reads within bounds, because `default` is at least as large as the kernel's structure;
+            // a null old action is allowed.
             answer(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, old, size_of::<u64>()) })?;
         }
     }
-    // SAFETY: sigset_t is plain data for which zero is the empty set.
+    // SAFETY: zero is a valid value, because sigset_t is plain data; it is the empty set.
     let none: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `none` is a full set; a null old set is allowed.
+    // SAFETY: the kernel reads within bounds, because `none` is a full set; a null old set is allowed.
     done(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) })
 }

@@ -1,7 +1,7 @@
-//! Network interfaces and their addresses over rtnetlink(7): requests and answers, for the sockets of any namespace.
+//! Reads and changes network interfaces and their addresses over rtnetlink(7), with sockets of any namespace.
 //!
-//! Covers what moving an interface takes and no more. Every length is checked where it is read and where it is written:
-//! attributes have 16 bits for theirs (CVE-2021-43784).
+//! It covers only what moving an interface needs; which interfaces move is left to the caller. Every length is checked
+//! on reading and on writing, because attributes store their length in 16 bits (CVE-2021-43784).
 
 use super::{Errno, Result};
 use nix::sys::socket::{
@@ -20,13 +20,13 @@ type Attribute = (u16, Vec<u8>);
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Its number in its namespace.
+    /// Its index in its namespace.
     pub(crate) index: i32,
     /// Whether it is up.
     pub(crate) up: bool,
 }
 
-/// An address of an interface, as the kernel tells it and wants it told.
+/// An address of an interface, in the form the kernel reports and accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     index: i32,
@@ -37,24 +37,24 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// IFA_FLAGS, IFA_F_*; the header's own field has only 8 bits of them.
+    /// Returns IFA_FLAGS (IFA_F_*); the header's own field holds only 8 bits of them.
     fn flags(&self) -> u32 {
         let flags = self.attributes.iter().find(|(kind, _)| *kind == libc::IFA_FLAGS);
         flags.and_then(|(_, value)| value.first_chunk()).map_or(0, |bytes| u32::from_ne_bytes(*bytes))
     }
 
-    /// Whether it was given to the interface to keep.
+    /// Whether the address is permanent.
     fn is_permanent(&self) -> bool {
         self.flags() & libc::IFA_F_PERMANENT != 0
     }
 
-    /// Whether it means something beyond the network the interface is on.
+    /// Whether the address is valid beyond the interface's own network.
     pub(crate) fn is_global(&self) -> bool {
         self.scope == libc::RT_SCOPE_UNIVERSE
     }
 }
 
-/// A netlink socket. It speaks for the namespace in which it was opened, wherever its process goes.
+/// A netlink socket. It keeps acting on the namespace in which it was opened, even if its process joins another one.
 #[derive(Debug)]
 pub(crate) struct Netlink {
     socket: OwnedFd,
@@ -69,55 +69,56 @@ impl Netlink {
         Ok(Netlink { socket })
     }
 
-    /// The interface of that name; ENODEV if there is none.
+    /// Returns the interface of this name; ENODEV if there is none.
     pub(crate) fn link(&self, name: &str) -> Result<Link> {
         let mut request = Request::new(libc::RTM_GETLINK, 0, &link_header(0, 0, 0));
         request.attribute(libc::IFLA_IFNAME, &terminated(name))?;
-        let answer = self.ask(request)?;
+        let answer = self.query(request)?;
         answer.first().and_then(|(kind, body)| parse_link(*kind, body)).ok_or(Errno::ENODEV)
     }
 
-    /// Whether some interface has that number.
+    /// Whether an interface has this index.
     pub(crate) fn has_index(&self, index: i32) -> Result<bool> {
-        match self.ask(Request::new(libc::RTM_GETLINK, 0, &link_header(index, 0, 0))) {
+        match self.query(Request::new(libc::RTM_GETLINK, 0, &link_header(index, 0, 0))) {
             Ok(_) => Ok(true),
             Err(Errno::ENODEV) => Ok(false),
             Err(errno) => Err(errno),
         }
     }
 
-    /// The highest number an interface has.
+    /// Returns the highest index of any interface.
     pub(crate) fn highest_index(&self) -> Result<i32> {
         let request = Request::new(libc::RTM_GETLINK, libc::NLM_F_DUMP, &link_header(0, 0, 0));
-        let links = self.ask(request)?;
+        let links = self.query(request)?;
         Ok(links.iter().filter_map(|(kind, body)| parse_link(*kind, body)).map(|link| link.index).max().unwrap_or(0))
     }
 
-    /// The permanent addresses of an interface, of all families.
+    /// Returns the permanent addresses of an interface, of all families.
     pub(crate) fn permanent_addresses(&self, index: i32) -> Result<Vec<Address>> {
         let any = [libc::AF_UNSPEC as u8, 0, 0, 0, 0, 0, 0, 0];
-        let answers = self.ask(Request::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &any))?;
+        let answers = self.query(Request::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &any))?;
         let addresses = answers.iter().filter_map(|(kind, body)| parse_address(*kind, body));
         Ok(addresses.filter(|address| address.index == index && address.is_permanent()).collect())
     }
 
-    /// Moves an interface to the namespace behind `target`, where it gets the number `new_index` (Linux 5.13) and the
-    /// name `name`; of a template such as `eth%d` the kernel makes a name. Moving takes its addresses, and takes it down.
+    /// Moves an interface to the namespace behind `target`, with the index `new_index` (Linux 5.13) and the name
+    /// `name`. From a template such as `eth%d` the kernel makes a name. Moving removes the addresses and takes the
+    /// interface down.
     pub(crate) fn move_link(&self, index: i32, target: BorrowedFd<'_>, new_index: i32, name: &str) -> Result<()> {
         let mut request = Request::new(libc::RTM_NEWLINK, libc::NLM_F_ACK, &link_header(index, 0, 0));
         request.attribute(libc::IFLA_NET_NS_FD, &target.as_raw_fd().to_ne_bytes())?;
         request.attribute(libc::IFLA_NEW_IFINDEX, &new_index.to_ne_bytes())?;
         request.attribute(libc::IFLA_IFNAME, &terminated(name))?;
-        self.ask(request).map(drop)
+        self.query(request).map(drop)
     }
 
     /// Brings an interface up.
     pub(crate) fn set_up(&self, index: i32) -> Result<()> {
         let up = libc::IFF_UP as u32;
-        self.ask(Request::new(libc::RTM_NEWLINK, libc::NLM_F_ACK, &link_header(index, up, up))).map(drop)
+        self.query(Request::new(libc::RTM_NEWLINK, libc::NLM_F_ACK, &link_header(index, up, up))).map(drop)
     }
 
-    /// Gives an interface an address that one had before; `renamed` if its name is another one now.
+    /// Adds an address that an interface had before; `renamed` if the interface now has another name.
     pub(crate) fn add_address(&self, index: i32, address: &Address, renamed: bool) -> Result<()> {
         let [a, b, c, d] = index.to_ne_bytes();
         let header = [address.family, address.prefix, 0, address.scope, a, b, c, d];
@@ -125,28 +126,29 @@ impl Netlink {
         let mut request = Request::new(libc::RTM_NEWADDR, flags, &header);
         for (kind, value) in &address.attributes {
             match *kind {
-                // When it was made and how long it lives: for ever, which is what no such attribute says.
+                // Holds the creation time and the lifetime. Without this attribute the lifetime is infinite.
                 libc::IFA_CACHEINFO => (),
                 // An address's label begins with its interface's name.
                 libc::IFA_LABEL if renamed => (),
-                // What the kernel found out about it, it will find out again.
+                // Flags that the kernel determines itself are not copied.
                 libc::IFA_FLAGS => {
-                    let wishes = libc::IFA_F_NODAD
+                    let requested = libc::IFA_F_NODAD
                         | libc::IFA_F_OPTIMISTIC
                         | libc::IFA_F_HOMEADDRESS
                         | libc::IFA_F_MANAGETEMPADDR
                         | libc::IFA_F_NOPREFIXROUTE
                         | libc::IFA_F_MCAUTOJOIN;
-                    request.attribute(*kind, &(address.flags() & wishes).to_ne_bytes())?;
+                    request.attribute(*kind, &(address.flags() & requested).to_ne_bytes())?;
                 }
                 _ => request.attribute(*kind, value)?,
             }
         }
-        self.ask(request).map(drop)
+        self.query(request).map(drop)
     }
 
-    /// Sends a request; the messages of the answer, as type and body. An error the kernel answers with is the result.
-    fn ask(&self, mut request: Request) -> Result<Vec<(u16, Vec<u8>)>> {
+    /// Sends a request and returns the messages of the answer as type and body. An error in the answer is returned as
+    /// an error.
+    fn query(&self, mut request: Request) -> Result<Vec<(u16, Vec<u8>)>> {
         let length = u32::try_from(request.bytes.len()).map_err(|_| Errno::EMSGSIZE)?;
         request.bytes[..4].copy_from_slice(&length.to_ne_bytes());
         send(self.raw(), &request.bytes, MsgFlags::empty())?;
@@ -168,7 +170,7 @@ impl Netlink {
     }
 }
 
-/// Reads one datagram of answers; whether the last of them was in it.
+/// Reads one datagram of answers; returns whether it contains the last one.
 fn read_answers(mut bytes: &[u8], dump: bool, answers: &mut Vec<(u16, Vec<u8>)>) -> Result<bool> {
     while let Some(header) = bytes.first_chunk::<HEADER>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
@@ -190,7 +192,7 @@ fn read_answers(mut bytes: &[u8], dump: bool, answers: &mut Vec<(u16, Vec<u8>)>)
     Ok(false)
 }
 
-/// A request in the making: nlmsghdr, the family's header, attributes.
+/// A request under construction: nlmsghdr, the family's header, attributes.
 struct Request {
     bytes: Vec<u8>,
     dump: bool,
@@ -237,7 +239,7 @@ fn parse_address(kind: u16, body: &[u8]) -> Option<Address> {
     Some(Address { index, family: header[0], prefix: header[1], scope: header[3], attributes })
 }
 
-/// The attributes that follow a header; one that claims more bytes than there are ends them.
+/// Returns the attributes after a header. Parsing stops at an attribute that claims more bytes than there are.
 fn attributes(mut bytes: &[u8]) -> Vec<Attribute> {
     let mut found = Vec::new();
     while let Some(header) = bytes.first_chunk::<4>() {

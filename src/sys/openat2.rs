@@ -1,16 +1,18 @@
-//! openat2(2): the only wrapper, with the only rule for retries. What a path may resolve to is decided by the callers.
+//! Wraps openat2(2). It is the only wrapper, with the only retry rule; where a path may resolve to is left to the
+//! callers.
 
 use super::{Errno, Result, answer};
 use std::ffi::CStr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// How often a call is made before its error is final. The kernel returns EAGAIN if something was renamed while it resolved a
-/// `..`, and EINTR if a signal came; both are rare. A file system in user space can return them for ever.
+/// Number of attempts before an error is final. The kernel returns EAGAIN if a rename happened while it resolved a
+/// `..`, and EINTR if a signal came; both are rare. A FUSE file system can return them forever.
 const ATTEMPTS: usize = 128;
 
-/// Opens `path` below `directory`, close-on-exec, with the RESOLVE_* flags in `resolve`. EAGAIN or EINTR after many attempts.
+/// Opens `path` below `directory`, close-on-exec, with the RESOLVE_* flags in `resolve`. Returns EAGAIN or EINTR after
+/// many attempts.
 pub(super) fn openat2(directory: RawFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
-    // SAFETY: zero is a value of every field, because open_how is plain data; it has no private padding.
+    // SAFETY: zero is a valid value, because open_how is plain data without private padding.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.resolve = resolve;

@@ -1,4 +1,5 @@
-//! Paths: openat2(2) inside a root that the other side may be rearranging, and the few calls on what was opened.
+//! Opens paths with openat2(2) inside a root that a hostile process may be changing, and works on the opened files.
+//! Retries are left to `openat2`.
 //!
 //! `open_in_root` treats the directory as "/": symbolic links and `..` can never lead out of it (RESOLVE_IN_ROOT).
 //! `open_beneath` refuses links altogether, for kernel file systems whose files have known names.
@@ -22,44 +23,44 @@ pub(crate) fn open_in_root_without_links(root: BorrowedFd<'_>, path: &CStr, flag
     openat2(root.as_raw_fd(), path, flags, IN_ROOT | libc::RESOLVE_NO_SYMLINKS)
 }
 
-/// Opens `path` below `directory`; leaving it, links and magic links are refused.
+/// Opens `path` below `directory`; refuses to leave it, and refuses links and magic links.
 pub(crate) fn open_beneath(directory: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
     openat2(directory.as_raw_fd(), path, flags, BENEATH)
 }
 
-/// Opens `path` below `proc`, a procfs; `self` is followed, mounts on top of its files are refused (EXDEV).
+/// Opens `path` below `proc`, a procfs. Follows `self`, and refuses files that are covered by mounts (EXDEV).
 pub(crate) fn open_on_proc(proc: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
     let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_XDEV;
     openat2(proc.as_raw_fd(), path, flags, resolve)
 }
 
-/// Opens `path` as this process sees it: follows links, leads anywhere. For paths of the host alone.
+/// Opens `path` as this process sees it: follows links and may lead anywhere. Only for paths of the host.
 pub(crate) fn open_following_links(path: &CStr, flags: i32) -> Result<OwnedFd> {
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     let raw = Errno::result(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
 /// Opens the entry `name` of `directory`, which must not be a link.
 pub(crate) fn open_entry(directory: BorrowedFd<'_>, name: &CStr, flags: i32) -> Result<OwnedFd> {
     let flags = flags | libc::O_CLOEXEC | libc::O_NOFOLLOW;
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     let raw = Errno::result(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// Makes and opens the empty regular file `name`, which must not exist in any form.
+/// Creates and opens the empty regular file `name`. EEXIST if any file of that name exists.
 pub(crate) fn make_file(directory: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd> {
     let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_WRONLY;
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     let raw = Errno::result(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags, mode) })?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// Makes a regular file in `directory` that has no name (open(2), O_TMPFILE), and opens it for reading and writing.
+/// Creates a regular file without a name in `directory` (open(2), O_TMPFILE), open for reading and writing.
 pub(crate) fn make_unlinked_file(directory: BorrowedFd<'_>, mode: u32) -> Result<OwnedFd> {
     let flags = libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC;
     // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
@@ -68,29 +69,30 @@ pub(crate) fn make_unlinked_file(directory: BorrowedFd<'_>, mode: u32) -> Result
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// Makes the directory `name`.
+/// Creates the directory `name`.
 pub(crate) fn make_directory(directory: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::mkdirat(directory.as_raw_fd(), name.as_ptr(), mode) })
 }
 
-/// Makes the node `name`: `kind` is S_IFCHR, S_IFBLK or S_IFIFO with the permission bits (umask applies).
+/// Creates the node `name`: `kind` is S_IFCHR, S_IFBLK or S_IFIFO with the permission bits (umask applies).
 pub(crate) fn make_node(directory: BorrowedFd<'_>, name: &CStr, kind: u32, device: u64) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::mknodat(directory.as_raw_fd(), name.as_ptr(), kind, device) })
 }
 
-/// Makes the symbolic link `name` that leads to `target`.
+/// Creates the symbolic link `name` that leads to `target`.
 pub(crate) fn make_link(target: &CStr, directory: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-    // SAFETY: both are terminated strings.
+    // SAFETY: the kernel reads within bounds, because both are terminated strings.
     done(unsafe { libc::symlinkat(target.as_ptr(), directory.as_raw_fd(), name.as_ptr()) })
 }
 
-/// What the symbolic link `name` says.
+/// Reads the symbolic link `name`.
 pub(crate) fn read_link(directory: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8>> {
     let mut buffer = vec![0_u8; libc::PATH_MAX as usize];
     let (at, into, size) = (directory.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len());
-    // SAFETY: `name` is a terminated string; the pointer and the size describe one live buffer.
+    // SAFETY: the kernel stays within bounds, because `name` is a terminated string and the pointer and size describe
+    // one live buffer.
     let length = Errno::result(unsafe { libc::readlinkat(at, name.as_ptr(), into, size) })?;
     buffer.truncate(length as usize);
     Ok(buffer)
@@ -98,74 +100,75 @@ pub(crate) fn read_link(directory: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8
 
 /// Removes the entry `name`, which is not a directory.
 pub(crate) fn remove_entry(directory: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), 0) })
 }
 
-/// What a descriptor stands for (fstat(2)).
+/// Returns the status of an open file (fstat(2)).
 pub(crate) fn status(fd: BorrowedFd<'_>) -> Result<libc::stat> {
-    // SAFETY: stat is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because stat is plain data.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: `status` is a full structure the kernel writes to.
+    // SAFETY: the kernel writes within bounds, because `status` is a full structure.
     done(unsafe { libc::fstat(fd.as_raw_fd(), &raw mut status) })?;
     Ok(status)
 }
 
-/// What the entry `name` stands for, itself if it is a link.
+/// Returns the status of the entry `name`; links are not followed.
 pub(crate) fn status_of_entry(directory: BorrowedFd<'_>, name: &CStr) -> Result<libc::stat> {
-    // SAFETY: stat is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because stat is plain data.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
     let flags = libc::AT_SYMLINK_NOFOLLOW;
-    // SAFETY: `name` is a terminated string and `status` a full structure the kernel writes to.
+    // SAFETY: the kernel stays within bounds, because `name` is a terminated string and `status` a full structure.
     done(unsafe { libc::fstatat(directory.as_raw_fd(), name.as_ptr(), &raw mut status, flags) })?;
     Ok(status)
 }
 
-/// Whether the path, as this process sees it, leads to something; links are followed.
+/// Whether the path exists as this process sees it; links are followed.
 pub(crate) fn exists(path: &CStr) -> bool {
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
 }
 
-/// The file system magic number below a descriptor (statfs(2)).
+/// Returns the magic number of a descriptor's file system (statfs(2)).
 pub(crate) fn file_system(fd: BorrowedFd<'_>) -> Result<u64> {
-    // SAFETY: statfs is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because statfs is plain data.
     let mut facts: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: `facts` is a full structure the kernel writes to.
+    // SAFETY: the kernel writes within bounds, because `facts` is a full structure.
     done(unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut facts) })?;
     Ok(facts.f_type as u64)
 }
 
-/// Whether the descriptor stands for the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT, Linux 5.8).
+/// Whether the descriptor is the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT, Linux 5.8).
 pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
-    // SAFETY: statx is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because statx is plain data.
     let mut facts: libc::statx = unsafe { std::mem::zeroed() };
-    // SAFETY: the path is a terminated literal and `facts` a full structure the kernel writes to.
+    // SAFETY: the kernel stays within bounds, because the path is a terminated literal and `facts` a full structure.
     done(unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, 0, &raw mut facts) })?;
     Ok(facts.stx_attributes & libc::STATX_ATTR_MOUNT_ROOT as u64 != 0)
 }
 
-/// Changes the owner of what a descriptor stands for; `None` keeps.
+/// Changes the owner of an open file; a gid of `None` is kept.
 pub(crate) fn change_owner(fd: BorrowedFd<'_>, uid: u32, gid: Option<u32>) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH;
-    // SAFETY: the path is a terminated literal.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
     done(unsafe { libc::fchownat(fd.as_raw_fd(), c"".as_ptr(), uid, gid.unwrap_or(u32::MAX), flags) })
 }
 
-/// Changes the owner of the entry `name`, itself if it is a link.
+/// Changes the owner of the entry `name`; links are not followed.
 pub(crate) fn change_owner_of_entry(directory: BorrowedFd<'_>, name: &CStr, uid: u32, gid: u32) -> Result<()> {
-    // SAFETY: `name` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `name` is a terminated string.
     done(unsafe { libc::fchownat(directory.as_raw_fd(), name.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW) })
 }
 
-/// Changes the permission bits of what an O_PATH descriptor stands for, which fchmod(2) refuses.
+/// Changes the permission bits of a file opened with O_PATH, for which fchmod(2) fails.
 pub(crate) fn change_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<()> {
     let path = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
-    // SAFETY: `path` is a terminated string. procfs is the host's: nothing is entered before everything is made.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string. /proc is still the host's, because
+    // the root is entered only after all files are created.
     done(unsafe { libc::chmod(path.as_ptr(), mode) })
 }
 
-/// Writes all of `bytes` in one write(2), as files of kernel file systems want it.
+/// Writes all of `bytes` in one write(2), as kernel file systems require.
 pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
     match nix::unistd::write(fd, bytes)? {
         written if written == bytes.len() => Ok(()),
@@ -175,21 +178,21 @@ pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
 
 /// Makes `directory` the working directory.
 pub(crate) fn change_directory(directory: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: fchdir takes no pointers.
+    // SAFETY: no memory is involved, because fchdir takes no pointers.
     done(unsafe { libc::fchdir(directory.as_raw_fd()) })
 }
 
-/// Makes the working directory this process's root.
+/// Changes this process's root to the working directory.
 pub(crate) fn change_root_to_working_directory() -> Result<()> {
-    // SAFETY: the path is a terminated literal.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal.
     done(unsafe { libc::chroot(c".".as_ptr()) })
 }
 
-/// Makes the directory at `path` the working directory, and proves that it lies inside this process's root.
+/// Changes the working directory to `path`, and checks that it lies inside this process's root.
 ///
-/// A working directory reached through a leaked descriptor answers getcwd(2) with ENOENT or an "(unreachable)" path
-/// (CVE-2024-21626). Magic links such as `/proc/self/fd/7` are not followed in the first place (ELOOP). fchdir(2) checks
-/// the right to search the directory as chdir(2) does.
+/// For a directory reached through a leaked descriptor, getcwd(2) returns ENOENT or an "(unreachable)" path
+/// (CVE-2024-21626). Magic links such as `/proc/self/fd/7` are refused earlier (ELOOP). fchdir(2) checks the search
+/// permission as chdir(2) does.
 pub(crate) fn change_directory_inside(path: &CStr) -> Result<()> {
     let resolve = libc::RESOLVE_NO_MAGICLINKS;
     let directory = openat2(libc::AT_FDCWD, path, libc::O_PATH | libc::O_DIRECTORY, resolve)?;
@@ -200,8 +203,8 @@ pub(crate) fn change_directory_inside(path: &CStr) -> Result<()> {
 /// ENOENT unless the working directory lies inside this process's root.
 pub(crate) fn working_directory_is_inside() -> Result<()> {
     let mut buffer = [0_u8; libc::PATH_MAX as usize];
-    // SAFETY: the pointer and the length describe one live buffer. The raw call is used because the C library hides
-    // an unreachable directory by asking again in other ways.
+    // SAFETY: the kernel writes within bounds, because the pointer and the length describe one live buffer. The raw
+    // call is used because the C library hides an unreachable directory with fallbacks.
     let raw = unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) };
     match answer(raw) {
         Ok(_) if buffer[0] == b'/' => Ok(()),

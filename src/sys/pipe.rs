@@ -1,22 +1,23 @@
-//! Pipes, files in memory, and waiting for a process while reading what it prints.
+//! Creates pipes and files in memory, and waits for a process while reading its output. What the output means is left
+//! to the caller.
 
 use super::{Errno, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The reading and the writing end of a pipe.
+/// Creates a pipe; returns its reading and its writing end.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)
 }
 
-/// From linux/memfd.h; the crate nix does not have it.
+/// From linux/memfd.h; the crate nix does not define it.
 const MFD_NOEXEC_SEAL: u32 = 0x8;
 
-/// A file in memory with these bytes, to be read from its beginning.
+/// Creates a file in memory with these bytes, positioned at its start.
 pub(crate) fn file_with(bytes: &[u8]) -> Result<OwnedFd> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
-    // The flag is new in Linux 6.3. A host with vm.memfd_noexec = 2 takes no memfd without it.
+    // The flag exists since Linux 6.3. A host with vm.memfd_noexec = 2 refuses a memfd without it.
     let not_executable = MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL);
     let file = match memfd_create(c"state", MFdFlags::MFD_CLOEXEC | not_executable) {
         Err(Errno::EINVAL) => memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?,
@@ -47,27 +48,29 @@ pub(crate) enum Outcome {
     Ended,
     /// Its time is up.
     Late,
-    /// The other process has ended, for which it was to run (0), or this signal has come to ours.
+    /// The process on whose behalf it ran has ended (0), or this process got this signal.
     Abandoned(i32),
 }
 
-/// What may happen meanwhile that breaks off the waiting.
+/// Events that stop the waiting.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Meanwhile<'a> {
-    /// The end of this process, or of the other side of this socket, on which nothing else is to come.
+    /// A pidfd or a socket: the process ends, or the other side of the socket closes. Nothing else arrives on that
+    /// socket.
     pub(crate) ended: Option<BorrowedFd<'a>>,
-    /// Signals that are held back: the descriptor, and who attends to them and says which one ends the waiting.
+    /// Blocked signals: the descriptor, and the function that handles them and returns the one that stops the waiting.
     pub(crate) signals: Option<(BorrowedFd<'a>, &'a dyn Fn() -> Option<i32>)>,
 }
 
-/// Reads from `output` until the process behind `pidfd` has ended, or something happens `meanwhile`, or `limit` has passed:
-/// the last `most` bytes, and which it was. A process that left its own children with the pipe does not keep us waiting.
+/// Reads from `output` until the process behind `pidfd` ends, an event in `meanwhile` happens, or `limit` passes.
+/// Returns the last `max_bytes` bytes and the outcome. Children that the process left with the pipe do not delay the
+/// return.
 pub(crate) fn read_until_end_of(
     output: BorrowedFd<'_>,
     pidfd: BorrowedFd<'_>,
     meanwhile: Meanwhile<'_>,
     limit: Option<Duration>,
-    most: usize,
+    max_bytes: usize,
 ) -> Result<(Vec<u8>, Outcome)> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     let mut printed = Vec::new();
@@ -75,7 +78,7 @@ pub(crate) fn read_until_end_of(
     loop {
         let timeout = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => PollTimeout::NONE,
-            // Rounded up: a poll that ends a fraction of a millisecond early would turn in circles.
+            // Rounded up, because a poll that ends a fraction of a millisecond early would cause a busy loop.
             Some(left) => PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX),
         };
         let mut wanted = vec![PollFd::new(pidfd, PollFlags::POLLIN)];
@@ -96,7 +99,7 @@ pub(crate) fn read_until_end_of(
             let length = read(output.as_fd(), &mut bytes)?;
             open = length > 0;
             printed.extend_from_slice(&bytes[..length]);
-            printed.drain(..printed.len().saturating_sub(most));
+            printed.drain(..printed.len().saturating_sub(max_bytes));
         } else if ended {
             return Ok((printed, Outcome::Ended));
         }

@@ -1,40 +1,42 @@
-//! Processes that are not ours: handles that cannot come to mean another process, signals through them, and their end.
+//! Works on other processes by pidfd: opens one, sends signals through it, waits for the end. Children are left to
+//! `clone`.
 
 use super::{Errno, Result, answer};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-/// pidfd_open(2): a handle for whatever process has this pid now. ESRCH when there is none.
+/// pidfd_open(2): opens a pidfd for the process that has this pid now. ESRCH if there is none.
 pub(crate) fn open(pid: i32) -> Result<OwnedFd> {
-    // SAFETY: the call takes two integers and touches no memory of ours.
+    // SAFETY: no memory is involved, because the call takes two integers.
     let fd = answer(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// pidfd_send_signal(2): a signal to exactly that process. ESRCH when it has been reaped.
+/// pidfd_send_signal(2): sends a signal to exactly this process. ESRCH if it has been reaped.
 pub(crate) fn signal(process: BorrowedFd<'_>, signal: i32) -> Result<()> {
     let (no_info, no_flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
-    // SAFETY: a null siginfo is allowed and means what kill(2) would send.
+    // SAFETY: no memory is involved, because a null siginfo is allowed; the signal is then sent as by kill(2).
     answer(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, no_info, no_flags) })
         .map(drop)
 }
 
-/// pidfd_getfd(2), Linux 5.6: a copy of the descriptor `number` of that process.
+/// pidfd_getfd(2), Linux 5.6: copies the descriptor `number` of that process.
 pub(crate) fn take_descriptor(process: BorrowedFd<'_>, number: i32) -> Result<OwnedFd> {
-    // SAFETY: the call takes integers.
+    // SAFETY: no memory is involved, because the call takes integers.
     let fd = answer(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
-    // SAFETY: the kernel has just made this descriptor for us, so nothing else owns it.
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// Waits until all threads of the process have ended (those of a zombie mostly have), at most `limit`. Whether they have.
+/// Waits until all threads of the process have ended (those of a zombie mostly have), at most for `limit`. Returns
+/// whether they have.
 pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<bool> {
     let deadline = Instant::now() + limit;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        // Rounded up, so that the last fraction of a millisecond is waited for and not spun through.
+        // Rounded up, so that the last fraction of a millisecond is not spent in a busy loop.
         let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], timeout) {
             Ok(0) if left.is_zero() => return Ok(false),
@@ -45,12 +47,12 @@ pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<b
     }
 }
 
-/// geteuid(2): whose rights this process has.
+/// Returns the effective user id (geteuid(2)).
 pub(crate) fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// getegid(2): in whose group this process is.
+/// Returns the effective group id (getegid(2)).
 pub(crate) fn effective_gid() -> u32 {
     nix::unistd::getegid().as_raw()
 }

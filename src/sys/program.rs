@@ -1,102 +1,106 @@
-//! The last acts before another program runs: finding it, closing descriptors, execve(2).
+//! Prepares and performs an execve(2): checks the program, closes descriptors. The search in PATH is left to
+//! `init::program`.
 
 use super::{Errno, Result, done};
 use std::ffi::{CStr, c_char};
 
-/// Whether this process, with its effective ids, may execute what `path` leads to.
+/// Checks whether this process, with its effective ids, may execute `path`.
 pub(crate) fn may_execute(path: &CStr) -> Result<()> {
-    // SAFETY: `path` is a terminated string.
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
     done(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, libc::AT_EACCESS) })
 }
 
-/// What `path` leads to, links followed.
+/// Returns the status of `path`; links are followed.
 pub(crate) fn status(path: &CStr) -> Result<libc::stat> {
-    // SAFETY: stat is plain data for which zero is a value.
+    // SAFETY: zero is a valid value, because stat is plain data.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: `path` is a terminated string and `status` a full structure the kernel writes to.
+    // SAFETY: the kernel stays within bounds, because `path` is a terminated string and `status` a full structure.
     done(unsafe { libc::stat(path.as_ptr(), &raw mut status) })?;
     Ok(status)
 }
 
-/// Reads from the position `at` on, as much as there is at once.
+/// Reads once from the position `at` on.
 pub(crate) fn read_at(fd: std::os::fd::BorrowedFd<'_>, bytes: &mut [u8], at: u64) -> Result<usize> {
     nix::sys::uio::pread(fd, bytes, i64::try_from(at).map_err(|_| Errno::EINVAL)?)
 }
 
 /// Marks every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11).
 pub(crate) fn close_on_exec_from(first: u32) -> Result<()> {
-    // SAFETY: close_range takes numbers; nothing is closed now.
+    // SAFETY: no memory is involved, because close_range takes numbers. Nothing is closed now.
     done(unsafe { libc::close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) })
 }
 
-/// Closes every descriptor from `first` on but those in `keep`, which are in ascending order. For a process that will not
-/// come back to whoever owns what is closed: a fresh child.
+/// Closes every descriptor from `first` on except those in `keep`, which are in ascending order. Only for a new child
+/// that never returns to the owners of these descriptors.
 pub(crate) fn close_from_except(first: u32, keep: &[i32]) -> Result<()> {
     let mut from = first;
     for number in keep.iter().filter_map(|fd| u32::try_from(*fd).ok()) {
         if number > from {
-            // SAFETY: close_range takes numbers; the caller vouches that nothing uses these descriptors any more.
+            // SAFETY: no owned descriptor is closed, because the caller guarantees that nothing uses these descriptors
+            // any more.
             done(unsafe { libc::close_range(from, number - 1, 0) })?;
         }
         from = from.max(number + 1);
     }
-    // SAFETY: as above.
+    // SAFETY: sound because of the reason above.
     done(unsafe { libc::close_range(from, u32::MAX, 0) })
 }
 
-/// Clears the close-on-exec mark of a descriptor; EBADF if there is none.
+/// Clears the close-on-exec flag of a descriptor; EBADF if it is not open.
 pub(crate) fn keep_on_exec(fd: i32) -> Result<()> {
-    // SAFETY: F_SETFD takes an int.
+    // SAFETY: no memory is involved, because F_SETFD takes an int.
     done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })
 }
 
-/// The number the next new descriptor of this process will have: the lowest that is free.
+/// Returns the number of the next new descriptor: the lowest free one.
 pub(crate) fn next_descriptor() -> Result<i32> {
     use std::os::fd::AsRawFd;
-    // Standard input is always open: the start-up code of every Rust program sees to it.
+    // Standard input is always open, because the start-up code opens it.
     let next = std::io::stdin().lock().as_raw_fd();
-    // SAFETY: dup takes a number.
+    // SAFETY: no memory is involved, because dup takes a number.
     let number = Errno::result(unsafe { libc::dup(next) })?;
-    // SAFETY: the descriptor was made in the line above and nothing else knows it.
+    // SAFETY: nothing else owns the descriptor, because the line above has just made it.
     done(unsafe { libc::close(number) })?;
     Ok(number)
 }
 
-/// Whether `fd` is a descriptor that this process was started with: one that is open and would stay so over execve. All that
-/// davit opens itself is close-on-exec from birth.
+/// Whether this process inherited `fd`: it is open without close-on-exec, which davit sets on all descriptors that it
+/// opens itself.
 pub(crate) fn is_inherited(fd: i32) -> bool {
-    // SAFETY: F_GETFD takes no argument.
+    // SAFETY: no memory is involved, because F_GETFD takes no argument.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
     flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }
 
-/// A null-terminated array of string pointers, as execve(2) takes it, built before the fork.
+/// A null-terminated array of string pointers for execve(2), built before the clone.
 pub(crate) struct Strings {
     _owned: Vec<std::ffi::CString>,
     pointers: Vec<*const c_char>,
 }
 
 impl Strings {
-    /// Takes the strings and points to them.
+    /// Takes ownership of the strings and builds the array of pointers.
     pub(crate) fn new(strings: Vec<std::ffi::CString>) -> Self {
-        // A CString's bytes live on the heap and stay where they are when the vector moves.
+        // The pointers stay valid when the vector moves, because a CString's bytes are on the heap.
         let pointers = strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
         Strings { _owned: strings, pointers }
     }
 }
 
-/// Replaces this process's program; returns only the reason why it could not.
+/// Executes a program; returns only if that fails, with the error.
 pub(crate) fn execute(path: &CStr, arguments: &Strings, environment: &Strings) -> Errno {
-    // SAFETY: `path` is terminated and both arrays are null-terminated and point to strings their owner keeps alive.
+    // SAFETY: the kernel reads within bounds, because `path` is terminated and both arrays are null-terminated and
+    // point to strings that their owner keeps alive.
     unsafe { libc::execve(path.as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr()) };
     Errno::last()
 }
 
-/// Replaces this process's program by the one behind `fd`, with this process's own arguments and environment.
+/// Executes the program behind `fd`, with this process's own arguments and environment.
 pub(crate) fn execute_fd(fd: std::os::fd::BorrowedFd<'_>, arguments: &Strings, environment: &Strings) -> Errno {
     let flags = libc::AT_EMPTY_PATH;
     let (path, argv, envp) = (c"".as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr());
-    // SAFETY: the path is a terminated literal; the arrays are as in `execute`.
+    // SAFETY: the kernel reads within bounds, because the path is a terminated literal and the arrays are as in
+    // `execute`.
     unsafe { libc::syscall(libc::SYS_execveat, std::os::fd::AsRawFd::as_raw_fd(&fd), path, argv, envp, flags) };
     Errno::last()
 }

@@ -1,4 +1,5 @@
-//! Attending to a child in the foreground: signals as descriptors, bytes between two terminals.
+//! Serves a child in the foreground: reads signals from a descriptor and copies bytes between two terminals. Handling
+//! the signals is left to the caller.
 
 use super::terminal::{self, Raw};
 use super::{Errno, Result, pipe};
@@ -8,15 +9,16 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// All signals, held back and read from a descriptor instead.
+/// All signals, blocked and read from a descriptor instead.
 #[derive(Debug)]
 pub(crate) struct Signals(SignalFd);
 
 impl Signals {
-    /// Holds back every signal that can be, from now until the process ends.
+    /// Blocks every signal that can be blocked, until the process ends.
     pub(crate) fn hold() -> Result<Signals> {
         let mut all = SigSet::all();
-        // A fault of our own must still end us. SIGPIPE stays ignored: held back, it would be read here and passed on.
+        // Faults of this process must still end it. SIGPIPE stays ignored: if blocked, it would be read here and
+        // forwarded.
         for fault in [
             libc::SIGSEGV,
             libc::SIGBUS,
@@ -33,7 +35,7 @@ impl Signals {
         SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map(Signals)
     }
 
-    /// The signals that have come since.
+    /// Returns the signals that have arrived since the last call.
     pub(crate) fn take(&self) -> Result<Vec<i32>> {
         let mut signals = Vec::new();
         while let Some(info) = self.0.read_signal()? {
@@ -49,12 +51,12 @@ impl AsFd for Signals {
     }
 }
 
-/// Gives a container's terminal the size of the caller's.
+/// Copies the size of the caller's terminal to the container's.
 pub(crate) fn copy_size(raw: Option<&Raw>, master: &OwnedFd) {
     give_size(raw.and_then(Raw::try_clone).as_ref(), master);
 }
 
-/// Without a terminal to copy from, or when it has no size, the size stays.
+/// Keeps the size if there is no terminal to copy from, or if that has no size.
 fn give_size(from: Option<&OwnedFd>, to: &OwnedFd) {
     let size = from.and_then(|fd| terminal::size(fd.as_fd()).ok()).filter(|size| *size != (0, 0));
     if let Some((rows, columns)) = size {
@@ -62,23 +64,23 @@ fn give_size(from: Option<&OwnedFd>, to: &OwnedFd) {
     }
 }
 
-/// What a wait has seen.
+/// The events seen by [`wait`].
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// A signal has come.
+    /// A signal has arrived.
     pub(crate) signal: bool,
     /// The process has ended.
     pub(crate) ended: bool,
-    /// The program has told its manager something.
+    /// The program has sent a notification to its manager (sd_notify).
     pub(crate) notice: bool,
-    /// The container's terminal has something to say or takes more.
+    /// The container's terminal is readable or writable.
     master: bool,
     input: bool,
-    /// Standard output takes more.
-    room: bool,
+    /// Standard output is writable.
+    output_ready: bool,
 }
 
-/// Waits for the next thing to attend to.
+/// Waits for the next event.
 pub(crate) fn wait(
     signals: BorrowedFd<'_>,
     pidfd: BorrowedFd<'_>,
@@ -87,14 +89,14 @@ pub(crate) fn wait(
 ) -> Result<Seen> {
     let mut fds = vec![PollFd::new(signals, PollFlags::POLLIN), PollFd::new(pidfd, PollFlags::POLLIN)];
     fds.extend(notices.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
-    let [mut master, mut input, mut room] = [None; 3];
+    let [mut master, mut input, mut output_ready] = [None; 3];
     if let Some(relay) = relay {
         let mut add = |fd, wanted: PollFlags| {
             fds.push(PollFd::new(fd, wanted));
             Some(fds.len() - 1)
         };
         let [stdin, stdout, _] = terminal::standard();
-        // What is not wanted is not looked at: a hang-up would be seen again and again.
+        // Descriptors without requested events are left out, because poll(2) would report a hang-up again and again.
         let wanted = relay.wanted();
         if !wanted.is_empty() {
             master = add(relay.master.as_fd(), wanted);
@@ -103,7 +105,7 @@ pub(crate) fn wait(
             input = add(stdin, PollFlags::POLLIN);
         }
         if !relay.output.is_empty() {
-            room = add(stdout, PollFlags::POLLOUT);
+            output_ready = add(stdout, PollFlags::POLLOUT);
         }
     }
     match poll(&mut fds, PollTimeout::NONE) {
@@ -111,15 +113,15 @@ pub(crate) fn wait(
         other => other?,
     };
     let any = |index: usize| fds[index].any().unwrap_or(false);
-    let [master, input, room] = [master, input, room].map(|index| index.is_some_and(any));
+    let [master, input, output_ready] = [master, input, output_ready].map(|index| index.is_some_and(any));
     let notice = notices.is_some() && any(2);
-    Ok(Seen { signal: any(0), ended: any(1), notice, master, input, room })
+    Ok(Seen { signal: any(0), ended: any(1), notice, master, input, output_ready })
 }
 
-/// Bytes between the caller's standard streams and the outer side of a container's terminal.
+/// Copies bytes between the caller's standard streams and the master of a container's terminal.
 ///
-/// Neither direction waits for the other, nor for a program that does not read: what cannot be passed on yet is kept, one
-/// reading of it, and no more is read until that has gone.
+/// Neither direction waits for the other, nor for a program that does not read. Bytes that cannot be written yet are
+/// kept, at most one read of them, and reading pauses until they are written.
 #[derive(Debug)]
 pub(crate) struct Relay {
     master: OwnedFd,
@@ -133,18 +135,18 @@ pub(crate) struct Relay {
     input: Vec<u8>,
 }
 
-/// How much is read at once, in bytes, and so how much is kept at most in each direction.
-const PORTION: usize = 16_384;
+/// Number of bytes per read, and so the maximum kept in each direction.
+const READ_SIZE: usize = 16_384;
 
-/// How much is written to standard output at once. That stays in blocking mode, as it is its other users' too: a pipe with
-/// room takes this much without blocking (PIPE_BUF, pipe(7)).
-const SIP: usize = 4096;
+/// Number of bytes per write to standard output. Standard output stays in blocking mode, because other processes share
+/// it. A pipe that is writable accepts this many bytes without blocking (PIPE_BUF, pipe(7)).
+const WRITE_SIZE: usize = 4096;
 
-/// How much is passed on after the program has ended, in bytes: more than a terminal keeps for its reader.
-const LEFT: usize = 1 << 20;
+/// Maximum number of bytes copied after the program has ended: more than a terminal buffers for its reader.
+const DRAIN_LIMIT: usize = 1 << 20;
 
 impl Relay {
-    /// A relay; `raw` is the caller's terminal if it has one.
+    /// Creates a relay; `raw` is the caller's terminal if there is one.
     pub(crate) fn between(master: OwnedFd, raw: Option<&Raw>) -> Result<Relay> {
         let flags = OFlag::from_bits_retain(fcntl(&master, FcntlArg::F_GETFL)?);
         fcntl(&master, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
@@ -152,12 +154,12 @@ impl Relay {
         Ok(Relay { master, size_of, output_open: true, input_open: true, output: Vec::new(), input: Vec::new() })
     }
 
-    /// Gives the container's terminal the size the caller's has now.
+    /// Copies the current size of the caller's terminal to the container's.
     pub(crate) fn copy_size(&self) {
         give_size(self.size_of.as_ref(), &self.master);
     }
 
-    /// What is to be done with the master.
+    /// Returns the events to wait for on the master.
     fn wanted(&self) -> PollFlags {
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::POLLIN, self.output_open && self.output.is_empty());
@@ -165,40 +167,40 @@ impl Relay {
         wanted
     }
 
-    /// Passes on what the wait has seen. False if nobody reads standard output any more.
+    /// Handles the events of a wait. Returns false if standard output has no reader any more.
     pub(crate) fn pass(&mut self, seen: &Seen) -> Result<bool> {
-        if seen.room && !write_some(terminal::standard()[1], &mut self.output)? {
+        if seen.output_ready && !write_some(terminal::standard()[1], &mut self.output)? {
             return Ok(false);
         }
         if seen.master {
-            self.take_output()?;
-            self.give_input()?;
+            self.read_output()?;
+            self.write_input()?;
         }
         if seen.input {
-            let mut bytes = [0; PORTION];
+            let mut bytes = [0; READ_SIZE];
             match pipe::read(terminal::standard()[0], &mut bytes) {
                 Ok(0) | Err(Errno::EIO) => {
                     self.input_open = false;
-                    // The end of the input, as a terminal says it.
+                    // The terminal's end-of-file character (Ctrl-D).
                     self.input.push(4);
                 }
                 Ok(length) => self.input.extend_from_slice(&bytes[..length]),
                 Err(Errno::EAGAIN) => (),
                 Err(errno) => return Err(errno),
             }
-            self.give_input()?;
+            self.write_input()?;
         }
         Ok(true)
     }
 
-    /// Reads what the container has printed, if what was read before is gone. Whether there was anything.
-    fn take_output(&mut self) -> Result<bool> {
+    /// Reads output of the container if the previous output is written. Returns whether there is output to write.
+    fn read_output(&mut self) -> Result<bool> {
         if !self.output_open || !self.output.is_empty() {
             return Ok(false);
         }
-        let mut bytes = [0; PORTION];
+        let mut bytes = [0; READ_SIZE];
         match pipe::read(self.master.as_fd(), &mut bytes) {
-            // The last process has closed the inner side.
+            // The last process has closed the slave.
             Ok(0) | Err(Errno::EIO) => self.output_open = false,
             Ok(length) => self.output.extend_from_slice(&bytes[..length]),
             Err(Errno::EAGAIN) => (),
@@ -207,14 +209,14 @@ impl Relay {
         Ok(!self.output.is_empty())
     }
 
-    /// Writes as much of the input as the container's terminal takes now.
-    fn give_input(&mut self) -> Result<()> {
+    /// Writes as much input as the container's terminal accepts now.
+    fn write_input(&mut self) -> Result<()> {
         while !self.input.is_empty() {
             match nix::unistd::write(&self.master, &self.input) {
                 Ok(length) => drop(self.input.drain(..length)),
                 Err(Errno::EINTR) => (),
                 Err(Errno::EAGAIN) => return Ok(()),
-                // Nobody reads any more.
+                // The slave has no reader any more.
                 Err(Errno::EIO) => {
                     self.input_open = false;
                     self.input.clear();
@@ -225,11 +227,11 @@ impl Relay {
         Ok(())
     }
 
-    /// Passes on what the container has printed and nobody has read yet. Processes that the program left behind may print on
-    /// for ever, so this ends after [`LEFT`] bytes; and where the reader is slow, with the next of `signals`.
+    /// Copies the container's remaining output. Processes that the program left behind may print forever, so this ends
+    /// after [`DRAIN_LIMIT`] bytes. If the reader is slow, it ends at the next of `signals`.
     pub(crate) fn drain(&mut self, signals: BorrowedFd<'_>) -> Result<()> {
         let mut passed = 0;
-        while passed < LEFT && (!self.output.is_empty() || self.take_output()?) {
+        while passed < DRAIN_LIMIT && (!self.output.is_empty() || self.read_output()?) {
             let output = terminal::standard()[1];
             let mut fds = [PollFd::new(output, PollFlags::POLLOUT), PollFd::new(signals, PollFlags::POLLIN)];
             match poll(&mut fds, PollTimeout::NONE) {
@@ -249,9 +251,9 @@ impl Relay {
     }
 }
 
-/// Writes the first of `bytes`, and removes what is written. False if nobody reads any more.
+/// Writes the first of `bytes` and removes the written ones. Returns false if there is no reader any more.
 fn write_some(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<bool> {
-    match nix::unistd::write(fd, &bytes[..bytes.len().min(SIP)]) {
+    match nix::unistd::write(fd, &bytes[..bytes.len().min(WRITE_SIZE)]) {
         Ok(length) => drop(bytes.drain(..length)),
         Err(Errno::EINTR | Errno::EAGAIN) => (),
         Err(Errno::EPIPE) => return Ok(false),
@@ -260,21 +262,21 @@ fn write_some(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<bool> {
     Ok(true)
 }
 
-/// Reaps orphans that came to this process as a subreaper and have ended. `kept` is left for a wait of its own, after which
-/// 0, no process, is to be kept.
+/// Reaps ended orphans that this process has adopted as a subreaper. Does not reap `kept`, which has its own wait;
+/// after that wait, `kept` must be 0 (no process).
 pub(crate) fn reap_all_but(kept: libc::pid_t) {
     loop {
-        // SAFETY: siginfo_t is plain data for which zero is a value.
+        // SAFETY: zero is a valid value, because siginfo_t is plain data.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        // SAFETY: `info` is a full structure the kernel writes to.
+        // SAFETY: the kernel writes within bounds, because `info` is a full structure.
         let raw = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) };
-        // SAFETY: after a successful waitid the pid is set, to 0 if nobody has ended.
+        // SAFETY: the pid is initialised, because a successful waitid sets it (to 0 if no child has ended).
         let pid = if raw == 0 { unsafe { info.si_pid() } } else { 0 };
         if pid <= 0 || pid == kept {
             return;
         }
-        // SAFETY: a null status is allowed.
+        // SAFETY: no memory is involved, because a null status is allowed.
         unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
     }
 }

@@ -1,4 +1,5 @@
-//! Unix sockets: pairs, listeners, messages that carry descriptors.
+//! Creates Unix sockets: pairs, listeners, messages that carry descriptors. The content of messages is left to the
+//! callers.
 
 use super::{Errno, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,27 +16,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// A socket for ioctls on network interfaces; nothing is ever sent on it.
+/// Opens a socket for ioctls on network interfaces; nothing is sent on it.
 pub(crate) fn datagram() -> Result<OwnedFd> {
     socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
 }
 
-/// A pair of connected sockets that keep the borders of messages.
+/// Creates a pair of connected sockets that preserve message boundaries.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// A listener at `path` for sockets that keep the borders of messages, for this user and root alone.
+/// Creates a listener at `path` for sockets that preserve message boundaries. Only this user and root may connect.
 pub(crate) fn listen_at(path: &Path) -> Result<OwnedFd> {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
-    // Only the owner and root may connect. The file gets the mode of the socket, less the umask.
+    // Only the owner and root may connect, because the file gets the socket's mode minus the umask.
     fchmod(&listener, Mode::S_IRUSR | Mode::S_IWUSR)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&listener, Backlog::new(1)?)?;
     Ok(listener)
 }
 
-/// A socket at `path` that takes datagrams; reading it never waits.
+/// Creates a datagram socket at `path`; reading it never blocks.
 pub(crate) fn listen_for_datagrams(path: &Path) -> Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
@@ -43,14 +44,14 @@ pub(crate) fn listen_for_datagrams(path: &Path) -> Result<OwnedFd> {
     Ok(listener)
 }
 
-/// Connects to a socket that takes datagrams: a path, or after an `@` an abstract name.
+/// Connects to a datagram socket: a path, or after an `@` an abstract name.
 pub(crate) fn connect_datagram(name: &OsStr) -> Result<OwnedFd> {
     let sender = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     connect(sender.as_raw_fd(), &address(name)?)?;
     Ok(sender)
 }
 
-/// Waits until one of two is readable or its other side is gone; which of them are.
+/// Waits until one of two sockets is readable or closed by its other side; returns which.
 pub(crate) fn either_ready(first: BorrowedFd<'_>, second: BorrowedFd<'_>) -> Result<[bool; 2]> {
     let mut fds = [PollFd::new(first, PollFlags::POLLIN), PollFd::new(second, PollFlags::POLLIN)];
     loop {
@@ -71,16 +72,16 @@ pub(crate) fn connect_to(path: &Path) -> Result<OwnedFd> {
     Ok(stream)
 }
 
-/// How long a listener of the caller's has to take one more caller.
+/// How long a listener of the caller may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connects to a stream listener of the caller's, such as a console socket; one that takes nobody is ETIMEDOUT.
+/// Connects to a stream listener of the caller, such as a console socket. ETIMEDOUT if it accepts no connection.
 pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
     let connect = || -> Result<OwnedFd> {
         if path.as_os_str().len() < LONGEST_PATH {
             return stream_within(&UnixAddr::new(path)?, PATIENCE);
         }
-        // The way there by an open directory is short.
+        // A path through an open directory is short enough.
         let name = path.file_name().ok_or(Errno::EINVAL)?;
         let parent =
             CString::new(path.parent().ok_or(Errno::EINVAL)?.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
@@ -94,11 +95,11 @@ pub(crate) fn connect_stream(path: &Path) -> Result<OwnedFd> {
     })
 }
 
-/// The size of a socket's path, in bytes, with the terminating zero (`sun_path`, unix(7)).
+/// Maximum size of a socket path in bytes, including the terminating zero (`sun_path`, unix(7)).
 const LONGEST_PATH: usize = 108;
 
-/// Connects to a stream listener, a path or after an `@` an abstract name, which has `patience` to make room for one more
-/// caller (EAGAIN when it does not).
+/// Connects to a stream listener: a path, or after an `@` an abstract name. If its queue is full (EAGAIN), retries for
+/// at most `patience`.
 pub(crate) fn connect_stream_within(name: &OsStr, patience: Duration) -> Result<OwnedFd> {
     stream_within(&address(name)?, patience)
 }
@@ -111,7 +112,7 @@ fn stream_within(address: &UnixAddr, patience: Duration) -> Result<OwnedFd> {
     Ok(stream)
 }
 
-/// A path, or after an `@` a name in the abstract namespace (unix(7)).
+/// Parses an address: a path, or after an `@` a name in the abstract namespace (unix(7)).
 fn address(name: &OsStr) -> Result<UnixAddr> {
     match name.as_bytes().strip_prefix(b"@") {
         Some(name) => UnixAddr::new_abstract(name),
@@ -119,18 +120,18 @@ fn address(name: &OsStr) -> Result<UnixAddr> {
     }
 }
 
-/// Waits for the next connection.
+/// Accepts the next connection.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
     loop {
         match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
             Err(Errno::EINTR) => (),
-            // SAFETY: the kernel has just given us this descriptor.
+            // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
             other => return other.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
         }
     }
 }
 
-/// Sends one message, with at most one descriptor. A reader that is gone is EPIPE, never a signal.
+/// Sends one message, with at most one descriptor. A closed reader is EPIPE, never a signal.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<()> {
     let raw: [RawFd; 1] = [fd.map_or(-1, |fd| fd.as_raw_fd())];
     let rights = [ControlMessage::ScmRights(&raw)];
@@ -143,7 +144,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'
     }
 }
 
-/// Sends all of `bytes` on a stream, with a descriptor that goes with the first of them.
+/// Sends all of `bytes` on a stream, and a descriptor with the first of them.
 pub(crate) fn send_all(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<()> {
     let raw: [RawFd; 1] = [fd.as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&raw)];
@@ -161,7 +162,7 @@ pub(crate) fn send_all(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>)
     Ok(())
 }
 
-/// Receives one message into `bytes`: its length, 0 at the end, and the descriptor it carried.
+/// Receives one message into `bytes`. Returns its length, 0 at the end, and the descriptor it carried.
 pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
     // As many as one message can carry (SCM_MAX_FD, unix(7)): with less room the message would be an error. All but the last are
     // closed.
@@ -177,7 +178,8 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(fds) = control {
                 for fd in fds {
-                    // SAFETY: the kernel has just given us this descriptor; it is owned exactly once, here.
+                    // SAFETY: nothing else owns the descriptor, because the kernel has just made it and this is the
+                    // only place that takes it.
                     carried = Some(unsafe { OwnedFd::from_raw_fd(fd) });
                 }
             }
@@ -186,14 +188,14 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
     }
 }
 
-/// Receives one message without descriptors, allocating nothing; 0 at the end.
+/// Receives one message without descriptors and without allocating memory; 0 at the end.
 ///
-/// Who has sent it counts on its having arrived, and may be gone: a moment without memory in the kernel is no reason to
-/// give it up.
+/// The sender relies on the message being received and may already have exited. So a temporary lack of kernel memory
+/// must not lose it.
 pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<usize> {
     let mut attempts = 3;
     loop {
-        // SAFETY: the pointer and the length describe one live buffer.
+        // SAFETY: the kernel writes within bounds, because the pointer and the length describe one live buffer.
         let raw = unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         match Errno::result(raw) {
             Err(Errno::EINTR) => (),
@@ -203,10 +205,10 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
     }
 }
 
-/// Whether `fd` is readable or its other side is gone, without waiting.
+/// Whether `fd` is readable or closed by its other side; does not wait.
 pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one live pollfd is passed with its count.
+    // SAFETY: the kernel stays within bounds, because one live pollfd is passed with its count.
     Errno::result(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
     Ok(poll.revents != 0)
 }

@@ -1,11 +1,11 @@
-//! What /proc/PID/stat tells of a process (proc(5)).
+//! Reads /proc/PID/stat (proc(5)). What follows from a state is left to the callers.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A process as it was when it was looked at.
+/// The state of a process at the time of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// Field 3: the state of the main thread.
@@ -14,15 +14,15 @@ pub(crate) struct Stat {
     flags: u64,
     /// Field 22: when it started, in clock ticks since boot.
     pub(crate) start_time: u64,
-    /// Field 31: the signals on their way to it, below the real-time ones.
+    /// Field 31: the pending signals, without the real-time ones.
     pending: u64,
 }
 
-/// Of the flags of a task: a signal has ended it (linux/sched.h).
+/// Task flag: a signal has ended the task (linux/sched.h).
 const PF_SIGNALED: u64 = 0x400;
 
 impl Stat {
-    /// Looks at the process `pid` of the procfs at `proc`; `None` if there is no such process.
+    /// Reads the process `pid` from the procfs at `proc`; `None` if there is no such process.
     pub(crate) fn read(proc: &Path, pid: i32) -> io::Result<Option<Stat>> {
         match File::open(proc.join(format!("{pid}/stat"))) {
             Ok(file) => Stat::of(&file),
@@ -32,18 +32,19 @@ impl Stat {
         }
     }
 
-    /// Looks at a child that was just made; `None` if it is being killed, or was.
+    /// Reads a new child; `None` if it is being killed or was killed.
     pub(crate) fn of_child(pid: i32) -> io::Result<Option<Stat>> {
         let file = File::open(format!("/proc/{pid}/stat"))?;
         let now = Stat::of(&file)?.filter(|now| now.pending & (1 << (libc::SIGKILL - 1)) == 0);
         let Some(now) = now else { return Ok(None) };
-        // SIGKILL is no longer on its way once it is obeyed, and only then is the mark there: looked for in this order, one is
-        // seen.
+        // SIGKILL stays pending until it takes effect, and only then the task flag is set. Checked in this order, one
+        // of the two is always seen.
         let then = Stat::of(&file)?;
         Ok(then.is_some_and(|then| then.flags & PF_SIGNALED == 0).then_some(now))
     }
 
-    /// Whether the main thread has ended: `Z` was not waited for, `X` and `x` are being released. Other threads may go on.
+    /// Whether the main thread has ended: `Z` is not reaped, `X` and `x` are being released. Other threads may still
+    /// run.
     pub(crate) fn main_thread_has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
@@ -61,7 +62,8 @@ impl Stat {
         Stat::parse(&line[..length]).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// The name, field 2, is chosen by the process and may hold spaces and parentheses: it ends at the last parenthesis.
+    /// The process chooses its name, field 2, which may contain spaces and parentheses: it ends at the last
+    /// parenthesis.
     fn parse(line: &[u8]) -> Option<Stat> {
         let end = line.iter().rposition(|&byte| byte == b')')?;
         let mut fields = std::str::from_utf8(&line[end + 1..]).ok()?.split_ascii_whitespace();

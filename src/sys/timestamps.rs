@@ -1,29 +1,28 @@
-//! Moments that a process and the children it makes write down in the same memory.
-//!
-//! Knows numbers of slots, not what they stand for.
+//! Records times of steps in memory that a process shares with its children. The meaning of the slots is left to the
+//! caller.
 
 use crate::sys::{Result, shared_memory};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Shared memory with a moment in each slot: nanoseconds of CLOCK_MONOTONIC as its writer sees it, which in a time
-/// namespace is another clock than its parent's. Only moments of one process are to be compared.
+/// Shared memory with a time in each slot: nanoseconds of the writer's CLOCK_MONOTONIC. In a time namespace this clock
+/// differs from the parent's, so only times of one process may be compared.
 #[derive(Debug)]
 pub(crate) struct StepTimings(&'static [AtomicU64]);
 
 impl StepTimings {
-    /// Slots without a moment.
+    /// Creates empty slots.
     pub(crate) fn new(slots: usize) -> Result<StepTimings> {
         shared_memory::shared_zeros(slots).map(StepTimings)
     }
 
-    /// Writes down that it is now.
+    /// Records the current time.
     pub(crate) fn mark(&self, slot: usize) {
         if let Some(place) = self.0.get(slot) {
             place.store(now(), Ordering::Relaxed);
         }
     }
 
-    /// Nanoseconds between the moments of two slots, if both have one.
+    /// Returns the nanoseconds between two slots, if both are set.
     pub(crate) fn between(&self, from: usize, to: usize) -> Option<u64> {
         let moment =
             |slot: usize| self.0.get(slot).map(|place| place.load(Ordering::Relaxed)).filter(|moment| *moment != 0);
@@ -33,7 +32,7 @@ impl StepTimings {
 
 fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists everywhere, and the structure is a full one to be written to.
+    // SAFETY: the kernel writes within bounds, because the structure is a full one. The clock exists on every kernel.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64
 }

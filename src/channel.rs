@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_output_the_end_is_passed_on() {
+    fn only_the_end_of_a_long_output_is_passed_on() {
         let (parent, child) = Channel::pair().expect("a pair");
         let output: Vec<u8> = (0..OUTPUT * 2).map(|n| n as u8).collect();
         child.fail(&Failure { step: 0, part: Part::Whole, cause: Cause::ExitStatus(1), output: output.clone() });

@@ -127,8 +127,11 @@ fn a_host_that_lacks_something_changes_the_plan() {
     for place in ["/linux/resources/memory", "/linux/resources/cpu", "/process/apparmorProfile"] {
         assert!(answer.err.contains(place), "{place} in {}", answer.err);
     }
-    fs::write(&host, r#"{"canDetachExe": false}"#).expect("a file");
-    assert!(!davit(&["plan", "--host", &host, &bundle]).fine().contains("part from the runtime's own executable"));
+    for (description, detaches) in [("{}", true), (r#"{"canDetachExe": false}"#, false)] {
+        fs::write(&host, description).expect("a file");
+        let plan = davit(&["plan", "--host", &host, &bundle]).fine();
+        assert_eq!(plan.contains("detach from the runtime's own executable"), detaches, "{plan}");
+    }
     fs::write(&host, r#"{"colour": "blue"}"#).expect("a file");
     let line = davit(&["plan", "--host", &host, &bundle]).refused();
     assert!(line.contains("host description") && line.contains("unknown field `colour`"), "{line}");

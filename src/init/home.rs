@@ -75,7 +75,7 @@ mod tests {
     use super::home_in;
 
     #[test]
-    fn home_is_that_of_the_number_and_absolute() {
+    fn home_is_the_absolute_path_of_the_uids_passwd_line() {
         let passwd = b"root:x:0:0::/root:/bin/sh\n12:x:7:0::/no:/\nu:x:12:0::/home/u:/\nbad:x:9:0::rel:/\nshort:x:8";
         assert_eq!(home_in(passwd, 0).as_deref(), Some(&b"/root"[..]));
         assert_eq!(home_in(passwd, 12).as_deref(), Some(&b"/home/u"[..]));

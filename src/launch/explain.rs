@@ -191,7 +191,7 @@ mod tests {
     use super::printed;
 
     #[test]
-    fn a_hooks_output_becomes_one_line() {
+    fn a_hooks_output_is_printed_on_one_line() {
         assert_eq!(printed(b"no\n\n  such thing\n"), ", output: no; such thing");
         assert_eq!(printed(b""), "");
     }

@@ -108,7 +108,7 @@ mod tests {
     use super::{host_id, parse_map};
 
     #[test]
-    fn a_map_leads_from_the_container_to_the_host() {
+    fn a_map_translates_container_ids_to_host_ids() {
         let map = parse_map("         0     100000       1000\n      1000       1000          1\n");
         assert_eq!(map, [[0, 100_000, 1000], [1000, 1000, 1]]);
         for (inside, outside) in [(0, Some(100_000)), (999, Some(100_999)), (1000, Some(1000)), (1001, None)] {

@@ -171,7 +171,7 @@ mod tests {
     use super::{Made, SharedPid, Side, clone3, exit_now, wait};
 
     #[test]
-    fn a_sibling_cannot_write_where_its_pid_is_read() {
+    fn a_sibling_cannot_overwrite_its_shared_pid() {
         let shared_pid = SharedPid::new().expect("memory");
         let maker = match clone3(0, None).expect("a child") {
             Side::Child => match shared_pid.spawn(0) {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sibling_is_known_although_its_maker_was_killed() {
+    fn the_pid_of_a_sibling_is_known_after_its_maker_is_killed() {
         let shared_pid = SharedPid::new().expect("memory");
         assert_eq!(shared_pid.pid(), None);
         let maker = match clone3(0, None).expect("a child") {

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_claims_too_much_is_not_read() {
+    fn an_attribute_longer_than_the_message_is_not_read() {
         assert_eq!(attributes(&[200, 0, 1, 0, 9, 9]), []);
         assert_eq!(attributes(&[3, 0, 1, 0, 9, 9]), []);
         assert_eq!(attributes(&[4, 0, 1, 0, 9]), [(1, vec![])]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn permanent_and_global_addresses_are_told_from_others() {
+    fn permanent_and_global_addresses_are_recognised() {
         let address = |scope: u8, flags: u32| {
             let mut request = Request::new(libc::RTM_NEWADDR, 0, &[2, 24, 0, scope, 5, 0, 0, 0]);
             request.attribute(libc::IFA_FLAGS, &flags.to_ne_bytes()).expect("fits");

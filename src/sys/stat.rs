@@ -85,7 +85,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_fields_are_those_of_proc_and_a_name_cannot_forge_them() {
+    fn stat_fields_are_parsed_and_a_process_name_cannot_forge_them() {
         let rest =
             "S 1 7 7 0 -1 1077936384 120 0 0 0 1 2 0 0 20 0 1 0 777 8192 7 99 1 1 1 1 1 256 0 4096 0 1 0 0 17 0 0 0";
         for name in ["sh", "a) b", "x) Z 1 1 1 ("] {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_was_killed_is_told_from_one_that_has_ended() {
+    fn a_killed_child_is_distinguished_from_an_exited_one() {
         for (signal, lives_on) in [(Some(Signal::SIGKILL), false), (None, true)] {
             let Side::Parent { pid, pidfd } = clone3(0, None).expect("a child") else {
                 _ = kill(nix::unistd::getpid(), signal);

@@ -42,7 +42,7 @@ mod tests {
     use super::StepTimings;
 
     #[test]
-    fn what_a_child_marks_its_parent_reads() {
+    fn the_parent_reads_times_that_its_child_recorded() {
         let timings = StepTimings::new(4).expect("memory");
         match crate::sys::clone::clone3(0, None).expect("a child") {
             crate::sys::clone::Side::Child => {

@@ -94,7 +94,7 @@ fn recorded_configurations_keep_every_rule() {
 /// Flips options, duplicates, reorders and removes entries, and sets values of other types. Every plan that compiles
 /// keeps the rules.
 #[test]
-fn garbled_configurations_keep_every_rule() {
+fn mutated_configurations_keep_every_rule() {
     let sources: Vec<serde_json::Value> =
         configurations().iter().map(|(_, bytes)| serde_json::from_slice(bytes).expect("JSON")).collect();
     let (mut compiled, mut refused) = (0, 0);
@@ -165,7 +165,7 @@ fn copy(plan: &Plan, init: Vec<Step>) -> Plan {
 
 /// Breaks each rule in every plan that has both acts, by moving the earlier act after the later one.
 #[test]
-fn every_rule_of_order_is_noticed_when_it_is_broken() {
+fn every_broken_order_rule_is_reported() {
     let plans = plans();
     for rule in BEFORE {
         let mut tried = 0;
@@ -185,7 +185,7 @@ fn every_rule_of_order_is_noticed_when_it_is_broken() {
 }
 
 #[test]
-fn every_rule_of_number_is_noticed_when_it_is_broken() {
+fn every_broken_count_rule_is_reported() {
     let plans = plans();
     for rule in COUNT {
         let mut tried = 0;
@@ -214,7 +214,7 @@ fn every_rule_of_number_is_noticed_when_it_is_broken() {
 }
 
 #[test]
-fn every_rule_of_what_may_follow_is_noticed_when_it_is_broken() {
+fn every_broken_after_rule_is_reported() {
     let plans = plans();
     let intruder = Step { origin: Pointer::of("/linux"), act: Act::MaskPath(InRoot(c"/x".to_owned())) };
     for rule in AFTER {
@@ -243,7 +243,7 @@ fn set_act(plan: &mut Plan, is: fn(&Act) -> bool, act: Act) {
 
 /// Breaks each rule that is not in a table once.
 #[test]
-fn every_other_rule_is_noticed_when_it_is_broken() {
+fn every_other_broken_rule_is_reported() {
     let remove = |plan: &mut Plan, is: fn(&Act) -> bool| plan.init.retain(|step| !is(&step.act));
     let rights = |permitted, inheritable, ambient| Act::SetCapabilities {
         sets: Sets { effective: permitted, permitted, inheritable },
@@ -297,7 +297,7 @@ fn every_other_rule_is_noticed_when_it_is_broken() {
 
 /// Breaks the rule in both ways: enters the pid namespace too early, and installs the filter too late.
 #[test]
-fn a_visible_process_that_holds_more_is_noticed() {
+fn a_visible_process_with_excess_rights_is_reported() {
     let (mut early, mut late) = (0, 0);
     let position = |steps: &[Step], is: fn(&Act) -> bool| steps.iter().position(|step| is(&step.act));
     let installs: fn(&Act) -> bool = |act| matches!(act, Act::InstallFilter(filter) if !filter.notifies);
@@ -332,7 +332,7 @@ fn a_visible_process_that_holds_more_is_noticed() {
 }
 
 #[test]
-fn a_configuration_with_more_steps_than_can_be_told_apart_is_refused() {
+fn a_configuration_with_more_than_65535_steps_is_refused() {
     let (_, bytes) = configurations().into_iter().find(|(name, _)| name.contains("/minimal/")).expect("a plan");
     let mut document: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
     document["mounts"] = vec![serde_json::json!({"destination": "/m", "type": "tmpfs"}); 65_536].into();

@@ -1,8 +1,6 @@
-//! The acts of a container's process between clone3 and execve, each with its arguments in the form that the kernel
-//! takes.
+//! The acts of a container's process between clone3 and execve, with arguments in the form that the kernel takes.
 //!
-//! Leaves to `init` how an act is performed, and how it is made safe against a hostile tree. An act only records the
-//! intent.
+//! An act records the intent. Leaves to `init` how it is performed, and made safe against a hostile tree.
 
 use crate::sys::credentials::Sets;
 use crate::sys::mount::Attributes;

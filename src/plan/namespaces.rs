@@ -2,7 +2,7 @@
 //!
 //! Leaves to `order` when they are joined, and to `launch` how the id maps are written.
 
-use super::validate::sysctl;
+use super::sysctls;
 use super::{Host, Notes, PassedFd};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
@@ -211,7 +211,7 @@ fn changed_in(kind: u64, spec: &Spec) -> Option<&'static str> {
 
 /// The kind of namespace that a kernel parameter belongs to. Which parameters are allowed is for `validate` to decide.
 fn kind_of_sysctl(name: &str) -> u64 {
-    match sysctl::path(name).as_deref().and_then(|path| path.split_once('/')) {
+    match sysctls::path(name).as_deref().and_then(|path| path.split_once('/')) {
         Some(("net", _)) => NETWORK,
         Some(("user", _)) => USER,
         Some(("kernel", "domainname")) => UTS,

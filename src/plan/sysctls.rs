@@ -11,38 +11,50 @@ pub(super) fn compile(linux: Option<&Linux>, notes: &mut Notes) -> Vec<Step> {
     sysctls.sort();
     let step = |(name, value): (&String, &String)| {
         let origin = Pointer::of("/linux/sysctl").key(name);
-        let name = c_string(below_proc(name), &origin, &mut notes.problems);
+        let name = c_string(format!("sys/{}", path(name).unwrap_or_default()), &origin, &mut notes.problems);
         let value = c_string(value.as_str(), &origin, &mut notes.problems);
         Step { origin, act: Act::SetSysctl { name, value } }
     };
     sysctls.into_iter().map(step).collect()
 }
 
-/// A kernel parameter's name as a path below /proc: whichever separator comes first is the separator (sysctl.d(5)).
-fn below_proc(name: &str) -> String {
-    let dots = name.find(['.', '/']).is_some_and(|first| name.as_bytes()[first] == b'.');
-    let swapped = |c| match c {
-        '.' => '/',
-        '/' => '.',
-        c => c,
+/// The path of a parameter below `/proc/sys`. The first separator decides (sysctl.d(5)). If it is a dot, dots separate
+/// the parts and a slash means a literal dot. If it is a slash, slashes separate the parts and dots are literal.
+///
+/// Returns `None` for a name with an empty part, `.` or `..`, because it is not a path below that directory.
+pub(crate) fn path(name: &str) -> Option<String> {
+    let path = match name.find(['.', '/']).map(|first| &name[first..=first]) {
+        Some(".") => name
+            .chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect(),
+        _ => name.to_owned(),
     };
-    let path: String = if dots { name.chars().map(swapped).collect() } else { name.to_owned() };
-    format!("sys/{path}")
+    let fits = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    fits.then_some(path)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::below_proc;
-
     #[test]
     fn the_first_separator_is_the_separator() {
         for (name, path) in [
-            ("kernel.msgmax", "sys/kernel/msgmax"),
-            ("net/ipv4/conf/eth0.1/forwarding", "sys/net/ipv4/conf/eth0.1/forwarding"),
-            ("net.ipv4.conf.eth0/1.forwarding", "sys/net/ipv4/conf/eth0.1/forwarding"),
-            ("plain", "sys/plain"),
+            ("kernel.msgmax", Some("kernel/msgmax")),
+            ("net/ipv4/conf/eth0.1/forwarding", Some("net/ipv4/conf/eth0.1/forwarding")),
+            ("net.ipv4.conf.eth0/1.forwarding", Some("net/ipv4/conf/eth0.1/forwarding")),
+            ("plain", Some("plain")),
+            ("net..x", None),
+            ("../x", None),
         ] {
-            assert_eq!(below_proc(name), path);
+            assert_eq!(super::path(name).as_deref(), path, "{name}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::namespaces::{IPC, NETWORK, Own, USER, UTS};
 use super::no_nul;
+use crate::plan::sysctls::path;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
@@ -9,30 +10,6 @@ use std::collections::BTreeMap;
 
 /// Parameters below `kernel` that belong to the IPC namespace (ipc_namespaces(7)).
 const OF_IPC: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
-
-/// The path of a parameter below `/proc/sys`. The first separator decides (sysctl.d(5)). If it is a dot, dots separate
-/// the parts and a slash means a literal dot. If it is a slash, slashes separate the parts and dots are literal.
-///
-/// Returns `None` for a name with an empty part, `.` or `..`, because it is not a path below that directory.
-pub(crate) fn path(name: &str) -> Option<String> {
-    let path = match name.find(['.', '/']).map(|first| &name[first..=first]) {
-        Some(".") => name
-            .chars()
-            .map(|c| {
-                if c == '.' {
-                    '/'
-                } else if c == '/' {
-                    '.'
-                } else {
-                    c
-                }
-            })
-            .collect(),
-        _ => name.to_owned(),
-    };
-    let fits = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    fits.then_some(path)
-}
 
 pub(super) fn check(linux: &Linux, own: Own, problems: &mut Problems) {
     let at = Pointer::of("/linux/sysctl");

@@ -1,6 +1,6 @@
 //! Table tests: change one setting of a valid configuration, and check the reported problems.
 
-use super::{check, check_process, ranges, semantic_version, sysctl};
+use super::{check, check_process, ranges, semantic_version};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::Spec;
@@ -357,8 +357,14 @@ fn kernel_parameters_belong_to_a_namespace_of_the_container() {
         &[("/linux/sysctl", json!({"net.ipv4.x": "1", "net/ipv4/x": "2"}))],
         "/linux/sysctl/net~1ipv4~1x: is the same parameter as \"net.ipv4.x\"",
     );
-    assert_eq!(sysctl::path("net.ipv4.conf.eth0/1.rp_filter").as_deref(), Some("net/ipv4/conf/eth0.1/rp_filter"));
-    assert_eq!(sysctl::path("net/ipv4/conf/eth0.1/rp_filter").as_deref(), Some("net/ipv4/conf/eth0.1/rp_filter"));
+    assert_eq!(
+        crate::plan::sysctls::path("net.ipv4.conf.eth0/1.rp_filter").as_deref(),
+        Some("net/ipv4/conf/eth0.1/rp_filter")
+    );
+    assert_eq!(
+        crate::plan::sysctls::path("net/ipv4/conf/eth0.1/rp_filter").as_deref(),
+        Some("net/ipv4/conf/eth0.1/rp_filter")
+    );
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! Configurations that the specification does not foresee or calls wrong, and that users rely on: runc and crun take them.
 
 use crate::harness::bundle::{Container, push};
-use crate::harness::runtime::runtime_name;
+use crate::harness::runtime::{only_davit, runtime_name};
 use crate::harness::trial::{Test, rows, tests};
 use crate::harness::unshared::{apart, mount_tmpfs};
+use crate::process::wrapped;
 use serde_json::{Value, json};
 use std::fs;
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![rbind_stays_recursive_with_a_later_bind, dev_ptmx_as_device_is_the_link];
+    let mut all = tests![
+        rbind_stays_recursive_with_a_later_bind,
+        dev_ptmx_as_device_is_the_link,
+        keep_original_groups_keeps_the_callers,
+        unknown_annotations_of_peers_are_reported,
+    ];
     all.extend(rows!("config", CONFIGS, config));
     all
 }
@@ -122,4 +128,26 @@ fn dev_ptmx_as_device_is_the_link() {
         }
     });
     assert_eq!(c.prints(), "pts/ptmx\n");
+}
+
+/// `podman run --group-add keep-groups`, which writes an annotation of crun's.
+fn keep_original_groups_keeps_the_callers() {
+    for (value, expected) in [("1", "0 1234\n"), ("0", "0\n")] {
+        let c = Container::sh("id -G").edit(|c| c["annotations"] = json!({"run.oci.keep_original_groups": value}));
+        let output = wrapped(&c, "exec setpriv --groups=1234 \"$@\"", "run").run().ok();
+        assert_eq!(output.out, expected, "{value}");
+    }
+}
+
+fn unknown_annotations_of_peers_are_reported() {
+    only_davit("others ignore what they do not know");
+    let with = |name: &str| Container::sh("true").edit(|c| c["annotations"] = json!({name: "x"}));
+    for name in ["run.oci.handler", "org.opencontainers.runc.exec.something"] {
+        with(name).run().ok().says(&format!("/annotations/{name}: unknown annotation is ignored"));
+    }
+    for name in
+        ["run.oci.hooks.stdout", "run.oci.pidfd_receiver", "run.oci.systemd.subgroup", "run.oci.mount_context_type"]
+    {
+        with(name).refused(&format!("/annotations/{name}: "));
+    }
 }

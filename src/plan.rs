@@ -5,6 +5,7 @@
 //! read.
 
 pub(crate) mod act;
+mod annotations;
 mod check;
 mod masked_paths;
 mod devices;

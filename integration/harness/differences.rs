@@ -683,6 +683,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         "cannot kill what the first process left in a shared pid namespace",
         &["lifecycle::kill_ends_what_the_first_process_left"],
     ),
+    ("runc", "does not know crun's annotations", &["leniency::keep_original_groups_keeps_the_callers"]),
     ("runc", "ignores an empty masked path", &["bad_input::config/masked-empty"]),
     ("runc", "mounts a path twice that is listed twice, and keeps the first of two devices", TWICE),
     ("crun", "mounts a path twice that is listed twice, and keeps the first of two devices", TWICE),

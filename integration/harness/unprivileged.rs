@@ -14,6 +14,7 @@ const LISTED: &[(&str, &[&str])] = &[
             "attacks::cve_2025_52565_ptmx/null",
             "attacks::cve_2025_52565_ptmx/tty",
             "attacks::groups_of_the_caller_stay_outside",
+            "leniency::keep_original_groups_keeps_the_callers",
             "attacks::home_does_not_open_a_device_of_the_image",
             "attacks::a_mask_is_not_the_hosts_null",
             "attacks::the_hosts_null_keeps_its_mode",
@@ -67,6 +68,7 @@ const LISTED: &[(&str, &[&str])] = &[
         &[
             "contract::buildkit_cancels_a_step",
             "contract::buildkit_execs_in_the_foreground",
+            "contract::buildkit_has_a_terminal",
             "contract::buildkit_keeps_and_deletes",
             "contract::buildkit_runs_in_the_foreground",
             "contract::exec-terminal/podman 4",
@@ -76,6 +78,8 @@ const LISTED: &[(&str, &[&str])] = &[
             "contract::life/podman 4",
             "contract::life/podman 5",
             "contract::nvidia_finds_the_root_where_the_host_has_it",
+            "contract::podman_passes_descriptors_with_holes",
+            "contract::podman_wants_no_cgroups",
             "contract::refused/buildah",
             "contract::refused/buildah, isolated as for users",
             "contract::refused/podman 4",
@@ -99,7 +103,10 @@ const LISTED: &[(&str, &[&str])] = &[
         "mounting a new procfs needs the container's own pid namespace",
         &[
             "lifecycle::a_process_without_main_thread_is_running_and_gets_signals",
+            "contract::containerd_kills_what_a_shared_pid_namespace_keeps",
             "lifecycle::delete_ends_what_a_shared_pid_namespace_left",
+            "attacks::a_container_in_a_joined_pid_namespace_is_whole",
+            "attacks::cve_2016_9962_create_in_a_joined_pid_namespace",
             "lifecycle::kill_ends_what_the_first_process_left",
             "lifecycle::exit/killed",
             "lifecycle::kill_all_ends_processes_without_main_thread",
@@ -156,7 +163,7 @@ const LISTED: &[(&str, &[&str])] = &[
     ),
     (
         "the seccomp filter needs no_new_privs here, which prevents newuidmap from gaining privileges",
-        &["old_kernels::without/"],
+        &["old_kernels::without/", "old_kernels::old_kernel_filter_blocks_newer_calls_and_flags"],
     ),
 ];
 

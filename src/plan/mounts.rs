@@ -1,6 +1,7 @@
 //! `mounts[]`: each entry becomes one act, in the order listed.
 
 use super::act::{Act, Bind, Change, InRoot, NewMount, Slot, Source};
+use super::annotations;
 use super::namespaces::{self, Namespaces, PID, USER};
 use super::options::{Options, read};
 use super::parameters;
@@ -248,7 +249,7 @@ impl Compiler<'_> {
             return self.data(options, origin);
         }
         let mut options = options.clone();
-        options.data.push(format!("context=\"{label}\""));
+        options.data.push(format!("{}=\"{label}\"", annotations::mount_context(self.spec)));
         self.data(&options, origin)
     }
 }

@@ -3,6 +3,7 @@
 //! Leaves to the other modules of `plan` what each step contains. Start reading at `create`.
 
 use super::act::{Act, Gate, InRoot, Start};
+use super::annotations;
 use super::identity;
 use super::last_steps::{self, Last};
 use super::mounts::Mounts;
@@ -23,6 +24,7 @@ use oci_spec::runtime::{Process, Spec};
 pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan, Problems> {
     let mut notes = Notes::default();
     validate::check(spec, &mut notes.problems, &mut notes.warnings);
+    annotations::check(spec, &mut notes);
     let linux = spec.linux().as_ref();
     let hooks = spec.hooks().as_ref();
     let at = Pointer::of("/process");
@@ -365,6 +367,7 @@ fn prepare_and_exec(
     steps.at(at.key("capabilities").key("bounding"), Act::LimitBounding(capabilities.bounding));
     let may_set_groups = host.may_set_groups(namespaces);
     let groups = identity::groups(user, may_set_groups, linux, &at.key("user"), &mut notes.problems);
+    let groups = groups.filter(|_| !annotations::keeps_groups(spec));
     steps.at(at.key("user"), Act::SetUser { uid: user.uid(), gid: user.gid(), groups });
     steps.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     steps.at(at.key("cwd"), Act::CheckDirectory(cwd));

@@ -144,7 +144,7 @@ fn a_manager_that_closes_its_socket_is_reported() {
     drop(manager_socket);
     std::io::Write::write_all(&mut go, b"\n").unwrap();
     c.wait_out("done");
-    crate::harness::bundle::wait_in(&c.dir, "the warning", || run.text().contains("NOTIFY_SOCKET: tell the manager"));
+    crate::harness::bundle::wait_in(&c.dir, "the warning", || run.text().contains("NOTIFY_SOCKET: notify the manager"));
     c.kill("KILL").ok();
     run.finish().exits(137);
 }

@@ -87,7 +87,7 @@ fn a_user_without_a_bus_gets_an_error() {
     let output = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
     output
         .fails()
-        .says("--systemd-cgroup: cannot speak to systemd: unix:path=")
+        .says("--systemd-cgroup: cannot connect to systemd: unix:path=")
         .says("/bus: no such file or directory");
 }
 

@@ -24,7 +24,7 @@ Example:
 
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let id = id(&words::<Named>(matches)?.id)?;
-    let told = || format!("cannot tell the state of {id}");
+    let told = || format!("cannot get the state of {id}");
     let container = Container::find(&scene.root()?, &id).with_context(told)?;
     output::print(&container.report().to_json()?)?;
     Ok(0)

@@ -34,7 +34,7 @@ enum Data {
 
 /// What a container uses now, as one event.
 pub(crate) fn statistics(root: &Root, id: &Id) -> Result<Event> {
-    let told = || format!("cannot tell the usage of {id}");
+    let told = || format!("cannot get the usage of {id}");
     let container = living(root, id).with_context(told)?;
     let stats = pause::own_cgroup(&container).and_then(|cgroup| cgroup.measure()).with_context(told)?;
     Ok(usage(&stats, id))
@@ -66,7 +66,7 @@ pub(crate) fn events(
     interval: Duration,
     tell: &mut dyn FnMut(&Event) -> Result<()>,
 ) -> Result<()> {
-    let told = || format!("cannot tell the events of {id}");
+    let told = || format!("cannot get the events of {id}");
     let container = living(root, id).with_context(told)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();
     let init = init.context("container not running").with_context(told)?;

@@ -55,7 +55,7 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     console::check(terminal, request.console_socket.is_some(), request.detach)?;
     let user_namespace = original_user_namespace(&container)?;
     let plan = compile(&spec, &process, &container, request, user_namespace.is_some(), log)?;
-    log.lap("look at the host and decide");
+    log.lap("probe the host and compile the plan");
     let mut joining = Joining { spec: &spec, container: &container, request, init, user_namespace, console: None, log };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
@@ -78,7 +78,7 @@ fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
 /// The container's configuration and the process that is asked for.
 fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<(Spec, Process)> {
     let spec = dir::read_config(&container.directory)?;
-    let own = spec.process().as_ref().context("the container has no process to take after")?;
+    let own = spec.process().as_ref().context("config.json of the container has no process")?;
     let process = process::wanted(own, &request.program, log)?;
     Ok((spec, process))
 }
@@ -190,7 +190,7 @@ impl Joining<'_> {
         let by_itself = plan.init.iter().any(|step| matches!(step.act, Act::SetOomScore(_)));
         let score = process.oom_score_adj().filter(|_| !by_itself).map(oom_score::PassedFd::take_on).transpose()?;
         // The child inherits this, so that there is no moment in which the container could look into it.
-        credentials::set_dumpable(false).map_err(io::Error::from).context("become undumpable")?;
+        credentials::set_dumpable(false).map_err(io::Error::from).context("clear the dumpable flag")?;
         let into = placement.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
         let other = |errno| self.other_cgroup(errno, &attach);

@@ -8,7 +8,7 @@ use std::process::Stdio;
 /// The pids of all processes in the container's cgroup and below it. A container without a cgroup of its own has the one
 /// process that is known of it.
 pub(crate) fn pids(root: &Root, id: &Id) -> anyhow::Result<Vec<i32>> {
-    let told = || format!("cannot tell the processes of {id}");
+    let told = || format!("cannot list the processes of {id}");
     let container = Container::find(root, id).with_context(told)?;
     match (container.record.open_cgroup().with_context(told)?, container.pid()) {
         (Some(cgroup), _) => cgroup.pids().with_context(told),

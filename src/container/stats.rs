@@ -70,7 +70,7 @@ impl Samples {
                 Ok(stats) => all.push(self.usage(id, &stats)),
                 // One of all has ended in this moment, or has no cgroup; the others still have something to tell.
                 Err(_) if self.wanted.is_empty() => (),
-                Err(error) => return Err(error).with_context(|| format!("cannot tell the usage of {id}")),
+                Err(error) => return Err(error).with_context(|| format!("cannot get the usage of {id}")),
             }
         }
         Ok(all)
@@ -104,5 +104,5 @@ fn is_alive(status: Status) -> bool {
 }
 
 fn told(id: &Id, container: Result<Container>) -> Result<Container> {
-    container.with_context(|| format!("cannot tell the usage of {id}"))
+    container.with_context(|| format!("cannot get the usage of {id}"))
 }

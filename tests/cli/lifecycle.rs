@@ -81,13 +81,13 @@ fn a_missing_root_is_an_error_when_it_was_given() {
 fn what_does_not_exist_is_said_in_the_words_engines_match() {
     let stage = Stage::new("gone");
     for (words, told) in [
-        (&["state", "x"][..], "cannot tell the state of x: container does not exist"),
+        (&["state", "x"][..], "cannot get the state of x: container does not exist"),
         (&["kill", "x"], "cannot kill x: container does not exist"),
         (&["kill", "--all", "x", "9"], "cannot kill x: container does not exist"),
         (&["delete", "x"], "cannot delete x: container does not exist"),
         (&["pause", "x"], "cannot pause x: container does not exist"),
         (&["resume", "x"], "cannot resume x: container does not exist"),
-        (&["ps", "x"], "cannot tell the processes of x: container does not exist"),
+        (&["ps", "x"], "cannot list the processes of x: container does not exist"),
     ] {
         assert_eq!(stage.davit(words).refused(), told);
     }
@@ -193,7 +193,7 @@ fn a_corrupt_record_is_located_and_only_force_gets_rid_of_it() {
     fs::write(&file, "{\"version\":1,\n  \"id\": 7}").expect("a file");
     let place =
         format!("cannot read {}: invalid type: integer `7`, expected a string at line 2 column 9", file.display());
-    assert_eq!(stage.davit(&["state", "web"]).refused(), format!("cannot tell the state of web: {place}"));
+    assert_eq!(stage.davit(&["state", "web"]).refused(), format!("cannot get the state of web: {place}"));
     assert_eq!(stage.davit(&["delete", "web"]).refused(), format!("cannot delete web: {place}"));
     let forced = stage.davit(&["delete", "--force", "web"]);
     assert_eq!(forced.code, Some(0));

@@ -32,12 +32,12 @@ fn an_error_is_in_the_log_and_on_stderr_and_the_log_grows() {
     let words = ["--log-format=json", &log, "state"];
     for id in ["web", "db"] {
         let told = stage.davit(&[&words[..], &[id]].concat()).refused();
-        assert_eq!(told, format!("cannot tell the state of {id}: container does not exist"));
+        assert_eq!(told, format!("cannot get the state of {id}: container does not exist"));
     }
     let text = fs::read_to_string(stage.path("log.json")).expect("is there");
     let entries: Vec<_> = text.lines().map(entry).collect();
-    let expected = ["web", "db"]
-        .map(|id| ("error".to_owned(), format!("cannot tell the state of {id}: container does not exist")));
+    let expected =
+        ["web", "db"].map(|id| ("error".to_owned(), format!("cannot get the state of {id}: container does not exist")));
     assert_eq!(entries, expected);
 }
 
@@ -67,7 +67,7 @@ fn the_text_format_is_that_of_logrus() {
     stage.davit(&["--log", &stage.path("log"), "state", "web"]).refused();
     let text = fs::read_to_string(stage.path("log")).expect("is there");
     let rest = text.strip_prefix("time=\"").expect("a time");
-    assert_eq!(&rest[20..], "\" level=error msg=\"cannot tell the state of web: container does not exist\"\n");
+    assert_eq!(&rest[20..], "\" level=error msg=\"cannot get the state of web: container does not exist\"\n");
 }
 
 #[test]

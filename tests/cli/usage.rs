@@ -119,7 +119,7 @@ fn flags_after_the_id_of_ps_are_for_ps() {
         [&["ps", "web", "--format", "xml"][..], &["ps", "web", "-no-such-flag"], &["ps", "-format=json", "web"]]
     {
         let told = stage.davit(words).refused();
-        assert_eq!(told, "cannot tell the processes of web: container does not exist", "{words:?}");
+        assert_eq!(told, "cannot list the processes of web: container does not exist", "{words:?}");
     }
     assert!(stage.davit(&["ps", "--nope", "web"]).refused().starts_with("unknown flag: --nope"));
 }

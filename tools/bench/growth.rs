@@ -108,7 +108,8 @@ fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row
         runtimes[0].command(&["--timings", "--log-format", "json", "run", "--bundle", bundle, &runtimes[0].id])?;
         let told: Value = serde_json::from_str(&runtimes[0].errors()?)?;
         let steps = told["timings"]["davit"].as_array().context("no timings")?;
-        let step = steps.iter().find(|step| step["step"] == "look at the host and decide").context("no such step")?;
+        let step =
+            steps.iter().find(|step| step["step"] == "probe the host and compile the plan").context("no such step")?;
         step["nanoseconds"].as_f64().map(|ns| ns / 1e3).context("no time")
     };
     let samples = (0..looks).map(|_| Ok(decided(bundle)? - decided(&runtimes[0].bundle)?)).collect::<Result<_>>()?;

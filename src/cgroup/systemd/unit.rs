@@ -100,7 +100,7 @@ impl Manager {
     /// Connects to the bus that systemd is on. All that is done with it has to be done in [`PATIENCE`].
     pub(super) fn reach(bus: &str) -> Result<Manager> {
         let reached = Bus::open(bus, Instant::now() + PATIENCE);
-        reached.map(Manager).context("--systemd-cgroup: cannot speak to systemd")
+        reached.map(Manager).context("--systemd-cgroup: cannot connect to systemd")
     }
 
     fn call(&mut self, member: &str, body: &[Value]) -> Result<Vec<Value>> {

@@ -123,7 +123,9 @@ impl Notices {
     }
 
     fn tell(&self, text: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<()> {
-        socket::send(self.manager.as_fd(), text, fd).map_err(io::Error::from).context("NOTIFY_SOCKET: tell the manager")
+        socket::send(self.manager.as_fd(), text, fd)
+            .map_err(io::Error::from)
+            .context("NOTIFY_SOCKET: notify the manager")
     }
 }
 

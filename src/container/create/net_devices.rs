@@ -69,7 +69,7 @@ impl Ends {
         let host = Netlink::open().context("open a netlink socket")?;
         namespace::setns(its.as_fd(), network).context("enter the container's network namespace")?;
         let container = Netlink::open();
-        namespace::setns(own.as_fd(), network).context("return to the own network namespace")?;
+        namespace::setns(own.as_fd(), network).context("return to the caller's network namespace")?;
         let container = container.context("open a netlink socket in the container's network namespace")?;
         Ok(Ends { host: (host, own), container: (container, its) })
     }

@@ -63,7 +63,7 @@ impl Build {
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let unprivileged = described.is_none() && is_unprivileged(&request);
         let layout = if described.is_some() { None } else { cgroups::layout(&request, unprivileged)? };
-        log.lap("look at the bundle and the cgroups");
+        log.lap("read the bundle and probe the cgroups");
         let with_cgroup = described.is_some() || layout.is_some();
         let compile = |spec: &Spec| -> Result<Result<(Plan, Option<Place>), Problems>> {
             let host = match described {
@@ -97,7 +97,7 @@ impl Build {
         };
         log.lap("read config.json");
         let (plan, place) = compile(&loaded.spec)?.map_err(ProblemReport::from)?;
-        log.lap("look at the host and decide");
+        log.lap("probe the host and compile the plan");
         for warning in loaded.warnings.iter().chain(&plan.warnings) {
             log.warning(warning);
         }

@@ -1,8 +1,8 @@
-//! The container as its users know it: a name, a state directory, a status, and the verbs that may be said to it.
+//! A container as users know it: an id, a state directory, a status, and the commands on it.
 //!
-//! One file per verb; each is a row of the table verb × status and says what it refuses. Every verb takes words that were
-//! already parsed and returns values: what is printed, and how, is `cli`'s business. A verb that goes on after something
-//! went wrong says so to the log it is given. `docs/lifecycle.md` draws how the verbs work together.
+//! One file for each command; it checks in which status the command is allowed. Commands take parsed arguments and
+//! return values: `cli` prints them. A command that continues after a problem adds a warning to its log.
+//! `docs/lifecycle.md` shows how the commands work together.
 
 mod caller;
 mod create;
@@ -54,22 +54,22 @@ use anyhow::Context;
 use state::{dir, status};
 use std::path::PathBuf;
 
-/// What is said of a container that there is none of. Load-bearing: containerd, Docker and Podman look for the words.
+/// Error for a container that does not exist. Engines match this text: containerd, Docker and Podman.
 const NO_CONTAINER: &str = "container does not exist";
 
-/// A container that exists, as it was a moment ago.
+/// An existing container, as it was when it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
-    /// What is remembered of it.
+    /// Its record.
     pub(crate) record: Record,
     /// Its state directory.
     pub(crate) directory: PathBuf,
-    /// What was seen of it.
+    /// Its status at that time.
     pub(crate) status: Status,
 }
 
 impl Container {
-    /// Looks a container up.
+    /// Reads the container `id`. An error if it does not exist.
     pub(crate) fn find(root: &Root, id: &Id) -> anyhow::Result<Self> {
         Container::seek(root, id)?.context(NO_CONTAINER)
     }
@@ -83,7 +83,7 @@ impl Container {
         }
     }
 
-    /// The container of that record, with the status it has now.
+    /// The container with this record, and its current status.
     fn seen(record: Record, directory: PathBuf) -> anyhow::Result<Self> {
         let frozen = || record.open_cgroup()?.map_or(Ok(false), |cgroup| cgroup.is_frozen());
         let status = status::of(&record, &directory, frozen)?;
@@ -91,7 +91,7 @@ impl Container {
     }
 }
 
-/// The effective uid and gid of whoever runs this.
+/// The effective uid and gid of this process.
 pub(crate) fn caller() -> (u32, u32) {
     (sys::process::effective_uid(), sys::process::effective_gid())
 }

@@ -1,4 +1,5 @@
-//! What a command gets from its caller and gives back to it: environment, file descriptors, terminal, pid file, sockets.
+//! What a command gets from its caller and gives back to it: environment, file descriptors, terminal, pid file,
+//! sockets.
 //!
 //! Knows how to talk to engines, service managers and seccomp agents; does not know how a container is made.
 

@@ -1,7 +1,7 @@
 //! `create`: makes a container, up to the moment before its program starts.
 //!
-//! The parts in the order of their work: `prepare` decides, `pending` makes, `host_setup` does what the host must do for the
-//! container's process, `rollback` removes what a failed creation has made.
+//! The parts in the order of their work: `prepare` decides; `pending` makes the container; `host_setup` does the host's
+//! part for the container's process; `rollback` removes everything that a failed creation has made.
 
 mod cgroups;
 mod host_setup;

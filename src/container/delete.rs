@@ -1,4 +1,4 @@
-//! `delete`: the end of a container's name. What is left of it is killed and removed.
+//! `delete`: kills what is left of a container and removes it.
 
 use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks};
 use crate::container::state::dir::{Dir, Locked};
@@ -6,14 +6,14 @@ use crate::report::Log;
 use anyhow::{Context, anyhow, bail};
 use std::time::Duration;
 
-/// How long a killed process may take to end before that is an error: one in an uninterruptible call can take for ever.
+/// How long to wait for the end of a killed process. A process in an uninterruptible call may never end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Deletes a container that is stopped, or created and not started; with `force` in every status, and then one that does
-/// not exist is no error.
+/// Deletes a stopped container, or one that was created and not started. With `force` the status does not matter, and a
+/// container that does not exist is no error.
 ///
-/// Order: the processes, the cgroup, the state directory, the poststop hooks. Until the directory has gone the work can be
-/// taken up again by another `delete`. A poststop hook that fails is a warning (runtime-spec, lifecycle step 13).
+/// The order is: processes, cgroup, state directory, poststop hooks. Another `delete` can continue an interrupted one,
+/// as long as the directory exists. A failing poststop hook causes a warning (runtime-spec, lifecycle step 13).
 pub(crate) fn delete(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
     match attempt(root, id, force, log) {
         Err(error) if error.is::<NotStopped>() => Err(error),
@@ -21,7 +21,7 @@ pub(crate) fn delete(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Re
     }
 }
 
-/// The refusal, in the words of runc, which engines and people know.
+/// Error for a container that is not stopped. The text is that of runc, which engines and users know.
 #[derive(Debug)]
 struct NotStopped(Id, Status);
 
@@ -37,13 +37,13 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
     let missing = || if force { Ok(()) } else { Err(anyhow!(NO_CONTAINER)) };
     let Some(dir) = Dir::open(root, id)? else { return missing() };
     if force && let Ok(Some(record)) = dir.peek() {
-        // Before the lock, which a `start` that hangs would hold for as long as the first process lives.
+        // Before the lock, because a hanging `start` holds it as long as the first process lives.
         end(&record)?;
     }
     let Some(locked) = dir.lock()? else { return missing() };
     let record = match locked.read() {
         Ok(Some(record)) => record,
-        // A creation that was killed before it wrote anything leaves an empty directory.
+        // A killed creation that has written nothing leaves an empty directory.
         Ok(None) if dir.is_empty()? => return locked.remove(),
         Ok(None) if force => {
             let directory = dir.path().display();
@@ -56,7 +56,7 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
             "{} has no state.json: processes and a cgroup may be left; --force removes the directory",
             dir.path().display()
         ),
-        // What cannot be read now may be readable the next time, and then nothing of it is lost.
+        // A record that cannot be read now may be readable the next time, so it is kept.
         Err(error) if force && error.downcast_ref::<std::io::Error>().is_none() => {
             let directory = dir.path().display();
             log.warning_of(&error.context(format!("processes and cgroup of {id} may be left; {directory} is removed")));
@@ -71,31 +71,32 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
         _ if force => {}
         status => return Err(NotStopped(id.clone(), status).into()),
     }
-    // Only of a creation that was broken off there may be a process yet.
+    // Only an interrupted creation can have left a process.
     match container.status {
         Status::Stopped if container.record.creator.is_none() => clear(&container.record, locked, log),
         _ => destroy(&container.record, locked, log),
     }
 }
 
-/// Kills and removes everything there is of a container whose lock is held.
+/// Kills and removes everything of a container. The caller holds its lock.
 pub(super) fn destroy(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     end(record)?;
     log.lap("end the processes");
     clear(record, locked, log)
 }
 
-/// As [`destroy`], where the first process has ended.
+/// As [`destroy`], for a container whose first process has ended.
 fn clear(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     let cgroup = record.open_cgroup()?;
     let stopped = record.cgroup.as_ref().map_or(Ok(()), |made| made.stop_unit(cgroup.as_ref()));
     if let Err(error) = stopped {
-        // The bus may be gone, and the user's own systemd with its user. One that is there removes an empty cgroup by itself,
-        // and would take the scope for alive if we did it.
+        // The bus may be gone, as a user's systemd is after logout. A running systemd removes an empty cgroup itself,
+        // and would consider the scope alive if davit removed the cgroup.
         log.warning_of(&error);
         cgroup.map_or(Ok(()), |cgroup| cgroup.empty())?;
     } else if let Some(cgroup) = cgroup {
-        // Kills what the first process left behind. A cgroup that was there before the container is emptied and stays.
+        // Kills the processes that the first one left behind. A cgroup that existed before the container is emptied and
+        // kept.
         cgroup.unmake()?;
     }
     record.resctrl.remove()?;
@@ -106,7 +107,7 @@ fn clear(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Kills the container's processes, as far as they live, and waits for the end of the first.
+/// Kills the container's living processes, and waits for the end of the first one.
 fn end(record: &Record) -> anyhow::Result<()> {
     let Some(process) = record.init else { return Ok(()) };
     let Some(init) = process.open()? else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! `events`: what a container uses, now and then, and what happens to it, as it happens.
+//! `events`: the usage of a container at intervals, and OOM kills and stalls when they happen.
 
 mod schema;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// One event, a line of JSON each. runc knows the types `stats` and `oom`; `memory` and `psi` are davit's.
+/// One event, printed as one line of JSON. runc has the types `stats` and `oom`; `memory` and `psi` are davit's own.
 #[derive(Serialize)]
 pub(crate) struct Event {
     #[serde(rename = "type")]
@@ -20,19 +20,19 @@ pub(crate) struct Event {
     data: Option<Data>,
 }
 
-/// What an event carries.
+/// The data of an event.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data {
-    /// Of `stats`.
+    /// Data of `stats`.
     Stats(Box<schema::Stats>),
-    /// Of `memory`: `memory.events` by the kernel's names.
+    /// Data of `memory`: `memory.events` by the kernel's names.
     Memory(Counters),
-    /// Of `psi`: the resource that processes had to wait for, and how long.
+    /// Data of `psi`: the resource that processes had to wait for, and how long.
     Stall { resource: &'static str, psi: schema::Psi },
 }
 
-/// What a container uses now, as one event.
+/// The current usage of a container as one event.
 pub(crate) fn statistics(root: &Root, id: &Id) -> Result<Event> {
     let told = || format!("cannot get the usage of {id}");
     let container = living(root, id).with_context(told)?;
@@ -48,7 +48,7 @@ fn event(kind: &'static str, id: &Id, data: Option<Data>) -> Event {
     Event { kind, id: id.as_str().to_owned(), data }
 }
 
-/// A container that has something to tell: one whose first process lives.
+/// The container `id`, if its first process lives.
 pub(super) fn living(root: &Root, id: &Id) -> Result<Container> {
     let container = Container::find(root, id)?;
     match container.status {
@@ -58,8 +58,8 @@ pub(super) fn living(root: &Root, id: &Id) -> Result<Container> {
     }
 }
 
-/// Tells events until the container's first process has ended: its usage every `interval`, everything else when the
-/// kernel says so.
+/// Reports events until the container's first process has ended: the usage every `interval`, everything else when the
+/// kernel reports it.
 pub(crate) fn events(
     root: &Root,
     id: &Id,
@@ -97,7 +97,7 @@ fn follow(
         if !happened.stalls.is_empty() || Instant::now() >= due {
             let stats = cgroup.measure();
             if !init.is_alive() {
-                // The cgroup may be gone. What happened at the end is still to be told.
+                // The cgroup may be gone. The last events still have to be reported.
                 continue;
             }
             let stats = stats?;

@@ -1,7 +1,7 @@
-//! `exec`: another process in a container that exists.
+//! `exec`: adds a process to an existing container.
 //!
-//! What it has is what the container's own process has (the configuration as it was at `create`), unless the request says
-//! otherwise; a `process.json` says all of it, and what it leaves out that protects or limits is taken from there too.
+//! The process gets the attributes of the container's first process (from the configuration at `create`), unless the
+//! request changes them. A `process.json` replaces them all, except protections and limits that it leaves out.
 
 mod process;
 mod oom_score;
@@ -29,15 +29,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-/// The exit status for everything that goes wrong before the program runs, to tell it from the program's own.
+/// The exit status of failures before the program runs. It differs from the usual statuses of programs.
 const FAILED: u8 = 255;
 
-/// Runs a process in a container; the exit status for davit to end with.
+/// Runs a process in a container. Returns the exit status for davit.
 pub(crate) fn exec(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     attempt(root, request, log).map_err(failed)
 }
 
-/// Says of an error that the program has not been run because of it, in words and by the exit status.
+/// Marks an error as the reason why the program did not run, by its text and its exit status.
 pub(crate) fn failed(error: anyhow::Error) -> anyhow::Error {
     Coded::new(FAILED, error.context("exec failed")).into()
 }
@@ -70,12 +70,12 @@ fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {
         Status::Paused if ignore_paused => Ok(()),
         Status::Paused => bail!("cannot exec in a paused container (use --ignore-paused to override)"),
         Status::Creating => bail!("cannot exec in a container that is being created"),
-        // Two texts in one, because engines look for either.
+        // Two texts in one, because engines match either.
         Status::Stopped => bail!("cannot exec in a stopped container: container not running"),
     }
 }
 
-/// The container's configuration and the process that is asked for.
+/// The container's configuration, and the requested process.
 fn documents(container: &Container, request: &ExecRequest, log: &Log) -> Result<(Spec, Process)> {
     let spec = dir::read_config(&container.directory)?;
     let own = spec.process().as_ref().context("config.json of the container has no process")?;
@@ -95,10 +95,10 @@ fn compile(
     let pid = container.pid();
     let mut kinds = foreign_namespaces(pid)?;
     if !has_user_namespace(spec) {
-        // One that the container's process made for itself later is not the container's.
+        // A user namespace that the container's process made for itself later is not the container's.
         kinds &= !USER;
     }
-    // What counts is the user namespace to come (user_namespaces(7)).
+    // The user namespace that the process joins decides (user_namespaces(7)).
     host.setgroups_denied = host::denies_setgroups(pid);
     let listen_fds = listen_fds::listen_fds();
     let exec = plan::Exec {
@@ -120,8 +120,8 @@ fn has_user_namespace(spec: &Spec) -> bool {
     listed.iter().any(|entry| entry.typ() == LinuxNamespaceType::User)
 }
 
-/// The user namespace that the container was created with, if its first process is in another by now. It can only have moved
-/// down, so the one that is searched is an ancestor.
+/// The user namespace that the container was created with, if its first process is in another one now. A process can
+/// move only to a descendant, so the searched namespace is an ancestor.
 fn original_user_namespace(container: &Container) -> Result<Option<OwnedFd>> {
     let Some(recorded) = container.record.user_namespace else { return Ok(None) };
     let path = format!("/proc/{}/ns/user", container.pid());
@@ -136,8 +136,8 @@ fn original_user_namespace(container: &Container) -> Result<Option<OwnedFd>> {
     Ok(moved.then_some(at))
 }
 
-/// The kinds in which the namespaces of `pid` are not this process's own. That the pid still means the container's process
-/// is proven by its pidfd when they are joined.
+/// The kinds of namespaces in which `pid` and this process differ. When they are joined, a pidfd proves that the pid
+/// still belongs to the container's process.
 fn foreign_namespaces(pid: i32) -> Result<u64> {
     let mut kinds = 0;
     for (kind, name) in KINDS {
@@ -148,7 +148,7 @@ fn foreign_namespaces(pid: i32) -> Result<u64> {
         };
         let own = match fs::read_link(format!("/proc/self/ns/{file}")) {
             Ok(own) => own,
-            // A kind this kernel does not know.
+            // This kernel does not have the kind.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error).with_context(|| format!("read /proc/self/ns/{file}")),
         };
@@ -160,7 +160,7 @@ fn foreign_namespaces(pid: i32) -> Result<u64> {
     Ok(kinds)
 }
 
-/// A process about to join a container.
+/// A process that is about to join a container.
 struct Joining<'a> {
     spec: &'a Spec,
     container: &'a Container,
@@ -172,7 +172,7 @@ struct Joining<'a> {
 }
 
 impl Joining<'_> {
-    /// Makes the process, and returns when it has executed its program and everybody who waits for it has been told.
+    /// Makes the process. Returns when it has executed its program, and pid file and pidfd socket have been written.
     fn start(&mut self, plan: &Plan, process: &Process) -> Result<(Child, Option<Foreground>)> {
         let request = self.request;
         self.console = Some(Console::connect(request.console_socket.as_deref())?);
@@ -189,7 +189,7 @@ impl Joining<'_> {
         }
         let by_itself = plan.init.iter().any(|step| matches!(step.act, Act::SetOomScore(_)));
         let score = process.oom_score_adj().filter(|_| !by_itself).map(oom_score::PassedFd::take_on).transpose()?;
-        // The child inherits this, so that there is no moment in which the container could look into it.
+        // The child inherits this, so the container can never read its memory.
         credentials::set_dumpable(false).map_err(io::Error::from).context("clear the dumpable flag")?;
         let into = placement.as_ref().map(AsFd::as_fd).or(cgroup.as_ref().map(Cgroup::fd));
         let attach = Cell::new(false);
@@ -207,14 +207,15 @@ impl Joining<'_> {
         score.map_or(Ok(()), oom_score::PassedFd::give_back)?;
         child.wait_until_ready(plan, self)?;
         if attach.get() {
-            // Only now: the process that entered the pid namespace is another one than was made.
+            // Not earlier, because the process that entered the pid namespace replaces the one that was made.
             self.attach(child.pid)?;
         }
-        // Signals are held back from here on, when they have somebody to go to. Before, they end this process, and the
-        // child then sees that it is alone: in a paused container it may be waiting for long.
+        // From here on signals are blocked, because there is a process to forward them to. Before, they end this
+        // process, and the child notices that its parent is gone. In a paused container it may have to wait for a long
+        // time.
         let terminal = process.terminal().unwrap_or(false);
         let foreground = (!request.detach).then(|| Foreground::prepare(terminal)).transpose()?;
-        // The program shall find its terminal in the size of the caller's from its first moment.
+        // Before the program starts, so that it never sees another terminal size than the caller's.
         if let (Some(foreground), Some(master)) = (&foreground, self.console.as_ref().and_then(Console::peek)) {
             foreground.prepare_terminal(master)?;
         }
@@ -224,7 +225,7 @@ impl Joining<'_> {
         if let Some(path) = &request.pidfd_socket {
             pidfd_socket::send(path, b"setns", child.pidfd.as_fd())?;
         }
-        // Only now: to engines the file says that the program runs, and its absence that it does not.
+        // Last, because to engines the file means that the program runs.
         if let Some(file) = &request.pid_file {
             pid_file::write(file, child.pid)?;
         }
@@ -232,7 +233,8 @@ impl Joining<'_> {
         Ok((child, foreground))
     }
 
-    /// The cgroup to be born in when the kernel refuses the container's, or none if systemd is to be asked afterwards.
+    /// The cgroup to spawn into if the kernel refuses the container's. `None` if systemd has to move the process
+    /// afterwards.
     fn other_cgroup(&self, errno: Errno, attach: &Cell<bool>) -> Result<Option<OwnedFd>> {
         let record = self.container.record.cgroup.as_ref();
         if errno == Errno::EACCES {
@@ -243,12 +245,12 @@ impl Joining<'_> {
         if let Some(below) = &self.request.cgroup {
             return Err(launch::spawn_refused(&below.display().to_string(), errno).context("--cgroup"));
         }
-        // The container may have moved its processes below its own cgroup, as an init system in it does.
+        // An init system in the container may have moved its processes below the container's cgroup.
         Cgroup::open_of_process(&Layout::probe()?, self.container.pid()).map(Some)
     }
 
-    /// A process that was killed at its birth is made again from within the container's cgroup: not where that is being killed,
-    /// where this process would be stopped with the rest, or where memory may have been why.
+    /// Whether to retry a clone that was killed immediately, from within the container's cgroup. Not if the container
+    /// is being killed, if this process would be frozen with it, or if it may be out of memory.
     fn may_be_made_again(&self) -> Result<()> {
         if !self.init.is_alive()
             || self.container.status == Status::Paused
@@ -259,7 +261,8 @@ impl Joining<'_> {
         Ok(())
     }
 
-    /// Has systemd put the process where this user may not: into the scope, or where in it is asked for.
+    /// Has systemd move the process to a cgroup that this user may not write to: the scope, or the requested cgroup
+    /// below it.
     fn attach(&self, pid: i32) -> Result<()> {
         let Some(record) = &self.container.record.cgroup else { return Ok(()) };
         let Some(unit) = &record.unit else { return Ok(()) };
@@ -273,7 +276,7 @@ impl Joining<'_> {
         unit.attach(&below, pid)
     }
 
-    /// A container that ended meanwhile explains most failures, and one that has run out of memory some.
+    /// Adds the likely cause to an error: the container has ended meanwhile, or is out of memory.
     fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         if !self.init.is_alive() {
             return error.context("container not running");

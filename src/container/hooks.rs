@@ -1,4 +1,4 @@
-//! The hooks that run in the runtime's namespaces, and the state that the others get to read.
+//! Runs the hooks of the runtime namespace, and makes the state document for the others, which `init` runs.
 
 use super::{Process, Record, Status, state_for_hooks};
 use crate::container::caller;
@@ -13,8 +13,8 @@ use anyhow::{Context, Result, anyhow};
 use oci_spec::runtime::{Hook, Hooks};
 use std::os::fd::AsFd;
 
-/// `prestart`, then `createRuntime`: the container's mounts stand, its root is not entered yet. A hook that is at work when
-/// the container's process dies is killed: `delete --force` ends a creation that hangs in one.
+/// Runs `prestart`, then `createRuntime` hooks. The container's mounts exist; its root is not entered yet. A hook is
+/// killed when the container's process dies, so that `delete --force` ends a creation that hangs in a hook.
 pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32) -> Result<()> {
     let Some(hooks) = hooks else { return Ok(()) };
     let process = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
@@ -23,13 +23,14 @@ pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32) -> 
     run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating, meanwhile)
 }
 
-/// `poststart`: the program has been executed. The first failure ends the container (runtime.md, lifecycle step 9).
+/// Runs `poststart` hooks, after the program has been executed. The first failure ends the container (runtime.md,
+/// lifecycle step 9).
 pub(super) fn poststart(record: &Record, meanwhile: Meanwhile<'_>) -> Result<()> {
     run_all("poststart", &record.poststart, record, Status::Running, meanwhile)
 }
 
-/// The state document for a hook that the container's process runs: a number of ten digits stands for the pid, which that
-/// process fills in, and ten blanks replace it.
+/// The state document for hooks that the container's process runs. Ten blanks take the place of the pid, which that
+/// process fills in.
 pub(super) fn state_document(record: &Record, status: Status) -> Result<StateDocument> {
     const STAND_IN: i32 = 1_234_567_890;
     let mut record = record.clone();
@@ -43,7 +44,7 @@ pub(super) fn state_document(record: &Record, status: Status) -> Result<StateDoc
     Ok(StateDocument { text, pid_at })
 }
 
-/// `poststop` of a deleted container, in order, all of them. None can stop anything: a failure is a warning.
+/// Runs all `poststop` hooks of a deleted container, in order. A failure causes a warning.
 pub(super) fn poststop(record: &Record, log: &Log) {
     for number in 0..record.poststop.len() {
         if let Err(error) =

@@ -1,22 +1,22 @@
-//! `kill`: a signal to a container's first process, or the end of all of them.
+//! `kill`: sends a signal to a container's first process, or kills all its processes.
 
 use super::{Id, NO_CONTAINER, Record, Root};
 use crate::container::state::dir;
 use anyhow::{Context, bail};
 
-/// Sends `signal` to the first process, by pidfd, of a container that is created, running or paused (runtime.md, "Kill").
-/// One that is being created has no process to speak of yet: `delete --force` ends it.
+/// Sends `signal` to the first process, by pidfd, of a container that is created, running or paused (runtime.md,
+/// "Kill"). A container that is being created has no final process yet: `delete --force` ends it.
 ///
-/// SIGKILL goes to the whole cgroup when the first process shares its pid namespace, because then its death does not end
-/// the others. With `all` the rest of the cgroup is killed although the first process has ended, and that is no error.
-/// Takes no lock: a hung `start` must not keep anyone from ending it.
+/// SIGKILL goes to the whole cgroup if the first process shares its pid namespace, because its end does not end the
+/// others. With `all` the rest of the cgroup is killed even if the first process has ended. Takes no lock, so a hanging
+/// `start` does not block it.
 pub(crate) fn kill(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
     attempt(root, id, signal, all).with_context(|| format!("cannot kill {id}"))
 }
 
 fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
     let record = dir::read_record(&root.of(id))?.context(NO_CONTAINER)?;
-    // Without a cgroup a creator writes the process down before it is done.
+    // Without a cgroup, a creator records the process before the creation is complete.
     let init = match (record.creator, record.init) {
         (None, Some(init)) => init.open()?,
         _ => None,
@@ -32,7 +32,7 @@ fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
     {
         cgroup.kill_all()?;
     }
-    // After cgroup.kill too: a first process that was moved out of the cgroup is still this one.
+    // After cgroup.kill too, because the first process may have been moved out of the cgroup.
     match &init {
         Some(init) if init.signal(signal).with_context(|| format!("send signal {signal}"))? => Ok(()),
         _ if all || signal == libc::SIGKILL => Ok(()),

@@ -1,4 +1,4 @@
-//! The runtime's own executable, kept out of reach of the containers it makes (CVE-2019-5736).
+//! Keeps the runtime's executable out of reach of containers (CVE-2019-5736).
 
 use crate::container::caller;
 use crate::sys::program::{self, Strings};
@@ -9,12 +9,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 
-/// Where a child of this process will not be able to part from the runtime's file, this process begins again from a copy
-/// of the file in memory that nobody can write to. To be called before anything else is done: nothing of this process is
-/// left but its pid, its words, its environment and the descriptors it was given.
+/// Executes a copy of the runtime in memory, if a child of this process cannot detach from the runtime's file. Must
+/// come first: only the pid, the arguments, the environment and inherited descriptors survive.
 ///
-/// A child that joins a container has to part from the file before it joins, with its caller's rights; one that makes a
-/// container does so as root of its own user namespace.
+/// A child that joins a container detaches before it joins, with its caller's rights. A child that makes a container
+/// detaches as root of its own user namespace.
 pub(super) fn protect(joins: bool) -> Result<()> {
     let may = !joins || credentials::capabilities().is_ok_and(|sets| sets.effective & credentials::SYS_ADMIN != 0);
     if (may && executable::can_detach_exe()) || executable::is_sealed_copy() {

@@ -1,4 +1,4 @@
-//! `pause`: every process of a container stands still.
+//! `pause`: freezes all processes of a container.
 
 use super::{Container, Id, Root, Status};
 use crate::cgroup::Cgroup;
@@ -19,7 +19,7 @@ fn attempt(root: &Root, id: &Id) -> anyhow::Result<()> {
     }
 }
 
-/// The cgroup of a container that lives: without one it can neither be frozen nor thawed.
+/// The cgroup of a living container. Without a cgroup it can be neither frozen nor thawed.
 pub(super) fn own_cgroup(container: &Container) -> anyhow::Result<Cgroup> {
     container.record.open_cgroup()?.context("the container has no cgroup of its own")
 }

@@ -1,4 +1,4 @@
-//! `plan`: what `create` would do, decided and not done.
+//! `plan`: compiles the plan of `create` and makes nothing.
 
 use super::CreateRequest;
 use crate::container::create::prepare::Build;
@@ -8,7 +8,7 @@ use crate::report::Log;
 use anyhow::Context;
 use std::path::Path;
 
-/// The plan of a container, for this host and this caller, or for those that a file describes. Makes nothing.
+/// The plan of a container, for this host and caller, or for a described host.
 pub(crate) fn plan(request: CreateRequest, description: Option<&Path>, log: &Log) -> anyhow::Result<Plan> {
     let bundle = request.bundle.display().to_string();
     let plan = || {

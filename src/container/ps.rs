@@ -1,12 +1,11 @@
-//! `ps`: the processes of a container, as pids of the host or as ps(1) tells them.
+//! `ps`: lists the processes of a container, as host pids or as lines of ps(1).
 
 use super::{Container, Id, Root};
 use anyhow::{Context, bail};
 use std::ffi::OsString;
 use std::process::Stdio;
 
-/// The pids of all processes in the container's cgroup and below it. A container without a cgroup of its own has the one
-/// process that is known of it.
+/// The pids of all processes in and below the container's cgroup. Without a cgroup only the first process is known.
 pub(crate) fn pids(root: &Root, id: &Id) -> anyhow::Result<Vec<i32>> {
     let told = || format!("cannot list the processes of {id}");
     let container = Container::find(root, id).with_context(told)?;
@@ -17,7 +16,7 @@ pub(crate) fn pids(root: &Root, id: &Id) -> anyhow::Result<Vec<i32>> {
     }
 }
 
-/// The lines of `ps OPTIONS` that tell of the container's processes, and the line of titles above them.
+/// The lines of `ps OPTIONS` for the container's processes, with the title line.
 pub(crate) fn ps(root: &Root, id: &Id, options: &[OsString]) -> anyhow::Result<String> {
     let pids = pids(root, id)?;
     let default = [OsString::from("-ef")];
@@ -31,7 +30,7 @@ pub(crate) fn ps(root: &Root, id: &Id, options: &[OsString]) -> anyhow::Result<S
     select(&String::from_utf8_lossy(&output.stdout), &pids)
 }
 
-/// The title line and the lines in whose column `PID` one of `pids` stands.
+/// The title line, and the lines whose column `PID` has one of `pids`.
 fn select(table: &str, pids: &[i32]) -> anyhow::Result<String> {
     let mut lines = table.lines();
     let titles = lines.next().unwrap_or_default();

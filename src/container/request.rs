@@ -1,24 +1,24 @@
-//! What may be asked of `create` and `run`, in words of the command line, already parsed.
+//! The parsed arguments of `create`, `run` and `exec`.
 
 use super::Id;
 use std::path::PathBuf;
 
-/// Who makes the container's cgroup.
+/// What makes the container's cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum CgroupManager {
-    /// davit does, below /sys/fs/cgroup.
+    /// davit, below /sys/fs/cgroup.
     #[default]
     Cgroupfs,
-    /// systemd does, asked over D-Bus; `linux.cgroupsPath` is `slice:prefix:name`.
+    /// systemd, over D-Bus; `linux.cgroupsPath` is `slice:prefix:name`.
     Systemd,
-    /// Nobody: the container stays in the caller's cgroup.
+    /// Nothing: the container stays in the caller's cgroup.
     Disabled,
 }
 
-/// Whether what only root may do is left undone instead of being an error (`--rootless`).
+/// Whether to tolerate operations that need root (`--rootless`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Rootless {
-    /// As the caller's uid and user namespace say.
+    /// Depends on the caller's uid and user namespace.
     #[default]
     Auto,
     /// Yes.
@@ -30,25 +30,25 @@ pub(crate) enum Rootless {
 /// A container to create.
 #[derive(Clone, Debug)]
 pub(crate) struct CreateRequest {
-    /// Its name.
+    /// Its id.
     pub(crate) id: Id,
-    /// The bundle, as given; the current directory when it was not.
+    /// The bundle as given; by default the current directory.
     pub(crate) bundle: PathBuf,
-    /// A socket that gets the terminal's master.
+    /// The socket that receives the terminal's master.
     pub(crate) console_socket: Option<PathBuf>,
-    /// A socket that gets a pidfd of the first process.
+    /// The socket that receives a pidfd of the first process.
     pub(crate) pidfd_socket: Option<PathBuf>,
-    /// A file that gets the first process's pid.
+    /// The file for the first process's pid.
     pub(crate) pid_file: Option<PathBuf>,
     /// MS_MOVE and chroot instead of pivot_root.
     pub(crate) no_pivot: bool,
-    /// Stay in the caller's session keyring.
+    /// Keep the caller's session keyring.
     pub(crate) no_new_keyring: bool,
     /// How many descriptors from 3 on (after LISTEN_FDS) the container gets.
     pub(crate) preserve_fds: u32,
-    /// Who makes the cgroup.
+    /// What makes the cgroup.
     pub(crate) cgroup_manager: CgroupManager,
-    /// What is forgiven to callers that are not root.
+    /// Which operations may fail for callers that are not root.
     pub(crate) rootless: Rootless,
 }
 
@@ -59,9 +59,9 @@ pub(crate) struct RunRequest {
     pub(crate) create: CreateRequest,
     /// Return as soon as it runs.
     pub(crate) detach: bool,
-    /// Leave state and cgroup for a later `delete`.
+    /// Keep state and cgroup for a later `delete`.
     pub(crate) keep: bool,
-    /// Do not take over the container's orphans.
+    /// Do not become the parent of the container's orphans.
     pub(crate) no_subreaper: bool,
 }
 
@@ -72,19 +72,19 @@ pub(crate) struct ExecRequest {
     pub(crate) id: Id,
     /// What to run.
     pub(crate) program: Program,
-    /// A socket that gets the terminal's master.
+    /// The socket that receives the terminal's master.
     pub(crate) console_socket: Option<PathBuf>,
-    /// A socket that gets a pidfd of the process.
+    /// The socket that receives a pidfd of the process.
     pub(crate) pidfd_socket: Option<PathBuf>,
-    /// A file that gets the pid of the process, once it runs.
+    /// The file for the pid of the process, written when the program runs.
     pub(crate) pid_file: Option<PathBuf>,
     /// Return as soon as the program runs.
     pub(crate) detach: bool,
     /// How many descriptors from 3 on (after LISTEN_FDS) the program gets.
     pub(crate) preserve_fds: u32,
-    /// A cgroup below the container's own to be born in.
+    /// The cgroup below the container's own to spawn into.
     pub(crate) cgroup: Option<PathBuf>,
-    /// Add the process to a paused container too, where it waits like the others.
+    /// Add the process to a paused container too, where it is frozen like the others.
     pub(crate) ignore_paused: bool,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct ExecRequest {
 pub(crate) enum Program {
     /// A `process.json`.
     File(PathBuf),
-    /// A command, with changes to what the container's own process has.
+    /// A command, with changes to the attributes of the container's first process.
     Words(Box<ExecWords>),
 }
 

@@ -1,9 +1,9 @@
-//! `resume`: a paused container goes on.
+//! `resume`: thaws a paused container.
 
 use super::{Container, Id, Root, Status, pause};
 use anyhow::{Context, bail};
 
-/// Thaws a paused container, and waits until its processes go on.
+/// Thaws a paused container, and waits until its processes run.
 pub(crate) fn resume(root: &Root, id: &Id) -> anyhow::Result<()> {
     attempt(root, id).with_context(|| format!("cannot resume {id}"))
 }

@@ -12,7 +12,7 @@ use crate::sys::credentials;
 use anyhow::{Context, Result};
 use std::os::fd::AsFd;
 
-/// Runs a container; the exit status for davit to end with.
+/// Runs a container. Returns the exit status for davit.
 pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
     let id = request.create.id.clone();
     let RunRequest { create, detach, keep, no_subreaper } = request;
@@ -25,10 +25,11 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         }
         let building = PendingContainer::begin(build, root, log)?;
         let notices = Notices::listen(&root.of(&id))?;
-        // Signals are held back from here on, when they have somebody to go to: the process waits for its start, so none is
-        // lost, and its pidfd tells its end. Before, they end this process as they end a `create`, whatever a hook does.
+        // From here on signals are blocked, because there is a process to forward them to. It waits for its start, so
+        // no signal is lost, and its pidfd reports its end. Before, signals end this process as they end `create`, even
+        // while a hook runs.
         let foreground = (!detach).then(|| Foreground::prepare(building.build.has_terminal())).transpose()?;
-        // The program shall find its terminal in the size of the caller's from its first moment.
+        // Before the program starts, so that it never sees another terminal size than the caller's.
         if let (Some(foreground), Some(master)) = (&foreground, building.console.peek()) {
             foreground.prepare_terminal(master)?;
         }
@@ -48,7 +49,7 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         && let Some(dir) = Dir::open(root, &id)?
         && let Some(locked) = dir.lock()?
     {
-        // One that cannot be attended to is not left running either.
+        // The container is deleted even if the foreground failed, so that it does not stay behind.
         match (delete::destroy(&record, locked, log).with_context(|| format!("cannot delete {id}")), &status) {
             (Err(left), Err(_)) => log.warning_of(&left),
             (deleted, _) => deleted?,

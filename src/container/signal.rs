@@ -7,13 +7,14 @@ const NAMES: [&str; 31] = [
     "PWR", "SYS",
 ];
 
-/// Other names of the same signals.
+/// Alternative names.
 const ALIASES: [(&str, i32); 4] = [("IOT", 6), ("CLD", 17), ("POLL", 29), ("UNUSED", 31)];
 
-/// The first and the last realtime signal a program can use: the C library keeps 32 and 33 for itself.
+/// The first and the last realtime signal that a program can use: the C library reserves 32 and 33.
 const RT: (i32, i32) = (34, 64);
 
-/// The number of a signal (0 only asks whether one could be sent): `9`, `KILL`, `SIGKILL`, `kill`, `RTMIN+3`, `SIGRTMAX-1`. The empty word is SIGTERM.
+/// The number of a signal (0 only asks whether one could be sent): `9`, `KILL`, `SIGKILL`, `kill`, `RTMIN+3`,
+/// `SIGRTMAX-1`. The empty word is SIGTERM.
 pub(crate) fn parse(word: &str) -> anyhow::Result<i32> {
     number(word).ok_or_else(|| anyhow::anyhow!("unknown signal {word:?}"))
 }
@@ -41,7 +42,7 @@ fn number(word: &str) -> Option<i32> {
     Some(base + distance).filter(|number| (RT.0..=RT.1).contains(number))
 }
 
-/// The number after the sign; nothing at all is 0.
+/// The number after the sign; 0 if there is none.
 fn offset(rest: &str, sign: char) -> Option<i32> {
     if rest.is_empty() {
         return Some(0);

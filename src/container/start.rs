@@ -1,4 +1,4 @@
-//! `start`: the first process of a created container becomes its program.
+//! `start`: lets the first process of a created container execute its program.
 
 use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, hooks};
 use crate::channel::{Channel, Message};
@@ -13,7 +13,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// How long a process that gave up may take to end.
+/// How long to wait for the end of a failed process.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts a created container. Returns when the program has been executed and the poststart hooks have run.
@@ -35,7 +35,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     }
     log.lap("find the container");
     let notices = Notices::listen(dir.path())?;
-    // Before it can no longer be helped that the container runs.
+    // Before the start, so that a failure does not leave a running container.
     let watched = match &notices {
         Some(_) => container.record.init.map(Process::open).transpose()?.flatten(),
         None => None,
@@ -44,12 +44,13 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         Errno::ECONNREFUSED => anyhow!("cannot start a container that has stopped"),
         errno => anyhow!(std::io::Error::from(errno)).context("connect to the container's process"),
     })?;
-    // From here on it counts as running: if this process is killed now, the container's process notices and ends.
+    // From here on the container counts as running. If this process is killed now, the container's process notices it
+    // and exits.
     let file = dir.path().join(START);
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
     if let Err(error) = release(&Channel::over(socket), &container.record) {
-        // Mostly it has said its last word. If it could not be spoken to, it must not go on; whoever looks now shall see
-        // it stopped.
+        // The process has usually ended. If the connection failed, it must not continue, and the status must be stopped
+        // when this command returns.
         if let Some(init) = container.record.init.map(Process::open).transpose()?.flatten() {
             init.signal(libc::SIGKILL).context("kill the container's process")?;
             init.ended_within(PATIENCE).context("wait for the container's process")?;
@@ -61,7 +62,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);
     }
-    // Without the lock: the program may take its time, and others have business with the container.
+    // Without the lock, because the program may take long and other commands must work meanwhile.
     drop(locked);
     match (notices, watched) {
         (Some(notices), Some(init)) => notices.wait(container.pid(), init.as_fd()),
@@ -69,7 +70,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
     }
 }
 
-/// Gives the word, and waits until the program is executed.
+/// Sends the start message, and waits until the program is executed.
 fn release(channel: &Channel, record: &Record) -> Result<()> {
     match channel.go() {
         Ok(()) => (),

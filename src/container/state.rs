@@ -1,6 +1,6 @@
-//! What davit remembers of a container, and what it derives from that: the state directory and its lock, the record, the status.
+//! The recorded and derived state of containers: the state directory with its lock, the record, the status.
 //!
-//! Knows no verb.
+//! Knows no command.
 
 pub(super) mod dir;
 pub(super) mod document;

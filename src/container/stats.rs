@@ -1,4 +1,5 @@
-//! `stats`: what containers use, as people ask for it: shares of CPU time over a while, and how long they had to wait.
+//! `stats`: usage of containers for people: CPU time as a share of the interval, memory, and how long processes had to
+//! wait.
 
 use super::{Container, Id, Root, Status, events, list, pause};
 use crate::cgroup::counters::{Pressure, Stats};
@@ -10,53 +11,53 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// One container's line.
+/// The usage of one container.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Usage {
-    /// Its name.
+    /// Its id.
     pub(crate) id: String,
-    /// CPU time since the last look in per cent of one CPU.
+    /// CPU time since the last sample, in per cent of one CPU.
     pub(crate) cpu_percent: f64,
-    /// Memory in bytes, of which `memory_limit` may be used (absent: no limit).
+    /// Memory in bytes.
     pub(crate) memory: u64,
-    /// The limit of it in bytes.
+    /// Memory limit in bytes; absent without a limit.
     pub(crate) memory_limit: Option<u64>,
-    /// Per cent of the last ten seconds in which some process waited for CPU, memory, I/O; absent where that is not
-    /// measured.
+    /// Per cent of the last ten seconds in which some process waited for CPU, memory or I/O; absent if the kernel does
+    /// not measure it.
     pub(crate) pressure: Option<[f64; 3]>,
     /// Processes and threads.
     pub(crate) pids: u64,
-    /// The limit of them.
+    /// Limit of processes and threads.
     pub(crate) pids_limit: Option<u64>,
     /// Bytes read from and written to block devices.
     pub(crate) io: [u64; 2],
 }
 
-/// Looks at containers again and again.
+/// Samples containers at intervals.
 #[derive(Debug)]
 pub(crate) struct Samples {
-    /// The containers that were asked for; all that live, if none was.
+    /// The requested containers; all living ones if there are none.
     wanted: Vec<Id>,
-    /// CPU time in microseconds at the last look, by container, and when that was.
+    /// CPU time in microseconds at the last sample, by container, and the time of that sample.
     before: HashMap<String, (u64, Instant)>,
 }
 
 impl Samples {
-    /// Looks for the first time, for the later looks to compare with.
+    /// Takes the first sample, which later ones are compared with.
     pub(crate) fn begin(root: &Root, wanted: Vec<Id>, log: &Log) -> Result<Samples> {
         let mut samples = Samples { wanted, before: HashMap::new() };
         samples.take(root, log)?;
         Ok(samples)
     }
 
-    /// Lets `time` pass. False when standard output has gone meanwhile, and nobody looks any more.
+    /// Waits for `time`. False if standard output was closed meanwhile.
     pub(crate) fn wait(&self, time: Duration) -> Result<bool> {
         let over = file_events::wait_for_hangup(terminal::standard()[1], Instant::now() + time);
         Ok(!over.map_err(io::Error::from).context("wait")?)
     }
 
-    /// Looks again. A container that was asked for by name must live.
+    /// Takes a sample. A requested container must live.
     pub(crate) fn take(&mut self, root: &Root, log: &Log) -> Result<Vec<Usage>> {
         let containers = match self.wanted.is_empty() {
             true => list(root, log)?.into_iter().filter(|c| is_alive(c.status)).collect(),
@@ -68,7 +69,7 @@ impl Samples {
             let stats = pause::own_cgroup(&container).and_then(|cgroup| cgroup.measure());
             match stats {
                 Ok(stats) => all.push(self.usage(id, &stats)),
-                // One of all has ended in this moment, or has no cgroup; the others still have something to tell.
+                // A container has just ended, or has no cgroup. It is skipped.
                 Err(_) if self.wanted.is_empty() => (),
                 Err(error) => return Err(error).with_context(|| format!("cannot get the usage of {id}")),
             }

@@ -1,4 +1,4 @@
-//! `update`: other limits for a container that exists.
+//! `update`: changes the limits of an existing container.
 
 use super::{Container, Id, Root, Status, pause};
 use crate::cgroup::{Cgroup, Layout};
@@ -13,16 +13,16 @@ use crate::spec::problem::Problems;
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxResources;
 
-/// Other limits for a container.
+/// New limits for a container.
 pub(crate) struct Change {
-    /// The limits of its cgroup, in the form of `linux.resources`.
+    /// Limits of its cgroup, as `linux.resources` JSON.
     pub(crate) resources: Vec<u8>,
-    /// Lines for the schemata of its resctrl group.
+    /// Schemata lines of its resctrl group.
     pub(crate) schemata: Vec<String>,
 }
 
-/// Sets the limits that are named; what is not named stays as it is, and all does when one cannot be set. Device rules are
-/// passed over: engines send a container's whole resources to change one of them.
+/// Sets the given limits and keeps all others. If one cannot be set, all are restored. Device rules are ignored,
+/// because engines send all resources of a container to change one of them.
 pub(crate) fn update(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     attempt(root, id, change, log).with_context(|| format!("cannot update {id}"))
 }
@@ -61,8 +61,8 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     make(&cgroup, &plan, shared, || unit.map_or(Ok(()), |unit| unit.set(systemd_scope::of_limits(&plan))))
 }
 
-/// Writes to the cgroup, then the shares of cache and bandwidth, then tells systemd, which hears of it last: what it has been
-/// told cannot be asked back. When one of them fails, what was written is set back.
+/// Writes to the cgroup, then the shares of cache and bandwidth, then informs systemd. systemd comes last, because its
+/// properties cannot be read back for a rollback. If one of them fails, the earlier ones are restored.
 fn make(
     cgroup: &Cgroup,
     plan: &ResourcePlan,
@@ -82,15 +82,15 @@ fn make(
     })
 }
 
-/// The resctrl group that the container was put into.
+/// The resctrl group of the container.
 fn group(container: &Container) -> Result<plan::Resctrl> {
     let spec = dir::read_config(&container.directory)?;
     plan::resctrl_group(&spec, &container.record.id)
         .context("the container has no resctrl group: its configuration has no linux.intelRdt")
 }
 
-/// Two limits are pairs to the kernel, and half a pair is completed by what is in force: the quota by its period, and the
-/// sum of memory and swap by the memory.
+/// Two limits are pairs for the kernel: quota and period, memory and swap. A missing half is taken from the current
+/// value.
 fn complete(resources: &mut LinuxResources, cgroup: &Cgroup) -> Result<()> {
     if let Some(cpu) = resources.cpu() {
         let (quota, period) = (cpu.quota().filter(|n| *n != 0), cpu.period().filter(|n| *n != 0));

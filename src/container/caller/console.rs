@@ -1,4 +1,4 @@
-//! Where the outer side of a container's terminal goes: to a console socket, or to whoever relays it.
+//! Receives the master of a container's terminal: passes it to a console socket, or keeps it for the relay.
 
 use crate::sys::path;
 use crate::sys::socket;
@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-/// A terminal whose outer side nobody would hold, or a socket for a terminal there is not, is a mistake. Without a terminal
-/// the program gets the caller's streams, none of which may be a directory: from there it would walk the host.
+/// Checks that a terminal has a receiver, and a console socket a terminal. Without a terminal the program gets the
+/// caller's streams. None of them may be a directory, because the program could reach the host's files from it.
 pub(crate) fn check(terminal: bool, socket: bool, detached: bool) -> Result<()> {
     if !terminal {
         for (stream, name) in standard().into_iter().zip(["input", "output", "error"]) {
@@ -30,7 +30,7 @@ pub(crate) fn check(terminal: bool, socket: bool, detached: bool) -> Result<()> 
 
 /// The receiver of a terminal.
 pub(crate) enum Console {
-    /// An engine's socket. One message: the descriptor, and a name as payload.
+    /// An engine's socket. It receives one message with the descriptor, and a name as payload.
     Socket(OwnedFd),
     /// This process.
     Own(Option<OwnedFd>),
@@ -44,7 +44,7 @@ impl Console {
         socket.map(Console::Socket).with_context(|| format!("connect to console socket {}", path.display()))
     }
 
-    /// Takes the outer side of a terminal.
+    /// Takes the master of a terminal.
     pub(crate) fn take(&mut self, master: OwnedFd) -> Result<()> {
         match self {
             Console::Socket(socket) => socket::send(socket.as_fd(), b"/dev/ptmx", Some(master.as_fd()))
@@ -57,7 +57,7 @@ impl Console {
         }
     }
 
-    /// The terminal this process holds itself, to look at.
+    /// Borrows the master that this process keeps.
     pub(crate) fn peek(&self) -> Option<&OwnedFd> {
         match self {
             Console::Own(master) => master.as_ref(),
@@ -65,7 +65,7 @@ impl Console {
         }
     }
 
-    /// The terminal this process holds itself.
+    /// Returns the master that this process keeps.
     pub(crate) fn own(self) -> Option<OwnedFd> {
         match self {
             Console::Own(master) => master,

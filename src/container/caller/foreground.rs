@@ -1,4 +1,4 @@
-//! A container in the foreground: its terminal relayed, signals passed on, its end awaited.
+//! Runs a container in the foreground: relays its terminal, forwards signals, waits for its end.
 
 use crate::container::caller::sd_notify::Notices;
 use crate::launch::Child;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What has to be in place before the container's program starts.
+/// What is prepared before the container's program starts.
 pub(crate) struct Foreground {
     signals: Signals,
     /// The caller's terminal, in raw mode until this is dropped.
@@ -17,7 +17,7 @@ pub(crate) struct Foreground {
 }
 
 impl Foreground {
-    /// Holds back signals; with a terminal for the container, the caller's own goes to raw mode.
+    /// Blocks signals. With a terminal for the container, sets the caller's terminal to raw mode.
     pub(crate) fn prepare(has_terminal: bool) -> Result<Foreground> {
         let signals = Signals::hold().map_err(io::Error::from).context("hold back signals")?;
         let raw = if has_terminal {
@@ -30,18 +30,18 @@ impl Foreground {
 }
 
 impl Foreground {
-    /// Prepares the container's terminal before its program starts: it gets the size of the caller's, if the caller has one, and
-    /// passes on lines as the program ends them. What a line needs on a screen is added by the caller's terminal.
+    /// Prepares the container's terminal before its program starts. It gets the size of the caller's terminal, if there
+    /// is one, and passes line feeds unchanged; the caller's terminal adds carriage returns.
     pub(crate) fn prepare_terminal(&self, master: &OwnedFd) -> Result<()> {
         relay::copy_size(self.raw.as_ref(), master);
         terminal::keep_line_ends(master).map_err(io::Error::from).context("set the container's terminal")
     }
 
-    /// Attends to signals while a hook runs: one that asks to end is returned, for the hook and the container to be ended;
-    /// what is meant for the program goes to it.
+    /// Handles signals while a hook runs. Returns a termination signal, so that hook and container are ended. Forwards
+    /// other signals to the program.
     pub(crate) fn forward(&self, program: BorrowedFd<'_>) -> Option<i32> {
         let mut end = None;
-        // A descriptor that cannot be read now will fail again, and be told, when the container is attended to.
+        // A descriptor that cannot be read fails again in `attend`, which reports the error.
         for signal in self.signals.take().unwrap_or_default() {
             match signal {
                 libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM => end = Some(signal),
@@ -58,15 +58,16 @@ impl AsFd for Foreground {
     }
 }
 
-/// Passes a signal on that is not about this process itself.
+/// Forwards a signal, unless it concerns this process only.
 fn pass_on(signal: i32, program: BorrowedFd<'_>) {
     if !matches!(signal, libc::SIGWINCH | libc::SIGCHLD | libc::SIGURG) {
-        // ESRCH: it ended in this moment.
+        // ESRCH: the program has just ended.
         _ = process::signal(program, signal);
     }
 }
 
-/// Whether there is nothing more to tell the manager. That it could not be told ends no container, and is no secret.
+/// Whether the manager needs no more notifications. A failed notification does not end the container; it causes a
+/// warning.
 fn told(notices: &Notices, pid: i32, log: &Log) -> bool {
     notices.take(pid).unwrap_or_else(|error| {
         log.warning_of(&error);
@@ -74,8 +75,8 @@ fn told(notices: &Notices, pid: i32, log: &Log) -> bool {
     })
 }
 
-/// Attends to the process until it has ended and everything it printed on its terminal has been passed on. Its status as
-/// a shell would say it.
+/// Serves the process until it has ended and its terminal output has been passed on. Returns its status as a shell
+/// reports it.
 pub(crate) fn attend(
     foreground: Foreground,
     child: Child,
@@ -86,7 +87,7 @@ pub(crate) fn attend(
     let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
     let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
     let pidfd = child.pidfd.as_fd();
-    // Orphans that ended before signals were held back told nobody, and while a hook ran nobody listened to such signals.
+    // SIGCHLD of orphans that ended before signals were blocked, or while a hook ran, was lost.
     relay::reap_all_but(child.pid);
     relay.iter().for_each(Relay::copy_size);
     let mut has_reader = true;
@@ -97,18 +98,19 @@ pub(crate) fn attend(
             for signal in foreground.signals.take().map_err(io::Error::from).context("read signals")? {
                 match signal {
                     libc::SIGWINCH => relay.iter().for_each(Relay::copy_size),
-                    // Of a container that shares its PID namespace, orphans come to this subreaper.
+                    // Orphans of a container in a shared pid namespace are reparented to this subreaper.
                     libc::SIGCHLD => relay::reap_all_but(child.pid),
                     signal => pass_on(signal, pidfd),
                 }
             }
         }
-        // This process stays, so that the manager need not be waited for.
+        // This process does not exit, so it need not wait for the manager.
         if seen.notice && notices.as_ref().is_some_and(|notices| told(notices, child.pid, log)) {
             notices = None;
         }
         if let Some(relay) = &mut relay {
-            // The terminal of a program whose output nobody reads is hung up, as where a user closes the window.
+            // Without a reader of its output the program's terminal is hung up, as when a user closes a terminal
+            // window.
             has_reader = relay.pass(&seen).map_err(io::Error::from).context("relay the terminal")?;
         }
         if !has_reader {

@@ -4,7 +4,8 @@
 
 use std::os::fd::RawFd;
 
-/// How many sockets the caller passes in the manner of systemd (sd_listen_fds(3)): LISTEN_FDS, if meant for this process.
+/// The number of sockets that the caller passes as systemd does (sd_listen_fds(3)): LISTEN_FDS, if LISTEN_PID is this
+/// process.
 pub(crate) fn listen_fds() -> u32 {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     match number("LISTEN_PID") {
@@ -13,7 +14,7 @@ pub(crate) fn listen_fds() -> u32 {
     }
 }
 
-/// What tells a program about the sockets passed to it.
+/// The environment variables for a program with passed sockets.
 pub(crate) fn listen_environment(count: u32) -> Vec<String> {
     match count {
         0 => Vec::new(),
@@ -21,10 +22,10 @@ pub(crate) fn listen_environment(count: u32) -> Vec<String> {
     }
 }
 
-/// Those of `count` descriptors from 3 on that the caller gave. Podman passes ranges with holes, and davit's own descriptors (its
-/// log, the state directory) have come to lie in those: the program must not get them.
+/// Those of `count` descriptors from 3 on that the caller passed. Podman passes ranges with holes, in which davit's own
+/// descriptors can be (its log, the state directory). The program must not get those.
 pub(crate) fn inherited_from_three(count: u32) -> Vec<RawFd> {
     let end = i64::from(count) + 3;
-    // A process has no more descriptors than this by default, and looking at each of four thousand million takes minutes.
+    // The default maximum of descriptors (fs.nr_open). Checking each of 4 billion numbers would take minutes.
     (3..end.min(1 << 20) as RawFd).filter(|fd| crate::sys::program::is_inherited(*fd)).collect()
 }

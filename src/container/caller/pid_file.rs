@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Writes a pid and nothing else, all at once: engines read the file as soon as it exists, and parse all of it as a number.
-/// A regular file is replaced. Into anything else, such as a device or /dev/stdout, the pid is written.
+/// Writes a pid and nothing else, all at once: engines read the file as soon as it exists, and parse all of it as a
+/// number. A regular file is replaced. Into anything else, such as a device or /dev/stdout, the pid is written.
 ///
 /// True if there is a file now that goes with the container.
 pub(crate) fn write(file: &Path, pid: i32) -> Result<bool> {

@@ -1,8 +1,8 @@
-//! `NOTIFY_SOCKET` (sd_notify(3)): what a container's program tells a service manager, passed on to the caller's.
+//! `NOTIFY_SOCKET` (sd_notify(3)): forwards the readiness of a container's program to the caller's service manager.
 //!
-//! The program gets a socket of the container's own, in a directory of the state directory that is bound into the container;
-//! it never sees the manager's. Of what it says only `READY=1` is passed on, with the pid by which the manager knows the
-//! container's process. A descriptor sent along (`BARRIER=1`) is closed, which is its answer.
+//! The program gets a separate socket, in a directory of the state directory that is bound into the container. It never
+//! sees the manager's socket. Only `READY=1` is forwarded, with the pid that the manager knows. Received descriptors
+//! are closed, which answers `BARRIER=1`.
 
 use crate::container::state::dir;
 use crate::sys::{Errno, pipe, process, socket};
@@ -16,21 +16,21 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The directory in the state directory, and where it is in the container.
+/// The directory in the state directory, and its path in the container.
 const DIRECTORY: &str = "notify";
 const INSIDE: &str = "/run/notify";
 const SOCKET: &str = "notify.sock";
 
-/// How long the manager may take to read what it was told.
+/// How long the manager may take to read the notification.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The caller's own socket.
+/// The manager's socket.
 fn upstream() -> Option<OsString> {
     std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())
 }
 
-/// What a new container gets when the caller has a manager: a mount, and an entry of the environment. Only with mounts of its
-/// own: in the host's the directory would be everybody's.
+/// What a new container gets if the caller has a manager: a mount, and an environment variable. Only in a new mount
+/// namespace: in the host's, all processes would see the directory.
 pub(crate) fn overrides(spec: &Spec, state: &Path) -> Option<((PathBuf, String), String)> {
     let namespaces = spec.linux().as_ref()?.namespaces().as_ref()?;
     let own = |one: &oci_spec::runtime::LinuxNamespace| one.typ() == LinuxNamespaceType::Mount && one.path().is_none();
@@ -43,20 +43,20 @@ pub(crate) fn overrides(spec: &Spec, state: &Path) -> Option<((PathBuf, String),
 pub(crate) fn make_directory(source: &Path) -> Result<()> {
     let make = || {
         DirBuilder::new().mode(0o755).create(source)?;
-        // Whatever the umask is: the container's user has to pass.
+        // Regardless of the umask, because the container's user needs access.
         fs::set_permissions(source, Permissions::from_mode(0o755))
     };
     make().with_context(|| format!("make {}", source.display()))
 }
 
-/// The container's socket, and the manager's.
+/// The container's socket and the manager's.
 pub(crate) struct Notices {
     own: OwnedFd,
     manager: OwnedFd,
 }
 
 impl Notices {
-    /// Listens, before the program starts. `None` if there is no manager now, or was none when the container was made.
+    /// Listens before the program starts. `None` if there is no manager, or was none when the container was created.
     pub(crate) fn listen(state: &Path) -> Result<Option<Notices>> {
         let Some(name) = upstream() else { return Ok(None) };
         let directory = state.join(DIRECTORY);
@@ -77,11 +77,11 @@ impl Notices {
         Ok(Some(Notices { own, manager }))
     }
 
-    /// Takes what has come. Whether the program is ready; the manager then knows, with `pid`.
+    /// Reads the pending messages. If the program is ready, notifies the manager with `pid` and returns true.
     pub(crate) fn take(&self, pid: i32) -> Result<bool> {
         let mut bytes = [0; 4096];
         loop {
-            // A descriptor that comes along is closed by being dropped.
+            // A received descriptor is closed when it is dropped.
             let length = match socket::receive(self.own.as_fd(), &mut bytes) {
                 Ok((length, _)) => length,
                 Err(Errno::EAGAIN) => return Ok(false),
@@ -94,7 +94,7 @@ impl Notices {
         }
     }
 
-    /// Waits until the program is ready, or has ended, and until the manager has read it.
+    /// Waits until the program is ready and the manager has read that, or until the program has ended.
     pub(crate) fn wait(&self, pid: i32, pidfd: BorrowedFd<'_>) -> Result<()> {
         loop {
             let [said, ended] = socket::either_ready(self.own.as_fd(), pidfd)
@@ -109,13 +109,13 @@ impl Notices {
         }
     }
 
-    /// The manager closes the descriptor when it has read everything sent before (sd_notify_barrier(3)): who tells and ends
-    /// could otherwise not be found any more by then.
+    /// Waits until the manager has read all earlier messages: it closes the descriptor then (sd_notify_barrier(3)).
+    /// Otherwise the sender could have exited before the manager identifies it.
     fn barrier(&self) -> Result<()> {
         let (reader, writer) = pipe::pair().map_err(io::Error::from).context("make a pipe")?;
         self.tell(b"BARRIER=1", Some(writer.as_fd()))?;
         drop(writer);
-        // One that does not know the word, or is too slow, has been told all the same.
+        // A manager that does not know BARRIER, or is too slow, has the notification anyway.
         process::ended_within(reader.as_fd(), PATIENCE)
             .map_err(io::Error::from)
             .context("wait for the manager")

@@ -1,5 +1,5 @@
-//! The seccomp agent: who answers the calls that a filter passes on (config-linux.md, "seccomp", `listenerPath`). Says to
-//! it which process the listener belongs to; does not know where the listener comes from.
+//! Passes a seccomp listener to the agent that answers the filter's notifications (config-linux.md, "seccomp",
+//! `listenerPath`), with the state of the process. Does not know how the listener is made.
 
 use crate::container::state::document;
 use crate::container::{Record, Status};
@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use oci_spec::runtime::Spec;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Sends the agent the listener of the process `pid`: one message on one connection, which ends with it. `status` is the
-/// container's: `creating` for its first process, `running` for one that exec adds.
+/// Sends the listener of the process `pid` to the agent: one message on a new connection. `status` is that of the
+/// container: `creating` for its first process, `running` for a process that exec adds.
 pub(crate) fn hand_over(
     spec: &Spec,
     record: &Record,

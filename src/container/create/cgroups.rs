@@ -1,4 +1,4 @@
-//! Who makes a container's cgroup and where, as the command line and the configuration have it.
+//! Selects what makes a container's cgroup, and where, from the command line and the configuration.
 
 use crate::cgroup::{Cgroupfs, Driver, Layout, Systemd};
 use crate::container::{CgroupManager, CreateRequest};
@@ -9,8 +9,8 @@ use crate::spec::problem::Problems;
 use anyhow::Result;
 use oci_spec::runtime::Spec;
 
-/// The hierarchy, for a container that gets a cgroup. Where an ordinary user sees none, as in a container without one, the
-/// container goes without; a limit is then a problem of the configuration's.
+/// The hierarchy for a container that gets a cgroup. `None` if an unprivileged user has none, for example inside a
+/// container. A configured limit is then a problem.
 pub(crate) fn layout(request: &CreateRequest, rootless: bool) -> Result<Option<Layout>> {
     match request.cgroup_manager {
         CgroupManager::Cgroupfs if rootless => Layout::find(),
@@ -19,7 +19,7 @@ pub(crate) fn layout(request: &CreateRequest, rootless: bool) -> Result<Option<L
     }
 }
 
-/// Where the cgroup goes; none if it is not `wanted`, or if what the configuration says is a problem.
+/// The place of the cgroup. `None` if it is not `wanted`, or if the configuration has a problem there.
 pub(crate) fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems: &mut Problems) -> Option<Place> {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
     let at = Pointer::of("/linux/cgroupsPath");
@@ -34,7 +34,7 @@ pub(crate) fn place(spec: &Spec, request: &CreateRequest, wanted: bool, problems
     place
 }
 
-/// Who makes it. An ordinary user asks the systemd of the user's own.
+/// What makes the cgroup. An unprivileged user uses the user's systemd.
 pub(crate) fn driver<'a>(layout: &'a Layout, request: &CreateRequest, rootless: bool) -> Box<dyn Driver + 'a> {
     match request.cgroup_manager {
         CgroupManager::Systemd => Box::new(Systemd::new(layout, rootless)),

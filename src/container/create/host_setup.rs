@@ -1,4 +1,4 @@
-//! What is done on the host while a container's first process builds its root: limits, devices, ownership, hooks.
+//! Does the host's part while a container's first process builds its root: limits, devices, ownership, hooks.
 
 use crate::bpf::device;
 use crate::cgroup::Cgroup;
@@ -19,21 +19,21 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-/// The host's side of one container in the making.
+/// The host's part of one creation.
 pub(crate) struct HostSetup<'a> {
     pub(crate) build: &'a Build,
     pub(crate) record: &'a Record,
     pub(crate) new: &'a Rollback<'a>,
     pub(crate) cgroup: Option<&'a Cgroup>,
     pub(crate) console: &'a mut Console,
-    /// Network devices handed over, for whoever cleans up.
+    /// The moved network devices, for the rollback.
     pub(crate) net_devices: Rc<RefCell<HandedOver>>,
-    /// resctrl groups made, for the record and for whoever cleans up.
+    /// The resctrl groups made, for the record and the rollback.
     pub(crate) resctrl: Rc<RefCell<resctrl::Record>>,
 }
 
 impl HostSetup<'_> {
-    /// Limits and devices, while the process is still busy with its mounts.
+    /// Sets limits and device rules, while the process makes its mounts.
     pub(crate) fn limit(&self) -> Result<()> {
         let Some(cgroup) = self.cgroup else { return Ok(()) };
         let resources = &self.build.plan.resources;
@@ -42,7 +42,8 @@ impl HostSetup<'_> {
         let program = device::compile(&rules).map_err(anyhow::Error::msg).context("/linux/resources/devices")?;
         if !program.grants_all {
             match cgroup.attach_devices(&program.instructions) {
-                // Without privilege the kernel takes no such program; device nodes are then the host's to guard.
+                // The kernel refuses the program without privilege. The permissions of the host's device nodes still
+                // apply.
                 Err(error) if self.build.unprivileged && crate::cgroup::Refusal::is_permission(&error) => (),
                 other => other.context("/linux/resources/devices")?,
             }
@@ -50,8 +51,8 @@ impl HostSetup<'_> {
         Ok(())
     }
 
-    /// A container that has its own cgroup namespace and a writable cgroup mount manages its own subtree: its user owns the
-    /// cgroup (config-linux.md, "Cgroup ownership").
+    /// Gives the cgroup to the container's user, if the container has its own cgroup namespace and a writable cgroup
+    /// mount (config-linux.md, "Cgroup ownership").
     fn delegate(&self, pid: i32) -> Result<()> {
         let (Some(cgroup), Some(process)) = (self.cgroup, self.build.spec.process()) else { return Ok(()) };
         let writable = self.build.spec.mounts().iter().flatten().any(|mount| {
@@ -62,7 +63,7 @@ impl HostSetup<'_> {
         if !writable || self.build.plan.namespaces.new & CGROUP == 0 {
             return Ok(());
         }
-        // The host's root owns it already; a user without an id on the host is refused when the process becomes it.
+        // root owns it already. A user without an id on the host is refused when the process changes to it.
         let Some(uid) = launch::host_uid(pid, process.user().uid())?.filter(|uid| *uid != 0) else { return Ok(()) };
         match cgroup.delegate(uid, None) {
             Err(error) if self.build.unprivileged && crate::cgroup::Refusal::is_permission(&error) => Ok(()),
@@ -76,7 +77,7 @@ impl HostSetup<'_> {
         Resctrl::find()?.enter(wanted, pid, &mut self.resctrl.borrow_mut())
     }
 
-    /// In a user namespace only its parent may write the score.
+    /// Writes the score of a process in a user namespace, which only its parent may do.
     fn score(&self, pid: i32) -> Result<()> {
         let score = self.build.spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj);
         let Some(score) = score.filter(|_| self.build.plan.namespaces.own(USER)) else { return Ok(()) };

@@ -1,6 +1,6 @@
-//! `linux.netDevices`: interfaces of the host move into the container's network namespace (config-linux.md, "Network
-//! Devices"). Done before the first hook; what becomes of them once the container stands is the container's and the
-//! kernel's affair, but a creation that fails gives them back.
+//! `linux.netDevices`: moves interfaces of the host into the container's network namespace (config-linux.md, "Network
+//! Devices"), before the first hook. A failed creation moves them back. What happens to them when a container ends is
+//! left to the kernel.
 
 use crate::plan::NetDevice;
 use crate::sys::namespace;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// The devices a container has been given, with what it takes to take them back.
+/// The devices moved to a container, with what is needed to move them back.
 #[derive(Debug, Default)]
 pub(crate) struct HandedOver {
     ends: Option<Ends>,
@@ -21,10 +21,10 @@ pub(crate) struct HandedOver {
 #[derive(Debug)]
 struct Moved {
     device: NetDevice,
-    /// What it was on the host.
+    /// Its state on the host.
     before: Link,
     addresses: Vec<Address>,
-    /// Its number in the container.
+    /// Its index in the container.
     index: i32,
 }
 
@@ -80,7 +80,8 @@ impl Ends {
             Errno::ENODEV => anyhow!("no such network interface"),
             errno => anyhow!(std::io::Error::from(errno)),
         })?;
-        // The kernel moves first and renames then; told only then, this mistake would leave the interface half moved.
+        // The kernel moves before it renames. Without this check a bad name would leave the interface moved but not
+        // renamed.
         if !device.inside.contains('%') && container.link(&device.inside).is_ok() {
             bail!("{} exists there already", device.inside);
         }
@@ -102,7 +103,7 @@ impl Ends {
     }
 }
 
-/// The number an interface keeps if it is free there, as the kernel has it; else one after the highest.
+/// The index that the interface keeps if it is free there, as the kernel chooses it; otherwise one after the highest.
 fn free_index(there: &Netlink, index: i32) -> Result<i32> {
     if there.has_index(index).context("look for its number")? {
         return Ok(there.highest_index().context("list the interfaces")? + 1);

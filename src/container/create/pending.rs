@@ -1,6 +1,6 @@
-//! A container while it is created, for `create` and `run` alike: from the claim of its id until its program may start.
+//! Makes a container for `create` and `run`: from the claim of its id until its program may start.
 //!
-//! Everything was decided before (`prepare`). What this makes is rolled back unless it is committed (`rollback`).
+//! `prepare` has decided everything before. What this makes is rolled back unless it is committed (`rollback`).
 
 use crate::cgroup::{self, Cgroup, Wanted};
 use crate::container::caller::console::Console;
@@ -27,9 +27,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
 
-/// A container in the making.
+/// A container that is being created.
 pub(crate) struct PendingContainer<'a> {
-    /// On the heap, where it need not be moved.
+    /// Boxed, because it is large and passed on several times.
     pub(crate) build: Box<Build>,
     pub(crate) record: Record,
     pub(crate) child: Child,
@@ -40,13 +40,13 @@ pub(crate) struct PendingContainer<'a> {
 }
 
 impl<'a> PendingContainer<'a> {
-    /// Claims the id, makes the cgroup, launches the process and serves it until it waits for its start.
+    /// Claims the id, makes the cgroup, launches the process, and serves it until it waits for its start.
     pub(crate) fn begin(build: Box<Build>, root: &Root, log: &'a Log) -> Result<PendingContainer<'a>> {
         let mut record = build.record()?;
         let mut console = Console::connect(build.request.console_socket.as_deref())?;
         let layout = build.layout.clone();
         let mut driver = layout.as_ref().map(|at| cgroups::driver(at, &build.request, build.unprivileged));
-        // A container of an ordinary user goes without where it may not have one.
+        // An unprivileged user's container has no cgroup where the user may not make one.
         let (resources, optional) = (&build.plan.resources, build.unprivileged);
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
@@ -100,7 +100,7 @@ impl<'a> PendingContainer<'a> {
         record.init = Some(process_of(&child));
         record.user_namespace = build.plan.namespaces.own(USER).then(|| user_namespace(child.pid)).flatten();
         if record.cgroup.is_none() {
-            // A creator that is killed now leaves a process that only its pid leads to.
+            // If this process is killed now, only the recorded pid leads to the container's process.
             new.write(&record)?;
         }
         let (net_devices, resctrl) = passed_by_the_host(&mut new);
@@ -117,7 +117,7 @@ impl<'a> PendingContainer<'a> {
         log.lap("limit the process and serve it until it is ready");
         log.process_steps(child.timings(&build.plan));
         record.resctrl = resctrl.borrow().clone();
-        // The process that entered a joined pid namespace is another one than was made.
+        // The process that entered a joined pid namespace replaces the one that was made.
         record.init = Some(process_of(&child));
         let building = PendingContainer { build, record, child, console, cgroup, new, log };
         match ready {
@@ -126,26 +126,26 @@ impl<'a> PendingContainer<'a> {
         }
     }
 
-    /// Takes everything back, and runs the poststop hooks: the lifecycle has been entered (runtime.md, steps 3 to 13).
+    /// Rolls back and runs the poststop hooks, because the lifecycle has begun (runtime.md, steps 3 to 13).
     fn fail(self, error: anyhow::Error) -> anyhow::Error {
         let error = oom::explain_init(error, self.cgroup.as_deref(), &self.record);
         let PendingContainer { record, child, new, log, .. } = self;
         drop(child);
-        // Whoever has deleted the container meanwhile has run them.
+        // If another process has deleted the container meanwhile, it has run them.
         if new.undo() {
             crate::container::hooks::poststop(&record, log);
         }
         error
     }
 
-    /// Tells what engines wait for: the pid file and the pidfd.
+    /// Writes the pid file and sends the pidfd, which engines wait for.
     fn announce(&mut self) -> Result<()> {
         if let Some(path) = &self.build.request.pidfd_socket {
             pidfd_socket::send(path, b"standard", self.child.pidfd.as_fd())?;
         }
         let Some(file) = self.build.request.pid_file.clone() else { return Ok(()) };
         if pid_file::write(&file, self.child.pid)? {
-            // To engines its presence says that there is a container.
+            // To engines the file means that the container exists.
             self.new.on_failure("remove the pid file", move || {
                 fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
             });
@@ -153,14 +153,14 @@ impl<'a> PendingContainer<'a> {
         Ok(())
     }
 
-    /// `create` ends: from now on the process waits for `start`.
+    /// Completes `create`: the process waits for `start` from now on.
     pub(crate) fn finish_created(mut self) -> Result<()> {
         if let Err(error) = self.hand_over() {
             return Err(self.fail(error));
         }
         self.child.release();
         self.new.keep();
-        // As in `ChildInputs::close`: the child has its memory from before.
+        // Not freed, as in `ChildInputs::close`: freeing would write to pages that the child shares.
         std::mem::forget(self.build);
         self.log.lap("write the state");
         Ok(())
@@ -173,7 +173,7 @@ impl<'a> PendingContainer<'a> {
         self.child.go_on()
     }
 
-    /// `run` goes on: the program is executed, the container runs. Signals go to `foreground`, if they are held back.
+    /// Continues `run`: the program is executed. Blocked signals are handled by `foreground`.
     pub(crate) fn finish_running(mut self, foreground: Option<&Foreground>) -> Result<Running> {
         if let Err(error) = self.release(foreground) {
             return Err(self.fail(error));
@@ -201,8 +201,8 @@ impl<'a> PendingContainer<'a> {
     }
 }
 
-/// Whether the process may be made again that was killed at its birth: not while the container is deleted, which this holds
-/// off, nor where memory may have been why.
+/// Whether to retry a clone that was killed immediately. Blocks a deletion meanwhile. Not if the container may be out
+/// of memory.
 fn may_be_made_again(new: &Rollback<'_>, cgroup: Option<&Cgroup>) -> Result<Option<OwnedFd>> {
     if oom::has_killed(cgroup)? {
         bail!("the memory limit of its cgroup may be too low");
@@ -210,7 +210,7 @@ fn may_be_made_again(new: &Rollback<'_>, cgroup: Option<&Cgroup>) -> Result<Opti
     new.hold().map(Some)
 }
 
-/// Where is written down what the host gives the container at its gate, to be taken back if the creation fails.
+/// Registers the rollback of network devices and resctrl groups, which are assigned at the host gate.
 fn passed_by_the_host(new: &mut Rollback<'_>) -> (Rc<RefCell<HandedOver>>, Rc<RefCell<resctrl::Record>>) {
     let (devices, groups) = (Rc::<RefCell<HandedOver>>::default(), Rc::<RefCell<resctrl::Record>>::default());
     let (devices_then, groups_then) = (Rc::clone(&devices), Rc::clone(&groups));
@@ -230,7 +230,7 @@ fn process_of(child: &Child) -> Process {
     Process { pid: child.pid, start_time: child.start_time }
 }
 
-/// Warns about a container whose processes nothing holds together.
+/// Warns about a container without a pid namespace and cgroup, whose processes cannot be found together.
 fn warn_if_scattered(cgroup: Option<&Cgroup>, record: &Record, log: &Log) {
     if cgroup.is_none() && record.shared_pid_namespace {
         log.warning(

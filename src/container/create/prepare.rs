@@ -1,4 +1,4 @@
-//! Decides everything about a container before anything of it exists, for `create`, `run` and `plan` alike.
+//! Decides everything about a container before anything of it exists, for `create`, `run` and `plan`.
 //!
 //! Reads the bundle, probes the host and compiles the plan. Makes nothing: `pending` does.
 
@@ -24,32 +24,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A container about which everything is decided and of which nothing exists.
+/// A decided container of which nothing exists yet.
 pub(crate) struct Build {
     pub(crate) request: CreateRequest,
     pub(crate) spec: Spec,
     pub(crate) plan: Plan,
-    /// What the state directory keeps of the configuration.
+    /// The configuration as it is kept in the state directory.
     pub(crate) snapshot: Vec<u8>,
     bundle: PathBuf,
-    /// Where the cgroup goes; `None` without one.
+    /// The place of the cgroup; `None` without one.
     pub(super) place: Option<Place>,
     pub(super) layout: Option<Layout>,
     pub(super) runs: bool,
-    /// The caller lacks the rights of root.
+    /// Whether the caller lacks root's privileges.
     pub(crate) unprivileged: bool,
     /// The directory of the container's notification socket, if it gets one.
     pub(super) notify: Option<PathBuf>,
 }
 
 impl Build {
-    /// Reads the bundle, looks at the host, decides. All problems are told at once.
+    /// Reads the bundle, probes the host and compiles the plan. Reports all problems at once.
     pub(crate) fn plan(root: &Root, request: CreateRequest, runs: bool, log: &Log) -> Result<Box<Build>> {
         let state = root.of(&request.id);
         Build::plan_for(None, Some(&state), request, runs, log)
     }
 
-    /// As [`Build::plan`], for a host that is described instead of looked at; without a state directory if none will be made.
+    /// As [`Build::plan`], for a described host instead of a probed one; without a state directory if none will be
+    /// made.
     pub(crate) fn plan_for(
         described: Option<&Host>,
         state: Option<&Path>,
@@ -148,11 +149,11 @@ impl Build {
         let prepare = |list: Option<&Vec<_>>, environment: &[_]| -> Vec<Prepared> {
             hooks_of(list).iter().map(|hook| Prepared::new(hook, environment)).collect()
         };
-        // The host's paths are still there for these.
+        // These hooks run before pivot_root, so the bundle's path exists.
         let create_container = prepare(hooks.create_container().as_ref(), &own);
         let create_container: Vec<_> =
             create_container.into_iter().map(|hook| hook.in_directory(&self.bundle)).collect();
-        // De facto, a startContainer hook without an environment gets the program's.
+        // A startContainer hook without an environment gets the program's: runc does so, and users rely on it.
         let start_container = prepare(hooks.start_container().as_ref(), &self.plan.program.environment);
         if create_container.is_empty() && start_container.is_empty() {
             return Ok(ContainerHooks::default());
@@ -163,7 +164,7 @@ impl Build {
     }
 }
 
-/// Whether the caller lacks the rights of root.
+/// Whether the caller lacks root's privileges.
 fn is_unprivileged(request: &CreateRequest) -> bool {
     match request.rootless {
         Rootless::True => true,

@@ -1,4 +1,4 @@
-//! A container that does not stand yet: what `create` has made so far, undone unless it is kept.
+//! Removes what an unfinished creation has made, unless it is committed.
 
 use crate::container::state::dir::{self, Dir, Locked};
 use crate::container::state::id::Id;
@@ -11,16 +11,16 @@ use anyhow::Context;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// One thing to undo.
+/// One action of a rollback.
 struct Undo<'a> {
     what: &'static str,
-    /// A deletion takes it away too.
+    /// A deletion does this too.
     recorded: bool,
     how: Box<dyn FnOnce() -> anyhow::Result<()> + 'a>,
 }
 
-/// A claim on an id. Dropping it without [`Rollback::keep`] removes the state directory and everything that was
-/// registered with [`Rollback::on_failure`], newest first; what cannot be removed is a warning in the log.
+/// A claim on an id. Dropping it without [`Rollback::keep`] removes the state directory and runs all registered
+/// actions, newest first. What cannot be removed causes a warning.
 pub(crate) struct Rollback<'a> {
     dir: Dir,
     log: &'a Log,
@@ -29,11 +29,12 @@ pub(crate) struct Rollback<'a> {
 }
 
 impl<'a> Rollback<'a> {
-    /// Makes the state directory, which only one caller can. `make` then writes the first record, so that from now on `state`
-    /// can see the container and `delete --force` can clean up after a creator that was killed, and makes what it foresees.
+    /// Makes the state directory, which only one process can. `make` then writes the first record and makes what the
+    /// record names. From then on `state` shows the container, and `delete --force` can clean up after a killed
+    /// creator.
     ///
-    /// All that with the lock: a deletion finds either nothing of it or all, and until it has taken that away nobody else can
-    /// claim the id, and take what was made here for something that was there before.
+    /// The lock is held meanwhile: a deletion finds either nothing or all of it. Until the deletion has removed
+    /// everything, no other process can claim the id and mistake the leftovers for something that existed before.
     pub(crate) fn claim<T>(
         root: &Root,
         id: &Id,
@@ -59,25 +60,24 @@ impl<'a> Rollback<'a> {
         listening.with_context(|| format!("listen in {}", self.path().display()))
     }
 
-    /// Writes the record. An error if `delete --force` has been here meanwhile: then the creation is over.
+    /// Writes the record. An error if `delete --force` has deleted the container meanwhile.
     pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
         self.lock()?.write(record)
     }
 
-    /// Writes what the container will be known by once it stands: the configuration's bytes, and the record that
-    /// [`Rollback::settle`] puts in the place of the first.
+    /// Writes the configuration, and the record that [`Rollback::settle`] replaces the first one with.
     pub(crate) fn prepare(&self, record: &Record, config: &[u8]) -> anyhow::Result<()> {
         let locked = self.lock()?;
         locked.write_config(config)?;
         locked.draft(record)
     }
 
-    /// The container is created: its record is the one prepared.
+    /// Completes the creation: the prepared record replaces the first one.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         self.lock()?.settle()
     }
 
-    /// Nobody deletes the container while what this gives is open.
+    /// Takes the lock. Nobody can delete the container while the descriptor is open.
     pub(crate) fn hold(&self) -> anyhow::Result<OwnedFd> {
         self.lock().map(Locked::into_descriptor)
     }
@@ -86,30 +86,30 @@ impl<'a> Rollback<'a> {
         self.dir.lock()?.context(dir::DELETED)
     }
 
-    /// Something else to undo if the creation fails, after everything that was registered later.
+    /// Registers an action for a failed creation. It runs after those that are registered later.
     pub(crate) fn on_failure(&mut self, what: &'static str, undo: impl FnOnce() -> anyhow::Result<()> + 'a) {
         self.undo.push(Undo { what, recorded: false, how: Box::new(undo) });
     }
 
-    /// As [`Rollback::on_failure`], of what the first record tells. A deletion has then done it, and what has the same name
-    /// since belongs to another container.
+    /// As [`Rollback::on_failure`], for something that the first record names. Skipped after a deletion, which has done
+    /// it: something of the same name belongs to another container by now.
     pub(crate) fn unless_deleted(&mut self, what: &'static str, undo: impl FnOnce() -> anyhow::Result<()> + 'a) {
         self.undo.push(Undo { what, recorded: true, how: Box::new(undo) });
     }
 
-    /// The container stands: nothing is undone.
+    /// Commits the creation: nothing is rolled back.
     pub(crate) fn keep(mut self) {
         self.kept = true;
     }
 
-    /// Undoes everything. False if `delete --force` has been here meanwhile: what goes with a deletion has been done then.
+    /// Rolls everything back. False if `delete --force` has deleted the container meanwhile.
     pub(crate) fn undo(mut self) -> bool {
         self.kept = true;
         self.undo_all()
     }
 
-    /// Nobody deletes the container meanwhile: two that remove one cgroup stand in each other's way. Where somebody has, there
-    /// may be another container of this name by now, whose directory stays.
+    /// Holds the lock, because two processes that remove one cgroup disturb each other. If the container was deleted,
+    /// another one may have its name by now; its directory is kept.
     fn undo_all(&mut self) -> bool {
         let locked = self.dir.lock().context("cleaning up");
         let deleted = matches!(locked, Ok(None));

@@ -1,4 +1,4 @@
-//! The numbers of a cgroup in the words of `runc events`, which tools parse: cgroup v1's, in nanoseconds and bytes.
+//! The JSON of `runc events`, which tools parse: names of cgroup v1, values in nanoseconds and bytes.
 
 use crate::cgroup::counters::{self, Pressure, Stall};
 use serde::Serialize;
@@ -49,7 +49,7 @@ struct Throttling {
     throttled_time: u64,
 }
 
-/// cgroup v2 counts nothing of the kind; the members are always there.
+/// cgroup v2 has no such counters; the members are always present.
 #[derive(Serialize, Default)]
 struct CpuSet {
     cpu_exclusive: u64,
@@ -145,7 +145,7 @@ struct Line {
 }
 
 impl Psi {
-    /// The same, in runc's words.
+    /// The same with runc's names.
     pub(super) fn of(pressure: &Pressure) -> Psi {
         let line = |stall: &Stall| {
             let [avg10, avg60, avg300] = stall.average;
@@ -156,7 +156,7 @@ impl Psi {
 }
 
 impl Stats {
-    /// The same, in runc's words.
+    /// The same with runc's names.
     pub(super) fn of(stats: &counters::Stats) -> Stats {
         let psi = |pressure: &Option<Pressure>| pressure.as_ref().map(Psi::of);
         let cpu = |name: &str| stats.cpu.get(name).copied().unwrap_or(0);
@@ -197,7 +197,7 @@ impl Stats {
     }
 }
 
-/// Without a limit v1 had the highest number there is. Its swap counted memory and swap together.
+/// Without a limit v1 has the highest number. Its swap value is the sum of memory and swap.
 fn memory(memory: Option<&counters::Memory>, psi: Option<Psi>) -> Memory {
     let Some(memory) = memory else {
         let (usage, swap, kernel, kernel_tcp) = Default::default();

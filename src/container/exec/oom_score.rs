@@ -1,18 +1,18 @@
-//! The oom_score_adj of a process that an ordinary user adds: it is hidden, so its `/proc` files are root's, and it has to be
-//! born with the score. Knows nothing of how the process comes to be.
+//! The oom_score_adj of a process that an unprivileged user adds. The process is undumpable, so root owns its `/proc`
+//! files; it must inherit the score. Does not know how the process is made.
 
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 
-/// This process's score while it is that of the one to be born.
+/// This process's original score, while it has that of the new process.
 pub(super) struct PassedFd {
     file: File,
     before: String,
 }
 
 impl PassedFd {
-    /// Takes on a score; before this process is hidden, for it would not be allowed to later.
+    /// Takes on a score, before this process becomes undumpable and may no longer do so.
     pub(super) fn take_on(score: i32) -> Result<PassedFd> {
         const FILE: &str = "/proc/self/oom_score_adj";
         let take_on = || -> std::io::Result<PassedFd> {
@@ -25,7 +25,7 @@ impl PassedFd {
         take_on().with_context(|| format!("/oomScoreAdj: write {score} to {FILE}"))
     }
 
-    /// Goes back to the own score.
+    /// Restores the original score.
     pub(super) fn give_back(mut self) -> Result<()> {
         write(&mut self.file, &self.before).context("/oomScoreAdj: go back to the own score")
     }

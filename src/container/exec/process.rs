@@ -1,4 +1,4 @@
-//! The document of the process that `exec` adds: the container's own, changed by flags, or one of the caller's.
+//! The process document for `exec`: the container's own with changes by flags, or the caller's.
 
 use crate::container::{ExecWords, Program};
 use crate::report::Log;
@@ -8,7 +8,7 @@ use oci_spec::runtime::{Capability, LinuxCapabilities, Process};
 use std::fs;
 use std::path::Path;
 
-/// The process that is asked for.
+/// The requested process.
 pub(super) fn wanted(own: &Process, program: &Program, log: &Log) -> Result<Process> {
     match program {
         Program::File(path) => from_file(own, path, log),
@@ -16,8 +16,8 @@ pub(super) fn wanted(own: &Process, program: &Program, log: &Log) -> Result<Proc
     }
 }
 
-/// A `process.json`. What protects and limits the container's own process holds for this one too where the document does
-/// not speak of it: an engine that leaves a member out does not mean to lift anything.
+/// Reads a `process.json`. Protections and limits of the container's first process apply where the document has no
+/// value, because an engine that leaves a member out does not want to lift them.
 fn from_file(own: &Process, path: &Path, log: &Log) -> Result<Process> {
     let shown = path.display().to_string();
     let bytes = fs::read(path).with_context(|| format!("read {shown}"))?;
@@ -79,8 +79,8 @@ fn from_words(mut process: Process, words: &ExecWords) -> Result<Process> {
     Ok(process)
 }
 
-/// Adds a capability to the sets that let this process use it. Not to the inheritable and the ambient set: programs it
-/// executes would have it as well (CVE-2022-29162).
+/// Adds a capability to the sets that let this process use it. Not to the inheritable and ambient sets, because
+/// programs that it executes would get it too (CVE-2022-29162).
 fn add(sets: &mut LinuxCapabilities, name: &str) -> Result<()> {
     let upper = name.to_ascii_uppercase();
     let Ok(capability) = upper.strip_prefix("CAP_").unwrap_or(&upper).parse::<Capability>() else {

@@ -1,9 +1,10 @@
-//! A container's state directory: its files, and the lock that lets one verb at a time change the container's status.
+//! A container's state directory: its files, and the lock that lets one command at a time change the container's
+//! status.
 //!
-//! The lock is flock(2) on the directory itself: it goes away with its holder, and with the directory. `create` holds it
-//! only while it writes, so that a creation that hangs in a hook stands in nobody's way; `start` and `delete` hold it while
-//! they work; `kill`, `state`, `pause` and the rest do without. Whoever gets the lock may find that the directory has been
-//! removed, or removed and made anew, while it waited: it is compared with what the path now leads to.
+//! The lock is flock(2) on the directory: it ends with its holder, and with the directory. `create` holds it only while
+//! it writes, so that a creation that hangs in a hook blocks nobody. `start` and `delete` hold it while they work.
+//! `kill`, `state`, `pause` and the others do not use it. While a process waits for the lock, the directory can be
+//! removed, or replaced by a new one; so the locked directory is compared with the path.
 
 use crate::container::state::id::Id;
 use crate::container::state::record::Record;
@@ -21,13 +22,13 @@ use std::path::{Path, PathBuf};
 const STATE: &str = "state.json";
 /// The record while it is being written.
 const STATE_DRAFT: &str = ".state.json";
-/// The configuration as it was at `create`; later changes of the bundle's do not reach the container.
+/// The configuration at `create`. Later changes in the bundle have no effect.
 const CONFIG: &str = "config.json";
 
-/// What is said of an id that is in use. Load-bearing: engines look for the words.
+/// Error for an id that is in use. Engines match this text.
 const TAKEN: &str = "container with given ID already exists";
 
-/// What is said to a creator whose directory has gone.
+/// Error of a creator whose directory was removed.
 pub(crate) const DELETED: &str = "the container was deleted while it was being created";
 
 /// An open state directory.
@@ -37,8 +38,8 @@ pub(crate) struct Dir {
     file: File,
 }
 
-/// The lock on a state directory, released when dropped. It is on a file description of its own, which no child made before
-/// or after inherits: to close it is to unlock, and cannot fail to.
+/// The lock on a state directory, released when dropped. It has a separate file description that no child inherits, so
+/// closing it always releases the lock.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     dir: &'a Dir,
@@ -46,7 +47,7 @@ pub(crate) struct Locked<'a> {
 }
 
 impl Dir {
-    /// Makes the state directory of a new container; the root directory too, if it is missing.
+    /// Makes the state directory of a new container, and the root directory if it is missing.
     pub(crate) fn make(root: &Root, id: &Id) -> anyhow::Result<Self> {
         let path = root.of(id);
         let make = || DirBuilder::new().mode(0o711).create(&path);
@@ -65,7 +66,7 @@ impl Dir {
         }
         let dir = Dir::open_new(&path);
         if dir.is_err() {
-            // Nobody knows of it yet; the error is why, and this its only consequence.
+            // Best effort: the first error is reported.
             let _ = fs::remove_dir(&path);
         }
         dir
@@ -74,7 +75,7 @@ impl Dir {
     fn open_new(path: &Path) -> anyhow::Result<Self> {
         let file = open_directory(path).with_context(|| format!("open the state directory {}", path.display()))?;
         let dir = Dir { path: path.to_owned(), file };
-        // The root of a user namespace has to pass through to the sockets in here, whatever the umask is.
+        // Regardless of the umask, because root of a user namespace must reach the sockets in the directory.
         let wanted = 0o711;
         if dir.metadata()?.mode() & 0o777 != wanted {
             let chmod = dir.file.set_permissions(Permissions::from_mode(wanted));
@@ -98,24 +99,24 @@ impl Dir {
         &self.path
     }
 
-    /// The way to a file in this very directory, which is short: a socket's has 108 bytes at most.
+    /// A short path to a file in this directory: a socket's path has at most 108 bytes.
     pub(crate) fn short_path(&self, name: &str) -> PathBuf {
         by_descriptor(&self.file, name)
     }
 
-    /// Whether there is nothing in the directory.
+    /// Whether the directory is empty.
     pub(crate) fn is_empty(&self) -> anyhow::Result<bool> {
         let entries = fs::read_dir(self.short_path("."));
         let mut entries = entries.with_context(|| format!("read the state directory {}", self.path.display()))?;
         Ok(entries.next().is_none())
     }
 
-    /// The record in this very directory, whatever the path leads to by now, without the lock.
+    /// The record in this directory, even if the path leads elsewhere by now. Does not take the lock.
     pub(crate) fn peek(&self) -> anyhow::Result<Option<Record>> {
         read_record(&self.short_path("."))
     }
 
-    /// Waits for the lock. `None` if the directory has gone meanwhile.
+    /// Waits for the lock. `None` if the directory was removed meanwhile.
     pub(crate) fn lock(&self) -> anyhow::Result<Option<Locked<'_>>> {
         let locked = || -> io::Result<File> {
             let held = File::open(self.short_path("."))?;
@@ -128,10 +129,10 @@ impl Dir {
         }
     }
 
-    /// Waits for the lock on a directory that was just made, in which there is no record yet. Between the making and the
-    /// opening it may have been deleted and made anew by somebody else, whose it is then.
+    /// Waits for the lock on a new directory without a record. Between making and opening it, another process may have
+    /// removed it and made its own.
     pub(crate) fn lock_new(&self) -> anyhow::Result<Locked<'_>> {
-        // As where it cannot be opened. Only an empty one goes, so nobody's container does.
+        // As above. rmdir removes only an empty directory, so no container is lost.
         let abandon = |_: &anyhow::Error| drop(fs::remove_dir(&self.path));
         let locked = self.lock().inspect_err(abandon)?.context(DELETED)?;
         match locked.read().inspect_err(abandon)? {
@@ -156,30 +157,30 @@ impl Dir {
 }
 
 impl Locked<'_> {
-    /// Writes the record, all at once for whoever reads it without the lock.
+    /// Writes the record atomically, for readers without the lock.
     pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
         self.draft(record)?;
         self.settle()
     }
 
-    /// Writes the record where nobody reads it yet. Only the creator of a container writes records.
+    /// Writes the draft of a record. Only the creator of a container writes records.
     pub(crate) fn draft(&self, record: &Record) -> anyhow::Result<()> {
         write_private(&self.dir.path.join(STATE_DRAFT), &record.to_bytes()?)
     }
 
-    /// Makes the draft the record.
+    /// Replaces the record by the draft.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         let draft = self.dir.path.join(STATE_DRAFT);
         let state = self.dir.path.join(STATE);
         fs::rename(&draft, &state).with_context(|| format!("rename {} to {STATE}", draft.display()))
     }
 
-    /// Keeps the bytes of the configuration the container is made from.
+    /// Writes the configuration that the container is created from.
     pub(crate) fn write_config(&self, config: &[u8]) -> anyhow::Result<()> {
         write_private(&self.dir.path.join(CONFIG), config)
     }
 
-    /// The lock alone, which lasts as long as this or a copy of it is open.
+    /// The lock as a descriptor. It is held until the descriptor and its copies are closed.
     pub(crate) fn into_descriptor(self) -> OwnedFd {
         self.held.into()
     }
@@ -189,8 +190,7 @@ impl Locked<'_> {
         read_record(&self.dir.path)
     }
 
-    /// Removes the directory and all that is in it. No other verb gets at it, because they wait for the lock and then see
-    /// that it has gone.
+    /// Removes the directory with its content. Other commands wait for the lock, and then notice that it is gone.
     pub(crate) fn remove(self) -> anyhow::Result<()> {
         let path = &self.dir.path;
         fs::remove_dir_all(path).with_context(|| format!("remove the state directory {}", path.display()))
@@ -213,21 +213,22 @@ pub(crate) fn read_record(directory: &Path) -> anyhow::Result<Option<Record>> {
     }
 }
 
-/// The configuration the container was made from.
+/// The configuration that the container was created from.
 pub(crate) fn read_config(directory: &Path) -> anyhow::Result<Spec> {
     let path = directory.join(CONFIG);
     let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     Ok(load::reload(&bytes).map_err(|problems| problems.of(&path.display().to_string()))?)
 }
 
-/// A directory that is one, and not a link to one.
+/// Opens a directory, but not through a symbolic link.
 fn open_directory(path: &Path) -> io::Result<File> {
     let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)?;
     refuse_others(&directory)?;
     Ok(directory)
 }
 
-/// Refuses state of a user who is neither root nor the caller: whoever wrote it chooses which hooks run with the caller's rights.
+/// Refuses state that belongs neither to root nor to the caller, because its owner could choose which hooks run with
+/// the caller's rights.
 fn refuse_others(file: &File) -> io::Result<()> {
     let owner = file.metadata()?.uid();
     if owner == 0 || owner == crate::sys::process::effective_uid() {
@@ -239,13 +240,13 @@ fn refuse_others(file: &File) -> io::Result<()> {
     ))
 }
 
-/// A file only its owner may read: environments hold passwords.
+/// Writes a file that only its owner may read, because environments hold passwords.
 fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("write {}", path.display()))
 }
 
-/// A path below an open directory that is short whatever the directory is called.
+/// A short path to a file in an open directory.
 pub(crate) fn by_descriptor(directory: &File, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
 }

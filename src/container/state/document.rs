@@ -1,14 +1,14 @@
-//! A container as other programs read it: the state document for hooks and agents, the report for `state` and `list`.
+//! The state document for hooks and agents, and the report for `state` and `list`.
 
 use crate::container::{Container, Record, Status};
 use crate::spec::state::{OCI_VERSION, Report, State};
 
-/// The state of a container with that record, as hooks get it on their standard input: one line of JSON.
+/// The state document that hooks read from standard input: one line of JSON.
 pub(crate) fn state_for_hooks(record: &Record, status: Status) -> anyhow::Result<Vec<u8>> {
     Ok(state(record, status).to_json()?)
 }
 
-/// The state of a container with that record.
+/// The state of a container with this record.
 pub(crate) fn state(record: &Record, status: Status) -> State {
     State {
         oci_version: OCI_VERSION.to_owned(),
@@ -21,7 +21,7 @@ pub(crate) fn state(record: &Record, status: Status) -> State {
 }
 
 impl Container {
-    /// What `state` and `list` tell of the container. The owner's name is for the caller to fill in.
+    /// The report for `state` and `list`. The caller adds the owner's name.
     pub(crate) fn report(&self) -> Report {
         let state = state(&self.record, self.status);
         Report {
@@ -37,7 +37,7 @@ impl Container {
         }
     }
 
-    /// The pid of the container's first process: 0 when there is none (any more).
+    /// The pid of the container's first process; 0 if it has ended.
     pub(crate) fn pid(&self) -> i32 {
         pid(&self.record, self.status)
     }

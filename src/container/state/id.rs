@@ -1,4 +1,4 @@
-//! The name a container is known by, which is also the name of its state directory.
+//! Container ids. The id is also the name of the state directory.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) struct Id(String);
 
 impl Id {
-    /// Checks the id. The words of the error are the ones users of runc know.
+    /// Checks the id. The error texts are those of runc.
     pub(crate) fn new(text: &str) -> anyhow::Result<Self> {
         let allowed = |c: u8| c.is_ascii_alphanumeric() || b"_+.-".contains(&c);
         if text.is_empty() || text == "." || text == ".." || !text.bytes().all(allowed) {

@@ -1,4 +1,5 @@
-//! A process remembered across invocations: its pid and the moment it started, so that a reused pid is never taken for it.
+//! A process that is recorded across invocations: its pid and start time, so that a reused pid is never mistaken for
+//! it.
 
 use crate::sys::stat::Stat;
 use crate::sys::{self, Errno};
@@ -9,18 +10,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// A process, as the state file remembers it.
+/// A process in the state file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Process {
     /// Process id in davit's own pid namespace.
     pub(crate) pid: i32,
-    /// When it started, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).
+    /// Start time in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).
     pub(crate) start_time: u64,
 }
 
 impl Process {
-    /// This very process.
+    /// This process.
     pub(crate) fn this() -> anyhow::Result<Self> {
         let pid = std::process::id() as i32;
         let stat = Stat::read(Path::new("/proc"), pid).with_context(|| format!("read /proc/{pid}/stat"))?;
@@ -28,11 +29,11 @@ impl Process {
         Ok(Process { pid, start_time: stat.start_time })
     }
 
-    /// Whether the process still runs. A zombie does not, unless threads of it go on after its main thread has exited.
+    /// Whether the process runs. A zombie does not run, unless other threads continue after the main thread has exited.
     pub(crate) fn is_alive(self) -> anyhow::Result<bool> {
         Ok(match self.stat()? {
             None => false,
-            // The letter is that of the main thread. Only a pidfd shows the end of all threads.
+            // The state is that of the main thread. Only a pidfd reports the end of all threads.
             Some(stat) if stat.main_thread_has_ended() => self.open()?.is_some(),
             Some(_) => true,
         })
@@ -46,12 +47,12 @@ impl Process {
 
     /// A handle on the process, or `None` if it has ended.
     ///
-    /// The handle is made first and the start time compared after: were the pid reused before the handle, the times
-    /// differ; reused after, the handle still means the old process.
+    /// Opens the handle first and then compares the start time. If the pid was reused before, the times differ; if it
+    /// is reused later, the handle still refers to the old process.
     pub(crate) fn open(self) -> anyhow::Result<Option<Handle>> {
         let fd = match sys::process::open(self.pid) {
             Ok(fd) => fd,
-            // EINVAL is a pid that cannot be: none was recorded.
+            // EINVAL: the recorded pid is 0, because none was recorded.
             Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
             Err(errno) => {
                 return Err(anyhow::Error::new(io::Error::from(errno)).context(format!("pidfd_open {}", self.pid)));
@@ -62,13 +63,13 @@ impl Process {
     }
 }
 
-/// The inode number of a process's user namespace; `None` if the process is hidden from an ordinary user's own runtime.
+/// The inode number of a process's user namespace; `None` if the caller may not read it.
 pub(crate) fn user_namespace(pid: i32) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(format!("/proc/{pid}/ns/user")).map(|file| file.ino()).ok()
 }
 
-/// A process held by a pidfd.
+/// A process with a pidfd.
 #[derive(Debug)]
 pub(crate) struct Handle(OwnedFd);
 
@@ -92,7 +93,7 @@ impl Handle {
         !self.ended_within(Duration::ZERO).unwrap_or(false)
     }
 
-    /// Waits for the end of the process, at most `limit`. Whether it has ended.
+    /// Waits at most `limit` for the end of the process. Returns whether it has ended.
     pub(crate) fn ended_within(&self, limit: Duration) -> io::Result<bool> {
         Ok(sys::process::ended_within(self.0.as_fd(), limit)?)
     }

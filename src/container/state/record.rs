@@ -1,7 +1,7 @@
-//! What is remembered of a container between invocations: the document `state.json` in its state directory.
+//! The record of a container between invocations: `state.json` in its state directory.
 //!
-//! A file of our own format. Unknown members are ignored, so that an older davit can read what a newer one wrote. Does
-//! not say in which status the container is: that is seen, not remembered (see `status`).
+//! The format is davit's own. Unknown members are ignored, so that an older davit can read the file of a newer one. The
+//! record has no status: `status` derives it.
 
 use crate::cgroup::{self, Cgroup, Layout};
 use crate::container::state::process::Process;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The version of the format written here. A reader refuses a higher one, because it may mean something else.
+/// The version of the format. A reader refuses a higher one, because its members may have another meaning.
 pub(crate) const VERSION: u32 = 1;
 
 /// `state.json`.
@@ -20,7 +20,7 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) struct Record {
     /// Version of this format, [`VERSION`].
     pub(crate) version: u32,
-    /// The container's id, the name of the directory the file is in.
+    /// The container's id, which is the name of the directory.
     pub(crate) id: String,
     /// Absolute path of the bundle.
     pub(crate) bundle: PathBuf,
@@ -29,44 +29,44 @@ pub(crate) struct Record {
     /// The container's first process; absent until it has been made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) init: Option<Process>,
-    /// The `davit create` at work, while it is: the container is being created as long as that process lives.
+    /// The creating process. The container is being created as long as it lives; absent afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) creator: Option<Process>,
-    /// When it was created, RFC 3339 in UTC with nanoseconds.
+    /// Time of creation, RFC 3339 in UTC with nanoseconds.
     pub(crate) created: String,
-    /// The effective uid of whoever created it.
+    /// The creator's effective uid.
     pub(crate) owner: u32,
     /// `annotations` of the configuration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Its cgroup, and who made that; absent when it has none of its own.
+    /// Its cgroup, and whether davit made it; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup: Option<cgroup::Record>,
-    /// The resctrl groups made for it, to be removed with it.
+    /// The resctrl groups made for it; `delete` removes them.
     #[serde(skip_serializing_if = "resctrl::Record::is_empty")]
     pub(crate) resctrl: resctrl::Record,
-    /// Whether init shares a pid namespace with others, so that its death does not end the other processes.
+    /// Whether init shares its pid namespace, so that its end does not end the container's other processes.
     pub(crate) shared_pid_namespace: bool,
-    /// The inode number of the user namespace it was created with, if it has one of its own. Its first process can move on to
-    /// another.
+    /// The inode number of its own user namespace. The first process can move to another one later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_namespace: Option<u64>,
-    /// The container has stayed in its creator's session keyring, so processes added to it stay in theirs.
+    /// Whether the container kept its creator's session keyring. Added processes then keep theirs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) no_new_keyring: bool,
-    /// What the steps after the word to start are called, by number, for `start` to tell which one failed.
+    /// Error texts of the steps after `start`, by number, for `start` to report which one failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) steps_after_start: Vec<(u16, String)>,
     /// `hooks.poststart` of the configuration, for `start` to run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) poststart: Vec<Hook>,
-    /// `hooks.poststop` of the configuration, for `delete` to run. Kept here so that neither has to parse the snapshot.
+    /// `hooks.poststop` of the configuration, for `delete` to run. Recorded, so that neither command parses the
+    /// configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) poststop: Vec<Hook>,
 }
 
 impl Record {
-    /// Reads the document. The error says what is wrong and where, by line and column.
+    /// Parses the file. The error has line and column.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let record: Record = serde_json::from_str(std::str::from_utf8(bytes)?)?;
         match record.version {
@@ -76,7 +76,7 @@ impl Record {
         }
     }
 
-    /// The container's cgroup; `None` if it has none, or no longer.
+    /// The container's cgroup; `None` if there is none, or none any more.
     pub(crate) fn open_cgroup(&self) -> anyhow::Result<Option<Cgroup>> {
         match &self.cgroup {
             Some(cgroup) => Cgroup::open(&Layout::probe()?, cgroup),
@@ -84,7 +84,7 @@ impl Record {
         }
     }
 
-    /// Writes the document.
+    /// Serializes the record.
     pub(crate) fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
         Ok(serde_json::to_vec(self)?)
     }

@@ -1,6 +1,6 @@
-//! The root directory: where the state directories of all containers of one caller live.
+//! The root directory, which holds the state directories of all containers of one caller.
 //!
-//! Owns its place, its mode and the rules of `$XDG_RUNTIME_DIR`. Does not know what is in a container's directory.
+//! Decides its path, its mode and the use of `$XDG_RUNTIME_DIR`. Does not know the content of a container's directory.
 
 use crate::container::state::id::Id;
 use crate::host::in_user_namespace;
@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-/// The directory of the program's own name below `/run` or `$XDG_RUNTIME_DIR`.
+/// The directory below `/run` or `$XDG_RUNTIME_DIR`.
 const NAME: &str = "davit";
 
 /// The root directory, absolute. It may not exist yet.
@@ -22,18 +22,18 @@ pub(crate) struct Root {
     kind: Kind,
 }
 
-/// Who chose the directory.
+/// Where the path comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The user did, with `--root`.
+    /// `--root`.
     Given,
-    /// The rules did: `/run/davit`.
+    /// The default `/run/davit`.
     System,
-    /// The rules did: `$XDG_RUNTIME_DIR/davit`.
+    /// The default `$XDG_RUNTIME_DIR/davit`.
     OfUser,
 }
 
-/// What the choice depends on besides the command line.
+/// What the default depends on.
 struct Caller {
     euid: u32,
     runtime_dir: Option<OsString>,
@@ -41,7 +41,7 @@ struct Caller {
 }
 
 impl Root {
-    /// The directory given by `--root`, or the one the caller's rights and environment lead to.
+    /// The directory of `--root`, or the default for the caller's rights and environment.
     pub(crate) fn choose(given: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(path) = given {
             return Root::given(path);
@@ -83,8 +83,8 @@ impl Root {
         self.path.join(id.as_str())
     }
 
-    /// Makes the directory and its missing parents, 0700. Below `$XDG_RUNTIME_DIR` it gets the sticky bit, which is how the
-    /// XDG base directory specification asks cleaners to leave it alone.
+    /// Makes the directory and its missing parents with mode 0700. Below `$XDG_RUNTIME_DIR` it gets the sticky bit,
+    /// which protects it from cleanup programs (XDG base directory specification).
     pub(crate) fn make(&self) -> anyhow::Result<()> {
         let told = || format!("make the root directory {}", self.path.display());
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path).with_context(told)?;
@@ -94,7 +94,7 @@ impl Root {
         Ok(())
     }
 
-    /// The ids of all directories in it, in order. A default root that is missing holds none; a given one is an error.
+    /// The ids of all directories in it, sorted. A missing default root has none; a missing `--root` is an error.
     pub(crate) fn ids(&self) -> anyhow::Result<Vec<Id>> {
         let told = || format!("read the root directory {}", self.path.display());
         let entries = match fs::read_dir(&self.path) {

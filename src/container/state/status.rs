@@ -1,15 +1,15 @@
-//! In which status a container is: seen from its record, /proc, its state directory and its cgroup, never remembered.
+//! Derives the status of a container from its record, /proc, its state directory and its cgroup. It is never stored.
 
 use crate::container::state::record::Record;
 use crate::spec::state::Status;
 use std::path::Path;
 
-/// The file in a state directory that is there until `start`: the socket init waits at. `run` makes none.
+/// The socket in the state directory at which init waits for `start`, which removes it. `run` makes none.
 pub(crate) const START: &str = "start";
 
-/// What the status is. The cgroup is asked only where it matters, so that `state` stays cheap.
+/// The status. Reads the cgroup only if needed, so that `state` stays cheap.
 ///
-/// A creation that was broken off (its creator has died) is stopped: all that is left to do with it is `delete`.
+/// A container whose creator has died during the creation is stopped: only `delete` is left to do.
 pub(crate) fn of(
     record: &Record,
     directory: &Path,

@@ -1,4 +1,4 @@
-//! The order of a change, and what is left of one that fails, in directories that play cgroup2 and resctrl.
+//! Tests the order of changes and the rollback of failed ones, in directories that stand in for cgroup2 and resctrl.
 
 use super::make;
 use crate::cgroup::{Cgroup, DriverKind, Layout, Record};

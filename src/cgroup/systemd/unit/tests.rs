@@ -1,5 +1,5 @@
-//! The conversation with systemd, against a peer whose lines are written before it begins: numbers of calls count up from
-//! 1, which is the greeting.
+//! Tests the D-Bus calls to systemd against a peer whose replies are written in advance. Serial numbers of calls start at
+//! 1, which is `Hello`.
 
 use super::{Manager, version_in};
 use crate::dbus::{Bus, Message, Value, length_of};
@@ -31,7 +31,7 @@ fn removed(number: u32, result: &str) -> Message {
     Message { kind: SIGNAL, serial: 1, interface, member, body, ..Message::default() }
 }
 
-/// A manager whose peer says `lines`, and the peer's end, to read what was said to it.
+/// Returns a manager whose peer sends `lines`, and the peer's end, to read the calls from.
 fn manager(lines: &[Message], patience: Duration) -> (Manager, UnixStream) {
     let (own, mut peer) = UnixStream::pair().expect("a pair");
     let mut words = b"DATA\r\nOK 0123\r\n".to_vec();
@@ -41,11 +41,11 @@ fn manager(lines: &[Message], patience: Duration) -> (Manager, UnixStream) {
     (Manager(Bus::over(own, Instant::now() + patience).expect("a bus")), peer)
 }
 
-/// The calls that the peer got after the greeting.
+/// The calls that the peer received after `Hello`.
 fn calls(manager: Manager, mut peer: UnixStream) -> Vec<Message> {
     drop(manager);
     let mut said = Vec::new();
-    // Words of the peer that nobody has read make the end of the connection a reset, after what was said.
+    // Unread replies turn the end of the connection into a reset, which comes after all calls.
     let _ = peer.read_to_end(&mut said);
     let mut rest = &said[b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".len()..];
     let mut calls = Vec::new();

@@ -32,7 +32,7 @@ impl Cgroup {
         opened.map_err(|errno| Refusal::of(format!("open {}", layout.mount_point().join(path).display()), errno))
     }
 
-    /// The way from the root of the hierarchy down to the cgroup that the process `pid` is in now.
+    /// The path of the current cgroup of process `pid`, relative to the root of the hierarchy.
     pub(crate) fn path_of_process(pid: i32) -> Result<PathBuf> {
         let file = format!("/proc/{pid}/cgroup");
         let text = std::fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
@@ -41,7 +41,7 @@ impl Cgroup {
     }
 }
 
-/// Moves a process.
+/// Moves the process `pid` into `cgroup`.
 pub(crate) fn move_process(cgroup: BorrowedFd<'_>, pid: i32) -> Result<()> {
     beneath::write_file(cgroup, "cgroup.procs", &pid.to_string())
         .map_err(|errno| Refusal::of(format!("move process {pid} to the container's cgroup"), errno))

@@ -119,7 +119,7 @@ impl Message {
                 (ERROR_NAME, Value::String(text)) => message.error.clone_from(text),
                 (SIGNATURE, Value::Signature(text)) => signature.clone_from(text),
                 (REPLY_SERIAL | INTERFACE | MEMBER | ERROR_NAME | SIGNATURE, _) => return None,
-                // Fields that nothing here depends on, or that are not known yet.
+                // Fields that are unused here or unknown.
                 _ => (),
             }
         }
@@ -127,7 +127,7 @@ impl Message {
         reader.is_at_end().then_some(message)
     }
 
-    /// What a peer sends: for tests, which play one.
+    /// Encodes a message of the peer, for tests.
     #[cfg(test)]
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut fields = Vec::new();

@@ -184,13 +184,13 @@ impl Log {
     }
 }
 
-/// The text in one write, so that lines of several processes on one pipe do not mix. Nothing is left to tell a failure to.
+/// Writes the text in one call, so that lines of several processes on one pipe do not mix. A failed write is ignored.
 fn to_stderr(text: &str) {
     let end = text.floor_char_boundary(8_190);
     let _ = std::io::stderr().write_all(&text.as_bytes()[..end]);
 }
 
-/// Whether others than root and the caller can make files in the directory of `path`. Links there lead where they want.
+/// Whether users other than root and the caller can create files in the directory of `path`. They control links there.
 fn is_others(path: &Path) -> bool {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let own = nix::unistd::geteuid().as_raw();

@@ -146,8 +146,8 @@ fn a_change_is_put_back() {
     assert_eq!(shares.put_back(anyhow::anyhow!("refused")).to_string(), "refused");
     assert_eq!(there.read("c1/schemata"), "L3:0=ff;1=ff\n");
     fs::remove_dir_all(there.0.join("c1")).expect("remove");
-    let told = shares.put_back(anyhow::anyhow!("refused")).to_string();
-    assert!(told.starts_with("refused; and read ") && told.contains("c1/schemata: No such file"), "{told}");
+    let error = shares.put_back(anyhow::anyhow!("refused")).to_string();
+    assert!(error.starts_with("refused; and read ") && error.contains("c1/schemata: No such file"), "{error}");
 }
 
 #[test]

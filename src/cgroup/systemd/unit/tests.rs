@@ -121,9 +121,9 @@ fn what_systemd_refuses_or_fails_at_is_an_error() {
         "start x.scope: no, said systemd (org.freedesktop.systemd1.PropertyReadOnly)"
     );
     let (started, _) = start(&[returned(2, &[]), returned(3, &[job(1)]), removed(1, "failed")]);
-    assert_eq!(started.expect_err("failed"), "the job of systemd ended with \"failed\"");
+    assert_eq!(started.expect_err("failed"), "the systemd job ended with \"failed\"");
     let (started, _) = start(&[returned(2, &[]), returned(3, &[])]);
-    assert_eq!(started.expect_err("no job"), "start x.scope: systemd answered without a job");
+    assert_eq!(started.expect_err("no job"), "start x.scope: systemd returned no job");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_job_without_end_is_not_waited_for_for_ever() {
         manager(&[returned(2, &[]), returned(3, &[job(1)]), removed(2, "done")], Duration::from_millis(50));
     let job = manager.start("x.scope", "a.slice", "", 42, Vec::new()).expect("a job");
     let error = manager.done(&job).expect_err("no end");
-    assert_eq!(format!("{error:#}"), "wait for systemd to do it: read from the bus: no answer in time");
+    assert_eq!(format!("{error:#}"), "wait for the systemd job: read from the bus: no answer in time");
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn pids_of_another_namespace_are_not_told() {
         ("GetConnectionUnixProcessID", &[Value::text(":1.1")][..])
     );
     let (means, _) = asked(returned(2, &[Value::Uint32(own + 1)]));
-    let told = format!(
+    let expected = format!(
         "--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as {}, which is {own} here)",
         own + 1
     );
-    assert_eq!(means, Err(told));
+    assert_eq!(means, Err(expected));
     let (means, _) = asked(refused(2, "UnixProcessIdUnknown"));
     assert!(means.expect_err("it has none").contains("another pid namespace (it cannot see this process: no, said"));
     asked(returned(2, &[])).0.expect_err("no pid");

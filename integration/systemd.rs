@@ -292,7 +292,7 @@ fn a_container_can_be_deleted_without_its_bus() {
     assert_ne!(text, changed);
     fs::write(&state, changed).unwrap();
     let pid = c.pid();
-    c.call(&["delete", "--force", &c.id]).run().ok().says("cannot speak to systemd");
+    c.call(&["delete", "--force", &c.id]).run().ok().says("cannot connect to systemd");
     kernel::wait_exit(pid, LIMIT);
     forgotten(&unit(&c));
     assert!(!cgroup(&c).exists());
@@ -305,7 +305,7 @@ fn unreachable_systemd_is_reported() {
     let create = c.call(&["--systemd-cgroup", "create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
     let bus = if *AS_USER { "DBUS_SESSION_BUS_ADDRESS" } else { "DBUS_SYSTEM_BUS_ADDRESS" };
     let output = create.env(bus, "unix:path=/nonexistent/bus").run().fails();
-    output.says("--systemd-cgroup: cannot speak to systemd: unix:path=/nonexistent/bus: no such file or directory");
+    output.says("--systemd-cgroup: cannot connect to systemd: unix:path=/nonexistent/bus: no such file or directory");
     assert!(!c.state_dir().join(&c.id).exists());
 }
 

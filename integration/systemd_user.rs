@@ -81,13 +81,13 @@ fn a_user_without_a_bus_gets_an_error() {
         "run",
         "x",
     ]);
-    output
-        .fails()
-        .says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+    output.fails().says(
+        "--systemd-cgroup: the address of the user's bus is unknown; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR",
+    );
     let output = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
     output
         .fails()
-        .says("--systemd-cgroup: cannot speak to systemd: unix:path=")
+        .says("--systemd-cgroup: cannot connect to systemd: unix:path=")
         .says("/bus: no such file or directory");
 }
 

@@ -47,50 +47,52 @@ impl Cgroup {
         Ok(self.read_if_there("cgroup.freeze")?.is_some_and(|content| content.trim() == "1"))
     }
 
-    /// Whether any process is left, here or below.
+    /// Whether this cgroup or one below it has a process.
     pub(crate) fn is_populated(&self) -> Result<bool> {
-        // A cgroup that is gone has none.
+        // A removed cgroup has no process.
         Ok(self.read_if_there("cgroup.events")?.is_some_and(|events| is_set(&events, "populated")))
     }
 
-    /// Waits until no process is left, for `patience` at most; whether that is so now.
+    /// Waits until no process is left, at most `patience`. Returns whether the cgroup is empty.
     pub(crate) fn wait_empty(&self, patience: Duration) -> Result<bool> {
         self.wait_for("populated", false, Instant::now() + patience)
     }
 
     /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does not
-    /// wait for their end. Misses processes whose main thread has exited while others go on: see [`Cgroup::kill_each`].
+    /// wait for their exit. Misses a process whose main thread has exited before other threads: see
+    /// [`Cgroup::kill_each`].
     pub(crate) fn kill(&self) -> Result<()> {
         match beneath::write_file(self.fd(), "cgroup.kill", "1") {
-            // Removed meanwhile, before or after the file was opened.
+            // The cgroup was removed, before (ENOENT) or after (ENODEV) the file was opened.
             Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => Ok(()),
             Err(errno) => Err(Refusal::of(format!("write \"1\" to {}", self.named("cgroup.kill")), errno)),
         }
     }
 
-    /// Kills every process, as [`Cgroup::kill`] does, and those that it misses.
+    /// Kills every process, including those that [`Cgroup::kill`] misses.
     pub(crate) fn kill_all(&self) -> Result<()> {
         self.kill()?;
         if self.is_populated()? && self.kill_each()? {
-            // What a missed process forked before it was signalled.
+            // Kills the children that a missed process forked before it was signalled.
             self.kill()?;
         }
         Ok(())
     }
 
-    /// Sends SIGKILL to each process that is listed. Whether any was.
+    /// Sends SIGKILL to each listed process. Returns whether any was listed.
     ///
-    /// Needed because cgroup.kill signals the main thread only, and the kernel drops a signal to one that has exited. A
-    /// signal by pidfd reaches the other threads.
+    /// Needed because cgroup.kill signals only the main thread, and the kernel drops the signal if that thread has exited.
+    /// A signal by pidfd reaches the other threads.
     pub(super) fn kill_each(&self) -> Result<bool> {
         let listed: Vec<_> = self.pids()?.into_iter().filter(|pid| *pid > 0).collect();
         for pids in listed.chunks(HELD) {
             let open = |pid: &i32| process::open(*pid).ok().map(|pidfd| (*pid, pidfd));
             let held: Vec<_> = pids.iter().filter_map(open).collect();
-            // Listed again after the pidfds were opened: a pid that was reused outside of the cgroup is not signalled.
+            // Re-read the list after opening the pidfds, so that a pid reused outside the cgroup is not signalled.
             let still = self.pids()?;
             for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
-                // It may have ended meanwhile. One that may not be signalled mostly needs no signal: cgroup.kill has no such check.
+                // Ignore errors. The process may have exited, and on EPERM cgroup.kill, which has no permission check, has
+                // usually killed it already.
                 _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
             }
         }
@@ -105,12 +107,12 @@ impl Cgroup {
         Ok(pids)
     }
 
-    /// Waits until `key` of `cgroup.events` is `wanted`; `false` when that is not so at `deadline`.
+    /// Waits until `key` of `cgroup.events` is `wanted`. Returns `false` if `deadline` passes first.
     fn wait_for(&self, key: &str, wanted: bool, deadline: Instant) -> Result<bool> {
         let refused = |errno| Refusal::of(format!("wait for {}", self.named("cgroup.events")), errno);
         let file = match beneath::open_file(self.fd(), "cgroup.events") {
             Ok(file) => file,
-            // The cgroup is gone: nothing is in it and nothing is frozen.
+            // The cgroup was removed: it is neither populated nor frozen.
             Err(Errno::ENOENT | Errno::ENODEV) => return Ok(!wanted),
             Err(errno) => return Err(refused(errno)),
         };

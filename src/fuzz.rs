@@ -1,6 +1,6 @@
 //! Fuzz targets for every document and file that davit parses. Generating inputs for long runs is left to `hack/fuzz`;
-//! the test below runs briefly on the same small corpora (`tools/fuzz/corpus`). A target must return a valid result or an
-//! error: no panic, no hang, no unbounded memory.
+//! the test below runs briefly on the same small corpora (`tools/fuzz/corpus`). A target must return a valid result or
+//! an error: no panic, no hang, no unbounded memory.
 
 use crate::container::Record;
 use crate::plan::resources::{self, CgroupFacts};

@@ -1,8 +1,8 @@
 //! Reports errors: formats the message, picks the exit code, writes the log line.
 //!
 //! Whether something is an error is left to the callers, and the module knows nothing about containers. An error is a
-//! chain from the outermost context ("cannot create web") to the kernel's error, joined by `: `. It is one line, because
-//! engines read the line and match substrings of it. Only several problems of one document take several lines.
+//! chain from the outermost context ("cannot create web") to the kernel's error, joined by `: `. It is one line,
+//! because engines read the line and match substrings of it. Only several problems of one document take several lines.
 
 mod log;
 pub(crate) mod time;
@@ -15,8 +15,8 @@ use nix::errno::Errno;
 use std::error::Error;
 use std::fmt::{self, Write};
 
-/// Maximum length of one message in bytes. conmon reads at most 8191 bytes of a runtime's stderr. A pipe takes up to 4096
-/// bytes atomically, and more in one piece if it is empty, as ours is.
+/// Maximum length of one message in bytes. conmon reads at most 8191 bytes of a runtime's stderr. A pipe takes up to
+/// 4096 bytes atomically, and more in one piece if it is empty, as ours is.
 const LIMIT: usize = 8_000;
 
 /// The default exit code of a failure.
@@ -95,8 +95,8 @@ impl ProblemReport {
         visible(&text)
     }
 
-    /// The form for people: the headline, then one line per problem with the places in their own column. Rows that do not
-    /// fit in `room` bytes are only counted.
+    /// The form for people: the headline, then one line per problem with the places in their own column. Rows that do
+    /// not fit in `room` bytes are only counted.
     fn table(&self, room: usize) -> String {
         let mut text = visible(&self.headline());
         let width = self.rows.iter().map(|(place, _)| visible(place).chars().count()).max().unwrap_or(0);
@@ -134,8 +134,8 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
     shorten(join_chain(error, ProblemReport::line))
 }
 
-/// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document has
-/// several problems.
+/// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document
+/// has several problems.
 pub(crate) fn for_people(error: &anyhow::Error) -> String {
     let table = |several: &ProblemReport| if several.is_one() { several.line() } else { several.table(LIMIT - 500) };
     shorten(join_chain(error, table))

@@ -68,7 +68,7 @@ impl Shares<'_> {
     pub(crate) fn put_back(&self, error: anyhow::Error) -> anyhow::Error {
         let back = read_schemata(&self.group).and_then(|now| {
             let lines = schemata::to_go_back(&self.before, &now);
-            self.resctrl.write(&self.group, &lines, "setting it back")
+            self.resctrl.write(&self.group, &lines, "rollback")
         });
         match back {
             Ok(()) => error,
@@ -110,7 +110,7 @@ impl Resctrl {
         }
         self.write(&group, &wanted.schemata, "/linux/intelRdt/schemata")?;
         self.put(&group.join("tasks"), &pid.to_string())
-            .with_context(|| format!("/linux/intelRdt: put process {pid} into resctrl group {}", group.display()))?;
+            .with_context(|| format!("/linux/intelRdt: move process {pid} into resctrl group {}", group.display()))?;
         let Some(name) = &wanted.monitor else { return Ok(()) };
         let monitor = group.join("mon_groups").join(name);
         let place = || format!("/linux/intelRdt/enableMonitoring: make {}", monitor.display());
@@ -140,7 +140,7 @@ impl Resctrl {
             return match group.is_dir() {
                 true => Ok(false),
                 false => Err(anyhow!(
-                    "/linux/intelRdt/closID: {} does not exist, and there is no schema to make it with",
+                    "/linux/intelRdt/closID: {} does not exist, and config.json has no schema to create it with",
                     group.display()
                 )),
             };

@@ -80,8 +80,8 @@ impl Cgroup {
     }
 
     /// Changes the cgroup's owner to a host user, so that the container can create cgroups below it. Affects the
-    /// directory and the files listed in /sys/kernel/cgroup/delegate, none of which sets a limit. A listed file that does
-    /// not exist is skipped (config-linux.md, "Cgroup ownership").
+    /// directory and the files listed in /sys/kernel/cgroup/delegate, none of which sets a limit. A listed file that
+    /// does not exist is skipped (config-linux.md, "Cgroup ownership").
     pub(crate) fn delegate(&self, uid: u32, gid: Option<u32>) -> Result<()> {
         let listed = std::fs::read_to_string(Path::new("/sys/kernel/cgroup/delegate")).unwrap_or_default();
         let mut files: Vec<&str> = listed.split_ascii_whitespace().filter(|name| !name.contains('/')).collect();

@@ -120,8 +120,8 @@ impl Cgroup {
         })
     }
 
-    /// Number of processes that the OOM killer has killed in this cgroup and below: `oom_kill` of `memory.events`. `None`
-    /// without the memory controller.
+    /// Number of processes that the OOM killer has killed in this cgroup and below: `oom_kill` of `memory.events`.
+    /// `None` without the memory controller.
     pub(crate) fn oom_kills(&self) -> Result<Option<u64>> {
         let events = self.counters("memory.events")?;
         Ok(events.map(|events| events.get("oom_kill").copied().unwrap_or(0)))

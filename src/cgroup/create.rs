@@ -37,8 +37,8 @@ impl Cgroup {
         result
     }
 
-    /// Refuses a cgroup that has processes or is frozen: the new process would be frozen immediately and never respond. A
-    /// new directory can be frozen too, below a frozen parent.
+    /// Refuses a cgroup that has processes or is frozen: the new process would be frozen immediately and never respond.
+    /// A new directory can be frozen too, below a frozen parent.
     pub(super) fn check_fit(&self) -> Result<()> {
         let events = self.read("cgroup.events")?;
         if is_set(&events, "populated") {
@@ -152,8 +152,8 @@ fn enable(layout: &Layout, below: &Path, wanted: &[String]) -> Result<Vec<(Strin
     Ok(refused)
 }
 
-/// Whether a cgroup other than the root has its own processes. The kernel refuses most controllers there, but not cpu and
-/// pids. Those would make the cgroup the root of a threaded subtree, in which no container could start.
+/// Whether a cgroup other than the root has its own processes. The kernel refuses most controllers there, but not cpu
+/// and pids. Those would make the cgroup the root of a threaded subtree, in which no container could start.
 fn has_processes(dir: BorrowedFd<'_>) -> bool {
     let is_root = matches!(beneath::read_file(dir, "cgroup.type"), Err(Errno::ENOENT));
     !is_root && beneath::read_file(dir, "cgroup.procs").is_ok_and(|list| !list.is_empty())

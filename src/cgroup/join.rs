@@ -8,8 +8,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 impl Cgroup {
-    /// Opens the cgroup at `path` below this one. `/` is this cgroup itself. `..` is refused, because it would leave the
-    /// container's cgroup.
+    /// Opens the cgroup at `path` below this one. `/` is this cgroup itself. `..` is refused, because it would leave
+    /// the container's cgroup.
     pub(crate) fn open_below(&self, path: &Path) -> Result<OwnedFd> {
         let mut way = PathBuf::new();
         for part in path.components() {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// Maximum time for processes to freeze. A process in uninterruptible sleep cannot freeze.
 const FREEZING: Duration = Duration::from_secs(10);
 
-/// Maximum time to wait for a notification before re-reading the file. The kernel delays a notification that follows the
-/// last one within 10 ms, and drops it if the cgroup is removed meanwhile. It does not report the removal itself.
+/// Maximum time to wait for a notification before re-reading the file. The kernel delays a notification that follows
+/// the last one within 10 ms, and drops it if the cgroup is removed meanwhile. It does not report the removal itself.
 const REREAD: Duration = Duration::from_millis(100);
 
 /// Maximum number of pidfds open at a time. The soft limit of open files is often 1024.
@@ -58,8 +58,8 @@ impl Cgroup {
         self.wait_for("populated", false, Instant::now() + patience)
     }
 
-    /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does not
-    /// wait for their exit. Misses a process whose main thread has exited before other threads: see
+    /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does
+    /// not wait for their exit. Misses a process whose main thread has exited before other threads: see
     /// [`Cgroup::kill_each`].
     pub(crate) fn kill(&self) -> Result<()> {
         match beneath::write_file(self.fd(), "cgroup.kill", "1") {
@@ -81,8 +81,8 @@ impl Cgroup {
 
     /// Sends SIGKILL to each listed process. Returns whether any was listed.
     ///
-    /// Needed because cgroup.kill signals only the main thread, and the kernel drops the signal if that thread has exited.
-    /// A signal by pidfd reaches the other threads.
+    /// Needed because cgroup.kill signals only the main thread, and the kernel drops the signal if that thread has
+    /// exited. A signal by pidfd reaches the other threads.
     pub(super) fn kill_each(&self) -> Result<bool> {
         let listed: Vec<_> = self.pids()?.into_iter().filter(|pid| *pid > 0).collect();
         for pids in listed.chunks(HELD) {
@@ -91,8 +91,8 @@ impl Cgroup {
             // Re-read the list after opening the pidfds, so that a pid reused outside the cgroup is not signalled.
             let still = self.pids()?;
             for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
-                // Ignore errors. The process may have exited, and on EPERM cgroup.kill, which has no permission check, has
-                // usually killed it already.
+                // Ignore errors. The process may have exited, and on EPERM cgroup.kill, which has no permission check,
+                // has usually killed it already.
                 _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
             }
         }

@@ -20,8 +20,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 16;
 
 impl Cgroup {
-    /// Kills the remaining processes, and removes the cgroup and those below it. Succeeds if the cgroup no longer exists.
-    /// Keeps the parents, because other cgroups may use them.
+    /// Kills the remaining processes, and removes the cgroup and those below it. Succeeds if the cgroup no longer
+    /// exists. Keeps the parents, because other cgroups may use them.
     fn remove(&self) -> Result<()> {
         let refused = |errno| Refusal::of(format!("rmdir {}", self.path().display()), errno);
         let deadline = Instant::now() + LEAVING;
@@ -66,8 +66,8 @@ impl Cgroup {
         }
     }
 
-    /// Kills the processes repeatedly, because before Linux 6.14 a process that is being forked escapes the kill. Processes
-    /// that survive the first kill are also signalled one by one. Returns whether the cgroup is empty.
+    /// Kills the processes repeatedly, because before Linux 6.14 a process that is being forked escapes the kill.
+    /// Processes that survive the first kill are also signalled one by one. Returns whether the cgroup is empty.
     fn kill_until_empty(&self, deadline: Instant) -> Result<bool> {
         loop {
             self.kill()?;

@@ -1,8 +1,8 @@
 //! Has systemd create a scope for each container, over D-Bus (org.freedesktop.systemd1(5)).
 //!
-//! `plan::systemd_scope` decides which properties are set; `dbus` speaks the protocol. A scope needs an existing process,
-//! so the container's process waits at a gate. Every limit that has a property is also set as that property, because
-//! systemd rewrites the cgroup files whenever it reloads its configuration (`systemctl daemon-reload`).
+//! `plan::systemd_scope` decides which properties are set; `dbus` speaks the protocol. A scope needs an existing
+//! process, so the container's process waits at a gate. Every limit that has a property is also set as that property,
+//! because systemd rewrites the cgroup files whenever it reloads its configuration (`systemctl daemon-reload`).
 
 mod unit;
 

@@ -1,5 +1,5 @@
-//! One blocking connection to a bus: authentication by the socket's credentials, calls and replies, signals. The meaning
-//! of the messages is left to the callers. After the deadline every operation fails.
+//! One blocking connection to a bus: authentication by the socket's credentials, calls and replies, signals. The
+//! meaning of the messages is left to the callers. After the deadline every operation fails.
 
 use super::address;
 use super::message::{Call, ERROR, Message, PREFIX, RETURN, SIGNAL, length_of};

@@ -139,9 +139,9 @@ fn answers_and_signals_find_those_who_wait_for_them() {
     let error = bus.call(&CALL).expect_err("refused");
     assert_eq!(error.downcast_ref::<Refused>().expect("a refusal").name, "e.Exists");
     assert_eq!(format!("{error:#}"), "is there (e.Exists)");
-    let mut said = [0; 29];
-    peer.read_exact(&mut said).expect("the authentication");
-    assert_eq!(&said, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
+    let mut sent = [0; 29];
+    peer.read_exact(&mut sent).expect("the authentication");
+    assert_eq!(&sent, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Parses values in GVariant's text format (GLib, "GVariant Text Format"): `true`, `uint64 5`, `'text'`, `['a', 'b']`,
-//! `@as []`, `[('x', 1)]`, `<'in a variant'>`. Dictionaries and `nothing` are not supported, because no systemd property
-//! set this way needs them.
+//! `@as []`, `[('x', 1)]`, `<'in a variant'>`. Dictionaries and `nothing` are not supported, because no systemd
+//! property set this way needs them.
 
 use super::value::{Value, split_first};
 

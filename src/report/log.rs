@@ -1,8 +1,9 @@
 //! Writes the log of one invocation (`--log`, `--log-format`, `--debug`) and the final error on stderr.
 //!
 //! What to log is left to the callers. Engines read the file: containerd takes the last line of level `error`, Podman
-//! parses the whole file as one JSON object. So a problem that is not fatal never has level `error`. Warnings for a file
-//! wait until the outcome is known: after a failure the file holds only the one error line (except with `--debug`).
+//! parses the whole file as one JSON object. So a problem that is not fatal never has level `error`. Warnings for a
+//! file wait until the outcome is known: after a failure the file holds only the one error line (except with
+//! `--debug`).
 
 use super::timings::{ProcessStep, Timings};
 use super::{exit_code, for_people, one_line, time};

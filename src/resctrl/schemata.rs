@@ -1,5 +1,5 @@
-//! Parses and compares lines of a schemata file, such as `L3:0=ff;1=0f`: a resource, and a value for each domain. Reading
-//! and writing files is left to the parent module.
+//! Parses and compares lines of a schemata file, such as `L3:0=ff;1=0f`: a resource, and a value for each domain.
+//! Reading and writing files is left to the parent module.
 
 use std::collections::BTreeMap;
 

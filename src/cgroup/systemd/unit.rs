@@ -31,7 +31,8 @@ pub(super) fn address(user: bool) -> Result<String> {
             Some(socket) if !is_root || socket.exists() => return Ok(format!("unix:path={}", escaped(&socket))),
             None if !is_root => {
                 bail!(
-                    "--systemd-cgroup: the address of the user's bus is unknown; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR \
+                    "--systemd-cgroup: the address of the user's bus is unknown; set DBUS_SESSION_BUS_ADDRESS or \
+                     XDG_RUNTIME_DIR \
                      (loginctl enable-linger starts a systemd for a user who is not logged in)"
                 )
             }

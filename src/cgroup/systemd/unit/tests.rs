@@ -1,5 +1,5 @@
-//! Tests the D-Bus calls to systemd against a peer whose replies are written in advance. Serial numbers of calls start at
-//! 1, which is `Hello`.
+//! Tests the D-Bus calls to systemd against a peer whose replies are written in advance. Serial numbers of calls start
+//! at 1, which is `Hello`.
 
 use super::{Manager, version_in};
 use crate::dbus::{Bus, Message, Value, length_of};
@@ -44,10 +44,10 @@ fn manager(lines: &[Message], patience: Duration) -> (Manager, UnixStream) {
 /// The calls that the peer received after `Hello`.
 fn calls(manager: Manager, mut peer: UnixStream) -> Vec<Message> {
     drop(manager);
-    let mut said = Vec::new();
+    let mut received = Vec::new();
     // Unread replies turn the end of the connection into a reset, which comes after all calls.
-    let _ = peer.read_to_end(&mut said);
-    let mut rest = &said[b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".len()..];
+    let _ = peer.read_to_end(&mut received);
+    let mut rest = &received[b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".len()..];
     let mut calls = Vec::new();
     while let Some(prefix) = rest.first_chunk() {
         let (message, others) = rest.split_at(length_of(prefix).expect("a length"));
@@ -145,8 +145,8 @@ fn a_scope_is_stopped_and_forgotten_unless_it_is_gone() {
     let gone = [returned(2, &[]), refused(3, "NoSuchUnit")];
     assert_eq!(stop(&gone), (Ok(()), vec!["AddMatch".to_owned(), "StopUnit".to_owned()]));
     let first = [returned(2, &[]), returned(3, &[job(1)]), removed(1, "done")];
-    let (stopped, said) = stop(&[&first[..], &[refused(4, "NoSuchUnit")]].concat());
-    assert_eq!((stopped, said.last().map(String::as_str)), (Ok(()), Some("ResetFailedUnit")));
+    let (stopped, members) = stop(&[&first[..], &[refused(4, "NoSuchUnit")]].concat());
+    assert_eq!((stopped, members.last().map(String::as_str)), (Ok(()), Some("ResetFailedUnit")));
     assert_eq!(stop(&[&first[..], &[returned(4, &[])]].concat()).0, Ok(()));
     stop(&[&first[..], &[refused(4, "AccessDenied")]].concat()).0.expect_err("not reset");
     stop(&[returned(2, &[]), refused(3, "AccessDenied")]).0.expect_err("not stopped");

@@ -344,7 +344,7 @@ fn a_limit_without_a_cgroup_is_refused() {
         c["linux"]["cgroupsPath"] = json!("/davit-rootless-not-delegated");
         c["linux"]["resources"]["pids"] = json!({"limit": 10});
     });
-    user.refused("/linux/resources/pids/limit: a limit takes a cgroup, and none is delegated to this user here");
+    user.refused("/linux/resources/pids/limit: a limit needs a cgroup, but no cgroup is delegated to this user");
 }
 
 fn root_of_an_outer_user_namespace() {

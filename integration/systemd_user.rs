@@ -81,9 +81,9 @@ fn a_user_without_a_bus_gets_an_error() {
         "run",
         "x",
     ]);
-    output
-        .fails()
-        .says("--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+    output.fails().says(
+        "--systemd-cgroup: the address of the user's bus is unknown; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR",
+    );
     let output = user.call(&["./runtime", "--systemd-cgroup", "run", "x"]);
     output
         .fails()

@@ -1,9 +1,8 @@
-//! One container's cgroup: create, limit, freeze, kill, measure, remove.
+//! Creates, limits, freezes, kills, measures and removes the cgroup of one container.
 //!
-//! Owns every access to the cgroup v2 file system. All of it goes through descriptors: a [`Cgroup`] holds its directory,
-//! and files are opened below that, never by a path that could have changed its meaning. Deliberately does not know the
-//! lifecycle: when a container is created, paused or deleted, and in what order, is the business of `container` and
-//! `launch`. Which values are written was decided by `plan::resources`.
+//! The lifecycle (when to create, pause or delete, and in what order) is left to `container` and `launch`;
+//! `plan::resources` decides which values are written. This module owns every access to the cgroup v2 file system. A
+//! [`Cgroup`] holds a descriptor of its directory and opens files relative to it, because a path could be replaced.
 
 mod apply;
 mod create;
@@ -34,51 +33,50 @@ pub(crate) use layout::Layout;
 pub(crate) use layout::fuzz;
 pub(crate) use systemd::{Systemd, Unit};
 
-/// What a container wants of its cgroup before there is one.
+/// The requested cgroup of a container, before it is created.
 #[derive(Clone)]
 pub(crate) struct Wanted<'a> {
-    /// Where.
+    /// Where to create the cgroup.
     pub(crate) place: &'a Place,
-    /// The limits: what controllers must be there for, and who asks for them.
+    /// The limits: the controllers they need, and the members of config.json that need them.
     pub(crate) resources: &'a ResourcePlan,
-    /// The container can do without: not being permitted to make the cgroup is no error as long as nothing is limited.
+    /// The container can run without a cgroup: a permission error is ignored if there are no limits.
     pub(crate) optional: bool,
 }
 
-/// How a cgroup comes to be. There are two ways, and they differ in when: we can make a directory before there is a
-/// process, and the process is then born in it (CLONE_INTO_CGROUP); systemd makes a scope only around a process that
-/// exists.
+/// How a cgroup is created. The two drivers differ in the order of steps. Cgroupfs creates the directory first and
+/// spawns the process in it (CLONE_INTO_CGROUP). systemd creates a scope only around an existing process.
 pub(crate) trait Driver {
-    /// What [`Driver::prepare`] is about to make, to be remembered first: whoever makes it may be killed in between.
+    /// Returns what [`Driver::prepare`] will create. The caller saves it first, because it may be killed in between.
     fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record>;
 
-    /// Before the clone. Gives the cgroup to be born in; or nothing, when the process goes without one or when this
-    /// driver needs the process first. Then [`Driver::place`] is to be called.
+    /// Runs before the clone. Returns the cgroup to spawn the process in. Returns `None` if the process gets no cgroup,
+    /// or if this driver needs the process first; then the caller calls [`Driver::place`].
     fn prepare(&mut self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
 
-    /// After the clone, with the process waiting at a gate: gives the cgroup that `pid` is in now, which is the one that
-    /// was `foreseen`. When this fails, nothing is left of it.
+    /// Runs after the clone, while the process waits at a gate. Moves `pid` into the `foreseen` cgroup and returns that
+    /// cgroup. On failure the cgroup is removed again.
     fn place(&mut self, wanted: &Wanted<'_>, foreseen: &Record, pid: i32) -> Result<Option<Cgroup>>;
 }
 
-/// Which driver made a cgroup. The state file remembers it, because `delete` is called without `--systemd-cgroup`.
+/// The driver that created a cgroup. Saved in the state file, because `delete` is called without `--systemd-cgroup`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DriverKind {
-    /// A directory that we made.
+    /// A directory created by davit.
     Cgroupfs,
-    /// A scope of systemd.
+    /// A systemd scope.
     Systemd,
 }
 
-/// The driver that makes directories.
+/// The driver that creates cgroup directories itself.
 #[derive(Debug)]
 pub(crate) struct Cgroupfs<'a> {
     layout: &'a Layout,
 }
 
 impl<'a> Cgroupfs<'a> {
-    /// A driver for the hierarchy of `layout`.
+    /// Returns a driver for the hierarchy of `layout`.
     pub(crate) fn new(layout: &'a Layout) -> Self {
         Cgroupfs { layout }
     }
@@ -99,7 +97,7 @@ impl Driver for Cgroupfs<'_> {
             Err(error) if Refusal::is_permission(&error) && wanted.optional => match needs.first() {
                 None => Ok(None),
                 Some(need) => Err(error.context(format!(
-                    "{}: a limit takes a cgroup, and none is delegated to this user here",
+                    "{}: a limit needs a cgroup, but no cgroup is delegated to this user",
                     need.origin
                 ))),
             },
@@ -107,51 +105,51 @@ impl Driver for Cgroupfs<'_> {
         }
     }
 
-    /// The process is in it since its birth, or goes without.
+    /// Does nothing: the process was spawned in its cgroup, or runs without one.
     fn place(&mut self, _: &Wanted<'_>, _: &Record, _: i32) -> Result<Option<Cgroup>> {
         Ok(None)
     }
 }
 
-/// What another process must know to find a container's cgroup again.
+/// What a later davit process needs to find a container's cgroup again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Who made it.
+    /// The driver that created the cgroup.
     pub(crate) driver: DriverKind,
-    /// Its directory on the host.
+    /// The cgroup's directory on the host.
     pub(crate) path: PathBuf,
-    /// Whether it was made for this container, or was there before.
+    /// Whether it was created for this container; `false` if it existed before.
     pub(crate) made: bool,
-    /// The scope that it is the cgroup of.
+    /// The systemd scope that owns the cgroup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unit: Option<Unit>,
 }
 
 impl Record {
-    /// Where it is the cgroup of a scope: kills what is in it, and has systemd forget the scope.
+    /// For the cgroup of a scope: kills its processes and stops the scope. Otherwise does nothing.
     pub(crate) fn stop_unit(&self, cgroup: Option<&Cgroup>) -> Result<()> {
         let Some(unit) = &self.unit else { return Ok(()) };
-        // systemd would ask politely first, and wait.
+        // Kill first, because systemd would send SIGTERM and wait for a timeout.
         cgroup.map_or(Ok(()), Cgroup::kill)?;
         unit.stop()
     }
 }
 
-/// A container's cgroup, held by its directory.
+/// A container's cgroup, held by a descriptor of its directory.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     layout: Layout,
-    /// The way down from the mount point.
+    /// The path relative to the mount point.
     below: PathBuf,
     dir: OwnedFd,
-    /// The directories made for it, from the top down; the last one is its own unless that was there before.
+    /// The directories created for it, from the top down. The last one is the cgroup itself, unless it existed before.
     made: Vec<PathBuf>,
-    /// No device program can be attached yet, so none needs to be looked for.
+    /// No device program of ours can be attached yet, so there is none to replace.
     fresh: Cell<bool>,
 }
 
 impl Cgroup {
-    /// Finds the cgroup of `record` again; `None` when it is gone.
+    /// Opens the cgroup of `record`. Returns `None` if it no longer exists.
     pub(crate) fn open(layout: &Layout, record: &Record) -> Result<Option<Cgroup>> {
         let Ok(below) = record.path.strip_prefix(layout.mount_point()) else {
             anyhow::bail!("cgroup {} is not below {}", record.path.display(), layout.mount_point().display());
@@ -166,17 +164,17 @@ impl Cgroup {
         }
     }
 
-    /// The directory on the host.
+    /// The cgroup's directory on the host.
     pub(crate) fn path(&self) -> PathBuf {
         self.layout.mount_point().join(&self.below)
     }
 
-    /// Whether the directory itself was made for this container.
+    /// Whether the directory itself was created for this container.
     pub(crate) fn is_own(&self) -> bool {
         self.made.last().is_some_and(|last| *last == self.below)
     }
 
-    /// A file of the cgroup, for an error's text.
+    /// The path of a file of the cgroup, for error messages.
     fn named(&self, file: &str) -> String {
         self.path().join(file).display().to_string()
     }
@@ -186,12 +184,12 @@ impl Cgroup {
             .map_err(|errno| Refusal::of(format!("read {}", self.named(file)), errno))
     }
 
-    /// The content of a file that not every kernel or every cgroup has.
+    /// Reads a file that not every kernel or cgroup has. Returns `None` if it does not exist.
     fn read_if_there(&self, file: &str) -> Result<Option<String>> {
         use nix::errno::Errno::{ENODEV, ENOENT, EOPNOTSUPP};
         match crate::sys::beneath::read_file(self.fd(), file) {
             Ok(content) => Ok(Some(content)),
-            // The latter two: pressure files where PSI is off; any file in the moment the cgroup is removed.
+            // EOPNOTSUPP: a pressure file while PSI is off. ENODEV: any file while the cgroup is being removed.
             Err(ENOENT | EOPNOTSUPP | ENODEV) => Ok(None),
             Err(errno) => Err(Refusal::of(format!("read {}", self.named(file)), errno)),
         }
@@ -208,7 +206,7 @@ impl Cgroup {
     }
 }
 
-/// `path` for an error's text.
+/// The full path of `below`, for error messages.
 fn shown(layout: &Layout, below: &Path) -> String {
     layout.mount_point().join(below).display().to_string()
 }

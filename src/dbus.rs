@@ -1,7 +1,7 @@
-//! Speaking to a message bus (D-Bus Specification, protocol version 1): values, messages, one blocking connection.
+//! A small D-Bus client (D-Bus Specification, protocol version 1): values, messages, one blocking connection.
 //!
-//! Owns what goes over the wire. Everything that is read is checked against its bounds before it is believed, and every
-//! wait has an end. Deliberately does not know who is spoken to, nor what about; no descriptors are passed.
+//! Which services and methods are called is left to the callers. The module owns the wire format. All input is
+//! bounds-checked before use, every wait has a deadline, and no file descriptors are passed.
 
 mod address;
 mod connection;

@@ -1,6 +1,6 @@
-//! Any bytes where davit reads a document or a file: it must answer with something sound or with an error, never by a
-//! panic, a hang or memory without end. `hack/fuzz` drives these targets for as long as one likes; the test below does
-//! for a moment, from the same small corpora (`tools/fuzz/corpus`).
+//! Fuzz targets for every document and file that davit parses. Generating inputs for long runs is left to `hack/fuzz`;
+//! the test below runs briefly on the same small corpora (`tools/fuzz/corpus`). A target must return a valid result or
+//! an error: no panic, no hang, no unbounded memory.
 
 use crate::container::Record;
 use crate::plan::resources::{self, CgroupFacts};
@@ -12,16 +12,16 @@ use crate::{bpf, cgroup, resctrl};
 use oci_spec::runtime::Spec;
 use std::sync::LazyLock;
 
-/// A name, and what takes bytes under it.
+/// A target's name and its function.
 type Target = (&'static str, fn(&[u8]));
 
-/// Runs the target of this name on any bytes. Panics if there is none, or if the target finds a defect.
+/// Runs the target called `target` on `bytes`. Panics if there is no such target, or if the target finds a bug.
 pub fn run(target: &str, bytes: &[u8]) {
     let (_, function) = TARGETS.iter().find(|(name, _)| *name == target).expect("a known target");
     function(bytes);
 }
 
-/// Every target by name.
+/// All targets.
 const TARGETS: &[Target] = &[
     ("config", config),
     ("process", process),
@@ -38,10 +38,10 @@ fn hosts() -> impl Iterator<Item = Host> {
     [true, false].into_iter().map(move |privileged| Host { privileged, ..host.clone() })
 }
 
-/// `config.json`. In a build with assertions, as tests are, compiling holds the plan against every rule itself.
+/// `config.json`. In a build with assertions, such as a test, compiling checks the plan against every rule.
 fn config(bytes: &[u8]) {
     let Ok(loaded) = load::load(bytes) else { return };
-    // What `exec` reads later is what `create` has kept.
+    // `exec` later reads the copy that `create` saved.
     load::reload(loaded.snapshot.as_deref().map_or(bytes, str::as_bytes)).expect("what create keeps can be read");
     for host in hosts() {
         let request = Request { id: "fuzz".to_owned(), bundle: "/bundle".into(), ..Request::default() };
@@ -49,7 +49,7 @@ fn config(bytes: &[u8]) {
     }
 }
 
-/// The container that processes are added to. It has no filter: compiling one takes longer than all else.
+/// The container for `exec`. It has no seccomp filter, because compiling one takes longer than everything else.
 static MINIMAL: LazyLock<Spec> = LazyLock::new(|| {
     load::reload(include_bytes!("../tests/plans/minimal/config.json")).expect("a recorded configuration")
 });
@@ -65,7 +65,7 @@ fn process(bytes: &[u8]) {
     }
 }
 
-/// The document of `update --resources`. Whatever it says, only files of the cgroup itself are written (GHSA-5g49).
+/// The document of `update --resources`. Whatever it contains, only files of the cgroup itself are written (GHSA-5g49).
 fn resources(bytes: &[u8]) {
     let Ok(resources) = load::load_resources(bytes) else { return };
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
@@ -79,14 +79,14 @@ fn resources(bytes: &[u8]) {
     }
 }
 
-/// Files of cgroups and of /proc.
+/// Files of cgroups, resctrl and /proc.
 fn kernel_files(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     cgroup::fuzz(&text);
     resctrl::fuzz(&text);
 }
 
-/// `state.json`: what can be read can be written and read again.
+/// `state.json`: a parsed record survives writing and re-reading.
 fn state(bytes: &[u8]) {
     let Ok(record) = Record::parse(bytes) else { return };
     let again = record.to_bytes().and_then(|bytes| Record::parse(&bytes));
@@ -99,7 +99,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// The same numbers in every run (splitmix64).
+    /// A random number generator with the same sequence in every run (splitmix64).
     struct Dice(u64);
 
     impl Dice {
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    /// Pieces that documents are made of, put where they do not belong.
+    /// Fragments of documents, inserted at random places.
     const PIECES: &[&str] = &[
         "0",
         "-1",

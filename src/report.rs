@@ -1,8 +1,8 @@
-//! How failure is told: the grammar of an error, the exit code it carries, the line it leaves in the log.
+//! Reports errors: formats the message, picks the exit code, writes the log line.
 //!
-//! An error is a chain of sentences from the outermost ("cannot create web") to the cause in the kernel's own words, joined
-//! by `: ` on one line, because engines read the line and match substrings of it. Only several problems of one document
-//! are told on several lines. Deliberately knows nothing of containers, and never decides whether something is an error.
+//! Whether something is an error is left to the callers, and the module knows nothing about containers. An error is a
+//! chain from the outermost context ("cannot create web") to the kernel's error, joined by `: `. It is one line,
+//! because engines read the line and match substrings of it. Only several problems of one document take several lines.
 
 mod log;
 pub(crate) mod time;
@@ -15,16 +15,14 @@ use nix::errno::Errno;
 use std::error::Error;
 use std::fmt::{self, Write};
 
-/// The most that one message may fill. conmon reads at most 8191 bytes of a runtime's stderr, and a pipe takes a write of
-/// up to 4096 bytes at once and more in one piece when it is empty, as ours is.
+/// Maximum length of one message in bytes. conmon reads at most 8191 bytes of a runtime's stderr. A pipe takes up to
+/// 4096 bytes atomically, and more in one piece if it is empty, as ours is.
 const LIMIT: usize = 8_000;
 
-/// The exit code of every failure that carries no other.
+/// The default exit code of a failure.
 const FAILURE: u8 = 1;
 
-/// An error that asks for an exit code of its own, such as 255 for a failed `exec`.
-///
-/// It adds no words: it reads as the error inside it.
+/// An error with its own exit code, such as 255 for a failed `exec`. Its text is that of the inner error.
 #[derive(Debug)]
 pub(crate) struct Coded {
     code: u8,
@@ -32,7 +30,7 @@ pub(crate) struct Coded {
 }
 
 impl Coded {
-    /// `error`, to be told with the exit status `code`.
+    /// Wraps `error` so that davit exits with `code`.
     pub(crate) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Coded { code, error: error.into() }
     }
@@ -50,27 +48,27 @@ impl Error for Coded {
     }
 }
 
-/// Several problems of one document: what it is and how many, then where and what, row by row.
+/// Several problems of one document: a headline with their number, then one row of place and problem for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProblemReport {
     document: String,
     rows: Vec<(String, String)>,
-    /// How many more there are that nobody wrote down.
+    /// Number of further problems without a row.
     more: usize,
 }
 
 impl ProblemReport {
-    /// The problems found in `document` (such as `config.json`) as rows of place and problem, in the order to tell them.
+    /// The problems found in `document` (such as `config.json`) as rows of place and problem, in output order.
     pub(crate) fn new(document: impl Into<String>, rows: impl IntoIterator<Item = (String, String)>) -> Self {
         ProblemReport { document: document.into(), rows: rows.into_iter().collect(), more: 0 }
     }
 
-    /// The same, and so many more that are only counted.
+    /// Adds the number of further problems that are only counted.
     pub(crate) fn and_more(self, more: usize) -> Self {
         ProblemReport { more, ..self }
     }
 
-    /// Whether one line can tell it all.
+    /// Whether there is at most one problem, so that one line suffices.
     fn is_one(&self) -> bool {
         self.rows.len() + self.more <= 1
     }
@@ -81,12 +79,12 @@ impl ProblemReport {
         format!("{} has {count} problem{}", self.document, if count == 1 { "" } else { "s" })
     }
 
-    /// The one-line form: a lone problem needs no headline, more are joined by semicolons.
+    /// The one-line form. A single problem has no headline; several are joined by semicolons.
     fn line(&self) -> String {
         let mut text = if self.is_one() { String::new() } else { self.headline() + ": " };
         for (index, (place, what)) in self.rows.iter().enumerate() {
             text.push_str(if index == 0 { "" } else { "; " });
-            // The empty place is the whole document.
+            // An empty place means the whole document.
             text.push_str(if place.is_empty() { &self.document } else { place });
             text.push_str(": ");
             text.push_str(what);
@@ -97,8 +95,8 @@ impl ProblemReport {
         visible(&text)
     }
 
-    /// The form for people: the headline, then a line for each problem with the places in a column of their own. Rows that
-    /// do not fit in `room` bytes are counted instead of shown.
+    /// The form for people: the headline, then one line per problem with the places in their own column. Rows that do
+    /// not fit in `room` bytes are only counted.
     fn table(&self, room: usize) -> String {
         let mut text = visible(&self.headline());
         let width = self.rows.iter().map(|(place, _)| visible(place).chars().count()).max().unwrap_or(0);
@@ -126,25 +124,25 @@ impl fmt::Display for ProblemReport {
 
 impl Error for ProblemReport {}
 
-/// The exit code that an error asks for.
+/// The exit code for `error`.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(|link| link.downcast_ref::<Coded>()).map_or(FAILURE, |coded| coded.code)
 }
 
-/// The error on one line: what the log gets, and what an engine shows.
+/// The error on one line, for the log and for engines.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    shorten(told(error, ProblemReport::line))
+    shorten(join_chain(error, ProblemReport::line))
 }
 
-/// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document has
-/// several problems.
+/// The error for people, without the leading `error: ` and without a newline at the end. One line, unless a document
+/// has several problems.
 pub(crate) fn for_people(error: &anyhow::Error) -> String {
     let table = |several: &ProblemReport| if several.is_one() { several.line() } else { several.table(LIMIT - 500) };
-    shorten(told(error, table))
+    shorten(join_chain(error, table))
 }
 
-/// The chain joined by `: `, with `several` for the words of a list of problems.
-fn told(error: &anyhow::Error, several: impl Fn(&ProblemReport) -> String) -> String {
+/// Joins the chain by `: `; `several` formats a list of problems.
+fn join_chain(error: &anyhow::Error, several: impl Fn(&ProblemReport) -> String) -> String {
     let mut text = String::new();
     for link in error.chain() {
         let mut link: &(dyn Error + 'static) = link;
@@ -163,7 +161,7 @@ fn told(error: &anyhow::Error, several: impl Fn(&ProblemReport) -> String) -> St
     text
 }
 
-/// The text of one error. An error number always reads the same, whichever type carried it.
+/// The text of one error. An errno always has the same text, whichever type carries it.
 fn text_of(error: &(dyn Error + 'static)) -> String {
     let number = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error).map(Errno::from_raw);
     match number.or_else(|| error.downcast_ref::<Errno>().copied()) {
@@ -172,7 +170,7 @@ fn text_of(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The kernel's words for an errno, in lower case as engines look for them.
+/// The kernel's text for an errno, in lower case because engines match it.
 pub(crate) fn errno_words(errno: Errno) -> String {
     let words = errno.desc();
     let mut letters = words.chars();
@@ -184,8 +182,8 @@ pub(crate) fn errno_words(errno: Errno) -> String {
     }
 }
 
-/// The text on one line and without control characters, which could otherwise come from a hostile image and reach the
-/// terminal of whoever reads the error. Line breaks become `; `.
+/// The text on one line without control characters, because a hostile image could send them to the terminal of the
+/// reader. Line breaks become `; `.
 fn visible(text: &str) -> String {
     let text = text.trim_end_matches(['\n', '\r', ' ']);
     let mut out = String::with_capacity(text.len());
@@ -201,7 +199,7 @@ fn visible(text: &str) -> String {
     out
 }
 
-/// At most [`LIMIT`] bytes: the middle goes, because the beginning says what was asked for and the end says the cause.
+/// Cuts to [`LIMIT`] bytes. The middle is dropped, because the beginning names the request and the end the cause.
 fn shorten(text: String) -> String {
     if text.len() <= LIMIT {
         return text;

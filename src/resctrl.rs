@@ -1,6 +1,6 @@
-//! The resctrl file system: shares of cache and memory bandwidth (`linux.intelRdt`; the kernel's
-//! Documentation/filesystems/resctrl.rst). Owns its groups and their schemata; does not know the lifecycle. A container
-//! that asks for nothing never gets here.
+//! Creates, changes and removes resctrl groups: shares of cache and memory bandwidth (`linux.intelRdt`; the kernel's
+//! Documentation/filesystems/resctrl.rst). The lifecycle is left to the callers. Not used for a container without
+//! `linux.intelRdt`.
 
 mod schemata;
 
@@ -12,16 +12,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// A mounted resctrl.
+/// A mounted resctrl file system.
 #[derive(Debug)]
 pub(crate) struct Resctrl {
     root: PathBuf,
 }
 
-/// The groups made for a container, absolute paths: what has to be removed with it.
+/// The groups created for a container (absolute paths), to be removed with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The class of service; only where the configuration did not name one.
+    /// The class of service; only if config.json does not name one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<PathBuf>,
     /// The monitoring group.
@@ -30,13 +30,13 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Whether nothing was made.
+    /// Whether no group was created.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Record::default()
     }
 
-    /// Removes the groups; one that is gone is no error. Removing a group removes what it monitors by itself, but the
-    /// monitoring group may lie in one that stays.
+    /// Removes the groups; a missing group is no error. The monitoring group is removed explicitly, because its parent
+    /// group may stay.
     pub(crate) fn remove(&self) -> Result<()> {
         for group in [&self.monitor, &self.group].into_iter().flatten() {
             match fs::remove_dir(group) {
@@ -50,7 +50,7 @@ impl Record {
     }
 }
 
-/// The shares of one group, and what they were before they were changed.
+/// The shares of one group, with their values before the change.
 #[derive(Debug)]
 pub(crate) struct Shares<'a> {
     resctrl: &'a Resctrl,
@@ -59,16 +59,16 @@ pub(crate) struct Shares<'a> {
 }
 
 impl Shares<'_> {
-    /// Writes other lines.
+    /// Writes new lines.
     pub(crate) fn change(&self, lines: &[String]) -> Result<()> {
         self.resctrl.write(&self.group, lines, "/linux/intelRdt")
     }
 
-    /// Writes back what has changed since, because of `error`, and adds to it what could not be.
+    /// Writes back the changed lines after `error`. If that fails, adds the second error.
     pub(crate) fn put_back(&self, error: anyhow::Error) -> anyhow::Error {
         let back = read_schemata(&self.group).and_then(|now| {
             let lines = schemata::to_go_back(&self.before, &now);
-            self.resctrl.write(&self.group, &lines, "setting it back")
+            self.resctrl.write(&self.group, &lines, "rollback")
         });
         match back {
             Ok(()) => error,
@@ -83,20 +83,20 @@ fn read_schemata(group: &Path) -> Result<String> {
 }
 
 impl Resctrl {
-    /// Finds where resctrl is mounted.
+    /// Finds the mounted resctrl file system.
     pub(crate) fn find() -> Result<Resctrl> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
         let root = mount_point(&mounts);
         root.map(Resctrl::at).context("/linux/intelRdt: no resctrl file system is mounted on this host")
     }
 
-    /// The one at `root`.
+    /// The resctrl file system mounted at `root`.
     pub(crate) fn at(root: PathBuf) -> Resctrl {
         Resctrl { root }
     }
 
-    /// Puts the process `pid` into its group, making what has to be made; `record` learns of everything that was, also
-    /// when a later step fails.
+    /// Moves the process `pid` into its group and creates missing groups. `record` lists the created groups, also if a
+    /// later step fails.
     pub(crate) fn enter(&self, wanted: &plan::Resctrl, pid: i32, record: &mut Record) -> Result<()> {
         let group = self.group(wanted);
         let made = self.make(&group, wanted)?;
@@ -110,7 +110,7 @@ impl Resctrl {
         }
         self.write(&group, &wanted.schemata, "/linux/intelRdt/schemata")?;
         self.put(&group.join("tasks"), &pid.to_string())
-            .with_context(|| format!("/linux/intelRdt: put process {pid} into resctrl group {}", group.display()))?;
+            .with_context(|| format!("/linux/intelRdt: move process {pid} into resctrl group {}", group.display()))?;
         let Some(name) = &wanted.monitor else { return Ok(()) };
         let monitor = group.join("mon_groups").join(name);
         let place = || format!("/linux/intelRdt/enableMonitoring: make {}", monitor.display());
@@ -119,7 +119,7 @@ impl Resctrl {
         self.put(&monitor.join("tasks"), &pid.to_string()).with_context(place)
     }
 
-    /// The shares of the group that a container is in, as they are before they are changed.
+    /// The current shares of a container's group, saved before a change.
     pub(crate) fn shares(&self, wanted: &plan::Resctrl) -> Result<Shares<'_>> {
         let group = self.group(wanted);
         Ok(Shares { resctrl: self, before: read_schemata(&group)?, group })
@@ -129,7 +129,8 @@ impl Resctrl {
         wanted.group.as_ref().map_or_else(|| self.root.clone(), |name| self.root.join(name))
     }
 
-    /// Whether the group was made. A group without a schema of ours must be there; what it grants is somebody else's wish.
+    /// Creates the group if needed and returns whether it did. A shared group without a schema in config.json must
+    /// already exist, because someone else manages its shares.
     fn make(&self, group: &Path, wanted: &plan::Resctrl) -> Result<bool> {
         let has_schema = !wanted.agreed.is_empty() || !wanted.schemata.is_empty();
         if wanted.group.is_none() {
@@ -139,7 +140,7 @@ impl Resctrl {
             return match group.is_dir() {
                 true => Ok(false),
                 false => Err(anyhow!(
-                    "/linux/intelRdt/closID: {} does not exist, and there is no schema to make it with",
+                    "/linux/intelRdt/closID: {} does not exist, and config.json has no schema to create it with",
                     group.display()
                 )),
             };
@@ -168,7 +169,7 @@ impl Resctrl {
         open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| self.explained(error))
     }
 
-    /// The kernel's sentence about the last mistake says more than the errno.
+    /// Adds the kernel's message about the last failure, which is more precise than the errno.
     fn explained(&self, error: std::io::Error) -> anyhow::Error {
         let words = fs::read_to_string(self.root.join("info/last_cmd_status")).unwrap_or_default();
         let words = words.trim();
@@ -181,7 +182,7 @@ impl Resctrl {
     }
 }
 
-/// A group that exists must grant what the configuration says (config-linux.md, "Intel RDT").
+/// Checks that an existing group has the values of config.json (config-linux.md, "Intel RDT").
 fn agree(group: &Path, wanted: &[String]) -> Result<()> {
     if wanted.is_empty() {
         return Ok(());
@@ -205,7 +206,7 @@ fn mount_point(mounts: &str) -> Option<PathBuf> {
     })
 }
 
-/// Any text as the files that are read (`crate::fuzz`).
+/// Fuzz target: parses `text` as each of the files (`crate::fuzz`).
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(text: &str) {
     mount_point(text);

@@ -1,4 +1,4 @@
-//! Putting a plan's limits, device rules and owner on a cgroup.
+//! Applies a plan's limits, device rules and owner to a cgroup. `plan::resources` decides the values.
 
 use super::Cgroup;
 use crate::cgroup::error::Refusal;
@@ -9,11 +9,12 @@ use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// The files whose owner makes a cgroup a user's own, where the kernel does not list them (before Linux 4.15).
+/// The files to chown for delegation if the kernel does not list them (before Linux 4.15).
 const DELEGATE: [&str; 3] = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
 
 impl Cgroup {
-    /// Performs the writes in order. The first that fails ends it: `<origin>: write "<value>" to <file>: <the kernel>`.
+    /// Performs the writes in order and stops at the first failure. The error is
+    /// `<origin>: write "<value>" to <file>: <the kernel's error>`.
     pub(crate) fn limit(&self, writes: &[Write]) -> Result<()> {
         let mut again: Option<&Write> = None;
         for write in writes {
@@ -43,7 +44,7 @@ impl Cgroup {
         let errno = Refusal::errno_of(&error);
         match &write.when_refused {
             Refused::UnlessMissing if errno == Some(Errno::ENOENT) => Ok(()),
-            // EOPNOTSUPP: the file is there, but this device is not scheduled by what it stands for.
+            // EOPNOTSUPP: the file exists, but this device does not use the I/O scheduler that the file belongs to.
             Refused::Instead { file, value } if matches!(errno, Some(Errno::ENOENT | Errno::EOPNOTSUPP)) => {
                 self.write(file, value)
             }
@@ -51,7 +52,7 @@ impl Cgroup {
         }
     }
 
-    /// Refuses new memory limits that are not above present use. A use that cannot be read is no obstacle.
+    /// Refuses new memory limits that are not above the current usage. Skips the check if the usage cannot be read.
     pub(crate) fn check_memory(&self, guard: &MemoryGuard) -> Result<()> {
         let number = |file: &str| self.read(file).ok().and_then(|text| text.trim().parse::<u64>().ok());
         let Some(memory) = number("memory.current") else { return Ok(()) };
@@ -66,8 +67,8 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Loads a device program (`struct bpf_insn` in their 8-byte form) and puts it in force: attached to a fresh cgroup,
-    /// in the place of the former one on any other.
+    /// Loads a device program (`struct bpf_insn`, 8 bytes each) and attaches it. On a cgroup that is not fresh it
+    /// replaces the previous program.
     pub(crate) fn attach_devices(&self, program: &[u64]) -> Result<()> {
         let program = bpf::load_device_program(program)
             .map_err(|errno| Refusal::of(format!("load the device program of {}", self.path().display()), errno))?;
@@ -78,9 +79,9 @@ impl Cgroup {
         attached.map_err(|errno| Refusal::of(format!("attach the device program to {}", self.path().display()), errno))
     }
 
-    /// Gives the cgroup to a user of the host, so that the container may make cgroups of its own below it: the directory
-    /// and the files the kernel names in /sys/kernel/cgroup/delegate, none that sets a limit. A listed file that this
-    /// cgroup does not have is no error (config-linux.md, "Cgroup ownership").
+    /// Changes the cgroup's owner to a host user, so that the container can create cgroups below it. Affects the
+    /// directory and the files listed in /sys/kernel/cgroup/delegate, none of which sets a limit. A listed file that
+    /// does not exist is skipped (config-linux.md, "Cgroup ownership").
     pub(crate) fn delegate(&self, uid: u32, gid: Option<u32>) -> Result<()> {
         let listed = std::fs::read_to_string(Path::new("/sys/kernel/cgroup/delegate")).unwrap_or_default();
         let mut files: Vec<&str> = listed.split_ascii_whitespace().filter(|name| !name.contains('/')).collect();

@@ -1,6 +1,6 @@
-//! What the kernel has counted for a cgroup: one reading of every file that statistics are made of.
+//! Reads the statistics files of a cgroup.
 //!
-//! Knows the files and their grammar, not the schema in which anybody is shown the numbers.
+//! Knows the files and their format; the schema of the output is left to the callers.
 
 use crate::cgroup::{Cgroup, Refusal};
 use crate::sys::beneath;
@@ -12,7 +12,8 @@ pub(crate) type Counters = BTreeMap<String, u64>;
 /// Counters by device, as in `io.stat` (`8:0`) and `rdma.current` (`mlx4_0`).
 pub(crate) type ByDevice = BTreeMap<String, Counters>;
 
-/// One reading. A part is `None` where its controller is not enabled; times are in microseconds, sizes in bytes.
+/// All statistics at one moment. A part is `None` if its controller is not enabled. Times are in microseconds, sizes in
+/// bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stats {
     /// `cpu.stat`; every cgroup has usage, only the cpu controller adds throttling.
@@ -88,14 +89,14 @@ pub(crate) struct Pressure {
 /// One line of a pressure file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Stall {
-    /// Per cent of the last 10, 60 and 300 seconds.
+    /// Percentage of time in the last 10, 60 and 300 seconds.
     pub(crate) average: [f64; 3],
-    /// Microseconds since the cgroup was made.
+    /// Microseconds since the cgroup was created.
     pub(crate) total: u64,
 }
 
 impl Cgroup {
-    /// Reads everything. Files that this kernel or this cgroup does not have leave their part empty.
+    /// Reads all statistics. A file that does not exist leaves its part empty.
     pub(crate) fn measure(&self) -> Result<Stats> {
         Ok(Stats {
             cpu: self.counters("cpu.stat")?.unwrap_or_default(),
@@ -119,8 +120,8 @@ impl Cgroup {
         })
     }
 
-    /// How many processes the OOM killer has killed here and below: `oom_kill` of `memory.events`. `None` without the
-    /// memory controller.
+    /// Number of processes that the OOM killer has killed in this cgroup and below: `oom_kill` of `memory.events`.
+    /// `None` without the memory controller.
     pub(crate) fn oom_kills(&self) -> Result<Option<u64>> {
         let events = self.counters("memory.events")?;
         Ok(events.map(|events| events.get("oom_kill").copied().unwrap_or(0)))
@@ -169,7 +170,7 @@ impl Cgroup {
         Ok(sizes)
     }
 
-    /// A file with one number; `None` when it says `max` or is not there.
+    /// Reads a file with one number. Returns `None` if the content is `max` or the file does not exist.
     fn number(&self, file: &str) -> Result<Option<u64>> {
         Ok(self.read_if_there(file)?.and_then(|text| text.trim().parse().ok()))
     }
@@ -183,7 +184,7 @@ impl Cgroup {
     }
 }
 
-/// Lines of `name number`.
+/// Parses lines of `name number`.
 pub(super) fn counters(text: &str) -> Counters {
     let pair = |line: &str| {
         let (name, value) = line.split_once(' ')?;
@@ -192,7 +193,7 @@ pub(super) fn counters(text: &str) -> Counters {
     text.lines().filter_map(pair).collect()
 }
 
-/// Lines of `device name=number name=number`.
+/// Parses lines of `device name=number name=number`.
 pub(super) fn by_device(text: &str) -> ByDevice {
     let pair = |word: &str| {
         let (name, value) = word.split_once('=')?;
@@ -205,7 +206,7 @@ pub(super) fn by_device(text: &str) -> ByDevice {
     text.lines().filter_map(line).collect()
 }
 
-/// Lines of `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`.
+/// Parses lines of `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`.
 pub(super) fn pressure(text: &str) -> Pressure {
     let stall = |kind: &str| {
         let mut stall = Stall::default();

@@ -1,4 +1,4 @@
-//! Making a cgroup and enabling its controllers, with as few calls as the state of the hierarchy allows.
+//! Creates a cgroup and enables its controllers, with as few system calls as possible. Limits are left to `apply`.
 
 use super::layout::{Layout, words};
 use super::processes::is_set;
@@ -12,13 +12,13 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-/// How often a parent is made again that another container, whose creation failed, has just removed as its own.
+/// Maximum number of attempts to create a parent. A failed creation of another container may remove it in between.
 const RACES: usize = 8;
 
 impl Cgroup {
-    /// Makes the cgroup `below` the mount point, with its missing parents. All controllers the hierarchy has are enabled
-    /// on the way, because engines read their statistics in every container; those in `needs` must be. A cgroup that is
-    /// there already must be empty and thawed. When this fails, exactly the directories it made are removed.
+    /// Creates the cgroup `below` the mount point, with its missing parents. Enables all controllers of the hierarchy,
+    /// because engines read the statistics of every container; only those in `needs` are required. An existing cgroup
+    /// must be empty and thawed. On failure, exactly the directories created here are removed.
     pub(crate) fn create(layout: &Layout, below: &Path, needs: &[Need]) -> Result<Cgroup> {
         let mut made = Vec::new();
         let result = make(layout, below, &mut made).and_then(|()| {
@@ -37,8 +37,8 @@ impl Cgroup {
         result
     }
 
-    /// Refuses a cgroup in which others live, or whose processes would not run: the new process would be frozen at birth
-    /// and never answer. A fresh directory can be frozen too, below a frozen parent.
+    /// Refuses a cgroup that has processes or is frozen: the new process would be frozen immediately and never respond.
+    /// A new directory can be frozen too, below a frozen parent.
     pub(super) fn check_fit(&self) -> Result<()> {
         let events = self.read("cgroup.events")?;
         if is_set(&events, "populated") {
@@ -51,8 +51,8 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Enables the controllers that are missing, of which those in `needs` must be there afterwards. Usually none is
-    /// missing: the parent has had containers before.
+    /// Enables the missing controllers. Those in `needs` are required. Usually none is missing, because the parent has
+    /// had containers before.
     pub(crate) fn have_controllers(&self, needs: &[Need]) -> Result<()> {
         let missing = |have: &[String], wanted: &str| !have.iter().any(|name| name == wanted);
         let mut have = words(&self.read("cgroup.controllers")?);
@@ -61,7 +61,7 @@ impl Cgroup {
             return Ok(());
         }
         let refused = enable(&self.layout, &self.below, all)?;
-        // No process can be put into what is or would be part of a threaded subtree; only those lack controllers silently.
+        // A cgroup of a threaded subtree accepts no process, and only such a cgroup lacks controllers without an error.
         if let Some(mode) = self.read_if_there("cgroup.type")?.filter(|mode| mode.trim() != "domain") {
             bail!("container's cgroup is in {} mode: {}", mode.trim(), self.path().display());
         }
@@ -77,7 +77,7 @@ impl Cgroup {
     }
 }
 
-/// Makes `below` and its missing parents. What was made is in `made` even when this fails.
+/// Creates `below` and its missing parents. `made` lists the created directories, also on failure.
 fn make(layout: &Layout, below: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     for _ in 0..RACES {
         match beneath::make_directory(layout.root(), below) {
@@ -101,16 +101,16 @@ fn mkdir_refused(layout: &Layout, below: &Path, errno: Errno) -> Error {
     Refusal::of(format!("mkdir {}", shown(layout, below)), errno)
 }
 
-/// Removes the directories made, from the bottom up. One that meanwhile serves another container stays.
+/// Removes the created directories, from the bottom up. Keeps one that another container uses by now.
 pub(super) fn remove_made(layout: &Layout, made: &[PathBuf]) {
     for below in made.iter().rev() {
-        // EBUSY is the case above; ENOENT is what we want. Any other error would hide the one that brought us here.
+        // EBUSY: another container uses it. ENOENT: already removed. Any other error would hide the original one.
         let _ = beneath::remove_directory(layout.root(), below);
     }
 }
 
-/// Enables `wanted` for the children of each ancestor of `below`, from the top down. Gives the refusals: some may concern
-/// controllers that nobody needs.
+/// Enables `wanted` for the children of each ancestor of `below`, from the top down. Returns the refusals instead of
+/// failing, because some may concern controllers that are not needed.
 fn enable(layout: &Layout, below: &Path, wanted: &[String]) -> Result<Vec<(String, Error)>> {
     let mut refused = Vec::new();
     let ancestors: Vec<&Path> = below.ancestors().skip(1).collect();
@@ -152,14 +152,14 @@ fn enable(layout: &Layout, below: &Path, wanted: &[String]) -> Result<Vec<(Strin
     Ok(refused)
 }
 
-/// Whether a cgroup other than the root has processes of its own. The kernel would refuse most controllers there, but not
-/// cpu and pids: those would make the cgroup the root of a threaded subtree, in which no container could start.
+/// Whether a cgroup other than the root has its own processes. The kernel refuses most controllers there, but not cpu
+/// and pids. Those would make the cgroup the root of a threaded subtree, in which no container could start.
 fn has_processes(dir: BorrowedFd<'_>) -> bool {
     let is_root = matches!(beneath::read_file(dir, "cgroup.type"), Err(Errno::ENOENT));
     !is_root && beneath::read_file(dir, "cgroup.procs").is_ok_and(|list| !list.is_empty())
 }
 
-/// One write for all; it is all or nothing, so if that is refused one write for each.
+/// Enables all controllers in one write. That write is all or nothing, so if it is refused, writes them one by one.
 fn enable_in<'a>(dir: BorrowedFd<'_>, file: &str, names: &[&'a str]) -> Vec<(&'a str, Errno)> {
     let all: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
     if beneath::write_file(dir, file, &all.join(" ")).is_ok() {

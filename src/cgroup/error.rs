@@ -1,10 +1,10 @@
-//! The kernel's refusal of one call on a cgroup: what was tried, in words, and the error number for those who decide.
+//! The error for a failed system call on a cgroup: the operation as text, and the errno. Callers decide how to react.
 
 use anyhow::Error;
 use nix::errno::Errno;
 use std::fmt;
 
-/// A call that the kernel refused. Find it in an [`anyhow::Error`] with `downcast_ref` or [`Refusal::errno_of`].
+/// A failed system call. Find it in an [`anyhow::Error`] with `downcast_ref` or [`Refusal::errno_of`].
 #[derive(Debug)]
 pub(crate) struct Refusal {
     what: String,
@@ -12,17 +12,17 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// What was tried, such as `write "max" to /sys/fs/cgroup/x/pids.max`, and the kernel's answer.
+    /// Makes the error from the operation, such as `write "max" to /sys/fs/cgroup/x/pids.max`, and the errno.
     pub(crate) fn of(what: impl Into<String>, errno: Errno) -> Error {
         Error::new(Refusal { what: what.into(), errno })
     }
 
-    /// The error number, when `error` comes from a refused call on a cgroup.
+    /// The errno, if `error` comes from a failed call on a cgroup.
     pub(crate) fn errno_of(error: &Error) -> Option<Errno> {
         error.downcast_ref::<Refusal>().map(|refusal| refusal.errno)
     }
 
-    /// Whether `error` says that the caller may not, as it is for users without a delegated cgroup.
+    /// Whether `error` is a permission error, as for users without a delegated cgroup.
     pub(crate) fn is_permission(error: &Error) -> bool {
         matches!(Refusal::errno_of(error), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS))
     }

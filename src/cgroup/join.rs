@@ -1,5 +1,5 @@
-//! The cgroup a process is born in that joins a container: the container's own, one below it, or the one its first
-//! process has moved to; and the move of a process into one.
+//! Opens the cgroup for a process that joins a container, and moves a process into a cgroup. The cgroup is the
+//! container's own, one below it, or the current one of its init process. The caller decides which.
 
 use super::{Cgroup, Layout, Refusal};
 use crate::sys::beneath;
@@ -8,8 +8,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 impl Cgroup {
-    /// Opens the cgroup at `path` below this one. `/` is this one itself; `..` is refused, since it would lead to the
-    /// cgroups of others.
+    /// Opens the cgroup at `path` below this one. `/` is this cgroup itself. `..` is refused, because it would leave
+    /// the container's cgroup.
     pub(crate) fn open_below(&self, path: &Path) -> Result<OwnedFd> {
         let mut way = PathBuf::new();
         for part in path.components() {
@@ -32,7 +32,7 @@ impl Cgroup {
         opened.map_err(|errno| Refusal::of(format!("open {}", layout.mount_point().join(path).display()), errno))
     }
 
-    /// The way from the root of the hierarchy down to the cgroup that the process `pid` is in now.
+    /// The path of the current cgroup of process `pid`, relative to the root of the hierarchy.
     pub(crate) fn path_of_process(pid: i32) -> Result<PathBuf> {
         let file = format!("/proc/{pid}/cgroup");
         let text = std::fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
@@ -41,7 +41,7 @@ impl Cgroup {
     }
 }
 
-/// Moves a process.
+/// Moves the process `pid` into `cgroup`.
 pub(crate) fn move_process(cgroup: BorrowedFd<'_>, pid: i32) -> Result<()> {
     beneath::write_file(cgroup, "cgroup.procs", &pid.to_string())
         .map_err(|errno| Refusal::of(format!("move process {pid} to the container's cgroup"), errno))

@@ -1,4 +1,5 @@
-//! Where this host keeps its cgroup v2 hierarchy, and what is in it. Asks only when something depends on the answer.
+//! Finds the cgroup v2 hierarchy of this host, its controllers, and the path of a container's cgroup. Creating that
+//! cgroup is left to `create`. Files are read only when a result depends on them.
 
 use crate::cgroup::error::Refusal;
 use crate::plan::placement::Place;
@@ -10,9 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Where the unified hierarchy is on hosts with nothing else.
+/// The mount point on hosts with only cgroup v2.
 const UNIFIED: &str = "/sys/fs/cgroup";
-/// Where systemd keeps it beside the v1 hierarchies.
+/// The mount point on hosts where systemd uses v1 hierarchies too.
 const HYBRID: &str = "/sys/fs/cgroup/unified";
 
 /// This host's cgroup v2 hierarchy.
@@ -22,12 +23,12 @@ pub(crate) struct Layout {
     root: Rc<OwnedFd>,
     hybrid: bool,
     controllers: OnceCell<Vec<String>>,
-    /// The text of /proc/self/cgroup: this process stays where it is.
+    /// The content of /proc/self/cgroup. It can be cached, because this process does not change its cgroup.
     own: OnceCell<String>,
 }
 
 impl Layout {
-    /// Finds the hierarchy. An error when this host has none mounted where engines and systemd expect it.
+    /// Finds the hierarchy. Fails if none is mounted where engines and systemd expect it.
     pub(crate) fn probe() -> Result<Layout> {
         match Layout::find()? {
             Some(layout) => Ok(layout),
@@ -37,7 +38,7 @@ impl Layout {
         }
     }
 
-    /// As [`Layout::probe`], for who can do without.
+    /// Like [`Layout::probe`], but returns `None` if there is no hierarchy.
     pub(crate) fn find() -> Result<Option<Layout>> {
         let mounted = |at: &str| beneath::is_cgroup2(Path::new(at)).unwrap_or(false);
         let found = [(UNIFIED, false), (HYBRID, true)].into_iter().find(|(mount_point, _)| mounted(mount_point));
@@ -57,7 +58,7 @@ impl Layout {
         &self.mount_point
     }
 
-    /// What `plan::resources` must know.
+    /// The facts that `plan::resources` needs.
     pub(crate) fn facts(&self) -> Result<CgroupFacts> {
         // On a unified host no controller is on v1, so the file need not be read.
         let v1 = if self.hybrid { v1_controllers(self.own()?) } else { Vec::new() };
@@ -75,18 +76,18 @@ impl Layout {
         Ok(self.controllers.get_or_init(|| words(&list)))
     }
 
-    /// The way from the mount point down to `place`. Reads the caller's own cgroup if `place` depends on it.
+    /// The path of `place` relative to the mount point. Reads the caller's own cgroup if `place` depends on it.
     pub(crate) fn resolve(&self, place: &Place) -> Result<PathBuf> {
         match place {
             Place::BelowMount(path) => Ok(path.clone()),
             Place::BesideOwn(path) => Ok(parent_of_own(self.own()?)?.join(path)),
             Place::Scope(scope) => {
-                bail!("{} is a scope of systemd, which only the systemd driver can make", scope.unit)
+                bail!("{} is a systemd scope, which only the systemd driver can make", scope.unit)
             }
         }
     }
 
-    /// What the kernel says of the caller's own cgroups, read once.
+    /// The content of /proc/self/cgroup, read once.
     fn own(&self) -> Result<&str> {
         if let Some(known) = self.own.get() {
             return Ok(known);
@@ -106,7 +107,7 @@ fn parent_of_own(file: &str) -> Result<PathBuf> {
     let Some(own) = file.lines().find_map(|line| line.strip_prefix("0::/")) else {
         bail!("/proc/self/cgroup has no line for cgroup v2; give an absolute cgroupsPath");
     };
-    // The kernel marks the path of a cgroup that was removed under its processes.
+    // The kernel adds " (deleted)" to the path of a removed cgroup.
     let own = Path::new(own.strip_suffix(" (deleted)").unwrap_or(own));
     if own.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
         bail!("this process is in a cgroup outside of its cgroup namespace; give an absolute cgroupsPath");
@@ -126,7 +127,7 @@ pub(super) fn words(line: &str) -> Vec<String> {
     line.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// Any text as each of the files that are read (`crate::fuzz`).
+/// Fuzz target: parses `text` as each of the files (`crate::fuzz`).
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(text: &str) {
     use super::{counters, processes};

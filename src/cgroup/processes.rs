@@ -1,4 +1,4 @@
-//! The processes of a cgroup as one: count, freeze, kill, and wait for the end of them.
+//! Counts, freezes and kills the processes of a cgroup, and waits for their exit. When to do so is left to the caller.
 
 use super::{Cgroup, Refusal};
 use crate::sys::{beneath, file_events, process};
@@ -7,19 +7,19 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// How long processes may take to reach a place where they can be frozen. One in uninterruptible sleep cannot.
+/// Maximum time for processes to freeze. A process in uninterruptible sleep cannot freeze.
 const FREEZING: Duration = Duration::from_secs(10);
 
-/// How long to rely on being told of a change. The kernel puts a word off that comes within 10 ms of the last one, and when
-/// the cgroup is removed meanwhile, by an engine or by systemd, takes it back; of the removal itself it tells nobody.
-const TOLD: Duration = Duration::from_millis(100);
+/// Maximum time to wait for a notification before re-reading the file. The kernel delays a notification that follows
+/// the last one within 10 ms, and drops it if the cgroup is removed meanwhile. It does not report the removal itself.
+const REREAD: Duration = Duration::from_millis(100);
 
-/// How many processes to hold by pidfd at a time. The soft limit of open files is often 1024.
+/// Maximum number of pidfds open at a time. The soft limit of open files is often 1024.
 const HELD: usize = 64;
 
 impl Cgroup {
-    /// Stops every process of the cgroup and of those below it, and waits until they have stopped. When they do not in
-    /// time, or nobody can tell, they are set going again and that is the error.
+    /// Freezes every process of the cgroup and of those below it, and waits until they are frozen. On timeout or error
+    /// the processes are thawed and the error is returned.
     pub(crate) fn freeze(&self) -> Result<()> {
         self.write("cgroup.freeze", "1")?;
         let refused = match self.wait_for("frozen", true, Instant::now() + FREEZING) {
@@ -33,7 +33,7 @@ impl Cgroup {
         Err(refused)
     }
 
-    /// Sets the processes going again. They stay stopped where a parent of the cgroup is frozen.
+    /// Thaws the processes. They stay frozen if a parent of the cgroup is frozen.
     pub(crate) fn thaw(&self) -> Result<()> {
         self.write("cgroup.freeze", "0")?;
         if self.wait_for("frozen", false, Instant::now() + FREEZING)? {
@@ -42,55 +42,57 @@ impl Cgroup {
         bail!("cgroup {} is still frozen after {} seconds", self.path().display(), FREEZING.as_secs())
     }
 
-    /// Whether the cgroup was told to freeze. This is what a paused container is, not whether a parent is frozen.
+    /// Whether the cgroup itself is set to frozen, which means that the container is paused. Ignores frozen parents.
     pub(crate) fn is_frozen(&self) -> Result<bool> {
         Ok(self.read_if_there("cgroup.freeze")?.is_some_and(|content| content.trim() == "1"))
     }
 
-    /// Whether any process is left, here or below.
+    /// Whether this cgroup or one below it has a process.
     pub(crate) fn is_populated(&self) -> Result<bool> {
-        // A cgroup that is gone has none.
+        // A removed cgroup has no process.
         Ok(self.read_if_there("cgroup.events")?.is_some_and(|events| is_set(&events, "populated")))
     }
 
-    /// Waits until no process is left, for `patience` at most; whether that is so now.
+    /// Waits until no process is left, at most `patience`. Returns whether the cgroup is empty.
     pub(crate) fn wait_empty(&self, patience: Duration) -> Result<bool> {
         self.wait_for("populated", false, Instant::now() + patience)
     }
 
-    /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does not
-    /// wait for their end. Misses processes whose main thread has exited while others go on: see [`Cgroup::kill_each`].
+    /// Kills every process of the cgroup and of those below it, frozen or not, and any that is forked meanwhile. Does
+    /// not wait for their exit. Misses a process whose main thread has exited before other threads: see
+    /// [`Cgroup::kill_each`].
     pub(crate) fn kill(&self) -> Result<()> {
         match beneath::write_file(self.fd(), "cgroup.kill", "1") {
-            // Removed meanwhile, before or after the file was opened.
+            // The cgroup was removed, before (ENOENT) or after (ENODEV) the file was opened.
             Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => Ok(()),
             Err(errno) => Err(Refusal::of(format!("write \"1\" to {}", self.named("cgroup.kill")), errno)),
         }
     }
 
-    /// Kills every process, as [`Cgroup::kill`] does, and those that it misses.
+    /// Kills every process, including those that [`Cgroup::kill`] misses.
     pub(crate) fn kill_all(&self) -> Result<()> {
         self.kill()?;
         if self.is_populated()? && self.kill_each()? {
-            // What a missed process forked before it was signalled.
+            // Kills the children that a missed process forked before it was signalled.
             self.kill()?;
         }
         Ok(())
     }
 
-    /// Sends SIGKILL to each process that is listed. Whether any was.
+    /// Sends SIGKILL to each listed process. Returns whether any was listed.
     ///
-    /// Needed because cgroup.kill signals the main thread only, and the kernel drops a signal to one that has exited. A
-    /// signal by pidfd reaches the other threads.
+    /// Needed because cgroup.kill signals only the main thread, and the kernel drops the signal if that thread has
+    /// exited. A signal by pidfd reaches the other threads.
     pub(super) fn kill_each(&self) -> Result<bool> {
         let listed: Vec<_> = self.pids()?.into_iter().filter(|pid| *pid > 0).collect();
         for pids in listed.chunks(HELD) {
             let open = |pid: &i32| process::open(*pid).ok().map(|pidfd| (*pid, pidfd));
             let held: Vec<_> = pids.iter().filter_map(open).collect();
-            // Listed again after the pidfds were opened: a pid that was reused outside of the cgroup is not signalled.
+            // Re-read the list after opening the pidfds, so that a pid reused outside the cgroup is not signalled.
             let still = self.pids()?;
             for (_, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
-                // It may have ended meanwhile. One that may not be signalled mostly needs no signal: cgroup.kill has no such check.
+                // Ignore errors. The process may have exited, and on EPERM cgroup.kill, which has no permission check,
+                // has usually killed it already.
                 _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
             }
         }
@@ -105,12 +107,12 @@ impl Cgroup {
         Ok(pids)
     }
 
-    /// Waits until `key` of `cgroup.events` is `wanted`; `false` when that is not so at `deadline`.
+    /// Waits until `key` of `cgroup.events` is `wanted`. Returns `false` if `deadline` passes first.
     fn wait_for(&self, key: &str, wanted: bool, deadline: Instant) -> Result<bool> {
         let refused = |errno| Refusal::of(format!("wait for {}", self.named("cgroup.events")), errno);
         let file = match beneath::open_file(self.fd(), "cgroup.events") {
             Ok(file) => file,
-            // The cgroup is gone: nothing is in it and nothing is frozen.
+            // The cgroup was removed: it is neither populated nor frozen.
             Err(Errno::ENOENT | Errno::ENODEV) => return Ok(!wanted),
             Err(errno) => return Err(refused(errno)),
         };
@@ -125,7 +127,7 @@ impl Cgroup {
             if over {
                 return Ok(false);
             }
-            file_events::wait(file.as_fd(), deadline.min(Instant::now() + TOLD)).map_err(refused)?;
+            file_events::wait(file.as_fd(), deadline.min(Instant::now() + REREAD)).map_err(refused)?;
         }
     }
 }
@@ -138,7 +140,7 @@ pub(super) fn is_set(events: &str, key: &str) -> bool {
 fn collect(dir: BorrowedFd<'_>, pids: &mut Vec<i32>) -> Result<(), Errno> {
     match beneath::read_file(dir, "cgroup.procs") {
         Ok(list) => pids.extend(list.lines().filter_map(|line| line.trim().parse::<i32>().ok())),
-        // A threaded cgroup: its processes are listed at the top of the threaded subtree. Or it is gone.
+        // EOPNOTSUPP: a threaded cgroup; the root of its subtree lists its processes. Else: the cgroup was removed.
         Err(Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT) => {}
         Err(errno) => return Err(errno),
     }
@@ -152,7 +154,7 @@ fn collect(dir: BorrowedFd<'_>, pids: &mut Vec<i32>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The names of the cgroups in `dir`; none when it has been removed meanwhile.
+/// The names of the cgroups in `dir`; none if `dir` has been removed.
 pub(super) fn below(dir: BorrowedFd<'_>) -> Result<Vec<String>, Errno> {
     match beneath::entries(dir) {
         Ok(entries) => Ok(entries.into_iter().filter(|(_, is_dir)| *is_dir).map(|(name, _)| name).collect()),

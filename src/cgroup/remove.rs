@@ -1,4 +1,4 @@
-//! The end of a cgroup: it and all below it, once no process is left.
+//! Removes a cgroup and all cgroups below it, after killing their processes. When to remove is left to the caller.
 
 use super::create::remove_made;
 use super::processes::below;
@@ -10,22 +10,23 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long processes that were killed may take to be gone.
+/// Maximum time for killed processes to exit.
 const LEAVING: Duration = Duration::from_secs(10);
 
-/// After what time those that still live are killed again.
+/// Interval after which surviving processes are killed again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How often a cgroup that is busy again is emptied again: something outside keeps putting processes or cgroups into it.
+/// Maximum number of attempts to empty a busy cgroup. Something outside may keep adding processes or cgroups.
 const ROUNDS: usize = 16;
 
 impl Cgroup {
-    /// Kills what is left in the cgroup, and removes it and those below it. One that is gone already is fine. Its parents stay, as they serve others.
+    /// Kills the remaining processes, and removes the cgroup and those below it. Succeeds if the cgroup no longer
+    /// exists. Keeps the parents, because other cgroups may use them.
     fn remove(&self) -> Result<()> {
         let refused = |errno| Refusal::of(format!("rmdir {}", self.path().display()), errno);
         let deadline = Instant::now() + LEAVING;
         for _ in 0..ROUNDS {
-            // Mostly this is all there is to do.
+            // Usually this succeeds at once.
             match beneath::remove_directory(self.layout.root(), &self.below) {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::EBUSY) => {}
@@ -40,8 +41,8 @@ impl Cgroup {
         Err(refused(Errno::EBUSY))
     }
 
-    /// Takes back a creation: kills what is inside and removes every directory that was made for it, parents too as far
-    /// as nobody else has come to use them. A cgroup that was there before is emptied and stays.
+    /// Rolls back a creation: kills the processes and removes every directory created for the cgroup, including parents
+    /// that nothing else uses. A cgroup that existed before is emptied but not removed.
     pub(crate) fn unmake(&self) -> Result<()> {
         let parents = match self.made.split_last() {
             Some((own, parents)) if *own == self.below => {
@@ -57,7 +58,7 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Kills what is inside, and waits for its end.
+    /// Kills all processes of the cgroup and waits for them to exit.
     pub(crate) fn empty(&self) -> Result<()> {
         match self.kill_until_empty(Instant::now() + LEAVING)? {
             true => Ok(()),
@@ -65,8 +66,8 @@ impl Cgroup {
         }
     }
 
-    /// Kills what is inside again and again, because others may come: before Linux 6.14 one that is being born escapes. Those
-    /// that survive the first time are also signalled one by one. Whether the cgroup is empty now.
+    /// Kills the processes repeatedly, because before Linux 6.14 a process that is being forked escapes the kill.
+    /// Processes that survive the first kill are also signalled one by one. Returns whether the cgroup is empty.
     fn kill_until_empty(&self, deadline: Instant) -> Result<bool> {
         loop {
             self.kill()?;
@@ -79,7 +80,7 @@ impl Cgroup {
     }
 }
 
-/// Removes all cgroups below `dir`, the deepest first. One that is busy is left for the next round.
+/// Removes all cgroups below `dir`, deepest first. Skips a busy one; the next round retries it.
 fn remove_below(dir: BorrowedFd<'_>) -> Result<(), Errno> {
     for name in below(dir)? {
         if let Ok(child) = beneath::open_directory(dir, Path::new(&name)) {

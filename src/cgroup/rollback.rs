@@ -1,6 +1,7 @@
-//! Taking back a change of limits that failed half-way: what the files said before, and writing it again.
+//! Rolls back a change of limits that failed half-way: saves the old content of the files and writes it back.
 //!
-//! Knows the two grammars of cgroup files, one value or a line for each device, and nothing of which limit means what.
+//! The meaning of the limits is left to `plan::resources`. The module knows only the two formats of cgroup files: one
+//! value, or one line for each device.
 
 use crate::cgroup::Cgroup;
 use crate::cgroup::error::Refusal;
@@ -8,7 +9,7 @@ use crate::plan::resources::{Refused, Write};
 use anyhow::{Result, anyhow};
 use nix::errno::Errno;
 
-/// Files with a line for each device, which its first word names, and what takes a line away again.
+/// Files with one line for each device (the first word), and the value that removes such a line.
 const KEYED: [(&str, &str); 5] = [
     ("io.max", "rbps=max wbps=max riops=max wiops=max"),
     ("io.weight", "default"),
@@ -17,7 +18,7 @@ const KEYED: [(&str, &str); 5] = [
     ("rdma.max", "hca_handle=max hca_object=max"),
 ];
 
-/// What a cgroup's files said before they were written to.
+/// The content of a cgroup's files before they were changed.
 pub(crate) struct Before<'a> {
     cgroup: &'a Cgroup,
     settings: Vec<Setting>,
@@ -27,14 +28,14 @@ pub(crate) struct Before<'a> {
 #[derive(PartialEq)]
 struct Setting {
     file: String,
-    /// The device, where the file has a line for each.
+    /// The device, if the file has one line for each device.
     key: Option<String>,
-    /// What to write to have it so again; `None` if it could not be read.
+    /// The text that restores the old value; `None` if the file could not be read.
     value: Option<String>,
 }
 
 impl Cgroup {
-    /// What the files say now that these writes are about to change.
+    /// Saves the content of the files that `writes` will change.
     pub(crate) fn before<'w>(&self, writes: impl Iterator<Item = &'w Write>) -> Before<'_> {
         let mut settings = Vec::new();
         for write in writes {
@@ -45,7 +46,7 @@ impl Cgroup {
             for (file, value) in [(&*write.file, write.value.as_str())].into_iter().chain(instead) {
                 let key = key(file, value);
                 match self.setting(file, key.as_deref()) {
-                    // A file that is not there cannot be changed.
+                    // A missing file cannot be changed.
                     Err(error) if Refusal::errno_of(&error) == Some(Errno::ENOENT) => {}
                     value => settings.push(Setting { file: file.to_owned(), key, value: value.ok() }),
                 }
@@ -54,7 +55,7 @@ impl Cgroup {
         Before { cgroup: self, settings }
     }
 
-    /// What to write to the file to have it as it is now.
+    /// The text to write to the file to restore its current value.
     fn setting(&self, file: &str, key: Option<&str>) -> Result<String> {
         let text = self.read(file)?;
         let Some(key) = key else { return Ok(text.trim().to_owned()) };
@@ -64,7 +65,7 @@ impl Cgroup {
     }
 }
 
-/// The device that a write to the file is about. A weight alone is that of every device which has none of its own.
+/// The device that a write to the file concerns. A weight without a device is the default for all devices.
 fn key(file: &str, value: &str) -> Option<String> {
     KEYED.iter().any(|(keyed, _)| *keyed == file).then(|| match value.split_once(' ') {
         Some((device, _)) => device.to_owned(),
@@ -73,26 +74,27 @@ fn key(file: &str, value: &str) -> Option<String> {
 }
 
 impl Before<'_> {
-    /// Writes back what has changed since, and adds to the error what could not be.
+    /// Writes back the changed values. Adds those that could not be restored to the error.
     pub(crate) fn put_back(&self, error: anyhow::Error) -> anyhow::Error {
-        // One value may be in the way of another (cpu.max.burst and cpu.max): as long as any can be written, all are tried.
+        // One value may block another (cpu.max.burst and cpu.max), so retry all while any write succeeds.
         let mut left = self.changed();
         while !left.is_empty() {
             let refused: Vec<_> = left.iter().rev().map(|setting| self.write(setting).err()).collect();
             let still = self.changed();
             if still.len() == left.len() {
-                let told = still.iter().zip(refused.into_iter().rev()).map(|(setting, why)| self.told(setting, why));
-                return anyhow!("{error:#}; and {}", told.collect::<Vec<_>>().join("; "));
+                let lines = still.iter().zip(refused.into_iter().rev());
+                let lines = lines.map(|(setting, why)| self.difference(setting, why));
+                return anyhow!("{error:#}; and {}", lines.collect::<Vec<_>>().join("; "));
             }
             left = still;
         }
         error
     }
 
-    /// What is so now although it was otherwise before.
-    fn told(&self, setting: &Setting, why: Option<anyhow::Error>) -> String {
+    /// Describes a value that could not be restored.
+    fn difference(&self, setting: &Setting, why: Option<anyhow::Error>) -> String {
         let now = self.cgroup.setting(&setting.file, setting.key.as_deref()).unwrap_or_default();
-        let before = setting.value.as_deref().unwrap_or("what it was");
+        let before = setting.value.as_deref().unwrap_or("its old value");
         let why = why.map(|why| format!(" ({why:#})")).unwrap_or_default();
         format!("{} is now {now:?} instead of {before:?}{why}", self.cgroup.named(&setting.file))
     }
@@ -100,7 +102,7 @@ impl Before<'_> {
     fn changed(&self) -> Vec<&Setting> {
         let is_changed = |setting: &&Setting| match self.cgroup.setting(&setting.file, setting.key.as_deref()) {
             Ok(now) => setting.value.as_ref() != Some(&now),
-            // A file that cannot be read (memory.reclaim) has nothing that could stay; a cgroup that is gone has none.
+            // A file that cannot be read (memory.reclaim) keeps no value; a removed cgroup has none.
             Err(_) => false,
         };
         self.settings.iter().filter(is_changed).collect()

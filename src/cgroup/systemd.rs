@@ -1,8 +1,8 @@
-//! systemd as the maker of cgroups: a scope for each container, asked for over D-Bus (org.freedesktop.systemd1(5)).
+//! Has systemd create a scope for each container, over D-Bus (org.freedesktop.systemd1(5)).
 //!
-//! A scope is made around a process that exists, so the container's process waits at a gate meanwhile. systemd is told of
-//! every limit it has a property for, since it writes the files anew whenever it reads its own again (`systemctl
-//! daemon-reload`); which properties those are is the business of `plan::scope`.
+//! `plan::systemd_scope` decides which properties are set; `dbus` speaks the protocol. A scope needs an existing
+//! process, so the container's process waits at a gate. Every limit that has a property is also set as that property,
+//! because systemd rewrites the cgroup files whenever it reloads its configuration (`systemctl daemon-reload`).
 
 mod unit;
 
@@ -15,42 +15,42 @@ use std::cell::Cell;
 use unit::Manager;
 pub(crate) use unit::Unit;
 
-/// The driver that asks systemd.
+/// The driver that has systemd create the cgroup.
 #[derive(Debug)]
 pub(crate) struct Systemd<'a> {
     layout: &'a Layout,
-    /// The caller's own systemd is asked, not the host's.
+    /// Use the calling user's systemd instead of the host's.
     user: bool,
-    /// The connection, once there is one.
+    /// The connection, once it is open.
     manager: Option<Manager>,
 }
 
 impl<'a> Systemd<'a> {
-    /// A driver for the systemd of the host, or with `user` for that of the calling user.
+    /// Returns a driver for the host's systemd, or with `user` for the calling user's.
     pub(crate) fn new(layout: &'a Layout, user: bool) -> Self {
         Systemd { layout, user, manager: None }
     }
 
-    /// The slice that is asked for, or the default one.
+    /// The requested slice, or the default.
     fn slice<'s>(&self, scope: &'s Scope) -> &'s str {
         scope.slice.as_deref().unwrap_or(if self.user { "user.slice" } else { "system.slice" })
     }
 
-    /// The scope's cgroup, with `pid` in it.
+    /// Opens the scope's cgroup, after checking that `pid` is in it.
     fn entered(&self, record: &Record, wanted: &Wanted<'_>, pid: i32) -> Result<Cgroup> {
         let there = Cgroup::path_of_process(pid)?;
         let expected = record.path.strip_prefix(self.layout.mount_point()).unwrap_or(&record.path);
         if there.as_os_str().to_string_lossy().ends_with(" (deleted)") {
-            bail!("process {pid} did not live to see its scope (possibly OOM-killed: memory limit too low?)");
+            bail!("process {pid} exited before systemd created its scope (possibly OOM-killed: memory limit too low?)");
         }
         if there != expected {
             bail!("process {pid} is in cgroup /{}, not in /{}", there.display(), expected.display());
         }
         let cgroup =
             Cgroup::open(self.layout, record)?.with_context(|| format!("{} is gone", record.path.display()))?;
-        // No device program of ours can be there, and one of systemd's must not be replaced.
+        // A new scope has no device program of ours, and systemd's own program must not be replaced.
         let cgroup = Cgroup { fresh: Cell::new(true), ..cgroup };
-        // systemd enables the controllers it knows, which are not all there are.
+        // systemd enables only the controllers it knows, so enable the others here.
         cgroup.have_controllers(&wanted.resources.needs)?;
         Ok(cgroup)
     }
@@ -59,7 +59,7 @@ impl<'a> Systemd<'a> {
 fn scope_of<'a>(wanted: &Wanted<'a>) -> Result<&'a Scope> {
     match wanted.place {
         Place::Scope(scope) => Ok(scope),
-        other => Err(anyhow!("{other:?} is no scope of systemd")),
+        other => Err(anyhow!("{other:?}: not a systemd scope")),
     }
 }
 
@@ -75,14 +75,14 @@ impl Driver for Systemd<'_> {
         let path = self.layout.mount_point().join(base.trim_start_matches('/')).join(slice).join(&scope.unit);
         self.manager = Some(manager);
         let record = Record { driver: DriverKind::Systemd, path, made: true, unit: Some(unit) };
-        // Now, while nothing points to it yet: whoever cleans up after us must not end what belongs to somebody else.
+        // Check before the record is saved: a later cleanup must not stop a unit that belongs to someone else.
         if let Some(cgroup) = Cgroup::open(self.layout, &record)? {
             cgroup.check_fit()?;
         }
         Ok(record)
     }
 
-    /// The process comes first.
+    /// Does nothing: systemd needs an existing process.
     fn prepare(&mut self, _: &Wanted<'_>) -> Result<Option<Cgroup>> {
         Ok(None)
     }
@@ -92,7 +92,7 @@ impl Driver for Systemd<'_> {
         let scope = scope_of(wanted)?;
         let mut properties = systemd_scope::of_limits(wanted.resources);
         properties.extend(scope.properties.iter().cloned());
-        // One that systemd refuses to start is not ours to stop: it may be the unit of somebody else.
+        // If systemd refuses to start the unit, do not stop it: it may belong to someone else.
         let job = manager.start(&unit.name, self.slice(scope), &scope.description, pid, properties)?;
         let started = manager.done(&job).with_context(|| format!("start {}", unit.name));
         let entered = started.and_then(|()| self.entered(foreseen, wanted, pid));

@@ -1,5 +1,5 @@
-//! The file system logic over a directory that stands in for the hierarchy. What only a kernel does (files that appear
-//! with a directory, polls that end) is tested on a real one, in the integration suite.
+//! Tests the file system logic on a plain directory. Behaviour that needs a kernel (files that appear with a directory,
+//! poll events) is tested on a real hierarchy, in the integration suite.
 
 use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Record, Refusal, Wanted};
 use crate::cgroup::counters::{by_device, counters, pressure};
@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A directory that goes with the test.
+/// A temporary directory that imitates the hierarchy; removed on drop.
 struct StandIn(PathBuf);
 
 impl StandIn {
@@ -21,7 +21,7 @@ impl StandIn {
         StandIn(path)
     }
 
-    /// A directory with files, as a cgroup has from birth.
+    /// Creates a directory with files, as the kernel does for a new cgroup.
     fn cgroup(&self, below: &str, files: &[(&str, &str)]) -> &Self {
         let dir = self.0.join(below);
         fs::create_dir_all(&dir).expect(below);
@@ -114,7 +114,7 @@ fn controllers_are_enabled_only_where_they_are_missing() {
     host.cgroup("", &[all, ("cgroup.subtree_control", "cpu memory\n")]);
     host.cgroup("a", &[all, ("cgroup.subtree_control", "cpu\n")]);
     host.cgroup("a/b", &[EMPTY, ("cgroup.controllers", "cpu\n")]);
-    // The stand-in does not act on the write, so the controller stays missing; that is an error only if it is needed.
+    // The plain directory ignores the write, so the controller stays missing. That is an error only if it is needed.
     Cgroup::create(&host.layout(), Path::new("a/b"), &[need("cpu")]).expect("memory is not needed");
     assert_eq!(host.read("a/cgroup.subtree_control"), "+memory");
     assert_eq!(host.read("cgroup.subtree_control"), "cpu memory\n");
@@ -218,7 +218,7 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
     let (layout, place) = (host.layout(), Place::BelowMount("plain".into()));
     let mut driver = Cgroupfs::new(&layout);
     let resources = ResourcePlan::default();
-    // ENOENT (a plain directory has no cgroup.events) is not a matter of permission, optional or not.
+    // ENOENT (a plain directory has no cgroup.events) is not a permission error, so `optional` does not matter.
     for optional in [false, true] {
         let wanted = Wanted { place: &place, resources: &resources, optional };
         driver.prepare(&wanted).expect_err("not a cgroup");
@@ -269,7 +269,7 @@ fn a_reading_has_the_parts_whose_controllers_are_enabled() {
     assert_eq!(host.open("c").oom_kills().expect("oom"), Some(1));
 }
 
-/// A file of the stand-in keeps the tail of what was in it when less is written, so the values are of one length.
+/// A plain file keeps its old tail when a shorter value is written, so all values have the same length.
 #[test]
 fn what_a_change_has_written_is_set_back() {
     let host = StandIn::new("undo");

@@ -1,4 +1,5 @@
-//! What happens to a cgroup, told by the kernel in the moment it happens: memory events and stalls.
+//! Waits for events of a cgroup: changes of `memory.events` and pressure stalls. What to do about them is left to the
+//! caller.
 
 use super::{Cgroup, Refusal};
 use crate::cgroup::counters::{Counters, counters};
@@ -8,14 +9,14 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-/// A stall worth an event: some process waited for 150 ms of 2 s. Windows of 2 s need no privilege (kernel documentation,
+/// The PSI trigger: some process waited 150 ms within 2 s. Windows of 2 s need no privilege (kernel documentation,
 /// accounting/psi).
 const TRIGGER: &str = "some 150000 2000000";
 
 /// The resources that have a pressure file.
 const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
 
-/// Files of a cgroup that the kernel marks when something happens.
+/// Open files of a cgroup on which the kernel signals events.
 #[derive(Debug)]
 pub(crate) struct Watch {
     memory: Option<OwnedFd>,
@@ -23,28 +24,28 @@ pub(crate) struct Watch {
     stalls: Vec<(&'static str, OwnedFd)>,
 }
 
-/// What has happened.
+/// The events since the last call of [`Watch::next`].
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Happened {
-    /// The processes waited for have ended.
+    /// The watched process has exited.
     pub(crate) ended: bool,
     /// `memory.events` as it is now, if it has changed.
     pub(crate) memory: Option<Counters>,
-    /// The OOM killer has killed so many processes since the last time.
+    /// Number of processes that the OOM killer has killed since the last call.
     pub(crate) oom_kills: u64,
     /// Resources (`cpu`, `memory`, `io`) that processes had to wait for.
     pub(crate) stalls: Vec<&'static str>,
 }
 
 impl Cgroup {
-    /// Starts to watch. What this kernel or this cgroup does not tell is left out.
+    /// Starts to watch. Events that this kernel or this cgroup does not report are left out.
     pub(crate) fn watch(&self) -> Result<Watch> {
         let memory = match beneath::open_file(self.fd(), "memory.events") {
             Ok(file) => Some(file),
             Err(Errno::ENOENT) => None,
             Err(errno) => return Err(Refusal::of(format!("open {}", self.named("memory.events")), errno)),
         };
-        // Where pressure is not measured or a trigger is not permitted there are no such events.
+        // No stall events if PSI is off or the trigger is not permitted.
         let stall = |resource| {
             Some((resource, beneath::open_trigger(self.fd(), &format!("{resource}.pressure"), TRIGGER).ok()?))
         };
@@ -56,7 +57,7 @@ impl Cgroup {
 }
 
 impl Watch {
-    /// Waits until something happens, the process behind `ended` ends, or `deadline` has passed.
+    /// Waits for an event, the exit of the process behind `ended`, or `deadline`.
     pub(crate) fn next(&mut self, ended: BorrowedFd<'_>, deadline: Instant) -> Result<Happened> {
         let files = self.memory.iter().chain(self.stalls.iter().map(|(_, file)| file));
         let files: Vec<BorrowedFd<'_>> = files.map(AsFd::as_fd).collect();
@@ -66,7 +67,7 @@ impl Watch {
         let offset = usize::from(self.memory.is_some());
         let stalled = self.stalls.iter().enumerate().filter(|(index, _)| changed.files.contains(&(index + offset)));
         happened.stalls = stalled.map(|(_, (resource, _))| *resource).collect();
-        // At the end once more: the kill that ended the process may have been counted after the last look.
+        // Re-read after the exit: the OOM kill of the process may have been counted after the last read.
         if changed.ended || (offset == 1 && changed.files.contains(&0)) {
             let now = self.read_memory()?;
             if let Some(now) = now.filter(|now| *now != self.seen) {
@@ -82,7 +83,7 @@ impl Watch {
     fn read_memory(&self) -> Result<Option<Counters>> {
         match self.memory.as_ref().map(|file| file_events::reread(file.as_fd())) {
             Some(Ok(text)) => Ok(Some(counters(&text))),
-            // ENODEV: the cgroup is gone, and with it whoever could do anything.
+            // ENODEV: the cgroup was removed, so no more events can happen.
             None | Some(Err(Errno::ENODEV)) => Ok(None),
             Some(Err(errno)) => Err(Refusal::of("read memory.events", errno)),
         }

@@ -1,11 +1,11 @@
-//! Where a bus listens: `unix:path=/run/dbus/system_bus_socket`, several of them separated by semicolons (D-Bus
-//! Specification, "Server Addresses").
+//! Parses the address of a bus, such as `unix:path=/run/dbus/system_bus_socket`; several addresses are separated by
+//! semicolons (D-Bus Specification, "Server Addresses"). Connecting is left to `connection`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// The Unix sockets of an address, in order: a path, or after an `@` a name in the abstract namespace. Transports that
-/// are no Unix sockets are left out.
+/// The Unix sockets of an address, in order: a path, or `@` and a name in the abstract namespace. Other transports are
+/// skipped.
 pub(super) fn sockets(address: &str) -> Vec<OsString> {
     address.split(';').filter_map(socket).collect()
 }
@@ -19,7 +19,7 @@ fn socket(address: &str) -> Option<OsString> {
     })
 }
 
-/// `%2f` is `/`.
+/// Decodes percent escapes: `%2f` is `/`.
 fn unescape(value: &str) -> Option<Vec<u8>> {
     let mut bytes = value.bytes();
     let mut out = Vec::new();

@@ -1,5 +1,5 @@
-//! One connection to a bus: authentication by the socket's credentials, calls and their answers, signals. Blocking; after
-//! its deadline every operation fails.
+//! One blocking connection to a bus: authentication by the socket's credentials, calls and replies, signals. The
+//! meaning of the messages is left to the callers. After the deadline every operation fails.
 
 use super::address;
 use super::message::{Call, ERROR, Message, PREFIX, RETURN, SIGNAL, length_of};
@@ -13,13 +13,13 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-/// How many signals nobody has asked for yet are kept; a bus sends what matches, and that is little.
+/// Maximum number of queued signals. The bus sends only those that match our rules, so there are few.
 const KEPT: usize = 64;
 
-/// An error that the peer answered with.
+/// An error reply of the peer.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    /// Such as `org.freedesktop.systemd1.UnitExists`.
+    /// The error name, such as `org.freedesktop.systemd1.UnitExists`.
     pub(crate) name: String,
     text: String,
 }
@@ -42,15 +42,15 @@ pub(crate) struct Bus {
     deadline: Instant,
     serial: u32,
     signals: VecDeque<Message>,
-    /// What the bus calls this connection.
+    /// The unique name that the bus assigned to this connection.
     name: String,
 }
 
 impl Bus {
-    /// Connects to the first socket of `address` that answers, and says hello. Nothing on this connection goes on after
-    /// `deadline`.
+    /// Connects to the first socket of `address` that accepts, and calls `Hello`. Every operation on this connection
+    /// fails after `deadline`.
     pub(crate) fn open(address: &str, deadline: Instant) -> Result<Bus> {
-        let mut failure = anyhow!("the address names no Unix socket");
+        let mut failure = anyhow!("the address has no Unix socket");
         for name in address::sockets(address) {
             match connect(&name, deadline) {
                 Ok(stream) => return Bus::over(stream, deadline).with_context(|| address.to_owned()),
@@ -60,16 +60,16 @@ impl Bus {
         Err(failure.context(address.to_owned()))
     }
 
-    /// Authenticates on a stream that is connected.
+    /// Authenticates on a connected stream.
     pub(crate) fn over(stream: UnixStream, deadline: Instant) -> Result<Bus> {
         let mut bus = Bus { stream, deadline, serial: 0, signals: VecDeque::new(), name: String::new() };
-        // The identity is left empty: the peer takes it from the socket, and knows the right one where user namespaces lie
-        // between. All that follows is sent at once, for what the answers will be is known.
+        // The identity is empty: the peer takes it from the socket, which is also right across user namespaces. All
+        // lines are sent at once, because the replies are known in advance.
         bus.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
         for expected in ["DATA", "OK "] {
             let line = bus.line()?;
             if !line.starts_with(expected) {
-                bail!("the bus did not accept us: {line}");
+                bail!("the bus refused authentication: {line}");
             }
         }
         let answer = bus.ask("Hello", &[])?;
@@ -88,11 +88,11 @@ impl Bus {
         let answer = self.ask("GetConnectionUnixProcessID", &[Value::text(&self.name)])?;
         match answer.first() {
             Some(Value::Uint32(pid)) => Ok(*pid),
-            _ => bail!("the bus answered without a pid"),
+            _ => bail!("the bus returned no pid"),
         }
     }
 
-    /// Calls a method and waits for its answer. An answer that is an error is a [`Refused`].
+    /// Calls a method and waits for the reply. An error reply becomes a [`Refused`].
     pub(crate) fn call(&mut self, call: &Call<'_>) -> Result<Vec<Value>> {
         self.serial += 1;
         let serial = self.serial;
@@ -117,13 +117,13 @@ impl Bus {
                     }
                     self.signals.push_back(message);
                 }
-                // Nobody has a reason to call us, and what else there may be is to be ignored.
+                // We offer no methods, and the specification requires unknown messages to be ignored.
                 _ => (),
             }
         }
     }
 
-    /// Waits for a signal whose body is `wanted`, among those that came already too.
+    /// Waits for a signal whose body is `wanted`. Checks the queued signals first.
     pub(crate) fn wait_for(
         &mut self,
         interface: &str,
@@ -154,7 +154,7 @@ impl Bus {
         Message::parse(&bytes)
     }
 
-    /// A line of the authentication, which comes before the first message.
+    /// Reads a line of the authentication, which precedes the first message.
     fn line(&mut self) -> Result<String> {
         const LONGEST: usize = 1024;
         let mut line = Vec::new();
@@ -163,7 +163,7 @@ impl Bus {
             self.fill(&mut byte)?;
             line.push(byte[0]);
             if line.len() > LONGEST {
-                bail!("the bus did not accept us: a line without end");
+                bail!("the bus refused authentication: line too long");
             }
         }
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
@@ -177,7 +177,7 @@ impl Bus {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
         let mut filled = 0;
         while filled < bytes.len() {
-            // Anew each time, so that a peer that drips cannot hold us beyond the deadline.
+            // Set before each read, so that a peer that sends byte by byte cannot delay us beyond the deadline.
             self.stream.set_read_timeout(Some(left(self.deadline)?))?;
             match self.stream.read(&mut bytes[filled..]) {
                 Ok(0) => bail!("the bus closed the connection"),
@@ -200,7 +200,7 @@ fn left(deadline: Instant) -> Result<std::time::Duration> {
     if left.is_zero() { bail!("no answer in time") } else { Ok(left) }
 }
 
-/// To a socket whose time is over, EAGAIN is all the kernel says.
+/// Replaces EAGAIN, which the kernel returns when a socket's timeout expires, by a clear message.
 fn in_time(error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::WouldBlock => anyhow!("no answer in time"),

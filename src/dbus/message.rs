@@ -1,4 +1,5 @@
-//! Messages: a header of fixed and of named fields, and a body of values (D-Bus Specification, "Message Format").
+//! Encodes and parses messages: a header of fixed and named fields, and a body of values (D-Bus Specification, "Message
+//! Format"). Sending and receiving is left to `connection`.
 
 use super::value::{Reader, Value, pad, signature_of};
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,7 @@ pub(crate) const RETURN: u8 = 2;
 pub(crate) const ERROR: u8 = 3;
 pub(crate) const SIGNAL: u8 = 4;
 
-/// The names of header fields.
+/// The codes of header fields.
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
@@ -18,12 +19,12 @@ const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// Bytes of a header whose length says how long the rest is.
+/// The first bytes of a header, which contain the length of the whole message.
 pub(crate) const PREFIX: usize = 16;
-/// The specification's bound is 128 MiB; nothing that is waited for here comes near this one.
+/// Maximum length of a message in bytes. The specification allows 128 MiB; the replies needed here are far shorter.
 const LONGEST: usize = 4 << 20;
 
-/// A method and what it is called with.
+/// A method call with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) destination: &'a str,
@@ -34,7 +35,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The message, with a number that its answer will name.
+    /// Encodes the message with `serial`, which the reply will contain.
     pub(super) fn encode(&self, serial: u32) -> Vec<u8> {
         let fields = vec![
             (PATH, Value::ObjectPath(self.path.to_owned())),
@@ -64,7 +65,7 @@ fn encode(kind: u8, serial: u32, mut fields: Vec<(u8, Value)>, values: &[Value])
     out
 }
 
-/// A message that was received.
+/// A received message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Message {
     pub(crate) kind: u8,
@@ -89,14 +90,14 @@ pub(crate) fn length_of(prefix: &[u8; PREFIX]) -> Result<usize> {
     let length = lengths[0] + lengths[1];
     match length <= LONGEST {
         true => Ok(length),
-        false => bail!("a message of {length} bytes"),
+        false => bail!("message too long: {length} bytes"),
     }
 }
 
 impl Message {
     /// Reads a whole message.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Message> {
-        Message::read(bytes).context("a malformed message")
+        Message::read(bytes).context("malformed message")
     }
 
     fn read(bytes: &[u8]) -> Option<Message> {
@@ -118,7 +119,7 @@ impl Message {
                 (ERROR_NAME, Value::String(text)) => message.error.clone_from(text),
                 (SIGNATURE, Value::Signature(text)) => signature.clone_from(text),
                 (REPLY_SERIAL | INTERFACE | MEMBER | ERROR_NAME | SIGNATURE, _) => return None,
-                // Fields that nothing here depends on, or that are not known yet.
+                // Fields that are unused here or unknown.
                 _ => (),
             }
         }
@@ -126,7 +127,7 @@ impl Message {
         reader.is_at_end().then_some(message)
     }
 
-    /// What a peer sends: for tests, which play one.
+    /// Encodes a message of the peer, for tests.
     #[cfg(test)]
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut fields = Vec::new();

@@ -1,4 +1,4 @@
-//! The wire against its grammar, against garbage, and against a peer played over a pair of sockets.
+//! Tests the wire format on valid and random input, and the connection against a fake peer on a socket pair.
 
 use super::message::{ERROR, RETURN, SIGNAL};
 use super::{Bus, Call, Message, Refused, Value, length_of, parse_text};
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// One value of every type, nested and empty ones among them.
+/// One value of every type, including nested and empty ones.
 fn specimens() -> Vec<Value> {
     let pair = |name: &str, value| Value::Struct(vec![Value::text(name), Value::variant(value)]);
     vec![
@@ -65,7 +65,7 @@ fn garbage_is_an_error_and_never_a_panic() {
     for length in 0..good.len() {
         assert!(Message::parse(&good[..length]).is_err(), "cut to {length} bytes");
     }
-    // A small generator of its own: the same garbage in every run.
+    // A small generator with the same sequence in every run.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = |below: usize| {
         state ^= state << 13;
@@ -98,12 +98,12 @@ fn lengths_and_nesting_have_bounds() {
     Message::parse(&answer(RETURN, 1, vec![Value::Bool(true)]).encode()).expect("a body");
 }
 
-/// What a bus answers to authentication and Hello.
+/// The replies of a bus to the authentication and `Hello`.
 fn welcome() -> Vec<u8> {
     [b"DATA\r\nOK 0123\r\n".to_vec(), answer(RETURN, 1, vec![Value::text(":1.1")]).encode()].concat()
 }
 
-/// A bus that has already said `words`, and the other end.
+/// Returns a bus whose peer has already sent `words`, and the peer's end.
 fn bus(words: &[u8], patience: Duration) -> (anyhow::Result<Bus>, UnixStream) {
     let (own, mut peer) = UnixStream::pair().expect("a pair");
     peer.write_all(words).expect("room in the socket");
@@ -125,7 +125,7 @@ fn answers_and_signals_find_those_who_wait_for_them() {
     };
     let (bus, mut peer) = bus(&welcome(), LONG);
     let mut bus = bus.expect("a bus");
-    // A signal before the answer it belongs to, one of somebody else's, and an answer to a call that nobody made.
+    // A signal before the reply it belongs to, an unrelated signal, and a reply to a call that was never made.
     for message in
         [signal("one"), answer(RETURN, 77, Vec::new()), signal("two"), answer(RETURN, 2, vec![Value::Byte(5)])]
     {
@@ -139,9 +139,9 @@ fn answers_and_signals_find_those_who_wait_for_them() {
     let error = bus.call(&CALL).expect_err("refused");
     assert_eq!(error.downcast_ref::<Refused>().expect("a refusal").name, "e.Exists");
     assert_eq!(format!("{error:#}"), "is there (e.Exists)");
-    let mut said = [0; 29];
-    peer.read_exact(&mut said).expect("the authentication");
-    assert_eq!(&said, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
+    let mut sent = [0; 29];
+    peer.read_exact(&mut sent).expect("the authentication");
+    assert_eq!(&sent, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_bus_that_is_silent_closed_or_unfriendly_is_an_error() {
     let (silent, _peer) = bus(b"DATA\r\n", Duration::from_millis(20));
     assert_eq!(format!("{:#}", silent.expect_err("silent")), "read from the bus: no answer in time");
     let (unfriendly, _peer) = bus(b"REJECTED EXTERNAL\r\n", LONG);
-    assert_eq!(format!("{:#}", unfriendly.expect_err("rejected")), "the bus did not accept us: REJECTED EXTERNAL");
+    assert_eq!(format!("{:#}", unfriendly.expect_err("rejected")), "the bus refused authentication: REJECTED EXTERNAL");
     let (endless, _peer) = bus(&[b'x'; 3000], LONG);
     assert!(format!("{:#}", endless.expect_err("endless")).contains("a line without end"));
     let (open, peer) = bus(&welcome(), LONG);

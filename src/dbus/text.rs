@@ -1,13 +1,13 @@
-//! Values in GVariant's text form (GLib, "GVariant Text Format"): `true`, `uint64 5`, `'text'`, `['a', 'b']`,
-//! `@as []`, `[('x', 1)]`, `<'in a variant'>`. Without dictionaries and `nothing`, for which D-Bus peers that are
-//! configured in such texts have no use.
+//! Parses values in GVariant's text format (GLib, "GVariant Text Format"): `true`, `uint64 5`, `'text'`, `['a', 'b']`,
+//! `@as []`, `[('x', 1)]`, `<'in a variant'>`. Dictionaries and `nothing` are not supported, because no systemd
+//! property set this way needs them.
 
 use super::value::{Value, split_first};
 
-/// How deep arrays, structures and variants may be inside one another.
+/// Maximum nesting depth of arrays, structures and variants.
 const DEPTH: usize = 16;
 
-/// Reads one value. The error says what was expected, and at which byte.
+/// Parses one value. The error contains what was expected, and at which byte.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let mut parser = Parser { text, at: 0 };
     let value = parser.value(None, 0)?;
@@ -18,7 +18,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The words that say a type, and its letter.
+/// The type keywords and their signature letters.
 const TYPES: [(&str, &str); 13] = [
     ("boolean", "b"),
     ("byte", "y"),
@@ -68,7 +68,7 @@ impl<'a> Parser<'a> {
         &rest[..end]
     }
 
-    /// A value, of the type `wanted` if that is known.
+    /// Parses a value, of the type `wanted` if that is known.
     fn value(&mut self, wanted: Option<&str>, depth: usize) -> Result<Value, String> {
         if depth > DEPTH {
             return Err(self.expected("less nesting"));
@@ -143,7 +143,7 @@ impl<'a> Parser<'a> {
             if !list.is_empty() && !self.eat(',') {
                 return Err(self.expected(&format!("',' or '{close}'")));
             }
-            // A structure of one member is written with a comma behind it.
+            // A structure with one member has a trailing comma.
             if open == '(' && list.len() == 1 && self.eat(close) {
                 break;
             }
@@ -186,7 +186,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A word that stands for itself: a number or a truth value.
+/// Parses a number or a boolean.
 fn scalar(word: &str, wanted: Option<&str>) -> Option<Value> {
     let (sign, digits) = word.strip_prefix('-').map_or((1, word), |digits| (-1, digits));
     let digits = digits.strip_prefix('+').unwrap_or(digits);

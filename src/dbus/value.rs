@@ -1,5 +1,5 @@
-//! The values of D-Bus, and their form on the wire: little-endian, each aligned to its own size from the start of the
-//! message or body (D-Bus Specification, "Marshaling").
+//! Encodes and decodes D-Bus values: little-endian, each aligned to its size from the start of the message or body
+//! (D-Bus Specification, "Marshaling"). Message headers are left to `message`.
 
 /// A value with its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,15 +16,15 @@ pub(crate) enum Value {
     String(String),
     ObjectPath(String),
     Signature(String),
-    /// The signature of the elements, and these.
+    /// The signature of the elements, and the elements.
     Array(String, Vec<Value>),
     Struct(Vec<Value>),
-    /// One entry of a dictionary, which is an array of them.
+    /// One entry of a dictionary. A dictionary is an array of entries.
     Entry(Box<(Value, Value)>),
     Variant(Box<Value>),
 }
 
-/// The specification's bound of nesting: 32 arrays and 32 structures.
+/// Maximum nesting depth of the specification: 32 arrays and 32 structures.
 const DEPTH: usize = 64;
 
 impl Value {
@@ -36,7 +36,7 @@ impl Value {
         Value::Variant(Box::new(value))
     }
 
-    /// The text of a string, an object path or a signature; also inside of a variant.
+    /// The text of a string, an object path or a signature, also inside a variant.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Value::String(text) | Value::ObjectPath(text) | Value::Signature(text) => Some(text),
@@ -88,7 +88,7 @@ impl Value {
             Value::Array(element, list) => {
                 let at = out.len();
                 out.extend([0; 4]);
-                // Not counted in the length, and there even when the array is empty.
+                // This padding is not counted in the length, and present even if the array is empty.
                 pad(out, alignment(element.bytes().next().unwrap_or(b'y')));
                 let start = out.len();
                 list.iter().for_each(|value| value.encode(out));
@@ -132,7 +132,7 @@ fn alignment(letter: u8) -> usize {
     }
 }
 
-/// Bytes being read, with the place reached. Everything gives `None` where they are no valid encoding.
+/// A reader with its position. Every method returns `None` if the encoding is invalid.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// Skips to a multiple of `alignment`; what is skipped must be zeros.
+    /// Skips to a multiple of `alignment`. The skipped bytes must be zero.
     pub(super) fn align(&mut self, alignment: usize) -> Option<()> {
         let count = self.at.next_multiple_of(alignment) - self.at;
         self.take(count)?.iter().all(|byte| *byte == 0).then_some(())
@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
         while self.at < end {
             let before = self.at;
             list.push(self.value(element, depth + 1)?);
-            // Only an empty structure, which there is not, would take no byte.
+            // Every value takes at least one byte, because empty structures are invalid. Prevents an endless loop.
             (self.at > before).then_some(())?;
         }
         (self.at == end).then(|| Value::Array(element.to_owned(), list))

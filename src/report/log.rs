@@ -1,8 +1,9 @@
-//! The log of one invocation, as `--log`, `--log-format` and `--debug` ask for it, and the last words on stderr.
+//! Writes the log of one invocation (`--log`, `--log-format`, `--debug`) and the final error on stderr.
 //!
-//! Engines read the file: containerd takes the last line of level `error`, Podman takes the whole file for one JSON object.
-//! So what is not fatal is never an error here, and in a file it waits until the outcome is known: after a failure the
-//! file holds the one error line and nothing else (`--debug` lifts that). Does not know what is worth saying.
+//! What to log is left to the callers. Engines read the file: containerd takes the last line of level `error`, Podman
+//! parses the whole file as one JSON object. So a problem that is not fatal never has level `error`. Warnings for a
+//! file wait until the outcome is known: after a failure the file holds only the one error line (except with
+//! `--debug`).
 
 use super::timings::{ProcessStep, Timings};
 use super::{exit_code, for_people, one_line, time};
@@ -26,7 +27,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format of that name, if there is one.
+    /// The format called `name`, if there is one.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "text" => Some(Format::Text),
@@ -45,30 +46,30 @@ impl Format {
     }
 }
 
-/// `message` as a JSON string, which is also how the text format quotes.
+/// `message` as a JSON string; the text format quotes the same way.
 fn quoted(message: &str) -> String {
     serde_json::Value::from(message).to_string()
 }
 
-/// Where this invocation tells what happens.
+/// The log of this invocation.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     file: Option<File>,
     format: Format,
     debug: bool,
-    /// Warnings for the file that wait for the outcome; see the head of this file.
+    /// Warnings for the file that wait for the outcome; see the module documentation.
     waiting: RefCell<Vec<String>>,
-    /// How long the steps take, if somebody wants to know.
+    /// Step timings, if they are recorded.
     timings: Option<RefCell<Timings>>,
 }
 
 impl Log {
-    /// Opens the log. With a `path` the file is created now even if nothing will be written, because containerd takes a
-    /// missing file for a failure of its own. Without one, everything goes to stderr.
+    /// Opens the log. With a `path` the file is created now even if nothing is written, because containerd treats a
+    /// missing file as a failure. Without a `path`, everything goes to stderr.
     pub(crate) fn open(path: Option<&Path>, format: Format, debug: bool) -> anyhow::Result<Self> {
         let file = path
             .map(|path| {
-                // A FIFO that nobody reads is an error (ENXIO), not a wait.
+                // O_NONBLOCK: a FIFO without a reader fails (ENXIO) instead of blocking.
                 let flags = libc::O_NONBLOCK | libc::O_NOCTTY | if is_others(path) { libc::O_NOFOLLOW } else { 0 };
                 let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(flags).open(path);
                 file.with_context(|| format!("cannot open the log {}", path.display()))
@@ -77,31 +78,31 @@ impl Log {
         Ok(Log { file, format, debug, waiting: RefCell::default(), timings: None })
     }
 
-    /// From now on takes down how long steps take.
+    /// Starts to record step timings.
     pub(crate) fn time(&mut self) {
         self.timings = Some(RefCell::new(Timings::begin()));
     }
 
-    /// Whether anybody wants to know how long steps take.
+    /// Whether step timings are recorded.
     pub(crate) fn is_timed(&self) -> bool {
         self.timings.is_some()
     }
 
-    /// What was done since the last lap.
+    /// Records `step` as done; it took the time since the previous lap.
     pub(crate) fn lap(&self, step: &'static str) {
         if let Some(timings) = &self.timings {
             timings.borrow_mut().lap(step);
         }
     }
 
-    /// What the container's process did meanwhile.
+    /// Records the steps of the container's process.
     pub(crate) fn process_steps(&self, steps: Vec<ProcessStep>) {
         if let Some(timings) = &self.timings {
             timings.borrow_mut().process(steps);
         }
     }
 
-    /// Tells how long the steps took, where the log goes and in its format.
+    /// Writes the step timings to the log, in its format.
     pub(crate) fn tell_timings(&self) {
         let Some(timings) = self.timings.as_ref().map(RefCell::borrow) else { return };
         let text = match self.format {
@@ -114,7 +115,7 @@ impl Log {
         self.put(&text);
     }
 
-    /// Something the user should know, though the work goes on.
+    /// Logs a warning: a problem that does not stop the operation.
     pub(crate) fn warning(&self, message: &str) {
         if self.file.is_some() && !self.debug {
             self.waiting.borrow_mut().push(message.to_owned());
@@ -123,32 +124,32 @@ impl Log {
         }
     }
 
-    /// As [`Log::warning`], for an error that does not stop the work.
+    /// Logs an error that does not stop the operation as a warning.
     pub(crate) fn warning_of(&self, error: &anyhow::Error) {
         self.warning(&one_line(error));
     }
 
-    /// Something only `--debug` shows. The message is made only when it is wanted.
+    /// Logs a message with `--debug` only. Without it the message is not built.
     pub(crate) fn debug(&self, message: impl FnOnce() -> String) {
         if self.debug {
             self.write("debug", &message());
         }
     }
 
-    /// What was asked for is done: warnings that waited are written. A foreground `run` says this before it waits for the
-    /// container's end, everything else leaves it to `main`.
+    /// Marks the operation as successful and writes the waiting warnings. A foreground `run` calls this before it waits
+    /// for the container to exit; for every other command `main` calls it.
     pub(crate) fn settle(&self) {
         for message in self.waiting.take() {
             self.write("warning", &message);
         }
     }
 
-    /// Tells a fatal error, in the log and on stderr, in one write each, and returns the exit code.
+    /// Reports a fatal error in the log and on stderr, in one write each, and returns the exit code.
     pub(crate) fn fatal(&self, error: &anyhow::Error) -> u8 {
         let line = one_line(error);
         let waited = self.waiting.take();
         if let Some(mut file) = self.file.as_ref() {
-            // A log that cannot be written is no reason to hide the error that follows on stderr.
+            // Ignore a failed write: the error still goes to stderr.
             let _ = file.write_all(self.format.line("error", &line, SystemTime::now()).as_bytes());
         }
         let text = if self.file.is_none() && self.format == Format::Json {
@@ -164,7 +165,7 @@ impl Log {
         exit_code(error)
     }
 
-    /// One line to the file, or to stderr when there is none.
+    /// Writes one line to the file, or to stderr if there is none.
     fn write(&self, level: &str, message: &str) {
         match (self.file.as_ref(), self.format) {
             (None, Format::Text) => to_stderr(&format!("{level}: {message}\n")),
@@ -172,7 +173,8 @@ impl Log {
         }
     }
 
-    /// Text as it stands, to the file, or to stderr when there is none. Nothing is left to tell a failure to.
+    /// Writes text unchanged to the file, or to stderr if there is none. A failed write is ignored, because there is
+    /// nowhere left to report it.
     fn put(&self, text: &str) {
         match self.file.as_ref() {
             Some(mut file) => {
@@ -183,13 +185,13 @@ impl Log {
     }
 }
 
-/// The text in one write, so that lines of several processes on one pipe do not mix. Nothing is left to tell a failure to.
+/// Writes the text in one call, so that lines of several processes on one pipe do not mix. A failed write is ignored.
 fn to_stderr(text: &str) {
     let end = text.floor_char_boundary(8_190);
     let _ = std::io::stderr().write_all(&text.as_bytes()[..end]);
 }
 
-/// Whether others than root and the caller can make files in the directory of `path`. Links there lead where they want.
+/// Whether users other than root and the caller can create files in the directory of `path`. They control links there.
 fn is_others(path: &Path) -> bool {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let own = nix::unistd::geteuid().as_raw();

@@ -1,4 +1,4 @@
-//! The grammar of errors, line by line.
+//! Tests the format of errors.
 
 use super::{Coded, LIMIT, ProblemReport, errno_words, exit_code, for_people, one_line};
 use anyhow::{Context, anyhow};

@@ -1,16 +1,16 @@
-//! Moments as RFC 3339 text, in UTC: for the log, for state documents, for anything another program reads.
+//! Formats times as RFC 3339 text in UTC, for the log, state documents and other output read by programs.
 //!
-//! Knows the calendar and nothing else: no time zones, no locale, no parsing.
+//! Deliberately has no time zones, no locale and no parsing.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `2026-11-21T00:00:00Z`: whole seconds, what log lines carry.
+/// Formats whole seconds, for log lines: `2026-11-21T00:00:00Z`.
 pub(crate) fn seconds(moment: SystemTime) -> String {
     let (secs, _) = since_epoch(moment);
     format!("{}Z", calendar(secs))
 }
 
-/// `2026-11-21T00:00:00.12345Z`: nanoseconds with trailing zeros dropped (Go's `RFC3339Nano`), what state documents carry.
+/// Formats nanoseconds without trailing zeros (Go's `RFC3339Nano`), for state documents: `2026-11-21T00:00:00.12345Z`.
 pub(crate) fn nanoseconds(moment: SystemTime) -> String {
     let (secs, nanos) = since_epoch(moment);
     if nanos == 0 {
@@ -28,7 +28,7 @@ fn since_epoch(moment: SystemTime) -> (u64, u32) {
 
 /// The civil date and time of a second since 1970, without the zone letter.
 ///
-/// The year is made to start in March, so that the leap day is the last of the year and month lengths follow one formula.
+/// The year starts in March here, so that the leap day is its last day and month lengths follow one formula.
 fn calendar(secs: u64) -> String {
     let (days, rest) = (secs / 86_400, secs % 86_400);
     let days = days + 719_468; // Days from 1 March of year 0 to 1 January 1970.

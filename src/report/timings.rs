@@ -1,6 +1,6 @@
-//! How long the steps of an invocation took, for `--timings`: a table, or one JSON object.
+//! Records the step timings of an invocation for `--timings` and prints them as a table or one JSON object.
 //!
-//! Takes down what it is told, in order. Does not know what the steps are, nor which of them are worth a line.
+//! The callers decide what a step is and call in order.
 
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -9,45 +9,45 @@ use std::time::{Duration, Instant};
 /// A step of the container's process.
 #[derive(Debug)]
 pub(crate) struct ProcessStep {
-    /// Where in the configuration it comes from.
+    /// Its place in config.json.
     pub(crate) origin: String,
-    /// What it does.
+    /// Its description.
     pub(crate) act: String,
-    /// How long it took.
+    /// Its duration.
     pub(crate) duration: Duration,
 }
 
-/// The stopwatch of one invocation.
+/// The step timings of one invocation.
 #[derive(Debug)]
 pub(crate) struct Timings {
     begun: Instant,
     last: Instant,
-    /// What this process did, in order.
+    /// The steps of this process, in order.
     own: Vec<(&'static str, Duration)>,
-    /// What the container's process did meanwhile.
+    /// The steps of the container's process.
     process: Vec<ProcessStep>,
 }
 
 impl Timings {
-    /// Starts the watch.
+    /// Starts the clock.
     pub(crate) fn begin() -> Timings {
         let now = Instant::now();
         Timings { begun: now, last: now, own: Vec::new(), process: Vec::new() }
     }
 
-    /// What was done since the last lap.
+    /// Records `step` with the time since the previous lap.
     pub(crate) fn lap(&mut self, step: &'static str) {
         let now = Instant::now();
         self.own.push((step, now - self.last));
         self.last = now;
     }
 
-    /// What the container's process did.
+    /// Records the steps of the container's process.
     pub(crate) fn process(&mut self, steps: Vec<ProcessStep>) {
         self.process = steps;
     }
 
-    /// One line for each step, microseconds first.
+    /// Formats a table: one line for each step, microseconds first.
     pub(crate) fn table(&self) -> String {
         let mut text = String::from("        us  davit\n");
         for (step, duration) in self.own.iter().chain([&("in all", self.last - self.begun)]) {
@@ -63,7 +63,7 @@ impl Timings {
         text
     }
 
-    /// The same as an object; durations in nanoseconds.
+    /// Formats a JSON object; durations are in nanoseconds.
     pub(crate) fn json(&self) -> Value {
         let nanoseconds = |duration: Duration| duration.as_nanos() as u64;
         let own: Vec<_> =

@@ -1,11 +1,12 @@
-//! Lines of a schemata file, such as `L3:0=ff;1=0f`: a resource, and a value for each domain. Pure.
+//! Parses and compares lines of a schemata file, such as `L3:0=ff;1=0f`: a resource, and a value for each domain.
+//! Reading and writing files is left to the parent module.
 
 use std::collections::BTreeMap;
 
-/// Whether every value that `line` asks for is what `schemata` has; the reason if not. The order of domains, white space
-/// and leading zeros mean nothing.
+/// Checks that `schemata` has every value of `line`; the error is the reason. Ignores the order of domains, white space
+/// and leading zeros.
 pub(super) fn agrees(line: &str, schemata: &str) -> Result<(), String> {
-    let (resource, wanted) = parse(line).ok_or("it is no line of a schemata file")?;
+    let (resource, wanted) = parse(line).ok_or("not a line of a schemata file")?;
     let there = schemata.lines().filter_map(parse).find(|(name, _)| *name == resource).map(|(_, values)| values);
     let there = there.ok_or_else(|| format!("the group has no {resource}"))?;
     for (domain, value) in wanted {
@@ -18,7 +19,7 @@ pub(super) fn agrees(line: &str, schemata: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The lines that make `before` of a group that says `now`.
+/// The lines to write to change a group from `now` back to `before`.
 pub(super) fn to_go_back(before: &str, now: &str) -> Vec<String> {
     let changed = before.lines().filter(|line| !line.trim().is_empty() && agrees(line, now).is_err());
     changed.map(|line| line.trim().to_owned()).collect()
@@ -51,8 +52,8 @@ mod tests {
             ("L3:0=ff;1=ff", "the group has 1=f"),
             ("L3:2=ff", "the group has no domain 2"),
             ("L2:0=1", "the group has no L2"),
-            ("L3", "it is no line of a schemata file"),
-            ("L3:0", "it is no line of a schemata file"),
+            ("L3", "not a line of a schemata file"),
+            ("L3:0", "not a line of a schemata file"),
         ] {
             assert_eq!(agrees(line, there), Err(why.to_owned()), "{line}");
         }

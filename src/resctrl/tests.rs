@@ -1,11 +1,11 @@
-//! resctrl groups in a directory that plays the file system.
+//! Tests resctrl groups on a plain directory instead of the real file system.
 
 use super::{Record, Resctrl, mount_point};
 use crate::plan;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A directory that stands in for resctrl. What the kernel would make in a new group is made by `prepare`.
+/// A directory that imitates resctrl. The kernel creates files in a new group; here `group` does.
 struct StandIn(PathBuf);
 
 impl StandIn {
@@ -18,7 +18,7 @@ impl StandIn {
         this
     }
 
-    /// A group as the kernel makes it.
+    /// Creates a group with its files, as the kernel does.
     fn group(&self, name: &str, schemata: &str) {
         let group = self.0.join(name);
         fs::create_dir_all(group.join("mon_groups")).expect("a directory");
@@ -82,7 +82,7 @@ fn a_group_that_exists_must_agree() {
 #[test]
 fn a_group_of_the_containers_own_is_remembered_even_when_the_next_step_fails() {
     let there = StandIn::new("own");
-    // The stand-in makes no files in a new directory, so writing the schema fails as a refusal by the kernel would.
+    // A new plain directory has no files, so writing the schema fails as if the kernel refused it.
     fs::write(there.0.join("info/last_cmd_status"), "mask f00 contains value outside range\n").expect("a file");
     let (record, result) = there.enter(&wanted(Some("c1"), false, &["L3:0=f00"]));
     let error = result.expect_err("has no schemata file");
@@ -111,7 +111,7 @@ fn schemata_come_after_the_other_two_and_monitoring_has_a_group_that_goes() {
     asked.schemata = vec!["L2:0=3".to_owned()];
     asked.monitor = Some("c1".to_owned());
     let (record, result) = there.enter(&asked);
-    // As above: the kernel would have made the file `tasks`.
+    // Fails as above: only the kernel creates the file `tasks`.
     assert!(result.expect_err("has no tasks file").starts_with("/linux/intelRdt/enableMonitoring: make "));
     assert!(there.read("gold/schemata").starts_with("L2:0=3\n"));
     assert!(there.0.join("gold/mon_groups/c1").exists());
@@ -119,7 +119,7 @@ fn schemata_come_after_the_other_two_and_monitoring_has_a_group_that_goes() {
     assert!(!there.0.join("gold/mon_groups/c1").exists() && there.0.join("gold").exists());
 }
 
-/// A file of the stand-in keeps only the last line that was written to it, and what it is too short for of the one before.
+/// A plain file holds only the last line written, plus the tail of a longer previous one.
 #[test]
 fn a_group_is_changed_line_by_line() {
     let there = StandIn::new("change");
@@ -146,8 +146,8 @@ fn a_change_is_put_back() {
     assert_eq!(shares.put_back(anyhow::anyhow!("refused")).to_string(), "refused");
     assert_eq!(there.read("c1/schemata"), "L3:0=ff;1=ff\n");
     fs::remove_dir_all(there.0.join("c1")).expect("remove");
-    let told = shares.put_back(anyhow::anyhow!("refused")).to_string();
-    assert!(told.starts_with("refused; and read ") && told.contains("c1/schemata: No such file"), "{told}");
+    let error = shares.put_back(anyhow::anyhow!("refused")).to_string();
+    assert!(error.starts_with("refused; and read ") && error.contains("c1/schemata: No such file"), "{error}");
 }
 
 #[test]

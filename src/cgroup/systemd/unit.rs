@@ -1,5 +1,5 @@
-//! A scope and the manager it belongs to: the calls of org.freedesktop.systemd1.Manager that a container's life takes, each
-//! waited for until systemd has done the job.
+//! Calls org.freedesktop.systemd1.Manager to start, change and stop a scope, and waits for each job to finish. Which
+//! properties are set is left to `plan::systemd_scope`.
 
 use crate::dbus::{Bus, Call, Refused, Value};
 use crate::plan::systemd_scope::Property;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long systemd may take for all that is asked of it at once. A host that is starting many services takes seconds.
+/// Timeout for all calls on one connection. A host that is starting many services takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -20,7 +20,7 @@ const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// The address of the host's bus, or of the calling user's.
 pub(super) fn address(user: bool) -> Result<String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    // Root of a user namespace may have a systemd of its own beside it, as in a container, or its user's outside.
+    // Root of a user namespace has either its own systemd, as in a container, or the user's systemd outside.
     let is_root = crate::sys::process::effective_uid() == 0;
     if user {
         if let Some(address) = variable("DBUS_SESSION_BUS_ADDRESS") {
@@ -31,7 +31,8 @@ pub(super) fn address(user: bool) -> Result<String> {
             Some(socket) if !is_root || socket.exists() => return Ok(format!("unix:path={}", escaped(&socket))),
             None if !is_root => {
                 bail!(
-                    "--systemd-cgroup: the user's bus is not known; set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR \
+                    "--systemd-cgroup: the address of the user's bus is unknown; set DBUS_SESSION_BUS_ADDRESS or \
+                     XDG_RUNTIME_DIR \
                      (loginctl enable-linger starts a systemd for a user who is not logged in)"
                 )
             }
@@ -41,7 +42,7 @@ pub(super) fn address(user: bool) -> Result<String> {
     Ok(variable("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|| "unix:path=/run/dbus/system_bus_socket".to_owned()))
 }
 
-/// A path as addresses have it: everything but a few characters in the form `%20`.
+/// Escapes a path for an address: all but a few characters become `%20` and the like.
 fn escaped(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/.".contains(&byte);
@@ -49,24 +50,24 @@ fn escaped(path: &Path) -> String {
     bytes.map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") }).collect()
 }
 
-/// A scope that was made, as the state file remembers it.
+/// A scope, as saved in the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unit {
-    /// Its name.
+    /// The name of the scope.
     pub(crate) name: String,
-    /// The bus of the systemd that has it: whoever deletes a container need not have the environment of its creator.
+    /// The bus address of its systemd. Saved, because `delete` may run in another environment than `create`.
     pub(crate) bus: String,
 }
 
 impl Unit {
-    /// Ends what is left in the scope and has systemd forget it. One that is gone already is fine.
+    /// Stops the scope and resets its failed state. Succeeds if the scope no longer exists.
     pub(crate) fn stop(&self) -> Result<()> {
         let mut manager = Manager::reach(&self.bus)?;
         let stopped = manager.stop(&self.name);
         stopped.with_context(|| format!("stop {}", self.name))
     }
 
-    /// Changes limits, for as long as the scope is there.
+    /// Changes limits of the running scope.
     pub(crate) fn set(&self, properties: Vec<Property>) -> Result<()> {
         let mut manager = Manager::reach(&self.bus)?;
         let properties: Vec<_> = properties.into_iter().filter(|property| !property.at_start).collect();
@@ -75,20 +76,20 @@ impl Unit {
             return Ok(());
         }
         let list = Value::Array("(sv)".to_owned(), properties.into_iter().map(pair).collect());
-        // "Runtime": nothing of this is to outlive the scope.
+        // `true` is the argument "runtime": the changes are not persistent.
         let body = [Value::text(&self.name), Value::Bool(true), list];
         manager.call("SetUnitProperties", &body).map(drop).with_context(|| format!("change {}", self.name))
     }
 
-    /// Has systemd move a process of the caller's user into the scope, or into a cgroup below it (`below` is a way down
-    /// from the scope's own, empty for that itself).
+    /// Has systemd move a process of the calling user into the scope or a cgroup below it. `below` is relative to the
+    /// scope's cgroup; empty means that cgroup itself.
     pub(crate) fn attach(&self, below: &Path, pid: i32) -> Result<()> {
         let mut manager = Manager::reach(&self.bus)?;
         manager.means_our_pids()?;
         let below = if below.as_os_str().is_empty() { String::new() } else { format!("/{}", below.display()) };
         let pids = Value::Array("u".to_owned(), vec![Value::Uint32(pid.cast_unsigned())]);
         let attached = manager.call("AttachProcessesToUnit", &[Value::text(&self.name), Value::text(below), pids]);
-        attached.map(drop).with_context(|| format!("put process {pid} into {}", self.name))
+        attached.map(drop).with_context(|| format!("move process {pid} into {}", self.name))
     }
 }
 
@@ -97,7 +98,7 @@ impl Unit {
 pub(super) struct Manager(Bus);
 
 impl Manager {
-    /// Connects to the bus that systemd is on. All that is done with it has to be done in [`PATIENCE`].
+    /// Connects to systemd's bus. All calls on this connection must finish within [`PATIENCE`].
     pub(super) fn reach(bus: &str) -> Result<Manager> {
         let reached = Bus::open(bus, Instant::now() + PATIENCE);
         reached.map(Manager).context("--systemd-cgroup: cannot connect to systemd")
@@ -107,7 +108,7 @@ impl Manager {
         self.0.call(&Call { destination: SYSTEMD, path: PATH, interface: INTERFACE, member, body })
     }
 
-    /// A property of the manager's that is a text.
+    /// Reads a string property of the manager.
     pub(super) fn property(&mut self, name: &str) -> Result<String> {
         let body = [Value::text(INTERFACE), Value::text(name)];
         let interface = "org.freedesktop.DBus.Properties";
@@ -116,8 +117,8 @@ impl Manager {
         Ok(text.with_context(|| format!("systemd has no property {name}"))?.to_owned())
     }
 
-    /// Whether systemd and we mean the same process by a pid. From inside another pid namespace it would be given the pid of
-    /// somebody else, and take that process for the container's.
+    /// Checks that systemd uses the same pid namespace. In another one, our pid would name a different process, which
+    /// systemd would move into the container's scope.
     pub(super) fn means_our_pids(&mut self) -> Result<()> {
         let own = std::process::id();
         let why = match self.0.own_pid() {
@@ -129,7 +130,7 @@ impl Manager {
         bail!("--systemd-cgroup: the bus of systemd is in another pid namespace ({why})")
     }
 
-    /// Those properties that this version of systemd knows. It is asked for its version only if that matters.
+    /// Returns the properties that this version of systemd knows. Asks for the version only if a property needs it.
     fn known(&mut self, properties: Vec<Property>) -> Result<Vec<Property>> {
         if properties.iter().all(|property| property.since == 0) {
             return Ok(properties);
@@ -138,7 +139,7 @@ impl Manager {
         Ok(properties.into_iter().filter(|property| property.since <= version).collect())
     }
 
-    /// Has systemd make a scope with `pid` in it. Gives the job to wait for; an error means that there is none.
+    /// Has systemd create a scope with `pid` in it. Returns the job to wait for; on error there is no job.
     pub(super) fn start(
         &mut self,
         unit: &str,
@@ -152,12 +153,12 @@ impl Manager {
         let mut properties = vec![
             own("Description", Value::text(description)),
             own("Slice", Value::text(slice)),
-            // The container's processes may make cgroups below it, and systemd leaves those alone.
+            // Lets the container create cgroups below; systemd does not touch those.
             own("Delegate", Value::Bool(true)),
             own("PIDs", Value::Array("u".to_owned(), vec![Value::Uint32(pid.cast_unsigned())])),
-            // Not to be stopped before other units when the host shuts down, nor to wait for any.
+            // No ordering against other units at shutdown or start.
             own("DefaultDependencies", Value::Bool(false)),
-            // A scope whose processes were killed has failed, and would stay until somebody resets it.
+            // A scope whose processes were killed is failed, and would stay until reset.
             own("CollectMode", Value::text("inactive-or-failed")),
         ];
         let accounting = ["CPUAccounting", "IOAccounting", "MemoryAccounting", "TasksAccounting"];
@@ -169,7 +170,7 @@ impl Manager {
         self.listen(unit)?;
         let asked = match self.call("StartTransientUnit", &body) {
             Err(error) if is(&error, UNIT_EXISTS) => {
-                // One of that name may have failed before. If it has not, the second answer says so.
+                // A failed unit may have that name. If the unit is not failed, the second call reports the error.
                 let _ = self.call("ResetFailedUnit", &[Value::text(unit)]);
                 self.call("StartTransientUnit", &body)
             }
@@ -190,7 +191,7 @@ impl Manager {
         }
     }
 
-    /// Has the bus tell us about the jobs of a unit.
+    /// Subscribes to the job signals of a unit.
     fn listen(&mut self, unit: &str) -> Result<()> {
         let rule = format!(
             "type='signal',sender='{SYSTEMD}',path='{PATH}',interface='{INTERFACE}',member='JobRemoved',arg2='{unit}'"
@@ -198,23 +199,23 @@ impl Manager {
         self.0.ask("AddMatch", &[Value::text(rule)]).map(drop)
     }
 
-    /// Waits for the end of the job that a call has answered with.
+    /// Waits for a job to finish.
     pub(super) fn done(&mut self, job: &Job) -> Result<()> {
         let removed = self.0.wait_for(INTERFACE, "JobRemoved", |body| body.get(1) == Some(&job.0));
-        let removed = removed.context("wait for systemd to do it")?;
+        let removed = removed.context("wait for the systemd job")?;
         match removed.get(3).and_then(Value::as_text) {
             Some("done") => Ok(()),
-            result => bail!("the job of systemd ended with \"{}\"", result.unwrap_or_default()),
+            result => bail!("the systemd job ended with \"{}\"", result.unwrap_or_default()),
         }
     }
 }
 
-/// A job of systemd's, by its path.
+/// A systemd job, by its object path.
 #[derive(Debug)]
 pub(super) struct Job(Value);
 
 fn job(answer: Vec<Value>) -> Result<Job> {
-    answer.into_iter().next().map(Job).context("systemd answered without a job")
+    answer.into_iter().next().map(Job).context("systemd returned no job")
 }
 
 fn pair(property: Property) -> Value {
@@ -225,7 +226,7 @@ fn is(error: &Error, name: &str) -> bool {
     error.downcast_ref::<Refused>().is_some_and(|refused| refused.name == name)
 }
 
-/// `252.38-1~deb12u1`, `v257` and `systemd 245 (245.4)` begin with the number that counts.
+/// The major version: the first number in `252.38-1~deb12u1`, `v257` or `systemd 245 (245.4)`.
 fn version_in(text: &str) -> u32 {
     let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());

@@ -1,5 +1,5 @@
-//! The conversation with systemd, against a peer whose lines are written before it begins: numbers of calls count up from
-//! 1, which is the greeting.
+//! Tests the D-Bus calls to systemd against a peer whose replies are written in advance. Serial numbers of calls start
+//! at 1, which is `Hello`.
 
 use super::{Manager, version_in};
 use crate::dbus::{Bus, Message, Value, length_of};
@@ -31,7 +31,7 @@ fn removed(number: u32, result: &str) -> Message {
     Message { kind: SIGNAL, serial: 1, interface, member, body, ..Message::default() }
 }
 
-/// A manager whose peer says `lines`, and the peer's end, to read what was said to it.
+/// Returns a manager whose peer sends `lines`, and the peer's end, to read the calls from.
 fn manager(lines: &[Message], patience: Duration) -> (Manager, UnixStream) {
     let (own, mut peer) = UnixStream::pair().expect("a pair");
     let mut words = b"DATA\r\nOK 0123\r\n".to_vec();
@@ -41,13 +41,13 @@ fn manager(lines: &[Message], patience: Duration) -> (Manager, UnixStream) {
     (Manager(Bus::over(own, Instant::now() + patience).expect("a bus")), peer)
 }
 
-/// The calls that the peer got after the greeting.
+/// The calls that the peer received after `Hello`.
 fn calls(manager: Manager, mut peer: UnixStream) -> Vec<Message> {
     drop(manager);
-    let mut said = Vec::new();
-    // Words of the peer that nobody has read make the end of the connection a reset, after what was said.
-    let _ = peer.read_to_end(&mut said);
-    let mut rest = &said[b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".len()..];
+    let mut received = Vec::new();
+    // Unread replies turn the end of the connection into a reset, which comes after all calls.
+    let _ = peer.read_to_end(&mut received);
+    let mut rest = &received[b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".len()..];
     let mut calls = Vec::new();
     while let Some(prefix) = rest.first_chunk() {
         let (message, others) = rest.split_at(length_of(prefix).expect("a length"));
@@ -121,9 +121,9 @@ fn what_systemd_refuses_or_fails_at_is_an_error() {
         "start x.scope: no, said systemd (org.freedesktop.systemd1.PropertyReadOnly)"
     );
     let (started, _) = start(&[returned(2, &[]), returned(3, &[job(1)]), removed(1, "failed")]);
-    assert_eq!(started.expect_err("failed"), "the job of systemd ended with \"failed\"");
+    assert_eq!(started.expect_err("failed"), "the systemd job ended with \"failed\"");
     let (started, _) = start(&[returned(2, &[]), returned(3, &[])]);
-    assert_eq!(started.expect_err("no job"), "start x.scope: systemd answered without a job");
+    assert_eq!(started.expect_err("no job"), "start x.scope: systemd returned no job");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_job_without_end_is_not_waited_for_for_ever() {
         manager(&[returned(2, &[]), returned(3, &[job(1)]), removed(2, "done")], Duration::from_millis(50));
     let job = manager.start("x.scope", "a.slice", "", 42, Vec::new()).expect("a job");
     let error = manager.done(&job).expect_err("no end");
-    assert_eq!(format!("{error:#}"), "wait for systemd to do it: read from the bus: no answer in time");
+    assert_eq!(format!("{error:#}"), "wait for the systemd job: read from the bus: no answer in time");
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn a_scope_is_stopped_and_forgotten_unless_it_is_gone() {
     let gone = [returned(2, &[]), refused(3, "NoSuchUnit")];
     assert_eq!(stop(&gone), (Ok(()), vec!["AddMatch".to_owned(), "StopUnit".to_owned()]));
     let first = [returned(2, &[]), returned(3, &[job(1)]), removed(1, "done")];
-    let (stopped, said) = stop(&[&first[..], &[refused(4, "NoSuchUnit")]].concat());
-    assert_eq!((stopped, said.last().map(String::as_str)), (Ok(()), Some("ResetFailedUnit")));
+    let (stopped, members) = stop(&[&first[..], &[refused(4, "NoSuchUnit")]].concat());
+    assert_eq!((stopped, members.last().map(String::as_str)), (Ok(()), Some("ResetFailedUnit")));
     assert_eq!(stop(&[&first[..], &[returned(4, &[])]].concat()).0, Ok(()));
     stop(&[&first[..], &[refused(4, "AccessDenied")]].concat()).0.expect_err("not reset");
     stop(&[returned(2, &[]), refused(3, "AccessDenied")]).0.expect_err("not stopped");
@@ -167,11 +167,11 @@ fn pids_of_another_namespace_are_not_told() {
         ("GetConnectionUnixProcessID", &[Value::text(":1.1")][..])
     );
     let (means, _) = asked(returned(2, &[Value::Uint32(own + 1)]));
-    let told = format!(
+    let expected = format!(
         "--systemd-cgroup: the bus of systemd is in another pid namespace (it knows this process as {}, which is {own} here)",
         own + 1
     );
-    assert_eq!(means, Err(told));
+    assert_eq!(means, Err(expected));
     let (means, _) = asked(refused(2, "UnixProcessIdUnknown"));
     assert!(means.expect_err("it has none").contains("another pid namespace (it cannot see this process: no, said"));
     asked(returned(2, &[])).0.expect_err("no pid");

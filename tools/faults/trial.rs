@@ -137,8 +137,8 @@ fn after_failure(
     let printed = (verb.name == "run").then(|| everything(output));
     let said = world.said();
     // A killed program is reported only by its exit status, in every command.
-    let told_by_status = matches!(status, WaitStatus::Exited(_, 137)) && fault == Fault::Kill;
-    if !told_by_status && let Err(why) = names_the_step(&said, world.name.contains("davit")) {
+    let reported_by_status = matches!(status, WaitStatus::Exited(_, 137)) && fault == Fault::Kill;
+    if !reported_by_status && let Err(why) = names_the_step(&said, world.name.contains("davit")) {
         verdict.wrong.push(format!("{status:?}, {why}: {}", said.trim_end()));
     }
     let alive = fault != Fault::Kill || point.process == 0;

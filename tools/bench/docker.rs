@@ -1,4 +1,4 @@
-//! A container as Docker asks for it: its default configuration as recorded, on files of this host.
+//! Writes a bundle with Docker's recorded default configuration, adapted to this host.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use std::path::Path;
 
 const RECORDED: &str = include_str!("../../tests/configs/docker-default.json");
 
-/// Writes the configuration into `bundle`, which has a rootfs already. What belonged to the host it was recorded on is
-/// replaced: the root, the files bound into it, the place of the cgroup.
+/// Writes config.json into `bundle`, which already has a rootfs. Replaces the values of the recording host: the root path,
+/// the bound files and the cgroup path.
 pub(crate) fn write_configuration(bundle: &Path, args: &Value) -> Result<()> {
     let mut config: Value = serde_json::from_str(RECORDED)?;
     config["root"]["path"] = json!("rootfs");
     config["process"]["args"] = args.clone();
     let linux = config["linux"].as_object_mut().context("no linux in it")?;
     linux.remove("cgroupsPath");
-    // It is empty and limits nothing, but not every runtime then does without the controller, which hybrid hosts lack.
+    // The member is empty and limits nothing, but some runtimes still need the controller, which hybrid hosts lack.
     linux["resources"].as_object_mut().context("no resources in it")?.remove("blockIO");
     for mount in config["mounts"].as_array_mut().context("no mounts in it")? {
         let name = mount["source"].as_str().and_then(|source| Path::new(source).file_name()).map(ToOwned::to_owned);

@@ -1,6 +1,6 @@
-//! How the cost of a command grows with what it is given, and with what is there already.
+//! Measures how the cost of a command grows with its configuration and with the number of existing containers.
 //!
-//! Each row has its own bundle; the times are those of whole commands, turn and turn about as in the main table.
+//! Each row has its own bundle. The times are those of whole commands, interleaved as in the main table.
 
 use super::kernel_minimum::Minimum;
 use super::table::Row;
@@ -13,12 +13,12 @@ use std::path::Path;
 use std::time::Duration;
 use syscalls::Sysno;
 
-/// How many containers live beside the one that is measured, in the last rows.
+/// The number of other containers that run during the last rows.
 const NEIGHBOURS: usize = 1000;
-/// How many are made at once.
+/// The number of containers created at once.
 const AT_ONCE: usize = 100;
 
-/// So many bind mounts, of which the kernel has a minimum.
+/// The number of bind mounts; the kernel minimum is measured for these too.
 const MOUNTS: [(&str, usize); 4] = [
     ("run with 1 bind mount", 1),
     ("run with 10 bind mounts", 10),
@@ -87,7 +87,7 @@ pub(crate) fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     Ok((names, rows))
 }
 
-/// A bundle like the runtime's first, with a changed configuration. The next one takes its place.
+/// Writes a copy of the runtime's first bundle with a changed configuration. The next call overwrites it.
 fn changed_bundle(options: &Options, runtime: &Runtime<'_>, change: &dyn Fn(&mut Value, &str)) -> Result<String> {
     let bundle = format!("{}-changed", runtime.bundle);
     if Path::new(&bundle).exists() {
@@ -101,8 +101,8 @@ fn changed_bundle(options: &Options, runtime: &Runtime<'_>, change: &dyn Fn(&mut
     Ok(bundle)
 }
 
-/// What the first runtime, which can tell how long its steps take, needs to decide about `bundle` more than about its first
-/// bundle: the compilation of the filter that is the difference.
+/// The extra planning time for `bundle` compared with the first bundle, which is the compilation of the seccomp filter. Only
+/// for the first runtime (davit), which reports step timings.
 fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row> {
     let decided = |bundle: &str| -> Result<f64> {
         runtimes[0].command(&["--timings", "--log-format", "json", "run", "--bundle", bundle, &runtimes[0].id])?;
@@ -118,7 +118,7 @@ fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row
     Ok(Row { name: "of that, compiling the filter", unit: "us", digits: 0, samples: all })
 }
 
-/// The samples of each contestant, of which the minimum is `None`. The first turn of each warms the caches and is not counted.
+/// The samples of each contestant; `None` is the kernel minimum. The first turn warms the caches and is not counted.
 fn in_turns(
     name: &'static str,
     runtimes: usize,
@@ -148,19 +148,19 @@ fn at_once(spawner: &Spawner, runtime: &Runtime<'_>) -> Result<Duration> {
     let create = |id| vec![runtime.path, "--root", &runtime.root, "create", "--bundle", &runtime.bundle, id];
     let commands: Vec<_> = ids.iter().map(|id| create(id.as_str())).collect();
     let time = spawner.run_together(&commands);
-    // Also after a failure: the next row begins with nothing.
+    // Delete also after a failure, so that the next row starts without containers.
     let deleted = delete_all(runtime, &ids);
     time.and_then(|time| deleted.map(|()| time))
 }
 
 fn delete_all(runtime: &Runtime<'_>, ids: &[String]) -> Result<()> {
     let deleted = ids.iter().try_for_each(|id| runtime.command(&["delete", "--force", id]).map(drop));
-    // Their processes have fallen to the driver, and dead ones that nobody waits for slow down what looks through /proc.
+    // The processes were reparented to the driver. Reap them, because zombies slow down reads of /proc.
     while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
     deleted
 }
 
-/// Commands for one container while a thousand others live. The minimum is that beside those of the first runtime.
+/// Measures commands for one container while a thousand others run. The minimum is measured beside the first runtime's.
 fn beside_many(options: &Options, minimum: &Minimum<'_>, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
     const OPERATIONS: [&str; 3] = ["create beside 1,000", "state beside 1,000", "kill beside 1,000"];
     let mut times = vec![vec![Vec::new(); runtimes.len() + MINIMUMS]; OPERATIONS.len()];

@@ -1,18 +1,17 @@
-// The kernel's price of a container: nothing but the system calls that the default configuration (davit spec) needs, known
-// beforehand, with no runtime around them.
+// Measures the kernel minimum of a container: only the system calls that the default configuration (davit spec) needs,
+// hard-coded, without a runtime.
 //
-//   minimum run ROOTFS CGROUP PROGRAM [SOURCE COUNT]   a new cgroup with a device program; a process born in it and in new mount,
+//   minimum run ROOTFS CGROUP PROGRAM [SOURCE COUNT]   a new cgroup with a device program; a process cloned into it and into new mount,
 //                                      uts, ipc, net, pid and cgroup namespaces; the mounts, devices, masks and capabilities of
 //                                      the default configuration, and COUNT binds of SOURCE on /m/N; pivot_root; execve; wait
 //   minimum create ROOTFS CGROUP PROGRAM FIFO PIDFILE   the same up to the execve, before which the process waits at FIFO
-//   minimum start FIFO                   the word for it to go on
+//   minimum start FIFO                   lets that process continue
 //   minimum delete CGROUP FIFO           removes both
-//   minimum calls                        what a system call costs the caller in ns: one of which filters look at the number alone,
-//                                      and one whose argument they look at
+//   minimum calls                        the cost of a system call in ns: one for which filters check only the number,
+//                                      and one for which they check an argument
 //   minimum rss OUT PROGRAM [ARG...]     run PROGRAM, write the peak resident set of its process tree, in KiB, into OUT
 //
-// It reads no configuration, keeps no state, protects nothing of the host's from the image, and must not run anything that is not
-// trusted.
+// It reads no configuration, keeps no state and does not protect the host from the image. Run only trusted programs with it.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +63,7 @@ static const char *const masked[] = {
 };
 #define EACH(n, list) for (size_t n = 0; n < sizeof(list) / sizeof *(list); n++)
 
-// A program for devices that the cgroup gets before anybody is in it. The smallest there is.
+// The smallest possible device program. It is attached before any process is in the cgroup.
 static void allow_devices(int cgroup) {
 	const struct bpf_insn insns[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1}, {.code = BPF_JMP | BPF_EXIT}};
 	union bpf_attr load = {0}, attach = {0};
@@ -94,7 +93,7 @@ static void loopback_up(void) {
 	close(fd);
 }
 
-// What of /proc and /sys cannot be changed, and what cannot be seen. Paths that are not there need neither.
+// The read-only and masked paths of /proc and /sys. Missing paths are skipped.
 static void cover(void) {
 	EACH(n, read_only) {
 		if (mount(read_only[n], read_only[n], NULL, MS_BIND, NULL) < 0) continue;
@@ -119,7 +118,7 @@ static void give_up(void) {
 }
 
 static void bind_many(const char *source, int count) {
-	// The places stay in the root file system, as a runtime's do.
+	// The mount points stay in the root file system, as with a runtime.
 	check(mkdir("m", 0755) && errno != EEXIST ? -1 : 0, "m");
 	for (int n = 0; n < count; n++) {
 		char target[32];
@@ -129,7 +128,7 @@ static void bind_many(const char *source, int count) {
 	}
 }
 
-// Where a process waits for its start, and says that it does.
+// Reports that the process is ready, and waits for `start`.
 struct gate { int fifo, ready; };
 
 static void contain(const char *rootfs, char *program, const char *source, int count, struct gate *gate) {
@@ -241,7 +240,7 @@ static int calls(void) {
 }
 
 static int rss(const char *out, char **argv) {
-	// vfork: the child's peak counts what it ran in before its execve, and that should be no more than this small program.
+	// vfork, because the child's peak includes its memory before execve, which should be no more than this small program's.
 	pid_t pid = vfork();
 	if (pid == 0) {
 		execv(argv[0], argv);

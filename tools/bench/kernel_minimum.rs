@@ -1,4 +1,4 @@
-//! The kernel's minimum as a contestant: kernel_minimum.c does what a container needs and nothing else, command by command.
+//! Runs the kernel minimum (kernel_minimum.c) as a contestant. It makes only the system calls that each command needs.
 
 use super::runtime::wait_for_container;
 use super::spawn::Spawner;
@@ -6,7 +6,7 @@ use super::{OPERATIONS, Options};
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-/// The file system that a runtime's own bundle runs in is the minimum's as well.
+/// The kernel minimum uses the same root file system as the runtime's bundle.
 pub(crate) struct Minimum<'a> {
     spawner: &'a Spawner,
     program: &'a str,
@@ -30,12 +30,12 @@ impl<'a> Minimum<'a> {
         })
     }
 
-    /// The words that run `/bin/true`.
+    /// The command line that runs `/bin/true`.
     pub(crate) fn run_words(&self) -> [&str; 5] {
         [self.program, "run", &self.rootfs, CGROUP, "/bin/true"]
     }
 
-    /// One turn of what there is a minimum of.
+    /// One turn of the operations that have a minimum.
     pub(crate) fn turn(&self) -> Result<[Option<Duration>; OPERATIONS.len()]> {
         let run = self.spawner.run(&self.run_words())?;
         let [create, start, delete] = self.lifecycle()?;

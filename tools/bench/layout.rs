@@ -1,7 +1,7 @@
-//! Which functions of a static program its everyday commands execute, told as input sections for the linker.
+//! Finds the functions of a static program that everyday commands execute, and prints them as input sections for the linker.
 //!
-//! The commands run from a copy of the program that has a breakpoint at the begin of each function; the linker's map (of lld) says
-//! where those are. Knows nothing of what the functions are for.
+//! Runs the commands from a copy of the program with a breakpoint at the start of each function. The addresses come from the
+//! linker's map (lld). This module does not know what the functions do.
 #![expect(clippy::disallowed_methods, reason = "a command has to stand by until it is followed")]
 
 use super::Options;
@@ -26,7 +26,7 @@ use std::time::Duration;
 /// `int3` of x86.
 const BREAKPOINT: u8 = 0xcc;
 
-/// Where an input section lies in memory, and what it is called.
+/// The address range and name of an input section.
 struct Section {
     start: u64,
     end: u64,
@@ -34,15 +34,15 @@ struct Section {
     name: String,
 }
 
-/// What the linker is to lay together: what most commands execute first, and that in the order in which it is executed.
-pub(crate) fn tell(options: &Options, map: &Path) -> Result<String> {
+/// The sections that the linker places together: those that most commands execute first, then in order of execution.
+pub(crate) fn hot_sections(options: &Options, map: &Path) -> Result<String> {
     let (name, path) = &options.runtimes[0];
     let spawner = Spawner::new(&options.work);
     let runtime = Runtime::new(&spawner, options, name, path)?;
     let text = fs::read_to_string(map).with_context(|| format!("reading {}", map.display()))?;
     let sections = sections(&text);
     let program = Instrumented::new(path, &functions(&text, &sections), &options.work)?;
-    // By section: how many commands execute it, and as which one in the first of them.
+    // For each section: how many commands execute it, and its position in the first of them.
     let mut used: BTreeMap<usize, (u32, usize)> = BTreeMap::new();
     runtime.turn_by(&mut |words| {
         let words = [&[program.copy.as_str()], &words[1..]].concat();
@@ -89,7 +89,7 @@ fn row(line: &str) -> Option<(u64, u64, String)> {
     Some((address, size, words.collect::<Vec<_>>().join(" ")))
 }
 
-/// Where the functions begin: symbols with a size, in a section of code.
+/// The start addresses of functions: symbols with a size, in a code section.
 fn functions(map: &str, sections: &[Section]) -> BTreeSet<u64> {
     let rows = map.lines().filter(|line| !line.ends_with(')')).filter_map(row);
     rows.filter(|(address, size, _)| *size > 0 && section_at(sections, *address).is_some())
@@ -102,7 +102,7 @@ fn section_at(sections: &[Section], address: u64) -> Option<usize> {
     sections.get(index).is_some_and(|section| section.start <= address).then_some(index)
 }
 
-/// What selects the section in a linker script. The hashes in Rust's names are of the compilation, and left open.
+/// The linker script pattern for a section. The hashes in Rust's symbol names depend on the compilation, so they are wildcards.
 fn pattern(section: &Section) -> Option<String> {
     let symbol = section.name.strip_prefix(".text.").unwrap_or_default();
     let symbol = symbol.strip_prefix("unlikely.").unwrap_or(symbol);
@@ -113,7 +113,7 @@ fn pattern(section: &Section) -> Option<String> {
     if symbol.starts_with("_R") {
         return Some(format!("*({})", without_crate_hashes(&section.name)));
     }
-    // Of other languages, whole object files.
+    // For other languages, select whole object files.
     let (archive, object) = match section.file.strip_suffix(')').and_then(|file| file.rsplit_once('(')) {
         Some((archive, object)) => (format!("{}:", base(archive)), object),
         None => (String::new(), base(&section.file)),
@@ -125,7 +125,7 @@ fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// A name of the v0 mangling with `Cs…_`, the hash of a crate, left open.
+/// Replaces `Cs…_`, the crate hash, in a v0-mangled name by a wildcard.
 fn without_crate_hashes(name: &str) -> String {
     let mut parts = name.split("Cs");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -143,7 +143,7 @@ fn without_crate_hashes(name: &str) -> String {
 /// A copy of a program with a breakpoint at each function.
 struct Instrumented {
     copy: String,
-    /// The first bytes of the functions, by their addresses in the file.
+    /// The original first byte of each function, by address in the file.
     first: BTreeMap<u64, u8>,
 }
 
@@ -164,16 +164,17 @@ impl Instrumented {
         Ok(Self { copy: copy.display().to_string(), first })
     }
 
-    /// A thread waits for what it follows alone, and the process for containers that outlive their command.
+    /// Executes in a thread of its own, which waits only for its tracees. The process waits for containers that outlive their
+    /// command.
     fn execute_apart(&self, words: &[&str]) -> Result<Vec<u64>> {
         let done = thread::scope(|scope| scope.spawn(|| self.execute(words)).join());
         done.unwrap_or_else(|_| bail!("following `{}` went wrong", words.join(" ")))
     }
 
-    /// The addresses, as in the file, of all functions that the command and its children entered, in that order. Processes
-    /// that execute another program are let go then, and those that outlive the command at its end.
+    /// The file addresses of all functions that the command and its children entered, in order. Detaches from processes that
+    /// execute another program, and at the end from those that outlive the command.
     fn execute(&self, words: &[&str]) -> Result<Vec<u64>> {
-        // It stands by until it is followed.
+        // The process waits until it is traced.
         let mut child = Command::new("sh")
             .args(["-c", "read _; exec \"$@\"", "sh"])
             .args(words)
@@ -228,7 +229,7 @@ impl Instrumented {
         }
     }
 
-    /// Puts the process at the function whose breakpoint it met; which one that was.
+    /// Resets the process to the function whose breakpoint it hit, and returns that function.
     fn pass(&self, pid: Pid, base: u64) -> Result<Option<u64>> {
         let Some(at) = step_back(pid)? else { return Ok(None) };
         let function = at.wrapping_sub(base);
@@ -237,12 +238,12 @@ impl Instrumented {
         Ok(Some(function))
     }
 
-    /// Removes the breakpoints that are left, and follows the process no longer.
+    /// Removes the remaining breakpoints and detaches from the process.
     fn let_go(&self, pid: Pid, base: u64) -> Result<()> {
         go(ptrace::interrupt(pid))?;
         match waitpid(pid, Some(WaitPidFlag::__WALL)) {
             Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => return Ok(()),
-            // It may have met one before it was stopped.
+            // The process may have hit a breakpoint before it was stopped.
             Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => self.pass(pid, base).map(drop)?,
             _ => (),
         }
@@ -259,7 +260,7 @@ fn memory_of(pid: Pid) -> Result<fs::File> {
     fs::File::options().write(true).open(&path).with_context(|| format!("open {path}"))
 }
 
-/// Where a program's segment lies in memory, and where in the file.
+/// The position of a program segment in memory and in the file.
 struct Segment {
     start: u64,
     end: u64,
@@ -284,7 +285,7 @@ fn segments(image: &[u8]) -> Option<Vec<Segment>> {
     (0..count).map(segment).collect()
 }
 
-/// Sets a process that has executed a breakpoint back to where that was; nothing if it is gone.
+/// Moves a process back to the breakpoint that it has executed. `None` if the process has exited.
 #[cfg(target_arch = "x86_64")]
 fn step_back(pid: Pid) -> Result<Option<u64>> {
     let Ok(mut registers) = ptrace::getregs(pid) else { return Ok(None) };
@@ -293,13 +294,13 @@ fn step_back(pid: Pid) -> Result<Option<u64>> {
     Ok(Some(registers.rip))
 }
 
-/// The layout is made where releases are.
+/// Not supported: the layout is generated only on the architecture that releases are built on.
 #[cfg(not(target_arch = "x86_64"))]
 fn step_back(_: Pid) -> Result<Option<u64>> {
     bail!("breakpoints are those of x86-64")
 }
 
-/// A process that is gone meanwhile was killed, and its end is told by the next wait.
+/// Ignores ESRCH: the process was killed, and the next wait reports its exit.
 fn go(done: nix::Result<()>) -> Result<()> {
     match done {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
@@ -307,7 +308,7 @@ fn go(done: nix::Result<()>) -> Result<()> {
     }
 }
 
-/// Where the program lies in the process's memory, if that is what it executes.
+/// The load address of the program, if the process executes it.
 fn start_of(pid: Pid, program: &str) -> Result<Option<u64>> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
     let Some(line) = maps.lines().find(|line| line.ends_with(program)) else { return Ok(None) };

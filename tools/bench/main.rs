@@ -1,7 +1,8 @@
-//! The stopwatch of `hack/bench`: runs the same operations with several runtimes, turn and turn about, and tells the medians.
+//! The program of `hack/bench`: runs the same operations with several runtimes, interleaved, and reports the medians.
 //!
-//! It knows runtimes only as programs with the usual command line, and takes from each its own `spec`. The minimum (kernel_minimum.c) is a
-//! contestant where the kernel has a price. It must have cgroup v2 at /sys/fs/cgroup and be root; `hack/bench` sees to both.
+//! It uses runtimes only through the usual command line, and each runtime's own `spec`. The kernel minimum
+//! (kernel_minimum.c) is a contestant for the operations that have one. Needs root and cgroup v2 at /sys/fs/cgroup;
+//! `hack/bench` provides both.
 
 mod docker;
 mod kernel_minimum;
@@ -24,8 +25,8 @@ use table::Row;
 
 const USAGE: &str = "usage: bench --kernel-minimum FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] [--layout MAP] NAME=RUNTIME...";
 
-/// What is timed, in the table's order. `create + start + delete` is the sum of three commands; the wait for the program's end,
-/// between the second and the third, is not in it.
+/// The timed operations, in the table's order. `create + start + delete` is the sum of three commands. It excludes the wait
+/// for the program's exit between `start` and `delete`.
 const OPERATIONS: [&str; 10] = [
     "run",
     "run, Docker's configuration",
@@ -38,9 +39,9 @@ const OPERATIONS: [&str; 10] = [
     "list",
     "kill",
 ];
-/// How many contestants come before the runtimes.
+/// The number of contestants before the runtimes.
 const MINIMUMS: usize = 1;
-/// How often a quantity that hardly varies is looked at.
+/// The number of samples of a quantity that hardly varies.
 const LOOKS: usize = 5;
 
 struct Options {
@@ -50,7 +51,7 @@ struct Options {
     pairs: usize,
     markdown: bool,
     growth: bool,
-    /// The linker's map of the first runtime: measures nothing, and tells which of its functions lie together.
+    /// The linker's map of the first runtime: measure nothing, and print its hot functions instead.
     layout: Option<PathBuf>,
     runtimes: Vec<(String, String)>,
 }
@@ -69,7 +70,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             "--report" => markdown = true,
             "--growth" => growth = true,
             "--layout" => layout = Some(PathBuf::from(value()?)),
-            // `cargo bench` adds this to what it starts.
+            // `cargo bench` adds this argument.
             "--bench" => (),
             _ => match word.split_once('=') {
                 Some((name, path)) => runtimes.push((name.to_owned(), path.to_owned())),
@@ -92,7 +93,7 @@ fn peak(spawner: &Spawner, options: &Options, command: &[&str]) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
-/// Those of the runtimes that work on this host, and the names of all contestants.
+/// The names of all contestants, and the runtimes that work on this host.
 fn able<'a>(options: &'a Options, spawner: &'a Spawner) -> Result<(Vec<String>, Vec<Runtime<'a>>)> {
     let (mut runtimes, mut names) = (Vec::new(), vec!["minimum".to_owned()]);
     for (name, path) in &options.runtimes {
@@ -101,7 +102,7 @@ fn able<'a>(options: &'a Options, spawner: &'a Spawner) -> Result<(Vec<String>, 
                 runtimes.push(runtime);
                 names.push(name.clone());
             }
-            // Without the first there is nothing to compare; another that cannot work on this host is only missed.
+            // The comparison needs the first runtime. Another one that does not work on this host is omitted.
             Err(error) if runtimes.is_empty() => return Err(error),
             Err(error) => writeln!(std::io::stderr(), "speed: {name} is left out: {error:#}")?,
         }
@@ -117,7 +118,7 @@ fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
 
     let contestants = runtimes.len() + MINIMUMS;
     let mut times = vec![vec![Vec::new(); contestants]; OPERATIONS.len()];
-    // The first turn of each warms the caches and is not counted; the order turns by one with every pair.
+    // The first turn of each warms the caches and is not counted. The order rotates by one with every pair.
     for pair in 0..=options.pairs {
         for place in 0..contestants {
             let contestant = (place + pair) % contestants;
@@ -155,7 +156,7 @@ fn measure(options: &Options) -> Result<(Vec<String>, Vec<Row>)> {
     Ok((names, rows))
 }
 
-/// What system calls cost in a container with Docker's filter; the minimum has none.
+/// The cost of system calls in a container with Docker's seccomp filter. The minimum has no filter.
 fn call_costs(options: &Options, spawner: &Spawner, runtimes: &[Runtime<'_>]) -> Result<Vec<Row>> {
     let names = ["a call that filters know by its number", "a call whose argument they look at"];
     let mut samples = [(); 2].map(|()| vec![Vec::new(); runtimes.len() + 1]);
@@ -181,7 +182,7 @@ fn bench() -> Result<()> {
     fs::create_dir_all(&options.work)?;
     nix::sys::prctl::set_child_subreaper(true)?;
     if let Some(map) = &options.layout {
-        return Ok(std::io::stdout().write_all(layout::tell(&options, map)?.as_bytes())?);
+        return Ok(std::io::stdout().write_all(layout::hot_sections(&options, map)?.as_bytes())?);
     }
     let (contestants, rows) = if options.growth { growth::measure(&options)? } else { measure(&options)? };
     let contestants: Vec<&str> = contestants.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
-//! One runtime under the stopwatch: its bundles, its containers, and one turn of every operation.
+//! Measures one runtime: its bundles, its containers, and one turn of every operation.
 //!
-//! Knows it only as a program with the usual command line, and takes the configuration from its own `spec`, or from Docker.
+//! Uses the runtime only through the usual command line. The configuration comes from the runtime's `spec`, or from Docker.
 
 use super::spawn::Spawner;
 use super::{OPERATIONS, Options, docker, peak};
@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A runtime with its own state directory, a bundle that runs /bin/true, and a container that waits for ever.
+/// A runtime with its own state directory, a bundle that runs /bin/true, and a container that runs forever.
 pub(crate) struct Runtime<'a> {
     spawner: &'a Spawner,
     pub(crate) path: &'a str,
@@ -22,10 +22,10 @@ pub(crate) struct Runtime<'a> {
     waiting_bundle: String,
     docker_bundle: String,
     pid_file: String,
-    /// A container name of its own, so that the runtimes' default cgroups never meet.
+    /// A container name unique to this runtime, so that the default cgroups of the runtimes differ.
     pub(crate) id: String,
     pub(crate) waiting: String,
-    /// Whether it has `exec` at all, which the specification does not ask for.
+    /// Whether it has `exec`, which the specification does not require.
     executes: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Runtime<'a> {
         Ok(this)
     }
 
-    /// The runtime's own `spec`, with another program and no terminal, over a tree that holds that program.
+    /// Writes a bundle from the runtime's `spec`, with another program, no terminal, and a rootfs that has that program.
     pub(crate) fn write_bundle(&self, options: &Options, bundle: &str, args: &Value) -> Result<()> {
         write_root(options, bundle)?;
         self.command(&["spec", "--bundle", bundle])?;
@@ -80,7 +80,7 @@ impl<'a> Runtime<'a> {
         [&[self.path, "--root", &self.root], words].concat()
     }
 
-    /// What the last command wrote to its standard error.
+    /// The standard error of the last command.
     pub(crate) fn errors(&self) -> Result<String> {
         Ok(fs::read_to_string(self.spawner.errors())?)
     }
@@ -89,7 +89,7 @@ impl<'a> Runtime<'a> {
         ["exec", &self.waiting, "/bin/true"]
     }
 
-    /// One turn of every operation, in the order of [`OPERATIONS`]; nothing for what the runtime does not have.
+    /// One turn of every operation, in the order of [`OPERATIONS`]. `None` for operations that the runtime lacks.
     pub(crate) fn turn(&self) -> Result<[Option<Duration>; OPERATIONS.len()]> {
         self.turn_by(&mut |words| self.spawner.run(words))
     }
@@ -115,7 +115,7 @@ impl<'a> Runtime<'a> {
         Ok([run, docker, lifecycle, create, start, delete, exec, Some(state), Some(list), Some(kill)])
     }
 
-    /// System calls of one `run` and of one `create`, everything they start included, or nothing where strace cannot be run.
+    /// The system calls of one `run` and one `create`, including child processes. `None` if strace cannot run.
     pub(crate) fn system_calls(&self, work: &Path) -> Result<Option<[f64; 2]>> {
         let Some(strace) =
             ["/usr/bin/strace", "/usr/local/bin/strace"].into_iter().find(|path| Path::new(path).exists())
@@ -130,7 +130,7 @@ impl<'a> Runtime<'a> {
         };
         self.spawner.run(&counted("run"))?;
         let run = total(&counts)?;
-        // strace goes on with the process that waits for its start, until that is killed.
+        // strace keeps tracing the process that waits for `start`, until that process is killed.
         let create = self.spawner.start(&counted("create"))?;
         while !self.is_created() {
             ensure!(
@@ -148,7 +148,7 @@ impl<'a> Runtime<'a> {
         state.is_ok_and(|text| serde_json::from_slice(&text).is_ok_and(|state: Value| state["status"] == "created"))
     }
 
-    /// What one system call costs in the container of Docker's configuration, in ns: see `minimum calls`.
+    /// The cost of one system call in the container with Docker's configuration, in ns: see `minimum calls`.
     pub(crate) fn call_cost(&self, options: &Options) -> Result<[f64; 2]> {
         let bundle = Path::new(&self.docker_bundle);
         fs::copy(&options.minimum, bundle.join("rootfs/bin/minimum")).context("copying the minimum")?;
@@ -167,26 +167,26 @@ impl<'a> Runtime<'a> {
 impl Drop for Runtime<'_> {
     fn drop(&mut self) {
         for id in [&self.waiting, &self.id] {
-            // What is left may be anything from nothing to a whole container; the first failure was told already.
+            // Ignore errors: the container may not exist, and the first failure was already reported.
             let _ = self.command(&["delete", "--force", id]);
         }
     }
 }
 
-/// What `minimum calls` has printed.
+/// Parses the output of `minimum calls`.
 pub(crate) fn call_cost(printed: &str) -> Result<[f64; 2]> {
     let numbers: Vec<f64> = printed.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     numbers.try_into().ok().context("`minimum calls` did not print two numbers")
 }
 
-/// The number of calls that strace has counted.
+/// The number of calls that strace counted.
 fn total(counts: &Path) -> Result<f64> {
     let counts = fs::read_to_string(counts)?;
     let total = counts.lines().find_map(|line| line.trim().strip_suffix("total")).context("strace told no total")?;
     Ok(total.trim().parse()?)
 }
 
-/// A tree that holds the programs.
+/// Creates a root file system with the programs.
 fn write_root(options: &Options, bundle: &str) -> Result<()> {
     let root = Path::new(bundle).join("rootfs");
     for directory in ["bin", "dev", "proc", "sys", "etc"] {
@@ -198,7 +198,7 @@ fn write_root(options: &Options, bundle: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits for the end of a container's first process: the driver is the subreaper, so it is its child like any other.
+/// Waits for a container's init process to exit. The driver is the subreaper, so init is its child.
 pub(crate) fn wait_for_container(pid_file: &str) -> Result<()> {
     let pid = fs::read_to_string(pid_file)?.trim().parse().context("the pid file")?;
     waitpid(Pid::from_raw(pid), None).context("waiting for the container")?;

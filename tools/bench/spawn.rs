@@ -1,6 +1,6 @@
-//! Starting a program and waiting for it, as cheaply as the kernel allows, so that what is measured is the program.
+//! Starts programs and waits for them with the least overhead, so that the time measured is the program's.
 //!
-//! `posix_spawn` shares the driver's memory until the program's `execve`: the price does not grow with the driver.
+//! `posix_spawn` shares the driver's memory until the program's `execve`, so the cost does not depend on the driver's size.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Where the programs started write: their standard output and errors go to files, never to a terminal or pipe.
+/// Starts programs whose standard output and errors go to files, never to a terminal or pipe.
 pub(crate) struct Spawner {
     work: PathBuf,
 }
@@ -29,8 +29,8 @@ impl Spawner {
         self.work.join("stdout")
     }
 
-    /// Runs `words` to their end and returns the time from before the spawn to after the wait. Any status but 0 is an error
-    /// that carries what the program wrote to its standard error.
+    /// Runs `words` and returns the time from before the spawn to after the wait. Any status but 0 is an error that contains
+    /// the program's standard error.
     pub(crate) fn run(&self, words: &[&str]) -> Result<Duration> {
         let begin = Instant::now();
         let pid = self.start(words)?;
@@ -44,7 +44,7 @@ impl Spawner {
         Ok(time)
     }
 
-    /// Starts all of the commands at once and waits for their ends; the time from the first start to the last end.
+    /// Starts all commands at once and waits for them. Returns the time from the first start to the last exit.
     pub(crate) fn run_together(&self, commands: &[Vec<&str>]) -> Result<Duration> {
         let begin = Instant::now();
         let pids = commands.iter().map(|words| self.start(words)).collect::<Result<Vec<_>>>()?;
@@ -58,7 +58,7 @@ impl Spawner {
         Ok(time)
     }
 
-    /// The file that holds its standard error.
+    /// The file that holds the standard error of the last program.
     pub(crate) fn errors(&self) -> PathBuf {
         self.work.join("stderr")
     }

@@ -1,20 +1,20 @@
-//! From samples to what is read: medians, paired ratios, and a table of them as text or as Markdown.
+//! Computes medians and paired ratios from samples, and formats them as a table in text or Markdown.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// One line of the table: a quantity, and for each contestant what was seen. A contestant without samples did not take part.
+/// One row of the table: a quantity, and each contestant's samples. A contestant without samples did not take part.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     /// Digits after the point.
     pub(crate) digits: usize,
-    /// For each contestant, in the table's order, its samples in the order taken: the n-th of each belong together.
+    /// The samples of each contestant, in the table's order. The n-th samples of all contestants form a pair.
     pub(crate) samples: Vec<Vec<f64>>,
 }
 
 impl Row {
-    /// A line of times, in milliseconds.
+    /// A row of times, in milliseconds.
     pub(crate) fn of_times(name: &'static str, samples: Vec<Vec<Duration>>) -> Self {
         let samples = samples.iter().map(|s| s.iter().map(|time| time.as_secs_f64() * 1e3).collect()).collect();
         Self { name, unit: "ms", digits: 2, samples }
@@ -24,13 +24,13 @@ impl Row {
         median(self.samples[contestant].clone())
     }
 
-    /// The median of the ratios pair by pair, which a slow minute of the machine does not move as it moves a ratio of medians.
+    /// The median of the ratios pair by pair. A temporarily slow machine affects it less than a ratio of medians.
     fn ratio(&self, contestant: usize, to: usize) -> Option<f64> {
         median(self.samples[contestant].iter().zip(&self.samples[to]).map(|(ours, theirs)| ours / theirs).collect())
     }
 }
 
-/// The middle value, or nothing of nothing.
+/// The middle value, or `None` if there are no values.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.len().checked_sub(1)? / 2, values.len() / 2);
@@ -38,7 +38,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// The header and the cells of every row: the medians of all contestants, then the ratio of the first runtime to each other.
-/// `runtimes` says from which contestant on they are runtimes; those before are the minimum.
+/// `runtimes` is the index of the first runtime; the contestants before it are the minimum.
 fn cells(contestants: &[&str], runtimes: usize, rows: &[Row]) -> Vec<Vec<String>> {
     let others: Vec<usize> = (0..contestants.len()).filter(|&other| other != runtimes).collect();
     let mut header = vec![String::new()];

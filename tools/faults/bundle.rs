@@ -1,4 +1,4 @@
-//! The bundles: one that has what containers of engines have, and one that has nearly all there is.
+//! Writes the test bundles: a plain one like those of engines, and a rich one that uses nearly every feature.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// Lays the root file system that all bundles share.
+/// Creates the root file system that all bundles share.
 pub(crate) fn lay_root(home: &Path) -> Result<PathBuf> {
     let root = home.join("rootfs");
     for directory in ["bin", "dev", "proc", "sys", "tmp", "etc", "data"] {
@@ -21,7 +21,7 @@ pub(crate) fn lay_root(home: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Writes the configuration: the program is the probe, which does as `word` says.
+/// Writes config.json. The container runs the probe with the argument `word`.
 pub(crate) fn write(bundle: &str, cgroup: &str, rich: bool, word: &str) -> Result<()> {
     let mut config = plain(cgroup, word);
     if rich {
@@ -68,9 +68,9 @@ fn plain(cgroup: &str, word: &str) -> Value {
     })
 }
 
-/// A user namespace, hooks of every kind, a filter, binds, a sysctl, a user, a working directory to be made.
+/// Adds a user namespace, hooks of every kind, a seccomp filter, binds, a sysctl, a user, and a missing working directory.
 fn enrich(config: &mut Value) {
-    // Reads what it is told: a runtime may be killed by a hook that does not.
+    // The hook reads its standard input: otherwise SIGPIPE may kill a runtime that writes the state to it.
     let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", "read -r state || true"]}]);
     config["hooks"] = json!({
         "createRuntime": hook, "createContainer": hook, "startContainer": hook, "poststart": hook, "poststop": hook,

@@ -1,10 +1,10 @@
-//! Which errors a system call can give that no caller can rule out: resources that have run out, rights taken away by a
-//! security module, a disk that fails, a signal that comes.
+//! Lists, for each system call, the errors that no caller can rule out: exhausted resources, permissions denied by a
+//! security module, a failing disk, an arriving signal.
 
 use nix::errno::Errno;
 use syscalls::Sysno;
 
-/// The errors to try; none for a call that cannot fail, or only by a mistake of its caller.
+/// The errors to inject. Empty for a call that never fails, or that fails only because of a bug in its caller.
 pub(crate) fn of(call: Sysno) -> &'static [Errno] {
     use Errno::{EAGAIN, EBUSY, EINTR, EIO, EMFILE, ENOLCK, ENOMEM, ENOSPC, EPERM};
     match call {

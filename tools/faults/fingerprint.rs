@@ -1,5 +1,5 @@
-//! The program inside the container: prints everything by which a container that lacks something can be told from one that
-//! is right. It prints what the kernel answers, less what is different each time, and never judges.
+//! Runs inside the container and prints everything that distinguishes an incomplete container from a correct one. It omits
+//! values that differ in every run. The caller compares the output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 /// The last line.
 pub(crate) const END: &str = "that is all";
 
-/// What can be seen from inside.
+/// Collects what is visible inside the container.
 pub(crate) fn take() -> String {
     let mut text = String::new();
     let mut add = |name: &str, value: &str| text += &format!("{name}: {}\n", value.trim_end());
@@ -34,12 +34,12 @@ pub(crate) fn take() -> String {
             add("status", line);
         }
     }
-    // What lies under another mount is not seen.
+    // Only the topmost mount at a path is visible.
     let mut mounts = BTreeMap::new();
     for line in read("/proc/self/mountinfo").lines() {
-        // The numbers of the mount, its parent, its device and its peers are different each time. Of sysfs and cgroup2 there
-        // is one on the host, which is bound where another mount of it is refused: source and options are the host's then. A
-        // device that may not be made is bound from the host; what it is like, the list of the directory says.
+        // The ids of the mount, its parent, its device and its peer group differ in every run. Where a new sysfs or cgroup2
+        // mount is refused, the host's mount is bound, so source and options are the host's. A device node that cannot be
+        // created is bound from the host; the directory listing shows its properties.
         let at = line.split(' ').nth(4).unwrap_or_default();
         let from_host = at.starts_with("/sys/") && !(at == "/sys/fs/cgroup" && line.contains(" - cgroup2 "));
         if from_host || (at.starts_with("/dev/") && line.contains(" - devtmpfs ")) {

@@ -1,7 +1,7 @@
-//! The program of `hack/faults`: spoils one system call after the other of a runtime's commands, and looks at what is left.
+//! The program of `hack/faults`: injects a fault into each system call of a runtime's commands, and checks for leftovers.
 //!
-//! It starts itself anew as workers, each the first process of a pid namespace, with mounts and network devices of its own, so
-//! that whatever a trial leaves behind can be seen by its being there. It knows runtimes as programs with the usual command line.
+//! It re-executes itself as workers. Each worker is the first process of a pid namespace, with its own mounts and network
+//! devices, so that every leftover of a trial is visible. It uses runtimes only through the usual command line.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -28,16 +28,16 @@ use world::World;
 
 const USAGE: &str = "usage: faults [--sample K | --most N] [--workers N] [--verb NAME] [--at CALL] [--report] RUNTIME";
 
-/// What is asked for.
+/// The command line options.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: String,
-    /// Makes the names on the host unlike those of another run.
+    /// Makes the names on the host unique to this run.
     pub(crate) stamp: u32,
-    /// Of all the trials one in so many.
+    /// Run one trial out of this many.
     sample: usize,
-    /// About so many trials in all, instead.
+    /// Run about this many trials in total; overrides `sample`.
     most: Option<usize>,
     workers: usize,
     /// Only this command.
@@ -51,7 +51,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let mut options = Options {
         runtime: String::new(),
-        // Not the process id: in a pid namespace of its own that is always the same.
+        // Not the process id, which is always the same in a new pid namespace.
         stamp: std::time::SystemTime::UNIX_EPOCH
             .elapsed()
             .map_or(0, |time| time.subsec_nanos() ^ time.as_secs() as u32),
@@ -63,16 +63,16 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
         markdown: false,
     };
     while let Some(word) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{word} wants a value\n{USAGE}"));
+        let mut value = || words.next().with_context(|| format!("{word} needs a value\n{USAGE}"));
         match word.as_str() {
-            "--sample" => options.sample = value()?.parse().context("--sample wants a number")?,
-            "--most" => options.most = Some(value()?.parse().context("--most wants a number")?),
-            "--workers" => options.workers = value()?.parse().context("--workers wants a number")?,
-            "--stamp" => options.stamp = value()?.parse().context("--stamp wants a number")?,
+            "--sample" => options.sample = value()?.parse().context("--sample needs a number")?,
+            "--most" => options.most = Some(value()?.parse().context("--most needs a number")?),
+            "--workers" => options.workers = value()?.parse().context("--workers needs a number")?,
+            "--stamp" => options.stamp = value()?.parse().context("--stamp needs a number")?,
             "--verb" => options.verb = Some(value()?),
             "--at" => options.at = Some(value()?),
             "--report" => options.markdown = true,
-            // `cargo bench` adds this to what it starts.
+            // `cargo bench` adds this argument.
             "--bench" => (),
             _ if options.runtime.is_empty() && !word.starts_with('-') => options.runtime = word,
             _ => bail!("{word}: not understood\n{USAGE}"),
@@ -84,7 +84,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
-/// One worker's part of the trials; its counts go to standard output, what is found to standard error.
+/// Runs one worker's share of the trials. Prints counts to standard output and findings to standard error.
 fn work(options: &Options, part: usize) -> Result<()> {
     let mut world = World::make(options, part)?;
     let start_up = trial::start_up(&world)?;
@@ -97,9 +97,9 @@ fn work(options: &Options, part: usize) -> Result<()> {
             }
             match every_call(&mut world, verb, &name, &start_up, options, part) {
                 Ok(count) => println!("{}", count.line(&name)),
-                // Not every runtime can do everything everywhere; ours can.
+                // Other runtimes may not support every command on every host; davit must.
                 Err(error) if !world.name.contains("davit") => {
-                    eprintln!("left out: {name}: {error:#}");
+                    eprintln!("omitted: {name}: {error:#}");
                     world.clear()?;
                 }
                 Err(error) => return Err(error.context(name)),
@@ -109,7 +109,7 @@ fn work(options: &Options, part: usize) -> Result<()> {
     world.end()
 }
 
-/// The trials of one command that are this worker's.
+/// Runs this worker's trials of one command.
 fn every_call(
     world: &mut World,
     verb: &Verb,
@@ -118,31 +118,31 @@ fn every_call(
     options: &Options,
     part: usize,
 ) -> Result<Count> {
-    // What the first container of a kind makes for good is no leak.
+    // Anything permanent that the first container of a kind creates is not a leak.
     trial::record(world, verb)?;
     world.settle()?;
     let (calls, mark) = trial::record(world, verb)?;
-    // What a program's library does before the program begins is nobody's to make better.
+    // Skip the calls that libc makes before `main`: the runtime cannot handle their errors.
     let own = calls.iter().filter(|point| point.process == 0);
     let begins = own.zip(start_up).take_while(|(call, other)| call == other).count();
     let calls = calls.into_iter().filter(|point| !start_up[..begins].contains(point));
-    // The process that `create` leaves may come to its waiting for `start` before the command has ended, or after it. Either
-    // way that is no longer a part of the command.
+    // The container's process may begin to wait for `start` before or after `create` exits. That wait is not part of the
+    // command in either case.
     let calls: Vec<_> = calls.filter(|point| point.process == 0 || point.call != Sysno::accept4).collect();
     let wanted = calls.iter().filter(|point| options.at.as_ref().is_none_or(|at| point.call.name() == at));
     let trials: Vec<_> = wanted.flat_map(|point| trial::faults_at(*point).map(|fault| (*point, fault))).collect();
     let share = options.most.map(|most| (most / (2 * VERBS.len())).max(1));
     let sample = share.map_or(options.sample, |share| trials.len().div_ceil(share).max(1));
-    // Another part of them each time.
+    // Each run samples different trials.
     let first = options.stamp as usize % sample;
     let mut count = Count::of(calls.len());
     for (point, fault) in trials.into_iter().skip(first).step_by(sample).skip(part).step_by(options.workers) {
         let mut verdict = trial::run(world, verb, &mark, point, fault)?;
         if verdict.hung {
-            // A busy machine stands still at times; what hangs, hangs again.
+            // A busy machine may stall for a while. A real hang is reproducible, so try again.
             verdict = trial::run(world, verb, &mark, point, fault)?;
         }
-        tell(name, point, fault, &verdict);
+        report(name, point, fault, &verdict);
         count.add(&verdict);
     }
     Ok(count)
@@ -156,7 +156,7 @@ fn at_words(point: Point, fault: Fault) -> String {
     }
 }
 
-fn tell(name: &str, point: Point, fault: Fault, verdict: &trial::Verdict) {
+fn report(name: &str, point: Point, fault: Fault, verdict: &trial::Verdict) {
     let place = format!("{name}: {}", at_words(point, fault));
     if verdict.hung {
         eprintln!("HUNG   {place}");
@@ -169,7 +169,7 @@ fn tell(name: &str, point: Point, fault: Fault, verdict: &trial::Verdict) {
     }
 }
 
-/// Starts the workers, and adds up what they count.
+/// Starts the workers and adds up their counts.
 fn direct(options: &Options) -> Result<bool> {
     let own = std::env::current_exe()?;
     let mut workers = Vec::new();
@@ -219,7 +219,7 @@ fn main() -> ExitCode {
     let word = words.peek().cloned().unwrap_or_default();
     let done = match word.as_str() {
         "stand-by" => {
-            // Until the tracer has a hold on this process.
+            // Wait until the tracer has attached to this process.
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
             let words: Vec<_> = words.skip(1).collect();
             Err(Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).exec().into())

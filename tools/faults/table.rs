@@ -1,23 +1,23 @@
-//! Adding up what trials showed, and the table of it.
+//! Adds up the results of trials and prints them as a table.
 
 use crate::trial::Verdict;
 use anyhow::{Context, Result};
 use std::fmt;
 
-/// What the trials of one command showed.
+/// The results of the trials of one command.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Count {
     /// System calls the command and the container's processes make.
     calls: usize,
     injected: usize,
-    /// The command succeeded all the same.
+    /// The command succeeded despite the fault.
     survived: usize,
     hung: usize,
     wrong: usize,
     leaked: usize,
 }
 
-/// What a row of the table is called.
+/// The name of a row of the table.
 pub(crate) fn row_name(verb: &str, rich: bool) -> String {
     if rich { format!("{verb}, rich") } else { verb.to_owned() }
 }
@@ -43,7 +43,7 @@ impl Count {
         [self.calls, self.injected, self.survived, self.hung, self.wrong, self.leaked]
     }
 
-    /// As a worker tells it.
+    /// The line that a worker prints.
     pub(crate) fn line(&self, name: &str) -> String {
         let numbers = self.numbers().map(|number| number.to_string());
         format!("{}\t{name}", numbers.join("\t"))
@@ -57,22 +57,22 @@ impl fmt::Display for Count {
     }
 }
 
-/// Adds what a worker has told.
-pub(crate) fn merge(counts: &mut Vec<(String, Count)>, told: &str) -> Result<()> {
-    for line in told.lines() {
+/// Adds the counts that a worker printed.
+pub(crate) fn merge(counts: &mut Vec<(String, Count)>, printed: &str) -> Result<()> {
+    for line in printed.lines() {
         let mut words = line.splitn(7, '\t');
         let mut number = || words.next()?.parse().ok();
         let mut numbers = [0; 6];
         for place in &mut numbers {
-            *place = number().with_context(|| format!("a worker said {line:?}"))?;
+            *place = number().with_context(|| format!("cannot parse worker output: {line:?}"))?;
         }
-        let name = words.next().with_context(|| format!("a worker said {line:?}"))?;
+        let name = words.next().with_context(|| format!("cannot parse worker output: {line:?}"))?;
         let at = counts.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
             counts.push((name.to_owned(), Count::default()));
             counts.len() - 1
         });
         sum(&mut counts[at].1, numbers);
-        // All of them make the same calls.
+        // All workers record the same calls, so this number is not added up.
         counts[at].1.calls = numbers[0];
     }
     Ok(())
@@ -87,7 +87,7 @@ fn sum(count: &mut Count, [calls, injected, survived, hung, wrong, leaked]: [usi
     count.leaked += leaked;
 }
 
-/// All rows as one.
+/// The sum of all rows.
 pub(crate) fn total(counts: &[(String, Count)]) -> Count {
     let mut total = Count::default();
     counts.iter().for_each(|(_, count)| sum(&mut total, count.numbers()));

@@ -1,7 +1,7 @@
-//! Follows a command and everything it starts by ptrace(2), counts their system calls, and spoils exactly one of them.
+//! Traces a command and all its children with ptrace(2), counts their system calls, and injects a fault into exactly one.
 //!
-//! strace(1) can do this too, but counts for each process anew and cannot be told which process is meant: a call that the
-//! parent makes as often as the child could never be spoiled in the child. Knows nothing of containers.
+//! strace(1) counts per process and cannot select the process: if the parent makes a call as often as the child, it cannot
+//! inject a fault into the child's call. This module knows nothing about containers.
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
@@ -15,14 +15,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 use syscalls::Sysno;
 
-/// What PTRACE_GET_SYSCALL_INFO says of the moment before a call.
+/// The PTRACE_GET_SYSCALL_INFO value for a stop at the entry of a system call.
 const ENTRY: u8 = libc::PTRACE_SYSCALL_INFO_ENTRY;
 
-/// Programs of containers and hooks, which are nobody's to disturb; a runtime executes itself too, under whatever name.
+/// Programs of containers and hooks, which get no faults. A runtime may also execute itself, under any name.
 const STRANGERS: [&str; 5] = ["probe", "busybox", "sh", "dash", "bash"];
 
-/// One system call: of which process, which call, and which occurrence of it there, from 1. Processes are numbered in the
-/// order in which they are met: 0 is the command.
+/// One system call: the process, the call, and its occurrence in that process, from 1. Processes are numbered in the order
+/// in which they are first seen: 0 is the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     pub(crate) process: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Point {
     pub(crate) nth: u32,
 }
 
-/// What happens there.
+/// The fault to inject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The process is killed; the call is not made.
@@ -39,18 +39,18 @@ pub(crate) enum Fault {
     Error(Errno),
 }
 
-/// What was seen.
+/// The result of tracing a command.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// How the command ended; nothing if it had to be killed.
+    /// The command's wait status; `None` if it had to be killed.
     pub(crate) ended: Option<WaitStatus>,
     /// Every call up to the fault, in order.
     pub(crate) calls: Vec<Point>,
-    /// Whether the point of the fault came.
+    /// Whether the fault was injected.
     pub(crate) struck: bool,
 }
 
-/// A process being followed: all its threads, as one.
+/// A traced process with all its threads.
 struct Followed {
     number: usize,
     counts: BTreeMap<Sysno, u32>,
@@ -61,18 +61,18 @@ struct Tracer<'a> {
     program: &'a str,
     fault: Option<(Point, Fault)>,
     processes: BTreeMap<Pid, Followed>,
-    /// Which process a thread is of.
+    /// Maps a thread to its process.
     threads: BTreeMap<Pid, Pid>,
-    /// Threads that stopped before anybody said whose they are.
+    /// Threads that stopped before the event that reports their process.
     early: BTreeSet<Pid>,
-    /// The thread whose call is being spoiled, and the error it is to get.
+    /// The thread whose call gets the fault, and the error to return.
     spoiling: Option<(Pid, Errno)>,
     seen: Seen,
 }
 
-/// Follows `child`, which stands by until its standard input ends and then executes a program, to its end, within `bound`.
-/// `adopted` are processes of earlier commands to be followed too. `program` is a part of its name.
-/// Processes that execute one of [`STRANGERS`] are let go.
+/// Traces `child` until it exits, for at most `bound`. `child` waits for the end of its standard input, then executes a
+/// program; `program` is a part of that program's name. `adopted` are processes of earlier commands to trace as well.
+/// Detaches from processes that execute one of [`STRANGERS`].
 pub(crate) fn follow(
     mut child: Child,
     adopted: &[Pid],
@@ -102,7 +102,7 @@ pub(crate) fn follow(
     for pid in adopted {
         ptrace::seize(*pid, options).with_context(|| format!("seize process {pid}"))?;
         tracer.meet(*pid, *pid);
-        // Its calls are reported from its next stop on.
+        // The kernel reports its calls only after its next stop.
         ptrace::interrupt(*pid).with_context(|| format!("stop process {pid}"))?;
     }
     drop(child.stdin.take());
@@ -125,13 +125,13 @@ impl Guard {
         let (dismissed, told) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let late = told.recv_timeout(bound) == Err(mpsc::RecvTimeoutError::Timeout);
-            // It may have ended in this very moment.
+            // The process may have exited already.
             late && kill(pid, Signal::SIGKILL).is_ok()
         });
         Self { dismissed, thread }
     }
 
-    /// Whether it has killed.
+    /// Stops the watchdog; returns whether it killed the process.
     fn dismiss(self) -> bool {
         self.dismissed.send(()).ok();
         self.thread.join().unwrap_or(true)
@@ -145,12 +145,12 @@ impl Tracer<'_> {
         self.threads.insert(thread, process);
     }
 
-    /// Lets the processes run and stop until `main` has ended.
+    /// Handles the stops of all traced processes until `main` exits.
     fn until_end_of(&mut self, main: Pid) -> Result<WaitStatus> {
         loop {
             let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
                 Err(Errno::EINTR) => continue,
-                status => status.context("wait for what is followed")?,
+                status => status.context("wait for traced processes")?,
             };
             match status {
                 WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..) => {
@@ -167,7 +167,7 @@ impl Tracer<'_> {
         }
     }
 
-    /// From the fault on the calls are of no interest, and stops cost time.
+    /// Continues a process. After the fault its calls are no longer reported, because stops cost time.
     fn go_on(&self, pid: Pid, signal: Option<Signal>) -> Result<()> {
         let gone = match self.seen.struck && self.spoiling.is_none() {
             true => ptrace::cont(pid, signal),
@@ -202,7 +202,7 @@ impl Tracer<'_> {
             match self.fault {
                 Some((wanted, fault)) if wanted == point => {
                     let process = *process;
-                    return self.strike(pid, process, fault, call == Sysno::close);
+                    return self.inject(pid, process, fault, call == Sysno::close);
                 }
                 _ => (),
             }
@@ -210,13 +210,13 @@ impl Tracer<'_> {
         self.go_on(pid, None)
     }
 
-    fn strike(&mut self, thread: Pid, process: Pid, fault: Fault, closes: bool) -> Result<()> {
+    fn inject(&mut self, thread: Pid, process: Pid, fault: Fault, closes: bool) -> Result<()> {
         self.seen.struck = true;
         match fault {
             Fault::Kill => kill(process, Signal::SIGKILL).context("kill").map(drop),
             Fault::Error(errno) => {
-                // There is no call of this number, so none is made; the answer is put in its place when it comes back. Of
-                // close(2) only the answer is changed: the descriptor is gone, whatever it says.
+                // The number is invalid, so the kernel makes no call; the result is replaced on return. For close(2) only
+                // the result is replaced: the descriptor is closed even if close(2) fails.
                 if !closes && let Some(mut registers) = alive(ptrace::getregs(thread))? {
                     registers.orig_rax = u64::MAX;
                     alive(ptrace::setregs(thread, registers))?;
@@ -242,7 +242,7 @@ impl Tracer<'_> {
             libc::PTRACE_EVENT_EXEC => {
                 let executed = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
                 let name = executed.file_name().unwrap_or_default().to_string_lossy();
-                // What stands by may itself have been executed only now.
+                // The waiting process may itself only now have been executed.
                 let early = self.processes.get(&pid).is_some_and(|met| met.number == 0 && met.counts.is_empty());
                 match (early && !name.contains(self.program), STRANGERS.contains(&name.as_ref())) {
                     (true, _) => alive(ptrace::cont(pid, None)).map(drop),
@@ -263,13 +263,13 @@ impl Tracer<'_> {
         alive(ptrace::detach(pid, None)).map(drop)
     }
 
-    /// The command has ended; what it left behind goes on by itself. A process can be let go only while it is stopped.
+    /// Detaches from all processes that outlive the command. Detaching needs a stopped process.
     fn let_all_go(&mut self) {
         for pid in std::mem::take(&mut self.early) {
             ptrace::detach(pid, None).ok();
         }
         for pid in std::mem::take(&mut self.threads).into_keys() {
-            // An error says that it is gone.
+            // An error means that the process has exited.
             if ptrace::interrupt(pid).is_err() {
                 continue;
             }
@@ -286,7 +286,7 @@ impl Tracer<'_> {
     }
 }
 
-/// A process that is followed may be killed at any moment: then there is nothing more to do with it.
+/// Maps ESRCH to `None`: a traced process may be killed at any moment.
 fn alive<T>(answer: nix::Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -295,7 +295,7 @@ fn alive<T>(answer: nix::Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// The process that a thread is of.
+/// The process of a thread.
 fn process_of(thread: Pid) -> Pid {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
     let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());

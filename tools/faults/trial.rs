@@ -1,4 +1,4 @@
-//! One trial: a command with one fault in it, and the verdict.
+//! Runs one trial: a command with one injected fault, and the verdict on it.
 
 use crate::errors;
 use crate::fingerprint;
@@ -11,22 +11,22 @@ use nix::sys::wait::WaitStatus;
 use std::io::{PipeReader, Read};
 use std::time::Duration;
 
-/// How long a command may take although something has failed. Far above what any takes, and below no wait for ever.
+/// The time limit for a command with a fault. Far longer than any command takes; only a hang reaches it.
 const BOUND: Duration = Duration::from_secs(8);
 
-/// What was wrong with one trial, if anything.
+/// The verdict on one trial.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// The point was come to.
+    /// The fault was injected.
     pub(crate) struck: bool,
-    /// The command succeeded all the same.
+    /// The command succeeded despite the fault.
     pub(crate) survived: bool,
     pub(crate) hung: bool,
     pub(crate) wrong: Vec<String>,
     pub(crate) leaked: Vec<String>,
 }
 
-/// Every call that a command makes, in order, without a fault; and what it leaves when nothing fails.
+/// Runs a command without a fault. Returns its calls in order, and the expected result.
 pub(crate) fn record(world: &World, verb: &Verb) -> Result<(Vec<Point>, Mark)> {
     let created = world.prepare(verb.before)?;
     let (seen, output) = traced(world, verb, None)?;
@@ -38,14 +38,14 @@ pub(crate) fn record(world: &World, verb: &Verb) -> Result<(Vec<Point>, Mark)> {
     Ok((seen.calls, mark))
 }
 
-/// The calls that the runtime makes before its own code is reached: a command that only tells its version makes them too.
+/// The calls that the runtime makes before its own code runs, recorded from `--version`.
 pub(crate) fn start_up(world: &World) -> Result<Vec<Point>> {
     const VERSION: Verb = Verb { name: "--version", before: Before::Nothing, words: &["--version"] };
     Ok(traced(world, &VERSION, None)?.0.calls)
 }
 
 fn traced(world: &World, verb: &Verb, fault: Option<(Point, Fault)>) -> Result<(Seen, PipeReader)> {
-    // The container's process goes on where `create` left it.
+    // The process that `create` started continues during `start`, so it is traced too.
     let adopted = if verb.before == Before::Created { vec![world.pid()?] } else { Vec::new() };
     let started = world.stand_by(verb)?;
     let seen = follow(started.child, &adopted, &world.name, fault, BOUND)?;
@@ -82,7 +82,7 @@ pub(crate) fn run(world: &World, verb: &Verb, mark: &Mark, point: Point, fault: 
         verdict
             .leaked
             .extend(waiting.into_iter().map(|who| format!("nobody is left to speak to, and it waits: {who}")));
-        // What looks as if it could be started either is, or the attempt says that it cannot be.
+        // A container in status `created` must either start or report why it cannot.
         let created = || world.status().is_ok_and(|status| status == "created");
         if verb.name == "create" && created() && !world.ends(&["start", "ID"])? {
             verdict.wrong.push("start waits for ever".to_owned());
@@ -92,7 +92,7 @@ pub(crate) fn run(world: &World, verb: &Verb, mark: &Mark, point: Point, fault: 
         None => verdict.hung = true,
         Some(status) if succeeded(status) => {
             verdict.survived = true;
-            // What becomes of a container whose process was killed is not the command's to answer for.
+            // The command is not responsible for a container whose process was killed.
             if fault != Fault::Kill || !seen.struck {
                 match world.mark(verb, output, created) {
                     Ok(now) if now == *mark => (),
@@ -113,7 +113,7 @@ pub(crate) fn run(world: &World, verb: &Verb, mark: &Mark, point: Point, fault: 
     if !verdict.leaked.is_empty() || !verdict.wrong.is_empty() {
         world.clear()?;
     }
-    // For the other commands the next trial does this.
+    // For other commands the next trial checks this.
     if verb.before == Before::Nothing {
         for words in [&["create", "--bundle", "BUNDLE", "ID"][..], &["delete", "--force", "ID"]] {
             if let Err(error) = world.succeed(words) {
@@ -125,7 +125,7 @@ pub(crate) fn run(world: &World, verb: &Verb, mark: &Mark, point: Point, fault: 
     Ok(verdict)
 }
 
-/// The command says that it has failed: it has to say why, and things have to be as they were.
+/// Checks a command that failed: it must report the reason and leave the state unchanged.
 fn after_failure(
     world: &World,
     verb: &Verb,
@@ -136,14 +136,14 @@ fn after_failure(
 ) -> Result<()> {
     let printed = (verb.name == "run").then(|| everything(output));
     let said = world.said();
-    // A program that was killed is told by its status alone, in whatever command.
-    let told_by_status = matches!(status, WaitStatus::Exited(_, 137)) && fault == Fault::Kill;
-    if !told_by_status && let Err(why) = names_the_step(&said, world.name.contains("davit")) {
+    // A killed program is reported only by its exit status, in every command.
+    let reported_by_status = matches!(status, WaitStatus::Exited(_, 137)) && fault == Fault::Kill;
+    if !reported_by_status && let Err(why) = names_the_step(&said, world.name.contains("davit")) {
         verdict.wrong.push(format!("{status:?}, {why}: {}", said.trim_end()));
     }
     let alive = fault != Fault::Kill || point.process == 0;
     match verb.before {
-        // The program had its time, and it is the deletion that failed.
+        // The program has run; the deletion failed.
         Before::Nothing if printed.is_some_and(|printed| printed.contains(fingerprint::END)) => (),
         Before::Nothing => {
             for left in world.left_behind()? {
@@ -167,7 +167,7 @@ fn after_failure(
                     ));
                 }
             }
-            // A poststart hook that fails has the container destroyed.
+            // A failing poststart hook destroys the container.
             Err(_) if verb.name == "start" && world.left_behind()?.is_empty() => (),
             Err(error) => verdict.wrong.push(format!("{error:#}")),
         },
@@ -175,17 +175,17 @@ fn after_failure(
     Ok(())
 }
 
-/// What was printed up to the end of all that could print.
+/// Reads the output until all writers have closed it.
 fn everything(mut output: PipeReader) -> String {
     let mut bytes = Vec::new();
-    // Of what a container printed that still runs, and keeps the pipe open, nothing is to be learned.
+    // Stop early if a running container keeps the pipe open: its output is not needed.
     nix::fcntl::fcntl(&output, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).ok();
     output.read_to_end(&mut bytes).ok();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether an error says more than what the kernel said. What davit says is `cannot VERB ID: PLACE: WORDS OF THE KERNEL`; of
-/// others it is enough that they say anything else.
+/// Checks that an error contains more than the kernel's error text. davit prints `cannot VERB ID: PLACE: KERNEL ERROR`; for
+/// other runtimes any additional text is enough.
 fn names_the_step(said: &str, strict: bool) -> Result<(), &'static str> {
     let text = said.trim();
     if text.is_empty() {

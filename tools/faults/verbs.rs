@@ -1,4 +1,4 @@
-//! The commands under trial: what stands before each, its words, and what is right after it has succeeded.
+//! Defines the commands under trial: the state before each, its arguments, and the expected result.
 
 use crate::fingerprint::END;
 use crate::world::World;
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 /// The id of every container.
 pub(crate) const ID: &str = "one";
-/// How long a command that nobody disturbs may take, and a container that it has made to show something.
+/// The time limit for a command without a fault, and for its container to print something.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What stands before the command.
+/// The state before the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     Nothing,
@@ -34,11 +34,11 @@ pub(crate) enum Before {
 pub(crate) struct Verb {
     pub(crate) name: &'static str,
     pub(crate) before: Before,
-    /// Its words; `BUNDLE`, `ONCE`, `RESOURCES` and `ID` stand for what they say.
+    /// Its arguments. `BUNDLE`, `ONCE`, `RESOURCES` and `ID` are placeholders.
     pub(crate) words: &'static [&'static str],
 }
 
-/// Every command that changes something, and one that only looks.
+/// Every command that changes something, and one that only reads.
 pub(crate) const VERBS: [Verb; 11] = [
     Verb { name: "create", before: Before::Nothing, words: &["create", "--bundle", "BUNDLE", "ID"] },
     Verb { name: "start", before: Before::Created, words: &["start", "ID"] },
@@ -53,13 +53,13 @@ pub(crate) const VERBS: [Verb; 11] = [
     Verb { name: "delete --force", before: Before::Running, words: &["delete", "--force", "ID"] },
 ];
 
-/// A command that has been started, and the reading end of what it and its container print.
+/// A started command, and the read end of the pipe for its output and its container's.
 pub(crate) struct Started {
     pub(crate) child: Child,
     pub(crate) output: PipeReader,
 }
 
-/// What a container or command that nothing disturbs prints or leaves; the measure of the others.
+/// The output or state after a command without a fault; other trials are compared with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark(pub(crate) String);
 
@@ -85,12 +85,12 @@ impl World {
         Ok(Started { child, output })
     }
 
-    /// Starts a process that will become the command when its standard input ends.
+    /// Starts a process that executes the command when its standard input ends.
     pub(crate) fn stand_by(&self, verb: &Verb) -> Result<Started> {
         self.start(&["/proc/self/exe", "stand-by", &self.runtime], verb.words, Stdio::piped())
     }
 
-    /// Runs a command undisturbed, and returns its status and what is still to be read.
+    /// Runs a command without a fault. Returns its status and its unread output.
     fn attempt(&self, words: &[&str]) -> Result<(WaitStatus, PipeReader)> {
         let started = self.start(&[&self.runtime], words, Stdio::null())?;
         let (done, told) = mpsc::channel::<()>();
@@ -100,8 +100,8 @@ impl World {
                 kill(pid, Signal::SIGKILL).ok();
             }
         });
-        // Everything that ends is waited for: what was killed in a container may have been left to this process, and the
-        // container's first process ends only after it.
+        // Wait for every child: killed processes of a container may be reparented to this process, and the container's
+        // init exits only after they are reaped.
         let status = loop {
             match waitpid(None, None) {
                 Ok(status) if status.pid() == Some(pid) => break status,
@@ -114,7 +114,7 @@ impl World {
         Ok((status, started.output))
     }
 
-    /// Runs a command that has to succeed.
+    /// Runs a command that must succeed.
     pub(crate) fn succeed(&self, words: &[&str]) -> Result<PipeReader> {
         let (status, output) = self.attempt(words)?;
         if !matches!(status, WaitStatus::Exited(_, 0)) {
@@ -123,7 +123,7 @@ impl World {
         Ok(output)
     }
 
-    /// Runs a command that may fail, but has to end.
+    /// Runs a command that may fail but must exit. Returns whether it succeeded.
     pub(crate) fn ends(&self, words: &[&str]) -> Result<bool> {
         Ok(!matches!(self.attempt(words)?.0, WaitStatus::Signaled(..)))
     }
@@ -134,7 +134,7 @@ impl World {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Makes what is to stand before a command. The reading end is that of a container that is created only.
+    /// Sets up the state before a command. Returns the output pipe of a container that is only created.
     pub(crate) fn prepare(&self, before: Before) -> Result<Option<PipeReader>> {
         if before == Before::Nothing {
             return Ok(None);
@@ -157,11 +157,11 @@ impl World {
         Ok(None)
     }
 
-    /// What `state` says.
+    /// The output of `state`.
     pub(crate) fn state_now(&self) -> Result<Value> {
         let mut text = String::new();
         self.succeed(&["state", "ID"])?.read_to_string(&mut text)?;
-        serde_json::from_str(&text).with_context(|| format!("state said {text:?}"))
+        serde_json::from_str(&text).with_context(|| format!("cannot parse output of state: {text:?}"))
     }
 
     pub(crate) fn status(&self) -> Result<String> {
@@ -174,7 +174,7 @@ impl World {
         Ok(Pid::from_raw(i32::try_from(pid)?))
     }
 
-    /// What is there after the command said that it has succeeded.
+    /// The result after the command reported success.
     pub(crate) fn mark(&self, verb: &Verb, output: PipeReader, created: Option<PipeReader>) -> Result<Mark> {
         Ok(Mark(match verb.name {
             "create" => {
@@ -191,13 +191,14 @@ impl World {
                 let mut text = String::new();
                 let mut output = output;
                 output.read_to_string(&mut text)?;
-                let mut state: Value = serde_json::from_str(&text).with_context(|| format!("state said {text:?}"))?;
+                let mut state: Value =
+                    serde_json::from_str(&text).with_context(|| format!("cannot parse output of state: {text:?}"))?;
                 state["pid"] = Value::from(state["pid"].as_i64().is_some());
                 state["created"] = Value::from(state["created"].as_str().is_some());
                 state.to_string()
             }
             "kill" => {
-                // Others may be told of its end with a delay; it is our child.
+                // Wait for it here: it is our child, so runtimes see its exit only with a delay.
                 self.stopped()?
             }
             "pause" | "resume" => self.status()?,

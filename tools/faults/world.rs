@@ -1,4 +1,4 @@
-//! Where the trials take place: namespaces and directories of their own, bundles, and what may be there when none is under way.
+//! Sets up the environment of the trials: namespaces, directories and bundles. Records what exists between trials.
 
 use crate::{Options, bundle};
 use anyhow::{Context, Result};
@@ -11,21 +11,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long what was killed may take to be gone.
+/// How long killed processes and their leftovers may take to disappear.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// The place of one worker.
+/// The environment of one worker.
 pub(crate) struct World {
     /// The runtime under test, and its name.
     pub(crate) runtime: String,
     pub(crate) name: String,
     pub(crate) bundle: String,
-    /// The same with a program that ends.
+    /// The same, with a program that exits.
     pub(crate) bundle_once: String,
     pub(crate) state: String,
-    /// Where output goes.
+    /// The file for output.
     pub(crate) errors: PathBuf,
-    /// A document for `update`, the file of the cgroup that it sets, and what that has then; nothing where no controller is.
+    /// A resources file for `update`, the cgroup file that it sets, and the expected value. `None` without a controller.
     pub(crate) resources: Option<(String, PathBuf, String)>,
     cgroup: PathBuf,
     empty: BTreeSet<String>,
@@ -36,11 +36,11 @@ fn text(path: &Path) -> Result<String> {
 }
 
 impl World {
-    /// Makes the place. The caller is the first process of a pid namespace, in mount and network namespaces of its own.
+    /// Creates the environment. The caller is the first process of a new pid namespace, with its own mounts and network.
     pub(crate) fn make(options: &Options, part: usize) -> Result<World> {
         let (none, tmpfs) = (None::<&str>, Some("tmpfs"));
         let runtime = fs::read(&options.runtime).with_context(|| options.runtime.clone())?;
-        let program = fs::read("/proc/self/exe").context("the own executable")?;
+        let program = fs::read("/proc/self/exe").context("/proc/self/exe")?;
         for directory in ["/run", "/tmp"] {
             mount(tmpfs, directory, tmpfs, MsFlags::empty(), none)
                 .with_context(|| format!("a tmpfs on {directory}"))?;
@@ -104,17 +104,17 @@ impl World {
         bundle::write(&self.bundle_once, &cgroup, rich, "once")
     }
 
-    /// What is here now is what may always be.
+    /// Records what exists now as the baseline for leaks.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.reap();
         self.empty = self.everything()?;
         Ok(())
     }
 
-    /// All that a container could leave behind, by name.
+    /// The names of everything that a container could leak.
     fn everything(&self) -> Result<BTreeSet<String>> {
         let mut all = BTreeSet::new();
-        // Some runtimes remove the parent of an empty cgroup too, which is their right.
+        // Some runtimes also remove the parent of an empty cgroup, which is allowed.
         fs::create_dir_all(&self.cgroup)?;
         for directory in [Path::new("/run"), Path::new("/tmp"), &self.cgroup] {
             walk(directory, &mut all)?;
@@ -135,7 +135,7 @@ impl World {
         Ok(all)
     }
 
-    /// What is here that should not be; a process that is ending gets time for it.
+    /// The leaks. Waits for processes that are exiting.
     pub(crate) fn left_behind(&self) -> Result<Vec<String>> {
         let end = Instant::now() + LEAVING;
         loop {
@@ -150,8 +150,8 @@ impl World {
         }
     }
 
-    /// The processes that a command which was killed has left, beside those that were there `before`: of the runtime's own
-    /// only that of a container which waits for its start may live on. One that is ending gets time for it.
+    /// The processes that a killed command leaked, except those in `before`. Of the runtime's own processes only one that
+    /// waits for `start` may survive. Waits for processes that are exiting.
     pub(crate) fn abandoned(&self, before: &[i32]) -> Result<Vec<String>> {
         let end = Instant::now() + LEAVING;
         loop {
@@ -159,7 +159,7 @@ impl World {
             let mut left = Vec::new();
             for pid in processes()?.into_iter().filter(|pid| !before.contains(pid)) {
                 let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ");
-                // The container's programs and hooks are not the runtime's.
+                // Programs and hooks of the container are not the runtime's processes.
                 if command.contains(&self.name) {
                     left.push((pid, command));
                 }
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// Takes away what trials have left, so that it does not spoil the next.
+    /// Removes the leftovers of trials, so that they do not affect the next trial.
     pub(crate) fn clear(&self) -> Result<()> {
         for pid in processes()? {
             kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
@@ -190,7 +190,7 @@ impl World {
             }
         }
         let mut left = self.left_behind()?;
-        // The deepest first.
+        // Remove the deepest cgroups first.
         left.sort_by_key(|path| std::cmp::Reverse(path.len()));
         for path in left {
             if fs::remove_dir(&path).is_err() {
@@ -204,21 +204,21 @@ impl World {
         while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
     }
 
-    /// The end: the cgroup too.
+    /// Removes everything, including the worker's cgroup.
     pub(crate) fn end(&self) -> Result<()> {
         self.clear()?;
         fs::remove_dir(&self.cgroup).with_context(|| format!("remove {}", self.cgroup.display()))
     }
 }
 
-/// Every process of this pid namespace but this one.
+/// All processes of this pid namespace except the calling one.
 pub(crate) fn processes() -> Result<Vec<i32>> {
     let own = i32::try_from(std::process::id())?;
     let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     Ok(names.filter(|pid| *pid != own).collect())
 }
 
-/// The directories, files and sockets below a directory; of a cgroup only the directories.
+/// Collects directories, files and sockets below a directory. In a cgroup, only directories.
 fn walk(directory: &Path, all: &mut BTreeSet<String>) -> Result<()> {
     let in_cgroup = directory.starts_with("/sys");
     for entry in fs::read_dir(directory).with_context(|| format!("read {}", directory.display()))? {

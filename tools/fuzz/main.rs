@@ -1,6 +1,6 @@
-//! Feeds any bytes to the fuzz target that FUZZ_TARGET names. The target must return: no panic, no hang, no unbounded memory.
+//! Feeds arbitrary bytes to the fuzz target named by FUZZ_TARGET. The target must return: no panic, hang or unbounded memory.
 //!
-//! What each target does with the bytes is in `src/fuzz.rs`, where a unit test runs it too. `hack/fuzz` sets the variable.
+//! The targets are defined in `src/fuzz.rs`, where a unit test also runs them. `hack/fuzz` sets FUZZ_TARGET.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

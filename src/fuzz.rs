@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_too_much() {
+    fn fuzz_targets_survive_mutated_corpora() {
         let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/fuzz/corpus");
         let mut dice = Dice(7);
         for (name, target) in TARGETS {

@@ -124,7 +124,7 @@ fn controllers_are_enabled_only_where_they_are_missing() {
 }
 
 #[test]
-fn no_controller_is_enabled_where_processes_are() {
+fn no_controller_is_enabled_in_a_cgroup_with_processes() {
     let host = StandIn::new("busy");
     let all = ("cgroup.controllers", "cpu pids\n");
     host.cgroup("", &[all, ("cgroup.subtree_control", "cpu pids\n"), ("cgroup.procs", "1\n")]);
@@ -143,7 +143,7 @@ fn no_controller_is_enabled_where_processes_are() {
 }
 
 #[test]
-fn a_symbolic_link_leads_nowhere() {
+fn symbolic_links_in_the_hierarchy_are_refused() {
     let host = StandIn::new("link");
     host.cgroup("", &[("cgroup.controllers", "")]).cgroup("victim", &[EMPTY, ("memory.max", "")]);
     std::os::unix::fs::symlink("victim", host.0.join("link")).expect("symlink");
@@ -159,7 +159,7 @@ fn a_symbolic_link_leads_nowhere() {
 }
 
 #[test]
-fn writes_are_performed_and_refusals_mean_what_the_plan_says() {
+fn refused_writes_are_handled_as_the_plan_requires() {
     let host = StandIn::new("limit");
     let cgroup = host.cgroup("c", &[("memory.max", ""), ("io.weight", "")]).open("c");
     let instead = Refused::Instead { file: "io.weight", value: "910".to_owned() };
@@ -212,7 +212,7 @@ fn a_cgroup_that_is_gone_is_no_error() {
 }
 
 #[test]
-fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
+fn only_permission_errors_allow_running_without_a_cgroup() {
     let host = StandIn::new("optional");
     host.cgroup("", &[("cgroup.controllers", "")]);
     let (layout, place) = (host.layout(), Place::BelowMount("plain".into()));
@@ -232,7 +232,7 @@ fn going_without_a_cgroup_is_for_those_who_limit_nothing() {
 }
 
 #[test]
-fn statistics_are_read_by_their_grammar() {
+fn statistics_files_are_parsed() {
     let stat = counters("usage_usec 12\nuser_usec 5\nbad x\n");
     assert_eq!((stat.len(), stat["usage_usec"], stat["user_usec"]), (2, 12, 5));
     let io = by_device("8:0 rbytes=1 wbytes=2\n8:16 rios=3\n");
@@ -245,7 +245,7 @@ fn statistics_are_read_by_their_grammar() {
 }
 
 #[test]
-fn a_reading_has_the_parts_whose_controllers_are_enabled() {
+fn statistics_contain_only_enabled_controllers() {
     let host = StandIn::new("measure");
     let files = [
         ("cpu.stat", "usage_usec 9\n"),
@@ -271,7 +271,7 @@ fn a_reading_has_the_parts_whose_controllers_are_enabled() {
 
 /// A plain file keeps its old tail when a shorter value is written, so all values have the same length.
 #[test]
-fn what_a_change_has_written_is_set_back() {
+fn a_failed_change_of_limits_is_rolled_back() {
     let host = StandIn::new("undo");
     let files = [
         ("memory.max", "100"),
@@ -300,7 +300,7 @@ fn what_a_change_has_written_is_set_back() {
 }
 
 #[test]
-fn what_cannot_be_set_back_is_told() {
+fn values_that_cannot_be_restored_are_reported() {
     let host = StandIn::new("stands");
     host.cgroup("a", &[("memory.max", "max"), ("io.max", "")]);
     let cgroup = host.open("a");

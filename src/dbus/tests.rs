@@ -47,7 +47,7 @@ fn a_message_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_call_is_encoded_as_the_specification_has_it() {
+fn a_call_is_encoded_as_specified() {
     let body = [Value::text("x")];
     let call = Call { destination: "d.e", path: "/", interface: "i.f", member: "M", body: &body };
     let bytes = call.encode(1);
@@ -60,7 +60,7 @@ fn a_call_is_encoded_as_the_specification_has_it() {
 }
 
 #[test]
-fn garbage_is_an_error_and_never_a_panic() {
+fn malformed_messages_are_errors_without_a_panic() {
     let good = answer(RETURN, 1, specimens()).encode();
     for length in 0..good.len() {
         assert!(Message::parse(&good[..length]).is_err(), "cut to {length} bytes");
@@ -114,7 +114,7 @@ const CALL: Call<'_> = Call { destination: "d.e", path: "/", interface: "i.f", m
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
-fn answers_and_signals_find_those_who_wait_for_them() {
+fn replies_and_signals_reach_their_waiters() {
     let signal = |job: &str| Message {
         kind: SIGNAL,
         serial: 3,
@@ -145,13 +145,13 @@ fn answers_and_signals_find_those_who_wait_for_them() {
 }
 
 #[test]
-fn a_bus_that_is_silent_closed_or_unfriendly_is_an_error() {
+fn a_silent_closed_or_rejecting_bus_is_an_error() {
     let (silent, _peer) = bus(b"DATA\r\n", Duration::from_millis(20));
     assert_eq!(format!("{:#}", silent.expect_err("silent")), "read from the bus: no answer in time");
     let (unfriendly, _peer) = bus(b"REJECTED EXTERNAL\r\n", LONG);
     assert_eq!(format!("{:#}", unfriendly.expect_err("rejected")), "the bus refused authentication: REJECTED EXTERNAL");
     let (endless, _peer) = bus(&[b'x'; 3000], LONG);
-    assert!(format!("{:#}", endless.expect_err("endless")).contains("a line without end"));
+    assert!(format!("{:#}", endless.expect_err("endless")).contains("line too long"));
     let (open, peer) = bus(&welcome(), LONG);
     drop(peer);
     let error = open.expect("a bus").call(&CALL).expect_err("closed");

@@ -10,7 +10,7 @@ fn config(rows: &[(&str, &str)]) -> anyhow::Error {
 }
 
 #[test]
-fn a_chain_is_one_line_that_ends_in_the_kernels_words() {
+fn an_error_chain_is_one_line_ending_in_the_errno_text() {
     let kernel = std::io::Error::from_raw_os_error(22);
     let error = anyhow::Error::new(kernel).context("mount tmpfs on /dev/shm (size=1T2)").context("/mounts/3");
     let error = error.context("cannot create web");
@@ -43,7 +43,7 @@ fn several_problems_are_a_table_for_people_and_a_line_for_the_log() {
 }
 
 #[test]
-fn an_exit_code_survives_the_sentences_around_it_and_adds_none() {
+fn an_exit_code_survives_added_context_without_changing_the_text() {
     let error: anyhow::Error = Coded::new(255, anyhow!("no such file").context("exec: \"x\"")).into();
     let error = Err::<(), _>(error).context("exec failed").expect_err("is an error");
     assert_eq!(exit_code(&error), 255);
@@ -75,7 +75,7 @@ fn a_long_error_keeps_its_beginning_and_its_cause() {
 }
 
 #[test]
-fn a_table_too_long_counts_what_it_leaves_out() {
+fn a_long_table_counts_the_omitted_problems() {
     let rows: Vec<_> = (0..1000).map(|n| (format!("/mounts/{n}"), "is wrong".to_owned())).collect();
     let text = for_people(&anyhow::Error::new(ProblemReport::new("config.json", rows).and_more(7)));
     assert!(text.len() <= LIMIT, "{}", text.len());
@@ -85,13 +85,13 @@ fn a_table_too_long_counts_what_it_leaves_out() {
 }
 
 #[test]
-fn the_kernels_words_are_in_lower_case_as_engines_look_for_them() {
+fn errno_texts_are_lower_case() {
     assert_eq!(errno_words(Errno::ENOENT), "no such file or directory");
     assert_eq!(errno_words(Errno::EIO), "I/O error");
 }
 
 #[test]
-fn an_error_number_reads_the_same_whichever_type_carried_it() {
+fn an_errno_has_the_same_text_in_every_error_type() {
     let expected = "wait: function not implemented";
     assert_eq!(one_line(&anyhow::Error::new(Errno::ENOSYS).context("wait")), expected);
     assert_eq!(one_line(&anyhow::Error::new(std::io::Error::from(Errno::ENOSYS)).context("wait")), expected);

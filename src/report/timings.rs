@@ -86,7 +86,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_table_and_the_object_say_the_same() {
+    fn the_timings_table_and_json_object_match() {
         let mut timings = Timings::begin();
         timings.lap("read");
         timings.lap("make");

@@ -43,7 +43,7 @@ mod tests {
     use super::{agrees, to_go_back};
 
     #[test]
-    fn order_white_space_and_zeros_mean_nothing() {
+    fn schemata_comparison_ignores_order_white_space_and_leading_zeros() {
         let there = "    L3:0=00ff;1=000f\n    MB:0= 100;1=  50\n";
         for line in ["L3:0=ff;1=f", "L3: 1=0f ; 0=ff", "L3:0=ff", "MB:1=50;0=100", "L3:"] {
             assert_eq!(agrees(line, there), Ok(()), "{line}");
@@ -61,7 +61,7 @@ mod tests {
         assert!(agrees("L3:0=0", "L3:0=f0").is_err());
     }
     #[test]
-    fn only_what_has_changed_is_set_back() {
+    fn only_changed_schemata_lines_are_restored() {
         let before = "    L3:0=ff;1=0f\n    MB:0=100;1=50\n";
         assert_eq!(to_go_back(before, "    L3:0=00f;1=f\n    MB:0=100;1=50\n"), ["L3:0=ff;1=0f"]);
         assert!(to_go_back(before, before).is_empty());

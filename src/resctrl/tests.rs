@@ -70,7 +70,7 @@ fn a_named_group_without_a_schema_must_exist() {
 }
 
 #[test]
-fn a_group_that_exists_must_agree() {
+fn an_existing_resctrl_group_must_match_the_configuration() {
     let there = StandIn::new("agree");
     there.group("gold", "L3:0=0f;1=ff\nMB:0=50\n");
     assert_eq!(there.enter(&wanted(Some("gold"), true, &["L3:0=f", "MB:0=50"])).1, Ok(()));
@@ -97,14 +97,14 @@ fn a_group_of_the_containers_own_is_remembered_even_when_the_next_step_fails() {
 }
 
 #[test]
-fn a_group_made_under_a_name_of_the_configuration_stays() {
+fn a_resctrl_group_named_in_the_configuration_is_not_removed() {
     let there = StandIn::new("stays");
     let (record, _) = there.enter(&wanted(Some("gold"), true, &["L3:0=f"]));
     assert!(there.0.join("gold").exists() && record.is_empty());
 }
 
 #[test]
-fn schemata_come_after_the_other_two_and_monitoring_has_a_group_that_goes() {
+fn schemata_are_written_last_and_the_monitoring_group_is_removed() {
     let there = StandIn::new("monitor");
     there.group("gold", "L3:0=f\n");
     let mut asked = wanted(Some("gold"), true, &["L3:0=f"]);
@@ -135,7 +135,7 @@ fn a_group_is_changed_line_by_line() {
 }
 
 #[test]
-fn a_change_is_put_back() {
+fn a_resctrl_change_is_rolled_back() {
     let there = StandIn::new("back");
     there.group("c1", "L3:0=ff;1=ff\n");
     let resctrl = Resctrl::at(there.0.clone());

@@ -114,7 +114,7 @@ fn a_unit_that_exists_is_reset_and_tried_once_more() {
 }
 
 #[test]
-fn what_systemd_refuses_or_fails_at_is_an_error() {
+fn a_refused_or_failed_systemd_job_is_an_error() {
     let (started, _) = start(&[returned(2, &[]), refused(3, "PropertyReadOnly")]);
     assert_eq!(
         started.expect_err("refused"),
@@ -127,7 +127,7 @@ fn what_systemd_refuses_or_fails_at_is_an_error() {
 }
 
 #[test]
-fn a_job_without_end_is_not_waited_for_for_ever() {
+fn waiting_for_a_systemd_job_times_out() {
     let (mut manager, _peer) =
         manager(&[returned(2, &[]), returned(3, &[job(1)]), removed(2, "done")], Duration::from_millis(50));
     let job = manager.start("x.scope", "a.slice", "", 42, Vec::new()).expect("a job");
@@ -136,7 +136,7 @@ fn a_job_without_end_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn a_scope_is_stopped_and_forgotten_unless_it_is_gone() {
+fn stopping_a_scope_resets_it_and_ignores_a_missing_one() {
     let stop = |lines: &[Message]| {
         let (mut manager, peer) = manager(lines, LONG);
         let stopped = manager.stop("x.scope").map_err(|error| format!("{error:#}"));
@@ -153,7 +153,7 @@ fn a_scope_is_stopped_and_forgotten_unless_it_is_gone() {
 }
 
 #[test]
-fn pids_of_another_namespace_are_not_told() {
+fn systemd_in_another_pid_namespace_is_refused() {
     let own = std::process::id();
     let asked = |line: Message| {
         let (mut manager, peer) = manager(&[line], LONG);

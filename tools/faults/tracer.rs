@@ -66,7 +66,7 @@ struct Tracer<'a> {
     /// Threads that stopped before the event that reports their process.
     early: BTreeSet<Pid>,
     /// The thread whose call gets the fault, and the error to return.
-    spoiling: Option<(Pid, Errno)>,
+    failing: Option<(Pid, Errno)>,
     seen: Seen,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn follow(
         processes: BTreeMap::new(),
         threads: BTreeMap::new(),
         early: BTreeSet::new(),
-        spoiling: None,
+        failing: None,
         seen,
     };
     ptrace::seize(main, options).context("seize the command")?;
@@ -169,7 +169,7 @@ impl Tracer<'_> {
 
     /// Continues a process. After the fault its calls are no longer reported, because stops cost time.
     fn go_on(&self, pid: Pid, signal: Option<Signal>) -> Result<()> {
-        let gone = match self.seen.struck && self.spoiling.is_none() {
+        let gone = match self.seen.struck && self.failing.is_none() {
             true => ptrace::cont(pid, signal),
             false => ptrace::syscall(pid, signal),
         };
@@ -179,10 +179,10 @@ impl Tracer<'_> {
     fn at_call(&mut self, pid: Pid) -> Result<()> {
         let Some(info) = alive(ptrace::syscall_info(pid))? else { return Ok(()) };
         if info.op != ENTRY {
-            if let Some((thread, errno)) = self.spoiling
+            if let Some((thread, errno)) = self.failing
                 && thread == pid
             {
-                self.spoiling = None;
+                self.failing = None;
                 if let Some(mut registers) = alive(ptrace::getregs(pid))? {
                     registers.rax = i64::from(-(errno as i32)).cast_unsigned();
                     alive(ptrace::setregs(pid, registers))?;
@@ -221,7 +221,7 @@ impl Tracer<'_> {
                     registers.orig_rax = u64::MAX;
                     alive(ptrace::setregs(thread, registers))?;
                 }
-                self.spoiling = Some((thread, errno));
+                self.failing = Some((thread, errno));
                 self.go_on(thread, None)
             }
         }

@@ -26,8 +26,8 @@ fn main() {
     }
 }
 
-/// Whether the linked C library can relocate itself from a packed table (DT_RELR, since glibc 2.36). A program with an older
-/// one crashes at start. It is the host's C library unless cross-compiled.
+/// Whether the linked C library can relocate itself from a packed table (DT_RELR, since glibc 2.36). A program with an
+/// older one crashes at start. It is the host's C library unless cross-compiled.
 fn relocates_packed() -> bool {
     if env::var_os("HOST") != env::var_os("TARGET") {
         return false;

@@ -179,7 +179,8 @@ fn modules_are_in_the_order_of_the_documentation() {
 fn only_sys_is_unsafe() {
     let mut complaints = Vec::new();
     for path in rust() {
-        // src/main.rs exports `main` to the C library. The suite has one file for calls that neither std nor nix offers.
+        // src/main.rs exports `main` to the C library. The suite has one file for calls that neither std nor nix
+        // offers.
         let calls_the_kernel = ["src/sys", "src/sys.rs", "src/main.rs", "integration/harness/kernel.rs"];
         if calls_the_kernel.iter().any(|allowed| path.starts_with(allowed)) {
             continue;

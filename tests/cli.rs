@@ -1,7 +1,7 @@
 //! Tests the command line as engines and users call it: arguments, texts, exit codes, log lines. Needs no root.
 //!
-//! A fake container is a record in the test's own root directory and a process that the test has started. `state`, `list`,
-//! `kill` and `delete` know nothing more about a container without a cgroup.
+//! A fake container is a record in the test's own root directory and a process that the test has started. `state`,
+//! `list`, `kill` and `delete` know nothing more about a container without a cgroup.
 
 #[path = "cli/stage.rs"]
 mod stage;

@@ -1,5 +1,5 @@
-//! Checks the names in `docs/spec-coverage.md` and `docs/security.md`: every item of the specification has a row, every file
-//! and test named in a row exists, and every tested attack has a row.
+//! Checks the names in `docs/spec-coverage.md` and `docs/security.md`: every item of the specification has a row, every
+//! file and test named in a row exists, and every tested attack has a row.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;

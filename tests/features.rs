@@ -1,5 +1,5 @@
-//! Compares `davit features` with davit's behaviour: listed features compile, others are refused. Needs no root and does not
-//! depend on the host.
+//! Compares `davit features` with davit's behaviour: listed features compile, others are refused. Needs no root and
+//! does not depend on the host.
 
 #[path = "cli/stage.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]
@@ -80,8 +80,8 @@ fn mount_options() {
     let compiler = Compiler::new("options");
     let ids = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
     let with = |option: &str| {
-        // A bind mount refuses options of a new file system. A new file system refuses nothing: unknown words are passed to
-        // the file system.
+        // A bind mount refuses options of a new file system. A new file system refuses nothing: unknown words are
+        // passed to the file system.
         let kind = if option == "tmpcopyup" { "tmpfs" } else { "bind" };
         let mut mount = json!({"destination": "/m", "type": kind, "source": "/tmp", "options": [option]});
         if kind == "bind" {

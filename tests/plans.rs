@@ -1,5 +1,5 @@
-//! Compares each configuration's plan, or its list of problems, with a golden file. Needs no root and does not depend on the
-//! host: the plans are for the host that `tests/plans/host.json` describes.
+//! Compares each configuration's plan, or its list of problems, with a golden file. Needs no root and does not depend
+//! on the host: the plans are for the host that `tests/plans/host.json` describes.
 //!
 //! `tests/plans/NAME/config.json` and `tests/configs/NAME.json` (recorded from engines) compile to
 //! `tests/plans/NAME/plan.txt`, or `problems.txt`. `DAVIT_BLESS=1 cargo test --test plans` writes what is printed now;

@@ -1,6 +1,6 @@
 //! Checks that the blocks of `docs/engines.md` have the format their engine expects, and that references between them
-//! resolve. `integration/engines/` feeds most blocks to the engines. CRI-O and the Kubernetes API server are not covered there,
-//! because no distribution that the suite runs on has them.
+//! resolve. `integration/engines/` feeds most blocks to the engines. CRI-O and the Kubernetes API server are not
+//! covered there, because no distribution that the suite runs on has them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use toml::Value;

@@ -25,8 +25,8 @@ use table::Row;
 
 const USAGE: &str = "usage: bench --kernel-minimum FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] [--layout MAP] NAME=RUNTIME...";
 
-/// The timed operations, in the table's order. `create + start + delete` is the sum of three commands. It excludes the wait
-/// for the program's exit between `start` and `delete`.
+/// The timed operations, in the table's order. `create + start + delete` is the sum of three commands. It excludes the
+/// wait for the program's exit between `start` and `delete`.
 const OPERATIONS: [&str; 10] = [
     "run",
     "run, Docker's configuration",

@@ -1,7 +1,8 @@
-//! Traces a command and all its children with ptrace(2), counts their system calls, and injects a fault into exactly one.
+//! Traces a command and all its children with ptrace(2), counts their system calls, and injects a fault into exactly
+//! one.
 //!
-//! strace(1) counts per process and cannot select the process: if the parent makes a call as often as the child, it cannot
-//! inject a fault into the child's call. This module knows nothing about containers.
+//! strace(1) counts per process and cannot select the process: if the parent makes a call as often as the child, it
+//! cannot inject a fault into the child's call. This module knows nothing about containers.
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
@@ -21,8 +22,8 @@ const ENTRY: u8 = libc::PTRACE_SYSCALL_INFO_ENTRY;
 /// Programs of containers and hooks, which get no faults. A runtime may also execute itself, under any name.
 const STRANGERS: [&str; 5] = ["probe", "busybox", "sh", "dash", "bash"];
 
-/// One system call: the process, the call, and its occurrence in that process, from 1. Processes are numbered in the order
-/// in which they are first seen: 0 is the command.
+/// One system call: the process, the call, and its occurrence in that process, from 1. Processes are numbered in the
+/// order in which they are first seen: 0 is the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     pub(crate) process: usize,
@@ -215,8 +216,8 @@ impl Tracer<'_> {
         match fault {
             Fault::Kill => kill(process, Signal::SIGKILL).context("kill").map(drop),
             Fault::Error(errno) => {
-                // The number is invalid, so the kernel makes no call; the result is replaced on return. For close(2) only
-                // the result is replaced: the descriptor is closed even if close(2) fails.
+                // The number is invalid, so the kernel makes no call; the result is replaced on return. For close(2)
+                // only the result is replaced: the descriptor is closed even if close(2) fails.
                 if !closes && let Some(mut registers) = alive(ptrace::getregs(thread))? {
                     registers.orig_rax = u64::MAX;
                     alive(ptrace::setregs(thread, registers))?;

@@ -1,4 +1,4 @@
-//! Sets linker options of the release program: parts that are never used are omitted, because the file is what is paged in.
+//! Sets linker options of the release program: unused parts are omitted, because the file is what is paged in.
 //!
 //! Does not change the code. `docs/decisions/size.md` has the measurements.
 #![expect(

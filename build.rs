@@ -1,6 +1,6 @@
-//! How the release program is linked: what it would never use is left out of the file, which is what is paged in.
+//! Sets linker options of the release program: unused parts are omitted, because the file is what is paged in.
 //!
-//! Decides nothing about the code. `docs/decisions/size.md` has the measurements.
+//! Does not change the code. `docs/decisions/size.md` has the measurements.
 #![expect(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
@@ -19,15 +19,15 @@ fn main() {
     }
     let top = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     println!("cargo::rustc-link-arg-bins=-Wl,-L,{top},-T,{top}/release.ld");
-    // Without tables there is no index of them, and no stack to walk (`sys::entry`).
+    // Without unwind tables there is no index of them, and no stack to walk (`sys::entry`).
     println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr,--wrap=_Unwind_Backtrace");
     if relocates_packed() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
 
-/// Whether the C library that is linked in can relocate itself from a packed table (DT_RELR, since glibc 2.36): one that
-/// cannot would start and crash. It is this host's own unless built for another.
+/// Whether the linked C library can relocate itself from a packed table (DT_RELR, since glibc 2.36). A program with an
+/// older one crashes at start. It is the host's C library unless cross-compiled.
 fn relocates_packed() -> bool {
     if env::var_os("HOST") != env::var_os("TARGET") {
         return false;

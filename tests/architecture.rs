@@ -1,4 +1,4 @@
-//! The rules of the house that no compiler holds: floors, sizes, names, reasons. Reads the source as text.
+//! Checks the project rules that the compiler does not: module layers, sizes, names, reasons. Reads the source as text.
 
 #[path = "architecture/circles.rs"]
 mod circles;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names that say nothing about what is inside.
+/// Module names that do not describe the contents.
 const BANNED: [&str; 10] =
     ["util", "utils", "common", "helper", "helpers", "misc", "manager", "shared", "stuff", "mod"];
 const CEILING: usize = 400;
@@ -21,14 +21,14 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// All files below a directory of the checkout whose names end so, as paths from the top.
+/// All files below a directory of the checkout with this name suffix, as paths relative to the top.
 fn files(directory: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![top().join(directory)];
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
             let path = entry.expect("an entry").path();
-            // A link leads to what is looked at where it is.
+            // Skip symbolic links: their targets are checked at their own path.
             if path.is_symlink() {
                 continue;
             }
@@ -142,7 +142,7 @@ fn a_module_uses_only_those_above_it_in_lib() {
                 None => complaints.push(format!("{}: crate::{used} goes round the list of modules", path.display())),
             }
         }
-        // From the file of a floor itself, `super` is the top, where everything can be reached unseen.
+        // In a layer's own file `super` is the crate root, which would hide any use.
         if path.iter().count() == 2 && code.lines().any(|line| line.starts_with("use super::")) {
             complaints.push(format!("{}: says super:: where it means crate::", path.display()));
         }
@@ -179,7 +179,8 @@ fn modules_are_in_the_order_of_the_documentation() {
 fn only_sys_is_unsafe() {
     let mut complaints = Vec::new();
     for path in rust() {
-        // src/main.rs exports `main` to the C library. The suite has one file for calls that neither std nor nix offers.
+        // src/main.rs exports `main` to the C library. The suite has one file for calls that neither std nor nix
+        // offers.
         let calls_the_kernel = ["src/sys", "src/sys.rs", "src/main.rs", "integration/harness/kernel.rs"];
         if calls_the_kernel.iter().any(|allowed| path.starts_with(allowed)) {
             continue;
@@ -237,7 +238,7 @@ fn names_say_what_a_thing_is() {
         if parts.windows(2).any(|pair| pair[0] == pair[1]) {
             complaints.push(format!("{}: repeats its parent's name", path.display()));
         }
-        // A module's directory stands beside its file.
+        // A module's directory is beside its file.
         if let Some(directory) = path.parent().filter(|directory| directory.iter().count() > 1) {
             let file = top().join(directory).with_extension("rs");
             let program = top().join(directory).join("main.rs");
@@ -277,7 +278,7 @@ fn each_dependency_has_its_reason() {
 
 #[test]
 fn nothing_is_left_for_later_and_nothing_is_passed_over() {
-    // Put together here, so that this file does not accuse itself.
+    // Concatenated, so that this file does not match.
     let words = [
         ["TO", "DO"],
         ["FIX", "ME"],
@@ -303,7 +304,7 @@ fn nothing_is_left_for_later_and_nothing_is_passed_over() {
 #[test]
 fn each_script_says_how_it_is_used_on_its_second_line() {
     let mut complaints = Vec::new();
-    // What lies deeper, or has an ending, is no script: it is what a script or the build uses.
+    // Files in subdirectories or with an extension are not scripts, but used by a script or the build.
     for path in
         files("hack", "").into_iter().filter(|path| path.components().count() == 2 && path.extension().is_none())
     {
@@ -336,7 +337,7 @@ fn the_picture_of_create_names_functions_that_exist() {
     none(&complaints);
 }
 
-/// Links between documents, and files they name in backticks, lead somewhere.
+/// Links between documents, and files they name in backticks, exist.
 #[test]
 fn documents_name_files_that_exist() {
     let mut complaints = Vec::new();

@@ -1,7 +1,7 @@
-//! The program as engines and people call it: words, texts, exit codes, log lines. Needs no root.
+//! Tests the command line as engines and users call it: arguments, texts, exit codes, log lines. Needs no root.
 //!
-//! Containers are stood in for by a record in a root directory of the test's own and a process the test has started, which
-//! is all that `state`, `list`, `kill` and `delete` know of one without a cgroup.
+//! A fake container is a record in the test's own root directory and a process that the test has started. `state`,
+//! `list`, `kill` and `delete` know nothing more about a container without a cgroup.
 
 #[path = "cli/stage.rs"]
 mod stage;

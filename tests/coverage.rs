@@ -1,12 +1,12 @@
-//! `docs/spec-coverage.md` and `docs/security.md` tell the truth about their names: every item of the specification has its
-//! row, every file and test that a row names exists, and no attack is played that no row speaks of.
+//! Checks the names in `docs/spec-coverage.md` and `docs/security.md`: every item of the specification has a row, every
+//! file and test named in a row exists, and every tested attack has a row.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The items: the letter, and how many there are.
+/// The items: the letter and the count.
 const ITEMS: [(char, usize); 2] = [('R', 213), ('M', 143)];
 
 struct Row<'a> {
@@ -16,25 +16,25 @@ struct Row<'a> {
     tried: &'a str,
 }
 
-/// The rows of the table; a line that is none of the four kinds of line a table has is an error.
+/// The rows of the table; any line that is not one of the four kinds of table lines is an error.
 fn rows(text: &str) -> Vec<Row<'_>> {
     let lines = text.lines().filter(|line| line.starts_with('|'));
     let cells = lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
     let rows = cells.skip_while(|cells| !cells[0].starts_with("---")).skip(1);
     rows.map(|cells| {
-        let [item, what, files, tests, tried] = cells[..] else { panic!("{cells:?} has not five cells") };
+        let [item, what, files, tests, tried] = cells[..] else { panic!("not five cells: {cells:?}") };
         assert!(!what.is_empty(), "{item} says nothing");
         Row { item, files: quoted(files), tests: quoted(tests), tried }
     })
     .collect()
 }
 
-/// What stands between backquotes.
+/// The texts between backquotes.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// What is wrong with a row, in the directory of the project.
+/// The problems of a row, checked against the project directory.
 fn wrong(row: &Row<'_>, sources: &mut BTreeMap<String, String>) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut problems = Vec::new();

@@ -1,5 +1,5 @@
-//! `davit features` against what davit does: what the document lists compiles, and what it does not list is refused.
-//! Needs no root and nothing of this host.
+//! Compares `davit features` with davit's behaviour: listed features compile, others are refused. Needs no root and
+//! does not depend on the host.
 
 #[path = "cli/stage.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]
@@ -19,7 +19,7 @@ fn words(list: &Value) -> Vec<String> {
     list.iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
 }
 
-/// A configuration to which something is added.
+/// A configuration with additional members.
 fn config(change: impl FnOnce(&mut Value)) -> Value {
     let mut config = json!({
         "ociVersion": "1.3.0", "root": {"path": "rootfs"},
@@ -45,7 +45,7 @@ impl Compiler {
         davit(&["plan", "--host", host, &bundle])
     }
 
-    /// All of these compile, without a word of warning.
+    /// Checks that all of these compile without a warning.
     #[track_caller]
     fn takes(&self, listed: &[String], with: impl Fn(&str) -> Value) {
         assert!(!listed.is_empty(), "nothing is listed");
@@ -55,7 +55,7 @@ impl Compiler {
         }
     }
 
-    /// None of these compiles, unless it is listed; and no word that only looks like a listed one does.
+    /// Checks that none of these compiles unless it is listed, nor any word that only resembles a listed one.
     #[track_caller]
     fn refuses(&self, listed: &[String], others: &[&str], with: impl Fn(&str) -> Value) {
         let similar = listed.iter().flat_map(|word| [format!("{word}X"), format!("X{word}")]);
@@ -80,8 +80,8 @@ fn mount_options() {
     let compiler = Compiler::new("options");
     let ids = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
     let with = |option: &str| {
-        // What asks for a new file system cannot be said of a bind mount, and the other way round nothing is unknown:
-        // words that are no options go to the file system.
+        // A bind mount refuses options of a new file system. A new file system refuses nothing: unknown words are
+        // passed to the file system.
         let kind = if option == "tmpcopyup" { "tmpfs" } else { "bind" };
         let mut mount = json!({"destination": "/m", "type": kind, "source": "/tmp", "options": [option]});
         if kind == "bind" {
@@ -143,7 +143,7 @@ fn namespaces() {
 fn hooks() {
     let compiler = Compiler::new("hooks");
     let with = |kind: &str| config(|c| c["hooks"][kind] = json!([{"path": "relative"}]));
-    // An unknown member is ignored, as the specification asks; a known one is looked at.
+    // An unknown member is ignored, as the specification asks; a known one is checked.
     for kind in words(&features()["hooks"]) {
         assert_eq!(compiler.ask(&with(&kind)).code, Some(1), "{kind} is listed");
         let sound = config(|c| c["hooks"][&kind] = json!([{"path": "/bin/true"}]));
@@ -160,7 +160,7 @@ fn capabilities() {
     let listed = words(&features()["linux"]["capabilities"]);
     let with = |name: &str| config(|c| c["process"]["capabilities"] = json!({"bounding": [name]}));
     compiler.takes(&listed, with);
-    // They are not to be an error (config.md), so a word of warning is all.
+    // They must not be an error (config.md), so davit only prints a warning.
     for name in ["CAP_FROM_THE_FUTURE", "chown", "CAP_", "CAP_CHOWNX"] {
         let said = compiler.ask(&with(name));
         assert!(said.code == Some(0) && said.err.contains("capabilities"), "{name}: {said:?}");
@@ -232,7 +232,7 @@ fn memory_policy() {
     compiler.agrees(&policy["flags"], &["MPOL_MF_MOVE", "MPOL_F_NODE", "STATIC_NODES", ""], flag);
 }
 
-/// What is said to be there or not, and a configuration that needs it.
+/// Whether the document lists a feature, and a configuration that needs it.
 #[test]
 fn switches() {
     let compiler = Compiler::new("switches");

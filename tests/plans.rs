@@ -1,5 +1,5 @@
-//! Decisions, as the program shows them: each configuration with the plan it compiles to, or with everything that is wrong
-//! with it. Needs no root and nothing of this host: the plans are for the one that `tests/plans/host.json` describes.
+//! Compares each configuration's plan, or its list of problems, with a golden file. Needs no root and does not depend
+//! on the host: the plans are for the host that `tests/plans/host.json` describes.
 //!
 //! `tests/plans/NAME/config.json` and `tests/configs/NAME.json` (recorded from engines) compile to
 //! `tests/plans/NAME/plan.txt`, or `problems.txt`. `DAVIT_BLESS=1 cargo test --test plans` writes what is printed now;
@@ -36,7 +36,7 @@ fn configurations() -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// What the program says to a bundle with this configuration.
+/// The program's answer for a bundle with this configuration.
 fn planned(stage: &Stage, name: &str, config: &Path, words: &[&str]) -> (Answer, String) {
     let bundle = stage.path(name);
     fs::create_dir_all(&bundle).expect("a bundle");
@@ -47,7 +47,7 @@ fn planned(stage: &Stage, name: &str, config: &Path, words: &[&str]) -> (Answer,
     (answer, real)
 }
 
-/// The name of the golden file, and what belongs there.
+/// The name and the expected content of the golden file.
 fn golden((answer, bundle): (Answer, String)) -> (&'static str, String) {
     let (file, text) = match answer.code {
         Some(0) => ("plan.txt", answer.out + &answer.err),
@@ -137,7 +137,7 @@ fn a_host_that_lacks_something_changes_the_plan() {
     assert!(line.contains("host description") && line.contains("unknown field `colour`"), "{line}");
 }
 
-/// The systemd driver's part of a plan, and of the problems, which are told with all the others.
+/// The systemd driver's part of a plan, and of the problems, which are reported with all others.
 #[test]
 fn a_scope_of_systemd_is_waited_for_and_what_names_it_is_checked() {
     let stage = Stage::new("plans-scope");
@@ -158,7 +158,7 @@ fn a_scope_of_systemd_is_waited_for_and_what_names_it_is_checked() {
     let at =
         |wanted: &str| lines.iter().position(|line| line == wanted).unwrap_or_else(|| panic!("{wanted} in {text}"));
     assert_eq!(at("/linux/cgroupsPath wait for the scope"), at("mark descriptors close-on-exec") + 1);
-    // Rounded up to what systemd remembers.
+    // Rounded up to systemd's precision.
     at("/linux/resources/cpu/quota write \"13000 100000\" to cpu.max");
     for (path, annotation, says) in [
         ("/suite/box", "5", "is not of the form slice:prefix:name that --systemd-cgroup asks for"),

@@ -1,6 +1,6 @@
-//! `docs/engines.md`: what a user copies out of it is of the form its reader expects, and what names another part of it names
-//! one that is there. The engines themselves read most of the blocks (`integration/engines/`); CRI-O and the API server of
-//! Kubernetes are not among them, nor in any distribution that the suite runs on.
+//! Checks that the blocks of `docs/engines.md` have the format their engine expects, and that references between them
+//! resolve. `integration/engines/` feeds most blocks to the engines. CRI-O and the Kubernetes API server are not
+//! covered there, because no distribution that the suite runs on has them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use toml::Value;
@@ -28,7 +28,7 @@ fn toml(name: &str) -> Value {
     toml::from_str(block(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A value by the names on the way to it.
+/// The value at a path of names.
 fn at<'a>(value: &'a Value, way: &[&str]) -> &'a Value {
     way.iter().fold(value, |value, name| value.get(name).unwrap_or_else(|| panic!("{way:?}: there is no {name}")))
 }
@@ -42,7 +42,7 @@ fn every_block_is_of_its_language_and_names_the_program() {
             "ini" => assert!(text.starts_with("[Service]\nEnvironment="), "{name}"),
             "sh" => assert!(text.starts_with("export "), "{name}"),
             "yaml" => assert!(!text.contains('\t'), "{name}: YAML has no tabs"),
-            other => panic!("{name}: nobody looks at a block of {other}"),
+            other => panic!("{name}: no check for a block of {other}"),
         }
         assert!(text.contains(PROGRAM), "{name} does not name {PROGRAM}");
     }

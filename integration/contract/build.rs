@@ -1,4 +1,4 @@
-//! BuildKit: what it says to a runtime, in the foreground, by pipes and by terminals.
+//! Replays BuildKit's calls: containers in the foreground, with pipes and with terminals.
 
 use super::{
     calls::on_terminal,

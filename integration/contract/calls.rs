@@ -1,5 +1,5 @@
-//! The calls beside the life of a container: what engines ask, refuse and clean up with, each in the words of the one that says
-//! it.
+//! Replays calls outside the container's normal lifecycle: queries, refusals and cleanup, each with its engine's
+//! arguments.
 
 use super::wire::{CONTAINERD, ENGINES, Engine, Wire, ended, need};
 use crate::harness::bundle::Container;
@@ -61,7 +61,7 @@ fn killed(pid: i32) -> bool {
     matches!(ended(pid), WaitStatus::Signaled(_, Signal::SIGKILL, _))
 }
 
-/// Who says it, and words before the verb, in the spellings and the order that are seen.
+/// The engine, and its flags before the verb, in the recorded spelling and order.
 const GLOBALS: &[(&str, &str)] = &[
     ("go-runc with its debug option", "--root {state} --debug --log {bundle}/log.json --log-format json"),
     ("go-runc with its rootless option", "--root {state} --log {bundle}/log.json --log-format json --rootless=false"),
@@ -80,7 +80,7 @@ fn globals((who, words): &(&str, &str)) {
     assert!(said.err.is_empty() || words.contains("--debug"), "{said:?}");
 }
 
-/// Who says it, its words, and with which code the program ends that has a handler.
+/// The engine, its arguments, and the exit code of a program with a signal handler.
 const KILLS: &[(&str, &str, i32)] = &[
     ("containerd", "kill {id} 15", 7),
     ("cri-o", "kill {id} SIGTERM", 7),
@@ -98,7 +98,7 @@ fn kills((_, words, code): &(&str, &str, i32)) {
     assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), *code));
 }
 
-/// Who says it, and its words. Whoever offers no checkpoints says so in one line and leaves nothing.
+/// The engine and its arguments. A runtime without checkpoints reports that in one line and leaves nothing.
 const CHECKPOINTS: &[(&str, &str)] = &[
     (
         "containerd",
@@ -169,7 +169,7 @@ fn go_runc_takes_pidfds() {
     ended(wire.pid("exec.pid"));
 }
 
-/// The daemon kills first, and lets go on after that; what that second call says it only logs.
+/// The daemon kills first and resumes afterwards; it only logs the output of the second call.
 fn docker_kills_what_is_paused() {
     let (wire, pid) = live(&CONTAINERD, Container::sh("trap '' TERM; while :; do sleep 1000; done"));
     wire.plain("pause {id}").ok().silent();
@@ -180,7 +180,7 @@ fn docker_kills_what_is_paused() {
     wire.plain("delete {id}").ok().silent();
 }
 
-/// Its task was created and never started: the first process ends with it. One that runs is not deleted.
+/// Its task was created and never started: deleting it ends the init process. A running one is not deleted.
 fn containerd_deletes_what_was_only_created() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
     wire.call(CONTAINERD.global, CONTAINERD.create).run().ok().silent();
@@ -193,7 +193,7 @@ fn containerd_deletes_what_was_only_created() {
     assert_eq!(wire.state()["status"], "running");
 }
 
-/// The shim has died: another program removes what it left, without saying again who makes the cgroups.
+/// The shim has died: another program removes the leftovers, without repeating the cgroup driver flag.
 fn containerd_cleans_up_after_its_shim() {
     let (wire, pid) = live(&CONTAINERD, Container::sleeper());
     let cgroup = wire.c.cgroup();
@@ -216,7 +216,8 @@ fn containerd_kills_what_a_shared_pid_namespace_keeps() {
     wire.plain("delete {id}").ok().silent();
 }
 
-/// `--preserve-fd=4` gives the number of all descriptors up to it, though the third is closed; to the container and to exec.
+/// `--preserve-fd=4` gives the number of all descriptors up to it, though the third is closed; to the container and to
+/// exec.
 fn podman_passes_descriptors_with_holes() {
     if runtime_name() == "runc" {
         skip("runc refuses a closed descriptor among those to keep");
@@ -247,7 +248,8 @@ fn podman_passes_descriptors_with_holes() {
     assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), 5));
 }
 
-/// `--cgroups=disabled`, which Podman passes on to runtimes that are said to know it: the container stays where Podman is.
+/// `--cgroups=disabled`, which Podman passes on to runtimes that are said to know it: the container stays where Podman
+/// is.
 fn podman_wants_no_cgroups() {
     only_davit("an option that only crun has beside it");
     let engine = engine("podman 5");
@@ -296,8 +298,8 @@ fn crio_execs_on_a_terminal() {
     on_terminal(&wire, engine.plain, "exec --process {bundle}/process.json {id}", None, 5);
 }
 
-/// Calls the runtime on a terminal of 33 rows and 77 columns, which becomes one of 44 and 88 when the program says that it is
-/// ready, and the runtime is told so by signal; the program is to say that it fits, and to end with the code.
+/// Calls the runtime on a terminal of 33 rows and 77 columns, which becomes one of 44 and 88 when the program says that
+/// it is ready, and the runtime is told so by signal; the program is to say that it fits, and to end with the code.
 pub(super) fn on_terminal(wire: &Wire<'_>, global: &str, verb: &str, new: Option<(u16, u16)>, code: i32) {
     let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(Some(&size), None).unwrap();

@@ -1,4 +1,4 @@
-//! The hooks that engines put into a configuration, with what each of them needs from the runtime to do its work.
+//! Tests the hooks that engines add to a configuration, and what each hook needs from the runtime.
 
 use super::wire::{CONTAINERD, Wire};
 use crate::harness::bundle::Container;
@@ -21,8 +21,8 @@ fn live(c: Container) -> Wire<'static> {
     wire
 }
 
-/// The daemon itself, by `/proc/PID/exe` and under another name: it reads the state to its end, without any environment, and
-/// opens the network namespace of the pid in it.
+/// The daemon itself, by `/proc/PID/exe` and under another name: it reads the state to its end, without any
+/// environment, and opens the network namespace of the pid in it.
 fn docker_20_sets_the_network_up() {
     // In the daemon's place, a shell that waits.
     let mut daemon =
@@ -45,8 +45,8 @@ fn docker_20_sets_the_network_up() {
     assert!(said.starts_with(&format!("{}\nlibnetwork-setkey -c ", net.display())), "{said}");
 }
 
-/// It keeps its own state by annotations, and opens the configuration in the bundle: before the program and after it, when
-/// containerd has not yet removed the bundle.
+/// It keeps its own state by annotations, and opens the configuration in the bundle: before the program and after it,
+/// when containerd has not yet removed the bundle.
 fn nerdctl_reads_annotations_and_bundle() {
     let hook = |out: &str| json!([{"path": "/bin/sh", "args": ["nerdctl", "-c", format!("cat >{out}")], "env": ["PATH=/usr/bin:/bin", "HOME=/root"]}]);
     let c = Container::sleeper();
@@ -70,8 +70,8 @@ fn nerdctl_reads_annotations_and_bundle() {
     }
 }
 
-/// Its hook enters the mount namespace of the pid and works on the root by the path that the host has for it: the mounts are
-/// there, and nothing has been pivoted.
+/// Its hook enters the mount namespace of the pid and works on the root by the path that the host has for it: the
+/// mounts are there, and nothing has been pivoted.
 fn nvidia_finds_the_root_where_the_host_has_it() {
     let c = Container::sleeper();
     let (root, out) = (c.root("").display().to_string(), c.root("out").join("seen").display().to_string());

@@ -1,4 +1,4 @@
-//! The recorded words of each engine, verb by verb, and a container as that engine talks about it. It tests nothing.
+//! Holds each engine's recorded arguments, verb by verb, and helpers to call the runtime with them. Contains no tests.
 
 use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Output};
@@ -32,7 +32,7 @@ pub(super) struct Engine {
     pub(super) delete: &'static str,
     /// Whether the console socket is accepted only when the runtime has returned.
     pub(super) accepts_late: bool,
-    /// The environment the engine leaves: nothing but this.
+    /// The complete environment that the engine passes.
     pub(super) environment: &'static [&'static str],
 }
 
@@ -182,7 +182,7 @@ impl<'a> Wire<'a> {
         self.call_of(&RUNTIME, global, verb)
     }
 
-    /// The same, of another program.
+    /// The same, for another program.
     pub(super) fn call_of(&self, program: &str, global: &str, verb: &str) -> Call {
         let (bundle, state) = (self.c.dir.to_str().unwrap(), self.c.state_dir());
         let mut words: Vec<String> = vec!["/usr/bin/env".into(), "-i".into()];
@@ -191,7 +191,8 @@ impl<'a> Wire<'a> {
         let fill = |word: &str| {
             word.replace("{bundle}", bundle).replace("{id}", &self.c.id).replace("{state}", state.to_str().unwrap())
         };
-        // Engines that were told to use systemd say so to create alone, and Podman not where a container is to have no cgroup.
+        // Engines that were told to use systemd say so to create alone, and Podman not where a container is to have no
+        // cgroup.
         let driver = if *BY_SYSTEMD && verb.starts_with("create") && !global.contains("--cgroup-manager") {
             "--systemd-cgroup"
         } else {

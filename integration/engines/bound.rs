@@ -1,5 +1,5 @@
-//! How long a cell of the table may take, and how long all of them together: an engine that hangs costs its own cell, and the
-//! table is printed whatever happens. It knows nothing of engines.
+//! Limits the time of each table cell and of all cells together. An engine that hangs fails only its own cell, and the
+//! table is always printed. This module knows nothing about engines.
 
 use crate::harness::skip::skip;
 use std::{
@@ -19,8 +19,8 @@ static RUN: LazyLock<(Instant, Duration)> = LazyLock::new(|| {
 });
 static END: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Begins the time of a cell; it is skipped when the run has no time left. `spare` is a cell that says less than others, and
-/// is let go earlier: the last third is kept for those that say more.
+/// Begins the time of a cell; it is skipped when the run has no time left. `spare` is a cell that says less than
+/// others, and is let go earlier: the last third is kept for those that say more.
 pub(crate) fn begin_cell(spare: bool) {
     let (start, whole) = *RUN;
     let usable = if spare { whole / 3 * 2 } else { whole };

@@ -1,4 +1,4 @@
-//! What is on the machine: processes, mounts, cgroups, a runtime's state. Two of them tell what an engine has left.
+//! Lists processes, mounts, cgroups and runtime state on the machine. Comparing two lists shows what an engine leaked.
 
 use super::bound::left;
 use crate::harness::cgroups::cgroup_mount;
@@ -29,8 +29,8 @@ impl Census {
         }
         for line in fs::read_to_string("/proc/self/mountinfo").unwrap().lines() {
             let path = line.split(' ').nth(4).unwrap_or_default();
-            // What the engines themselves keep, whatever runtime there was: Docker's name for the host's network, and the directory
-            // that Podman has its networks in.
+            // What the engines themselves keep, whatever runtime there was: Docker's name for the host's network, and
+            // the directory that Podman has its networks in.
             if !path.ends_with("/exec/netns/default") && path != "/run/netns" {
                 all.insert(format!("mount {path}"));
             }

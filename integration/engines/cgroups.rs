@@ -1,6 +1,6 @@
-//! A cgroup of version 2 that is the engines' own, and the root of all that they see: what others do on the same machine is
-//! not counted as theirs, nothing of theirs stays, and a host that keeps cgroups of version 1 where everybody looks will do as
-//! well. It knows no engine.
+//! Creates a cgroup v2 for the engines, which is the root of their cgroup namespace. Other processes of the machine are
+//! not counted, nothing of the engines remains, and a host with cgroup v1 at the usual place works too. Knows no
+//! engine.
 
 use crate::harness::cgroups::BY_SYSTEMD;
 use nix::{
@@ -35,8 +35,8 @@ impl Drop for Own {
     }
 }
 
-/// Moves this process below a new cgroup, which covers the host's where engines look, as far as this mount namespace goes.
-/// Which controllers there are is the host's affair; none where systemd is to make the cgroups.
+/// Moves this process below a new cgroup, which covers the host's where engines look, as far as this mount namespace
+/// goes. Which controllers there are is the host's affair; none where systemd is to make the cgroups.
 pub(super) fn cover() -> io::Result<Option<Own>> {
     if *BY_SYSTEMD {
         return Ok(None);

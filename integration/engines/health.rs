@@ -1,4 +1,5 @@
-//! What operators look at: the runtime in `info`, `--init`, health checks, and that a storm of processes leaks nothing.
+//! Tests what operators check: the runtime in `info`, `--init`, health checks, and that many short processes leak
+//! nothing.
 
 use super::{
     Check,
@@ -41,8 +42,8 @@ fn check(e: &Engine) {
     e.call(&["rm", "-f", &name]).ok();
 }
 
-/// A hundred health checks, each of which the engine makes a process of: by Docker's own timer one after the other, and five
-/// at a time by Podman, which has no timer without systemd and is asked.
+/// A hundred health checks, each of which the engine makes a process of: by Docker's own timer one after the other, and
+/// five at a time by Podman, which has no timer without systemd and is asked.
 fn storm(e: &Engine) {
     let dir = e.new_dir();
     let volume = format!("{dir}:/out");

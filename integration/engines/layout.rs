@@ -1,4 +1,4 @@
-//! An image in the OCI image layout, put together by hand: containerd takes no bare tree, and no program at hand packs one.
+//! Writes an OCI image layout: containerd does not import a plain directory, and no installed program packs one.
 
 use super::{
     engine::{Engine, IMAGE},

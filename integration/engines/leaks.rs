@@ -1,5 +1,5 @@
-//! What a container must not leave on the machine: processes, mounts, cgroups, a runtime's state. Counted around a storm of
-//! processes, and around all checks of an engine.
+//! Checks that containers leak no processes, mounts, cgroups or runtime state. Counts before and after many short
+//! processes, and before and after all checks of an engine.
 
 use super::{
     Check,

@@ -1,4 +1,4 @@
-//! What a container may not do, and how the engines' switches loosen or tighten it.
+//! Tests what a container may not do, and how the engines' flags loosen or tighten that.
 
 use super::{
     Check,
@@ -77,8 +77,8 @@ fn user(e: &Engine) {
     assert_eq!(e.sh(&["--user", "5:6", "--group-add", "7"], "id -u; id -G").ok().out, "5\n6 7\n");
 }
 
-/// Counts what is to be seen of what is masked, which is nothing, and writes to what is not to be written. Kernels differ in
-/// which of the files they have.
+/// Counts what is to be seen of what is masked, which is nothing, and writes to what is not to be written. Kernels
+/// differ in which of the files they have.
 const MASKED: &str = "cat /proc/timer_list /proc/keys 2>/dev/null | wc -c
 ls /proc/acpi /sys/firmware 2>/dev/null | grep -v : | wc -w
 for file in /proc/sysrq-trigger /proc/sys/kernel/domainname; do
@@ -140,7 +140,8 @@ fn userns(e: &Engine) {
     mapped(&e.sh(&["--userns=auto:size=4096"], MAPPED).ok(), "4096");
 }
 
-/// A daemon of its own, for which all containers are mapped: what they write, what is bound into them, a process joined.
+/// A daemon of its own, for which all containers are mapped: what they write, what is bound into them, a process
+/// joined.
 fn remapped(e: &Engine) {
     let e = &e.with_flags(&["--userns-remap=containers"]);
     mapped(&e.sh(&[], MAPPED).ok(), "1000000");

@@ -1,4 +1,4 @@
-//! The configuration files of `docs/engines.md`, read out of the document: what a user copies is what the tests run.
+//! Extracts the configuration files from `docs/engines.md`, so that the tests run exactly what users copy.
 
 const DOCUMENT: &str = include_str!("../../docs/engines.md");
 /// Where the document has the runtime; replaced by the runtime under test.

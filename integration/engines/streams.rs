@@ -1,4 +1,4 @@
-//! What goes in and comes out: logs, attach, terminals and their sizes.
+//! Tests standard streams: logs, attach, terminals and their sizes.
 
 use super::{
     Check,
@@ -48,8 +48,8 @@ fn input(e: &Engine) {
     assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
 }
 
-/// The container ends only after its output has come: what an ending attachment still shows is the engine's own affair, and
-/// so is its exit status, which Podman loses now and then.
+/// The container ends only after its output has come: what an ending attachment still shows is the engine's own affair,
+/// and so is its exit status, which Podman loses now and then.
 fn attach(e: &Engine) {
     let up = e.up(&["-i"], "read line; echo \"got $line\"; read line; exit 6");
     let (reader, mut writer) = std::io::pipe().unwrap();
@@ -102,8 +102,8 @@ pub(crate) fn fits(call: Call, new: Option<Winsize>, code: i32) {
         said.push_str(&heard);
         if let Some(new) = new.filter(|_| heard.contains("ready")) {
             kernel::set_window_size(&master, new.ws_row, new.ws_col);
-            // The client is no job of this terminal: it is told by hand what the kernel tells a job, and more than once, since
-            // the program may be ready before the client listens.
+            // The client is no job of this terminal: it is told by hand what the kernel tells a job, and more than
+            // once, since the program may be ready before the client listens.
             kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
         }
     }

@@ -1,9 +1,9 @@
-//! The completion for bash as it is shipped, asked as bash asks it when somebody presses TAB.
+//! Tests the shipped bash completion, called as bash calls it when a user presses TAB.
 
 use crate::stage::{Stage, command};
 use std::path::Path;
 
-/// What bash offers for the last of these words.
+/// The completions that bash offers for the last word.
 fn offered(words: &[&str]) -> Vec<String> {
     let script = r#"
         source "$0" || exit

@@ -1,4 +1,4 @@
-//! What the verbs do with a container in each status, and what they refuse.
+//! Tests what each verb does, and what it refuses, for a container in each status.
 
 use crate::stage::{Actor, Stage};
 use std::fs;
@@ -20,7 +20,7 @@ fn state_prints_the_members_engines_read_in_runcs_order() {
     assert_eq!(stage.davit(&["state", "web"]).fine(), expected);
 }
 
-/// What `state` says of status and pid.
+/// The status and pid that `state` reports.
 fn status(stage: &Stage, id: &str) -> (String, i64) {
     let value: serde_json::Value = serde_json::from_str(&stage.davit(&["state", id]).fine()).expect("JSON");
     (value["status"].as_str().expect("text").to_owned(), value["pid"].as_i64().expect("a number"))
@@ -38,7 +38,7 @@ fn the_status_is_what_is_seen() {
     assert_eq!(status(&stage, "new"), ("creating".to_owned(), 0));
     stage.record("reused", &format!(r#","init":{}"#, actor.as_json(1)));
     assert_eq!(status(&stage, "reused"), ("stopped".to_owned(), 0));
-    // A zombie: it has ended, and nobody has waited for it.
+    // A zombie: it has exited, and its parent has not waited for it.
     actor.0.kill().expect("it is ours");
     stage.davit(&["kill", "web", "9"]);
     let stat = format!("/proc/{pid}/stat");

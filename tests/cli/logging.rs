@@ -1,10 +1,10 @@
-//! The log: `--log`, `--log-format`, `--debug`.
+//! Tests the log options: `--log`, `--log-format`, `--debug`.
 
 use crate::stage::{Stage, davit};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// Parses one line of a JSON log; its level and message.
+/// Parses one line of a JSON log; returns its level and message.
 fn entry(line: &str) -> (String, String) {
     let value: serde_json::Value = serde_json::from_str(line).expect("a JSON object");
     let members: Vec<&String> = value.as_object().expect("an object").keys().collect();
@@ -89,11 +89,11 @@ fn warnings_are_not_errors_and_wait_for_the_outcome() {
     let stage = Stage::new("log-warning");
     let broken = stage.record("broken", "");
     fs::write(broken.join("state.json"), "{").expect("a file");
-    // Without a file: on stderr, and the list is printed all the same.
+    // Without a log file, debug lines go to stderr, and the list is still printed.
     let answer = stage.davit(&["list", "-q"]);
     assert_eq!((answer.code, answer.out.as_str()), (Some(0), ""));
     assert!(answer.err.starts_with("warning: broken is left out: cannot read "), "{}", answer.err);
-    // With one: only there.
+    // With a log file, they go only to that file.
     let log = stage.path("log.json");
     stage.davit(&["--log", &log, "--log-format", "json", "list", "-q"]).fine();
     let text = fs::read_to_string(&log).expect("is there");

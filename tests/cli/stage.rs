@@ -1,10 +1,10 @@
-//! What every test here needs: the program, a directory of its own, and a process that plays the container.
+//! Helpers for every test here: the program, a temporary directory, and a process that stands in for the container.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
-/// What a call of the program ended with.
+/// The result of a call of the program.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: Option<i32>,
@@ -20,14 +20,14 @@ impl From<Output> for Answer {
 }
 
 impl Answer {
-    /// Exit 0 and nothing on stderr; what was printed.
+    /// Checks for exit 0 and an empty stderr; returns stdout.
     #[track_caller]
     pub(crate) fn fine(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "stdout: {}", self.out);
         self.out
     }
 
-    /// Exit 1 and one line on stderr, which begins with `error: `; the rest of that line.
+    /// Checks for exit 1 and one line on stderr that begins with `error: `; returns the rest of that line.
     #[track_caller]
     pub(crate) fn refused(self) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -46,12 +46,12 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> std::process::Com
     command
 }
 
-/// Runs davit with those words.
+/// Runs davit with these arguments.
 pub(crate) fn davit(words: &[&str]) -> Answer {
     command(env!("CARGO_BIN_EXE_davit")).args(words).output().expect("davit runs").into()
 }
 
-/// A directory of one test's own, removed at its end.
+/// A temporary directory of one test, removed when it ends.
 pub(crate) struct Stage(pub(crate) PathBuf);
 
 impl Stage {
@@ -62,7 +62,7 @@ impl Stage {
         Stage(path)
     }
 
-    /// The path of a file in it, as a word.
+    /// The path of a file in the directory, as a string.
     pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("text").to_owned()
     }
@@ -88,7 +88,7 @@ impl Stage {
         directory
     }
 
-    /// The record of a container whose first process is `actor`.
+    /// Writes the record of a container whose init process is `actor`.
     pub(crate) fn container(&self, id: &str, actor: &Actor) -> PathBuf {
         self.record(id, &format!(r#","init":{}"#, actor.as_json(0)))
     }
@@ -100,7 +100,7 @@ impl Drop for Stage {
     }
 }
 
-/// A process that does nothing until it is killed; it is, at the end of the test at the latest.
+/// A process that sleeps until it is killed, at the latest when the test ends.
 pub(crate) struct Actor(pub(crate) Child);
 
 impl Actor {
@@ -108,7 +108,7 @@ impl Actor {
         Actor(command("sleep").arg("1000").spawn().expect("sleep runs"))
     }
 
-    /// Its pid and start time as the record has them; `shift` ticks later, to be somebody else's.
+    /// Its pid and start time as in the record; a start time `shift` ticks later belongs to another process.
     pub(crate) fn as_json(&self, shift: u64) -> String {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it lives");
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
@@ -116,12 +116,12 @@ impl Actor {
         format!(r#"{{"pid":{},"startTime":{}}}"#, self.0.id(), start + shift)
     }
 
-    /// Whether it lives.
+    /// Whether the process is running.
     pub(crate) fn lives(&mut self) -> bool {
         self.0.try_wait().expect("it is ours").is_none()
     }
 
-    /// Waits for its end; the signal that ended it.
+    /// Waits for the process; returns the signal that killed it.
     pub(crate) fn signal(&mut self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt;
         self.0.wait().expect("it is ours").signal()

@@ -1,4 +1,4 @@
-//! Help, version, and command lines that are wrong.
+//! Tests help, version, and invalid command lines.
 
 use crate::stage::{Stage, command, davit};
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 const RECORDED: &str = include_str!("../../tests/configs/docker-default.json");
 
-/// Writes config.json into `bundle`, which already has a rootfs. Replaces the values of the recording host: the root path,
-/// the bound files and the cgroup path.
+/// Writes config.json into `bundle`, which already has a rootfs. Replaces the values of the recording host: the root
+/// path, the bound files and the cgroup path.
 pub(crate) fn write_configuration(bundle: &Path, args: &Value) -> Result<()> {
     let mut config: Value = serde_json::from_str(RECORDED)?;
     config["root"]["path"] = json!("rootfs");

@@ -101,8 +101,8 @@ fn changed_bundle(options: &Options, runtime: &Runtime<'_>, change: &dyn Fn(&mut
     Ok(bundle)
 }
 
-/// The extra planning time for `bundle` compared with the first bundle, which is the compilation of the seccomp filter. Only
-/// for the first runtime (davit), which reports step timings.
+/// The extra planning time for `bundle` compared with the first bundle, which is the compilation of the seccomp filter.
+/// Only for the first runtime (davit), which reports step timings.
 fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row> {
     let decided = |bundle: &str| -> Result<f64> {
         runtimes[0].command(&["--timings", "--log-format", "json", "run", "--bundle", bundle, &runtimes[0].id])?;

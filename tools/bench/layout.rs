@@ -1,7 +1,8 @@
-//! Finds the functions of a static program that everyday commands execute, and prints them as input sections for the linker.
+//! Finds the functions of a static program that everyday commands execute, and prints them as input sections for the
+//! linker.
 //!
-//! Runs the commands from a copy of the program with a breakpoint at the start of each function. The addresses come from the
-//! linker's map (lld). This module does not know what the functions do.
+//! Runs the commands from a copy of the program with a breakpoint at the start of each function. The addresses come
+//! from the linker's map (lld). This module does not know what the functions do.
 #![expect(clippy::disallowed_methods, reason = "a command has to stand by until it is followed")]
 
 use super::Options;
@@ -102,7 +103,8 @@ fn section_at(sections: &[Section], address: u64) -> Option<usize> {
     sections.get(index).is_some_and(|section| section.start <= address).then_some(index)
 }
 
-/// The linker script pattern for a section. The hashes in Rust's symbol names depend on the compilation, so they are wildcards.
+/// The linker script pattern for a section. The hashes in Rust's symbol names depend on the compilation, so they are
+/// wildcards.
 fn pattern(section: &Section) -> Option<String> {
     let symbol = section.name.strip_prefix(".text.").unwrap_or_default();
     let symbol = symbol.strip_prefix("unlikely.").unwrap_or(symbol);
@@ -164,15 +166,15 @@ impl Instrumented {
         Ok(Self { copy: copy.display().to_string(), first })
     }
 
-    /// Executes in a thread of its own, which waits only for its tracees. The process waits for containers that outlive their
-    /// command.
+    /// Executes in a thread of its own, which waits only for its tracees. The process waits for containers that outlive
+    /// their command.
     fn execute_apart(&self, words: &[&str]) -> Result<Vec<u64>> {
         let done = thread::scope(|scope| scope.spawn(|| self.execute(words)).join());
         done.unwrap_or_else(|_| bail!("following `{}` went wrong", words.join(" ")))
     }
 
-    /// The file addresses of all functions that the command and its children entered, in order. Detaches from processes that
-    /// execute another program, and at the end from those that outlive the command.
+    /// The file addresses of all functions that the command and its children entered, in order. Detaches from processes
+    /// that execute another program, and at the end from those that outlive the command.
     fn execute(&self, words: &[&str]) -> Result<Vec<u64>> {
         // The process waits until it is traced.
         let mut child = Command::new("sh")

@@ -25,8 +25,8 @@ use table::Row;
 
 const USAGE: &str = "usage: bench --kernel-minimum FILE --busybox FILE --work DIR [-n PAIRS] [--report] [--growth] [--layout MAP] NAME=RUNTIME...";
 
-/// The timed operations, in the table's order. `create + start + delete` is the sum of three commands. It excludes the wait
-/// for the program's exit between `start` and `delete`.
+/// The timed operations, in the table's order. `create + start + delete` is the sum of three commands. It excludes the
+/// wait for the program's exit between `start` and `delete`.
 const OPERATIONS: [&str; 10] = [
     "run",
     "run, Docker's configuration",
@@ -61,12 +61,12 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     let (mut markdown, mut growth) = (false, false);
     let mut runtimes = Vec::new();
     while let Some(word) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{word} wants a value\n{USAGE}"));
+        let mut value = || words.next().with_context(|| format!("{word} needs a value\n{USAGE}"));
         match word.as_str() {
             "--kernel-minimum" => minimum = Some(value()?),
             "--busybox" => busybox = Some(PathBuf::from(value()?)),
             "--work" => work = Some(PathBuf::from(value()?)),
-            "-n" => pairs = value()?.parse().context("-n wants a number")?,
+            "-n" => pairs = value()?.parse().context("-n needs a number")?,
             "--report" => markdown = true,
             "--growth" => growth = true,
             "--layout" => layout = Some(PathBuf::from(value()?)),

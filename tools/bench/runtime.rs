@@ -1,6 +1,7 @@
 //! Measures one runtime: its bundles, its containers, and one turn of every operation.
 //!
-//! Uses the runtime only through the usual command line. The configuration comes from the runtime's `spec`, or from Docker.
+//! Uses the runtime only through the usual command line. The configuration comes from the runtime's `spec`, or from
+//! Docker.
 
 use super::spawn::Spawner;
 use super::{OPERATIONS, Options, docker, peak};
@@ -59,7 +60,8 @@ impl<'a> Runtime<'a> {
         Ok(this)
     }
 
-    /// Writes a bundle from the runtime's `spec`, with another program, no terminal, and a rootfs that has that program.
+    /// Writes a bundle from the runtime's `spec`, with another program, no terminal, and a rootfs that has that
+    /// program.
     pub(crate) fn write_bundle(&self, options: &Options, bundle: &str, args: &Value) -> Result<()> {
         write_root(options, bundle)?;
         self.command(&["spec", "--bundle", bundle])?;

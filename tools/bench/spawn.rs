@@ -1,6 +1,7 @@
 //! Starts programs and waits for them with the least overhead, so that the time measured is the program's.
 //!
-//! `posix_spawn` shares the driver's memory until the program's `execve`, so the cost does not depend on the driver's size.
+//! `posix_spawn` shares the driver's memory until the program's `execve`, so the cost does not depend on the driver's
+//! size.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,8 @@ impl Spawner {
         self.work.join("stdout")
     }
 
-    /// Runs `words` and returns the time from before the spawn to after the wait. Any status but 0 is an error that contains
-    /// the program's standard error.
+    /// Runs `words` and returns the time from before the spawn to after the wait. Any status but 0 is an error that
+    /// contains the program's standard error.
     pub(crate) fn run(&self, words: &[&str]) -> Result<Duration> {
         let begin = Instant::now();
         let pid = self.start(words)?;

@@ -37,8 +37,8 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     Some((values[low] + values[high]) / 2.0)
 }
 
-/// The header and the cells of every row: the medians of all contestants, then the ratio of the first runtime to each other.
-/// `runtimes` is the index of the first runtime; the contestants before it are the minimum.
+/// The header and the cells of every row: the medians of all contestants, then the ratio of the first runtime to each
+/// other. `runtimes` is the index of the first runtime; the contestants before it are the minimum.
 fn cells(contestants: &[&str], runtimes: usize, rows: &[Row]) -> Vec<Vec<String>> {
     let others: Vec<usize> = (0..contestants.len()).filter(|&other| other != runtimes).collect();
     let mut header = vec![String::new()];

@@ -68,9 +68,10 @@ fn plain(cgroup: &str, word: &str) -> Value {
     })
 }
 
-/// Adds a user namespace, hooks of every kind, a seccomp filter, binds, a sysctl, a user, and a missing working directory.
+/// Adds a user namespace, hooks of every kind, a seccomp filter, binds, a sysctl, a user, and a missing working
+/// directory.
 fn enrich(config: &mut Value) {
-    // The hook reads its standard input: otherwise SIGPIPE may kill a runtime that writes the state to it.
+    // The hook reads its standard input: a hook that does not may cause the runtime to be killed.
     let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", "read -r state || true"]}]);
     config["hooks"] = json!({
         "createRuntime": hook, "createContainer": hook, "startContainer": hook, "poststart": hook, "poststop": hook,

@@ -15,7 +15,8 @@ pub(crate) fn of(call: Sysno) -> &'static [Errno] {
         Sysno::read | Sysno::pread64 | Sysno::readv | Sysno::getdents64 => &[EIO, EINTR],
         Sysno::write | Sysno::pwrite64 | Sysno::writev => &[ENOSPC, EIO, EINTR],
         Sysno::sendfile | Sysno::copy_file_range | Sysno::fsync | Sysno::ftruncate => &[EIO, ENOSPC],
-        // EIO comes of what is still to be written, and not of a directory, as which Rust's library takes it for a mistake.
+        // EIO comes of what is still to be written, and not of a directory, as which Rust's library takes it for a
+        // mistake.
         Sysno::close => &[EINTR],
         Sysno::clone | Sysno::clone3 | Sysno::fork | Sysno::vfork => &[EAGAIN, ENOMEM, EPERM],
         Sysno::execve | Sysno::execveat => &[ENOMEM, EAGAIN, EPERM, EIO],

@@ -1,5 +1,5 @@
-//! Runs inside the container and prints everything that distinguishes an incomplete container from a correct one. It omits
-//! values that differ in every run. The caller compares the output.
+//! Runs inside the container and prints everything that distinguishes an incomplete container from a correct one. It
+//! omits values that differ in every run. The caller compares the output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,9 +37,9 @@ pub(crate) fn take() -> String {
     // Only the topmost mount at a path is visible.
     let mut mounts = BTreeMap::new();
     for line in read("/proc/self/mountinfo").lines() {
-        // The ids of the mount, its parent, its device and its peer group differ in every run. Where a new sysfs or cgroup2
-        // mount is refused, the host's mount is bound, so source and options are the host's. A device node that cannot be
-        // created is bound from the host; the directory listing shows its properties.
+        // The ids of the mount, its parent, its device and its peer group differ in every run. Where a new sysfs or
+        // cgroup2 mount is refused, the host's mount is bound, so source and options are the host's. A device node that
+        // cannot be created is bound from the host; the directory listing shows its properties.
         let at = line.split(' ').nth(4).unwrap_or_default();
         let from_host = at.starts_with("/sys/") && !(at == "/sys/fs/cgroup" && line.contains(" - cgroup2 "));
         if from_host || (at.starts_with("/dev/") && line.contains(" - devtmpfs ")) {

@@ -1,7 +1,8 @@
-//! The program of `hack/faults`: injects a fault into each system call of a runtime's commands, and checks for leftovers.
+//! The program of `hack/faults`: injects a fault into each system call of a runtime's commands, and checks for
+//! leftovers.
 //!
-//! It re-executes itself as workers. Each worker is the first process of a pid namespace, with its own mounts and network
-//! devices, so that every leftover of a trial is visible. It uses runtimes only through the usual command line.
+//! It re-executes itself as workers. Each worker is the first process of a pid namespace, with its own mounts and
+//! network devices, so that every leftover of a trial is visible. It uses runtimes only through the usual command line.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -126,8 +127,8 @@ fn every_call(
     let own = calls.iter().filter(|point| point.process == 0);
     let begins = own.zip(start_up).take_while(|(call, other)| call == other).count();
     let calls = calls.into_iter().filter(|point| !start_up[..begins].contains(point));
-    // The container's process may begin to wait for `start` before or after `create` exits. That wait is not part of the
-    // command in either case.
+    // The container's process may begin to wait for `start` before or after `create` exits. That wait is not part of
+    // the command in either case.
     let calls: Vec<_> = calls.filter(|point| point.process == 0 || point.call != Sysno::accept4).collect();
     let wanted = calls.iter().filter(|point| options.at.as_ref().is_none_or(|at| point.call.name() == at));
     let trials: Vec<_> = wanted.flat_map(|point| trial::faults_at(*point).map(|fault| (*point, fault))).collect();

@@ -1,7 +1,8 @@
-//! Traces a command and all its children with ptrace(2), counts their system calls, and injects a fault into exactly one.
+//! Traces a command and all its children with ptrace(2), counts their system calls, and injects a fault into exactly
+//! one.
 //!
-//! strace(1) counts per process and cannot select the process: if the parent makes a call as often as the child, it cannot
-//! inject a fault into the child's call. This module knows nothing about containers.
+//! strace(1) counts per process and cannot select the process: if the parent makes a call as often as the child, it
+//! cannot inject a fault into the child's call. This module knows nothing about containers.
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
@@ -21,8 +22,8 @@ const ENTRY: u8 = libc::PTRACE_SYSCALL_INFO_ENTRY;
 /// Programs of containers and hooks, which get no faults. A runtime may also execute itself, under any name.
 const STRANGERS: [&str; 5] = ["probe", "busybox", "sh", "dash", "bash"];
 
-/// One system call: the process, the call, and its occurrence in that process, from 1. Processes are numbered in the order
-/// in which they are first seen: 0 is the command.
+/// One system call: the process, the call, and its occurrence in that process, from 1. Processes are numbered in the
+/// order in which they are first seen: 0 is the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     pub(crate) process: usize,
@@ -66,7 +67,7 @@ struct Tracer<'a> {
     /// Threads that stopped before the event that reports their process.
     early: BTreeSet<Pid>,
     /// The thread whose call gets the fault, and the error to return.
-    spoiling: Option<(Pid, Errno)>,
+    failing: Option<(Pid, Errno)>,
     seen: Seen,
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn follow(
         processes: BTreeMap::new(),
         threads: BTreeMap::new(),
         early: BTreeSet::new(),
-        spoiling: None,
+        failing: None,
         seen,
     };
     ptrace::seize(main, options).context("seize the command")?;
@@ -169,7 +170,7 @@ impl Tracer<'_> {
 
     /// Continues a process. After the fault its calls are no longer reported, because stops cost time.
     fn go_on(&self, pid: Pid, signal: Option<Signal>) -> Result<()> {
-        let gone = match self.seen.struck && self.spoiling.is_none() {
+        let gone = match self.seen.struck && self.failing.is_none() {
             true => ptrace::cont(pid, signal),
             false => ptrace::syscall(pid, signal),
         };
@@ -179,10 +180,10 @@ impl Tracer<'_> {
     fn at_call(&mut self, pid: Pid) -> Result<()> {
         let Some(info) = alive(ptrace::syscall_info(pid))? else { return Ok(()) };
         if info.op != ENTRY {
-            if let Some((thread, errno)) = self.spoiling
+            if let Some((thread, errno)) = self.failing
                 && thread == pid
             {
-                self.spoiling = None;
+                self.failing = None;
                 if let Some(mut registers) = alive(ptrace::getregs(pid))? {
                     registers.rax = i64::from(-(errno as i32)).cast_unsigned();
                     alive(ptrace::setregs(pid, registers))?;
@@ -215,13 +216,13 @@ impl Tracer<'_> {
         match fault {
             Fault::Kill => kill(process, Signal::SIGKILL).context("kill").map(drop),
             Fault::Error(errno) => {
-                // The number is invalid, so the kernel makes no call; the result is replaced on return. For close(2) only
-                // the result is replaced: the descriptor is closed even if close(2) fails.
+                // The number is invalid, so the kernel makes no call; the result is replaced on return. For close(2)
+                // only the result is replaced: the descriptor is closed even if close(2) fails.
                 if !closes && let Some(mut registers) = alive(ptrace::getregs(thread))? {
                     registers.orig_rax = u64::MAX;
                     alive(ptrace::setregs(thread, registers))?;
                 }
-                self.spoiling = Some((thread, errno));
+                self.failing = Some((thread, errno));
                 self.go_on(thread, None)
             }
         }

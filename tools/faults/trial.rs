@@ -184,8 +184,8 @@ fn everything(mut output: PipeReader) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Checks that an error contains more than the kernel's error text. davit prints `cannot VERB ID: PLACE: KERNEL ERROR`; for
-/// other runtimes any additional text is enough.
+/// Checks that an error contains more than the kernel's error text. davit prints `cannot VERB ID: PLACE: KERNEL ERROR`;
+/// for other runtimes any additional text is enough.
 fn names_the_step(said: &str, strict: bool) -> Result<(), &'static str> {
     let text = said.trim();
     if text.is_empty() {

@@ -25,7 +25,8 @@ pub(crate) struct World {
     pub(crate) state: String,
     /// The file for output.
     pub(crate) errors: PathBuf,
-    /// A resources file for `update`, the cgroup file that it sets, and the expected value. `None` without a controller.
+    /// A resources file for `update`, the cgroup file that it sets, and the expected value. `None` without a
+    /// controller.
     pub(crate) resources: Option<(String, PathBuf, String)>,
     cgroup: PathBuf,
     empty: BTreeSet<String>,
@@ -36,7 +37,8 @@ fn text(path: &Path) -> Result<String> {
 }
 
 impl World {
-    /// Creates the environment. The caller is the first process of a new pid namespace, with its own mounts and network.
+    /// Creates the environment. The caller is the first process of a new pid namespace, with its own mounts and
+    /// network.
     pub(crate) fn make(options: &Options, part: usize) -> Result<World> {
         let (none, tmpfs) = (None::<&str>, Some("tmpfs"));
         let runtime = fs::read(&options.runtime).with_context(|| options.runtime.clone())?;
@@ -150,8 +152,8 @@ impl World {
         }
     }
 
-    /// The processes that a killed command leaked, except those in `before`. Of the runtime's own processes only one that
-    /// waits for `start` may survive. Waits for processes that are exiting.
+    /// The processes that a killed command leaked, except those in `before`. Of the runtime's own processes only one
+    /// that waits for `start` may survive. Waits for processes that are exiting.
     pub(crate) fn abandoned(&self, before: &[i32]) -> Result<Vec<String>> {
         let end = Instant::now() + LEAVING;
         loop {

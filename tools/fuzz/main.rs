@@ -1,4 +1,5 @@
-//! Feeds arbitrary bytes to the fuzz target named by FUZZ_TARGET. The target must return: no panic, hang or unbounded memory.
+//! Feeds arbitrary bytes to the fuzz target named by FUZZ_TARGET. The target must return: no panic, hang or unbounded
+//! memory.
 //!
 //! The targets are defined in `src/fuzz.rs`, where a unit test also runs them. `hack/fuzz` sets FUZZ_TARGET.
 #![no_main]

@@ -253,5 +253,5 @@ fn update_of_intel_rdt_needs_a_group() {
     let output = c.call(&["update", "--l3-cache-schema", "L3:0=f", &c.id]).run().exits(1);
     let here = fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ");
     output.says(if here { "has no resctrl group" } else { "no resctrl file system is mounted on this host" });
-    c.call(&["update", "--mem-bw-schema", "L3:0=f", &c.id]).run().exits(1).says("is no line for MB");
+    c.call(&["update", "--mem-bw-schema", "L3:0=f", &c.id]).run().exits(1).says("is not a schema for MB");
 }

@@ -48,15 +48,15 @@ pub(crate) struct Wanted<'a> {
 /// spawns the process in it (CLONE_INTO_CGROUP). systemd creates a scope only around an existing process.
 pub(crate) trait Driver {
     /// Returns what [`Driver::prepare`] will create. The caller saves it first, because it may be killed in between.
-    fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record>;
+    fn planned_record(&mut self, wanted: &Wanted<'_>) -> Result<Record>;
 
     /// Runs before the clone. Returns the cgroup to spawn the process in. Returns `None` if the process gets no cgroup,
     /// or if this driver needs the process first; then the caller calls [`Driver::place`].
     fn prepare(&mut self, wanted: &Wanted<'_>) -> Result<Option<Cgroup>>;
 
-    /// Runs after the clone, while the process waits at a gate. Moves `pid` into the `foreseen` cgroup and returns that
+    /// Runs after the clone, while the process waits at a gate. Moves `pid` into the `planned` cgroup and returns that
     /// cgroup. On failure the cgroup is removed again.
-    fn place(&mut self, wanted: &Wanted<'_>, foreseen: &Record, pid: i32) -> Result<Option<Cgroup>>;
+    fn place(&mut self, wanted: &Wanted<'_>, planned: &Record, pid: i32) -> Result<Option<Cgroup>>;
 }
 
 /// The driver that created a cgroup. Saved in the state file, because `delete` is called without `--systemd-cgroup`.
@@ -83,7 +83,7 @@ impl<'a> Cgroupfs<'a> {
 }
 
 impl Driver for Cgroupfs<'_> {
-    fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record> {
+    fn planned_record(&mut self, wanted: &Wanted<'_>) -> Result<Record> {
         let path = self.layout.mount_point().join(self.layout.resolve(wanted.place)?);
         let made = !path.exists();
         Ok(Record { driver: DriverKind::Cgroupfs, path, made, unit: None })

@@ -1,8 +1,7 @@
-//! The command line: words in, words out.
+//! The command line.
 //!
-//! Each verb is one small file: what it takes, what it says of itself in `--help`, and how its words become a call of
-//! `container` and the answer becomes text. Deliberately does not know how anything is done, and never prints an error:
-//! `main` does.
+//! Each command is one small file: its arguments, its `--help` text, the call of `container` and the output.
+//! Deliberately does not know how a command is carried out, and never prints an error: `main` does.
 
 mod argv;
 mod create;
@@ -41,34 +40,34 @@ const NAME: &str = "davit";
 
 /// One command.
 struct Verb {
-    /// The word for it.
+    /// Its name.
     name: &'static str,
     /// What it does, on one line of the list of commands.
     about: &'static str,
-    /// What it does, for who asks `--help` of it: what happens, what is refused, exit codes, an example.
+    /// The text of `--help`: what happens, what is refused, exit codes, an example.
     help: &'static str,
     /// How many positional arguments it takes.
     takes: Takes,
     /// Whether flags end at the first positional argument.
     flags_end: bool,
-    /// Adds its flags and arguments.
+    /// Defines its flags and arguments.
     define: fn(Command) -> Command,
-    /// Does it.
+    /// Runs it.
     perform: fn(&ArgMatches, &Scene<'_>) -> anyhow::Result<u8>,
 }
 
 /// How many positional arguments a command takes.
 #[derive(Clone, Copy)]
 enum Takes {
-    /// So many.
+    /// Exactly this many.
     Exactly(usize),
-    /// That many or more.
+    /// This many or more.
     AtLeast(usize),
-    /// So many to so many.
+    /// From the first number to the second.
     Between(usize, usize),
 }
 
-/// Every command, in the order in which a container meets them.
+/// Every command, in the order of a container's life cycle.
 const VERBS: &[Verb] = &[
     create::VERB,
     start::VERB,
@@ -95,25 +94,25 @@ struct Globals {
     /// Directory of the containers' state [default: /run/davit; $XDG_RUNTIME_DIR/davit if not root]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Append errors and warnings to FILE; errors are told on stderr as well
+    /// Append errors and warnings to FILE; errors are printed on stderr as well
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// Format of the log: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
     log_format: String,
-    /// Log what is done, step by step
+    /// Log each step
     #[arg(long)]
     debug: bool,
-    /// Tell at the end how long each step took: a table, or JSON with --log-format json
+    /// Report how long each step took: as a table, or as JSON with --log-format json
     #[arg(long)]
     timings: bool,
-    /// Let systemd make the cgroups; the same as --cgroup-manager systemd
+    /// Let systemd create the cgroups; the same as --cgroup-manager systemd
     #[arg(long)]
     systemd_cgroup: bool,
-    /// Who makes the cgroups: cgroupfs, systemd or disabled [default: cgroupfs]
+    /// How cgroups are created: cgroupfs, systemd or disabled [default: cgroupfs]
     #[arg(long, value_name = "MANAGER")]
     cgroup_manager: Option<String>,
-    /// Forgive what only root may do: true, false or auto
+    /// Ignore failures of operations that need root: true, false or auto
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     rootless: String,
     /// Accepted and ignored: criu is found in $PATH
@@ -124,7 +123,7 @@ struct Globals {
     version: bool,
 }
 
-// The words of a command that takes nothing but a container. No doc comment, since clap would make it the command's help.
+// The arguments of a command that takes only a container. No doc comment, since clap would make it the command's help.
 #[derive(Args)]
 #[group(skip)]
 struct Named {
@@ -133,7 +132,7 @@ struct Named {
     id: OsString,
 }
 
-/// What a command finds around it when it is performed.
+/// What every command has access to.
 struct Scene<'a> {
     globals: &'a Globals,
     log: &'a Log,
@@ -145,7 +144,7 @@ impl Scene<'_> {
         Root::choose(self.globals.root.as_deref())
     }
 
-    /// Who makes the cgroups. The older flag wins, because engines add it to whatever else a user has configured.
+    /// How cgroups are created. The older flag wins, because engines add it to whatever else a user has configured.
     fn cgroup_manager(&self) -> anyhow::Result<CgroupManager> {
         match (self.globals.systemd_cgroup, self.globals.cgroup_manager.as_deref()) {
             (true, _) | (_, Some("systemd")) => Ok(CgroupManager::Systemd),
@@ -155,7 +154,7 @@ impl Scene<'_> {
         }
     }
 
-    /// What is forgiven to callers that are not root.
+    /// Whether failures of operations that need root are ignored.
     fn rootless(&self) -> anyhow::Result<Rootless> {
         match self.globals.rootless.as_str() {
             "auto" | "" => Ok(Rootless::Auto),
@@ -166,7 +165,7 @@ impl Scene<'_> {
     }
 }
 
-/// Does what the argument vector says. The exit status and the log in which a failure is to be told.
+/// Runs the command of the argument vector. Returns the exit status and the log that a failure is written to.
 pub(crate) fn run(mut words: Vec<OsString>) -> (anyhow::Result<u8>, Log) {
     let globals = Globals::augment_args(bare(NAME));
     let first = if argv::is_unusual(&words, 1) || words.len() > 1 { 1 } else { words.len() };
@@ -175,7 +174,7 @@ pub(crate) fn run(mut words: Vec<OsString>) -> (anyhow::Result<u8>, Log) {
     if let Some(verb) = verb.filter(|_| argv::is_unusual(&words, at + 1)) {
         argv::rewrite(&mut words, at + 1, &(verb.define)(Command::new(verb.name)), !verb.flags_end);
     }
-    // The log is opened before the line is judged, so that a wrong line can be told in it.
+    // The log is opened before the line is parsed, so that an error in the line can be logged.
     let mut log = match open_log(&words[..at]) {
         Ok(log) => log,
         Err(error) => return (Err(error), Log::default()),
@@ -188,11 +187,11 @@ pub(crate) fn run(mut words: Vec<OsString>) -> (anyhow::Result<u8>, Log) {
         return (Err(anyhow::anyhow!("invalid log-format: {}", format.display())), log);
     }
     let result = perform(globals, &words, at, verb, &log);
-    log.tell_timings();
+    log.write_timings();
     (result, log)
 }
 
-/// The log that the flags before the command ask for.
+/// Opens the log that the flags before the command configure.
 fn open_log(words: &[OsString]) -> anyhow::Result<Log> {
     let format = argv::peek(words, "log-format").and_then(OsStr::to_str).and_then(Format::named);
     let debug = words.iter().any(|word| word == "--debug");
@@ -200,14 +199,14 @@ fn open_log(words: &[OsString]) -> anyhow::Result<Log> {
     Log::open(path, format.unwrap_or_default(), debug)
 }
 
-/// Parses the words, of which the command is at `at`, and performs the command.
+/// Parses the words, with the command at index `at`, and runs the command.
 fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>, log: &Log) -> anyhow::Result<u8> {
-    // Of the commands only the one that is meant is described to clap. The whole tree tells what is wrong, and helps.
+    // clap first gets only the command in use, which is faster. Errors and help need the whole tree.
     let meant = tree(globals, verb.map_or(VERBS, std::slice::from_ref)).try_get_matches_from(words);
     let matches = match meant.or_else(|_| whole().try_get_matches_from(words)) {
         Ok(matches) => matches,
         Err(error) => {
-            // What is wrong before the command is no mistake in the command's words.
+            // An error in the flags before the command does not concern the command.
             let before = usage::flag(&error).is_some_and(|flag| words[..at].iter().any(|word| starts_with(word, flag)));
             return usage::answer(&error, verb.filter(|_| !before));
         }
@@ -235,7 +234,7 @@ fn whole() -> Command {
     tree(Globals::augment_args(bare(NAME)), VERBS)
 }
 
-/// The command line as far as those commands go. What belongs to one command only is defined when that command is used.
+/// The command line with only those commands. A command's own arguments are defined when it is used.
 fn tree(globals: Command, verbs: &[Verb]) -> Command {
     let top = globals
         .about("Runs containers as the OCI runtime specification describes them, on Linux with cgroup v2")
@@ -243,7 +242,7 @@ fn tree(globals: Command, verbs: &[Verb]) -> Command {
         .subcommand_help_heading("Commands")
         .after_help(
             "davit COMMAND --help explains a command.\n\n\
-             Exit status: 0 when done; 1 on any error; 255 when a command could not be executed in a container;\n\
+             Exit status: 0 on success; 1 on any error; 255 when a command could not be executed in a container;\n\
              run without --detach: the program's own, or 128 and the signal that killed it.",
         );
     verbs.iter().fold(top, |top, verb| {
@@ -252,14 +251,14 @@ fn tree(globals: Command, verbs: &[Verb]) -> Command {
     })
 }
 
-/// A command with the habits all have in common: a flag given twice counts as given last, as in Go.
+/// A command with the settings all have in common: of a flag given twice the last counts, as in Go.
 fn bare(name: &'static str) -> Command {
     Command::new(name).args_override_self(true).disable_version_flag(true)
 }
 
-/// Three lines, only one of which has the word `version` in it: Docker takes the last line that has.
+/// Three lines, only one of which contains the word `version`: Docker uses the last line that does.
 ///
-/// Under the name `runc` it says so: nerdctl and containerd want the first line to begin with the name they call.
+/// When called as `runc`, the first line begins with `runc`: nerdctl and containerd expect the name they called.
 fn version(program: Option<&OsString>) -> String {
     let called = program.and_then(|path| Path::new(path).file_name()).filter(|name| name.as_bytes() == b"runc");
     let name = if called.is_some() { "runc" } else { NAME };
@@ -271,12 +270,12 @@ fn version(program: Option<&OsString>) -> String {
     )
 }
 
-/// The words of a command, from what clap found.
+/// A command's arguments as parsed by clap.
 fn words<W: FromArgMatches>(matches: &ArgMatches) -> anyhow::Result<W> {
     W::from_arg_matches(matches).or_else(|error| usage::refuse(&error, None))
 }
 
-/// An id that can only be text, checked.
+/// Validates an id.
 fn id(text: &OsStr) -> anyhow::Result<Id> {
     Id::new(&text.to_string_lossy())
 }

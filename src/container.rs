@@ -71,11 +71,11 @@ pub(crate) struct Container {
 impl Container {
     /// Reads the container `id`. An error if it does not exist.
     pub(crate) fn find(root: &Root, id: &Id) -> anyhow::Result<Self> {
-        Container::seek(root, id)?.context(NO_CONTAINER)
+        Container::find_if_exists(root, id)?.context(NO_CONTAINER)
     }
 
     /// As [`Container::find`], with `None` for a container that does not exist.
-    fn seek(root: &Root, id: &Id) -> anyhow::Result<Option<Self>> {
+    fn find_if_exists(root: &Root, id: &Id) -> anyhow::Result<Option<Self>> {
         let directory = root.of(id);
         match dir::read_record(&directory)? {
             Some(record) => Container::seen(record, directory).map(Some),

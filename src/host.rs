@@ -1,5 +1,5 @@
-//! Probing the kernel and the caller into `plan::Host`. Finds out, never decides; looks only at what the configuration at
-//! hand makes a question of.
+//! Probes the kernel and the caller and returns the results as `plan::Host`. Decides nothing; probes only what the
+//! given configuration depends on.
 
 mod description;
 
@@ -20,10 +20,10 @@ use std::path::Path;
 
 pub(crate) use description::described;
 
-/// The oldest kernel davit runs on: the last call without which nothing works is cgroup.kill.
+/// The oldest supported kernel: the newest interface that nothing works without is cgroup.kill.
 const OLDEST: (u32, u32) = (5, 14);
 
-/// Looks at the host with the eyes of a container to be created from `bundle`.
+/// Probes the host for a container to be created from `bundle`.
 pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Result<Host> {
     let mut host = caller(spec.process().as_ref())?;
     let mount_label = spec.linux().as_ref().and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
@@ -57,15 +57,15 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     Ok(host)
 }
 
-/// Looks at the host with the eyes of a process to be added to a container.
+/// Probes the host for a process to be added to a container.
 pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
     let mut host = caller(Some(process))?;
-    // Before it joins, the process has its caller's rights; without privilege it runs from a copy instead.
+    // Before it joins, the process has its caller's privileges; an unprivileged one runs from a copy instead.
     host.can_detach_exe &= host.privileged;
     Ok(host)
 }
 
-/// Root of an outer user namespace cannot go back to a pid namespace which that one does not own.
+/// Whether the caller, being root of a user namespace that does not own its pid namespace, cannot return to the latter.
 fn cannot_return() -> Result<bool> {
     if !in_user_namespace() {
         return Ok(false);
@@ -108,7 +108,7 @@ fn has_selinux() -> bool {
     path::exists(c"/sys/fs/selinux/enforce")
 }
 
-/// A kernel that is too old fails here with its reason, not somewhere later with ENOSYS.
+/// Refuses a kernel that is too old with a clear error, instead of a later ENOSYS.
 fn check_kernel() -> Result<()> {
     let release = nix::sys::utsname::uname().context("uname")?.release().to_string_lossy().into_owned();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
@@ -119,7 +119,7 @@ fn check_kernel() -> Result<()> {
     Ok(())
 }
 
-/// Whether the caller's uid map is not the first user namespace's, which maps every id to itself.
+/// Whether the caller is not in the initial user namespace, which maps every id to itself.
 pub(crate) fn in_user_namespace() -> bool {
     let map = beneath::read_pseudo_file("/proc/self/uid_map");
     map.is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
@@ -144,7 +144,7 @@ fn namespace_kind(path: &Path) -> Result<u64, String> {
     namespace::kind_of(file.as_fd()).map_err(words)
 }
 
-/// Whether a path leads to the namespace that this process is in.
+/// Whether a path refers to the namespace that this process is in.
 fn is_callers_own(path: &Path, kind: u64) -> bool {
     let file = match crate::plan::namespaces::name(kind) {
         "mount" => "mnt",

@@ -10,10 +10,10 @@
 //! * After that, each kind of access is looked at by itself: of the rules that cover a device and include reading, the last
 //!   one decides about reading. A request for several kinds of access is granted if each of them is.
 //!
-//! The second point is what the specification's "in the order given" comes to. cgroup v1, and runc's emulation of it, look
-//! for a single rule that covers the whole request and drop a denial that matches no earlier rule exactly (runc refuses
-//! it). Both agree with the meaning here wherever rules do not overlap, and where they do, here a later denial is never
-//! lost: `allow c 1:* rwm`, `deny c 1:3 w` refuses to open 1:3 for reading and writing.
+//! The second point is what the specification's "in the order given" comes to. cgroup v1, and runc's emulation of it,
+//! look for a single rule that covers the whole request and drop a denial that matches no earlier rule exactly (runc
+//! refuses it). Both agree with the meaning here wherever rules do not overlap, and where they do, here a later denial
+//! is never lost: `allow c 1:* rwm`, `deny c 1:3 w` refuses to open 1:3 for reading and writing.
 
 mod insn;
 #[cfg(test)]
@@ -112,7 +112,8 @@ impl DeviceRule {
 /// A compiled list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceProgram {
-    /// Instructions (`struct bpf_insn`, eight bytes each in the byte order of this machine), as `BPF_PROG_LOAD` takes them.
+    /// Instructions (`struct bpf_insn`, eight bytes each in the byte order of this machine), as `BPF_PROG_LOAD` takes
+    /// them.
     pub(crate) instructions: Vec<u64>,
     /// Every request is granted: a container that nothing restricts needs no program.
     pub(crate) grants_all: bool,
@@ -188,7 +189,7 @@ fn simplify(rules: &[DeviceRule]) -> (bool, Vec<DeviceRule>) {
     (default, kept)
 }
 
-/// Where the program keeps what it was asked.
+/// The registers that hold the request.
 const ACCESS: Register = Register(2);
 const MAJOR: Register = Register(3);
 const MINOR: Register = Register(4);
@@ -199,8 +200,8 @@ const CTX_ACCESS_TYPE: i16 = 0;
 const CTX_MAJOR: i16 = 4;
 const CTX_MINOR: i16 = 8;
 
-/// The last rule is asked first. What it grants is struck from the request; once nothing is left the answer is yes, and
-/// the first thing denied makes it no.
+/// The last rule is asked first. What it grants is removed from the request. The answer is yes when nothing
+/// is left, and no at the first denial.
 fn emit(default: bool, rules: &[DeviceRule]) -> Vec<u64> {
     let mut code = Assembler::default();
     if rules.is_empty() {

@@ -1,6 +1,6 @@
 //! The seccomp compiler: a profile of actions, names and conditions to one classic BPF program.
 //!
-//! It owns what a profile means (`resolve` has the rules of meaning in one place) and how it is written down (`emit`).
+//! It owns what a profile means (`resolve` has the rules of meaning in one place) and how it is encoded (`emit`).
 //! It deliberately does not know the documents it comes from, `seccomp(2)`'s flags, or how the program is installed.
 //! Sources: runtime-spec config-linux "Seccomp", seccomp(2), libseccomp and runc where the specification is silent.
 
@@ -22,7 +22,7 @@ pub(crate) use problem::ProfileError;
 #[cfg(any(test, fuzzing))]
 pub(crate) use tests::fuzz;
 
-/// What a filter tells the kernel to do with a call.
+/// The action of a filter on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// `SCMP_ACT_KILL`, `SCMP_ACT_KILL_THREAD`: end the calling thread as if by SIGSYS.
@@ -35,7 +35,7 @@ pub(crate) enum Action {
     Errno(u16),
     /// `SCMP_ACT_NOTIFY`: ask the listener.
     Notify,
-    /// `SCMP_ACT_TRACE`: stop for the tracer, which is told this value.
+    /// `SCMP_ACT_TRACE`: stop for the tracer, which receives this value.
     Trace(u16),
     /// `SCMP_ACT_LOG`: log and allow.
     Log,
@@ -107,7 +107,7 @@ pub(crate) struct Rule<'a> {
 /// A whole `linux.seccomp`, as far as the filter is concerned.
 #[derive(Clone, Debug)]
 pub(crate) struct Profile<'a> {
-    /// What happens to calls that no rule speaks of.
+    /// The action for calls without a rule.
     pub(crate) default: Action,
     /// Architectures beside the native one, which is always included.
     pub(crate) architectures: Vec<Arch>,
@@ -127,19 +127,19 @@ pub(crate) struct UnknownName {
 /// A compiled profile.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
-    /// The program, at most 4096 instructions, as `struct sock_fprog` wants it.
+    /// The program, at most 4096 instructions, for `struct sock_fprog`.
     pub(crate) program: Vec<sock_filter>,
     /// Names that were skipped.
     #[cfg_attr(
         not(any(test, fuzzing)),
-        expect(dead_code, reason = "a skipped name is no news to a user: profiles name calls of many kernels")
+        expect(dead_code, reason = "profiles contain calls of many kernels, so a skipped name is not worth a warning")
     )]
     pub(crate) unknown: Vec<UnknownName>,
     /// Whether a rule asks the listener, so that one must be made when the filter is installed.
     pub(crate) notifies: bool,
 }
 
-/// `BPF_MAXINSNS`: the kernel takes no longer program.
+/// `BPF_MAXINSNS`: the kernel refuses longer programs.
 const MAX_INSTRUCTIONS: usize = 4096;
 
 /// Compiles a profile for the architecture this program was built for.

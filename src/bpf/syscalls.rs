@@ -1,4 +1,4 @@
-//! Which number a system call has on which architecture.
+//! The numbers of system calls on every architecture.
 //!
 //! One sorted table serves all architectures, so that a name is looked up once and its numbers for every architecture
 //! of a profile come from one row. It knows numbers only: what an architecture is called, or how the kernel names it

@@ -64,7 +64,7 @@ fn scope_of<'a>(wanted: &Wanted<'a>) -> Result<&'a Scope> {
 }
 
 impl Driver for Systemd<'_> {
-    fn foresee(&mut self, wanted: &Wanted<'_>) -> Result<Record> {
+    fn planned_record(&mut self, wanted: &Wanted<'_>) -> Result<Record> {
         let scope = scope_of(wanted)?;
         let slice =
             systemd_scope::directory(self.slice(scope)).map_err(|what| anyhow!("/linux/cgroupsPath: {what}"))?;
@@ -87,18 +87,18 @@ impl Driver for Systemd<'_> {
         Ok(None)
     }
 
-    fn place(&mut self, wanted: &Wanted<'_>, foreseen: &Record, pid: i32) -> Result<Option<Cgroup>> {
-        let (Some(unit), Some(mut manager)) = (&foreseen.unit, self.manager.take()) else { return Ok(None) };
+    fn place(&mut self, wanted: &Wanted<'_>, planned: &Record, pid: i32) -> Result<Option<Cgroup>> {
+        let (Some(unit), Some(mut manager)) = (&planned.unit, self.manager.take()) else { return Ok(None) };
         let scope = scope_of(wanted)?;
         let mut properties = systemd_scope::of_limits(wanted.resources);
         properties.extend(scope.properties.iter().cloned());
         // If systemd refuses to start the unit, do not stop it: it may belong to someone else.
         let job = manager.start(&unit.name, self.slice(scope), &scope.description, pid, properties)?;
         let started = manager.done(&job).with_context(|| format!("start {}", unit.name));
-        let entered = started.and_then(|()| self.entered(foreseen, wanted, pid));
+        let entered = started.and_then(|()| self.entered(planned, wanted, pid));
         let Err(error) = entered else { return entered.map(Some) };
-        let there = Cgroup::open(self.layout, foreseen);
-        match there.and_then(|cgroup| foreseen.stop_unit(cgroup.as_ref())) {
+        let there = Cgroup::open(self.layout, planned);
+        match there.and_then(|cgroup| planned.stop_unit(cgroup.as_ref())) {
             Ok(()) => Err(error),
             Err(second) => Err(anyhow!("{error:#}; cleaning up: {second:#}")),
         }

@@ -1,9 +1,8 @@
-//! The argument vector before clap sees it: what Go's flag package accepts and clap does not, and the options the log
-//! needs even when the rest of the line is wrong.
+//! Prepares the argument vector for clap: rewrites what Go's flag package accepts and clap does not, and finds the
+//! options of the log even when the rest of the line is wrong.
 //!
 //! Engines were written against a program whose flag parser takes `-no-subreaper` for `--no-subreaper` and
-//! `--detach=false` for no flag at all. Only words that look like that are rewritten, and only where they name a flag that
-//! exists.
+//! `--detach=false` for no flag at all. Only such words are rewritten, and only if they name an existing flag.
 
 use clap::{Arg, ArgAction, Command};
 use std::ffi::{OsStr, OsString};
@@ -11,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// Rewrites the flags in `words` up to the first positional, or to the end if positionals and flags mix.
 ///
-/// Returns where the first positional is; `words.len()` if there is none.
+/// Returns the index of the first positional; `words.len()` if there is none.
 pub(super) fn rewrite(words: &mut Vec<OsString>, from: usize, definition: &Command, mix: bool) -> usize {
     let mut first_positional = None;
     let mut at = from;
@@ -31,7 +30,7 @@ pub(super) fn rewrite(words: &mut Vec<OsString>, from: usize, definition: &Comma
         }
         match flag(word, definition) {
             Some(Flag { arg, value: Some(value) }) if !takes_value(arg) => match truth(value) {
-                // A switch that is set to false is a switch that is not there.
+                // A switch set to false is the same as no switch.
                 Some(false) => {
                     words.remove(at);
                     continue;
@@ -40,7 +39,7 @@ pub(super) fn rewrite(words: &mut Vec<OsString>, from: usize, definition: &Comma
                 None => {}
             },
             Some(Flag { arg, value }) => {
-                // Only a separate value is skipped over, and only when there is one to come.
+                // Skips the value if it is a word of its own.
                 let separate = takes_value(arg) && value.is_none();
                 if word[1] != b'-' && word.len() > 2 {
                     let value = value.map(<[u8]>::to_vec);
@@ -55,7 +54,7 @@ pub(super) fn rewrite(words: &mut Vec<OsString>, from: usize, definition: &Comma
     first_positional.unwrap_or(words.len())
 }
 
-/// Whether any word from `from` on could be in need of [`rewrite`].
+/// Whether any word from `from` on may need [`rewrite`].
 pub(super) fn is_unusual(words: &[OsString], from: usize) -> bool {
     words.iter().skip(from).any(|word| {
         let word = word.as_bytes();
@@ -64,7 +63,7 @@ pub(super) fn is_unusual(words: &[OsString], from: usize) -> bool {
     })
 }
 
-/// The last value of the flag `name` among `words`, which were rewritten.
+/// The last value of the flag `name` in `words`, which have been rewritten.
 pub(super) fn peek<'a>(words: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     let mut found = None;
     for (at, word) in words.iter().enumerate() {
@@ -80,13 +79,13 @@ pub(super) fn peek<'a>(words: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     found
 }
 
-/// A flag that exists, and the value in the same word.
+/// An existing flag, and its value if it is in the same word.
 struct Flag<'a, 'w> {
     arg: &'a Arg,
     value: Option<&'w [u8]>,
 }
 
-/// The flag that a word means: `--name`, `--name=value`, `-name`, `-name=value`, `-n`.
+/// The flag of a word: `--name`, `--name=value`, `-name`, `-name=value`, `-n`.
 fn flag<'a, 'w>(word: &'w [u8], definition: &'a Command) -> Option<Flag<'a, 'w>> {
     let value = value_of(word);
     let end = word.len() - value.map_or(0, |value| value.len() + 1);
@@ -108,7 +107,7 @@ fn takes_value(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
-/// The words Go's `strconv.ParseBool` knows.
+/// The words that Go's `strconv.ParseBool` knows.
 fn truth(value: &[u8]) -> Option<bool> {
     match value {
         b"1" | b"t" | b"T" | b"true" | b"TRUE" | b"True" => Some(true),
@@ -178,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_command_of_the_users_own_is_left_alone() {
+    fn words_after_the_first_positional_are_not_rewritten() {
         let mut got = words("x -detach id -no-subreaper --detach=false");
         assert_eq!(rewrite(&mut got, 1, &definition(), false), 2);
         assert_eq!(got, words("x --detach id -no-subreaper --detach=false"));
     }
 
     #[test]
-    fn usual_lines_are_seen_to_be_usual() {
+    fn ordinary_lines_need_no_rewriting() {
         assert!(!is_unusual(&words("create --bundle /b --pid-file=/p -b x id"), 0));
         for line in ["create -bundle /b id", "run --detach=false id", "run -d=1 id"] {
             assert!(is_unusual(&words(line), 1), "{line}");

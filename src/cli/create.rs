@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 pub(super) const VERB: Verb = Verb {
     name: "create",
-    about: "Create a container, up to the moment before its program starts",
+    about: "Create a container without starting its program",
     help: "\
 Create the container ID from the bundle: its namespaces, cgroup, mounts and limits, and a first process that waits for
-`davit start` before it becomes the program. All mistakes of config.json are told at once, before anything is made; when
-creation fails nothing is left behind. config.json may change afterwards without effect on the container.
+`davit start` before it executes the program. All problems of config.json are reported at once, before anything is
+created; if creation fails, everything is removed again. Later changes of config.json do not affect the container.
 
 Exit status: 0 when the container is created, 1 otherwise.
 
@@ -24,29 +24,29 @@ Example:
     perform,
 };
 
-// Without a clap group, because `run` takes in the words of `create` and both groups would have one name.
+// Without a clap group, because `run` includes these arguments and both groups would have the same name.
 #[derive(Args)]
 #[group(skip)]
 pub(super) struct Words {
     /// Directory with config.json
     #[arg(long, short, value_name = "DIR", default_value = ".", hide_default_value = true)]
     bundle: PathBuf,
-    /// AF_UNIX socket that gets the master of the container's terminal
+    /// AF_UNIX socket that receives the master of the container's terminal
     #[arg(long, value_name = "SOCKET")]
     console_socket: Option<PathBuf>,
-    /// AF_UNIX socket that gets a pidfd of the container's first process
+    /// AF_UNIX socket that receives a pidfd of the container's first process
     #[arg(long, value_name = "SOCKET")]
     pidfd_socket: Option<PathBuf>,
-    /// File that gets the pid of the container's first process
+    /// Write the pid of the container's first process to FILE
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Change the root by chroot, for a root file system on an initramfs; weaker
+    /// Change the root with chroot, for a root file system on an initramfs; less secure
     #[arg(long)]
     no_pivot: bool,
-    /// Stay in the caller's session keyring, and share its keys
+    /// Keep the caller's session keyring, sharing its keys
     #[arg(long)]
     no_new_keyring: bool,
-    /// Pass N descriptors on, from 3
+    /// Pass N file descriptors, starting at 3, to the program
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     preserve_fds: u32,
     /// Name of the container
@@ -55,7 +55,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// What is asked for.
+    /// The request of these arguments.
     pub(super) fn request(self, scene: &Scene<'_>) -> anyhow::Result<CreateRequest> {
         let given = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
         Ok(CreateRequest {

@@ -9,10 +9,10 @@ pub(super) const VERB: Verb = Verb {
     name: "delete",
     about: "Delete a stopped container: its cgroup and its state",
     help: "\
-Delete the container ID: processes it left behind, its cgroup, its state directory; then run its poststop hooks. It must
-be stopped, or created and never started. With --force it may be in any status, or not exist at all.
+Delete the container ID: kill its remaining processes, remove its cgroup and its state directory, then run its poststop
+hooks. It must be stopped, or created and never started. With --force it may be in any status, or not exist at all.
 
-Exit status: 0 when it is gone, 1 otherwise.
+Exit status: 0 if it has been deleted, 1 otherwise.
 
 Example:
   davit delete --force web",
@@ -24,7 +24,7 @@ Example:
 
 #[derive(Args)]
 struct Words {
-    /// Kill the container first if it is alive; it is no error if it does not exist
+    /// Kill the container first if it is running; succeed if it does not exist
     #[arg(long, short)]
     force: bool,
     /// Name of the container

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "events",
-    about: "Tell what a container uses and what happens to it",
+    about: "Print the events and resource usage of a container",
     help: "\
-Print events of the container ID, which must be created, running or paused, each a line of JSON, until its first process
-has ended: `stats` with its usage every INTERVAL; `oom` when the OOM killer has killed, `memory` when memory.events has
-changed and `psi` when processes had to wait for cpu, memory or io, all three at once. With --stats print its usage once.
+Print events of the container ID, which must be created, running or paused, each as a line of JSON, until its first
+process exits: `stats` with its usage every INTERVAL; `oom` when the OOM killer has killed a process, `memory` when
+memory.events has changed and `psi` when processes had to wait for cpu, memory or io; these three are printed at once.
+With --stats, print its usage once.
 
-Exit status: 0, or 1 when there is no such container.
+Exit status: 0, or 1 if there is no such container.
 
 Example:
   davit events --interval 1m30s web",
@@ -27,7 +28,7 @@ Example:
 
 #[derive(Args)]
 struct Words {
-    /// Time between two `stats`, such as 500ms or 1m30s
+    /// Time between two `stats` events, such as 500ms or 1m30s
     #[arg(long, value_name = "TIME", default_value = "5s")]
     interval: String,
     /// Print the usage once
@@ -41,7 +42,7 @@ struct Words {
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let words = words::<Words>(matches)?;
     let interval = duration(&words.interval)
-        .with_context(|| format!("--interval: {:?} is no time, such as 5s", words.interval))?;
+        .with_context(|| format!("--interval: {:?} is not a duration such as 5s", words.interval))?;
     if interval.is_zero() {
         bail!("duration interval must be greater than 0");
     }

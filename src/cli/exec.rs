@@ -12,11 +12,11 @@ pub(super) const VERB: Verb = Verb {
     about: "Run another process in a container",
     help: "\
 Run COMMAND in the container ID, which must be created or running: in its namespaces, cgroup and root file system, with
-the user, environment, capabilities and limits of its own process unless flags say otherwise. With --process, all of it
-is read from a file that has the form of `process` in config.json, and COMMAND is left out. Flags end at ID.
+the user, environment, capabilities and limits of its own process unless flags override them. With --process, read all
+of this from a file with the format of `process` in config.json, and omit COMMAND. Flags end at ID.
 
-Exit status: the command's own, or 128 and the number of the signal that killed it; 255 when it could not be run; with
---detach 0 as soon as it runs.
+Exit status: the command's own, or 128 and the number of the signal that killed it; 255 if it could not be run; with
+--detach, 0 as soon as it runs.
 
 Example:
   davit exec --tty --env TERM=$TERM web sh",
@@ -31,10 +31,10 @@ Example:
 
 #[derive(Args)]
 struct Words {
-    /// AF_UNIX socket that gets the master of the process's terminal
+    /// AF_UNIX socket that receives the master of the process's terminal
     #[arg(long, value_name = "SOCKET")]
     console_socket: Option<PathBuf>,
-    /// AF_UNIX socket that gets a pidfd of the process
+    /// AF_UNIX socket that receives a pidfd of the process
     #[arg(long, value_name = "SOCKET")]
     pidfd_socket: Option<PathBuf>,
     /// Working directory in the container
@@ -46,10 +46,10 @@ struct Words {
     /// Give the process a terminal
     #[arg(long, short)]
     tty: bool,
-    /// Numeric user, and group if given
+    /// Numeric user id, and group id if given
     #[arg(long, short, value_name = "UID[:GID]")]
     user: Option<String>,
-    /// Number of an additional group; may be repeated
+    /// Numeric id of an additional group; may be repeated
     #[arg(long, short = 'g', value_name = "GID")]
     additional_gids: Vec<String>,
     /// Read the whole process from FILE
@@ -58,7 +58,7 @@ struct Words {
     /// Return as soon as the command runs
     #[arg(long, short)]
     detach: bool,
-    /// File that gets the pid of the process
+    /// Write the pid of the process to FILE
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
     /// SELinux label of the process
@@ -67,13 +67,13 @@ struct Words {
     /// AppArmor profile of the process
     #[arg(long, value_name = "PROFILE")]
     apparmor: Option<String>,
-    /// Let no execve grant a privilege
+    /// Set no_new_privs: no execve may grant privileges
     #[arg(long)]
     no_new_privs: bool,
     /// Add a capability; may be repeated
     #[arg(long, short, value_name = "CAP")]
     cap: Vec<String>,
-    /// Pass N descriptors on, from 3
+    /// Pass N file descriptors, starting at 3, to the command
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     preserve_fds: u32,
     /// Run in this cgroup below the container's own
@@ -93,7 +93,7 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     if words.words.len() < 2 && !in_a_file {
         bail!("davit: \"exec\" requires a minimum of 2 argument(s)");
     }
-    // A value that means nothing is no other failure than one that cannot be had.
+    // An invalid value has the same exit status as any other failure of exec.
     let request = request(words).map_err(container::exec_failed)?;
     container::exec(&scene.root()?, &request, scene.log)
 }
@@ -101,7 +101,7 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
 fn request(words: Words) -> anyhow::Result<ExecRequest> {
     let given = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let (name, command) = words.words.split_first().context("no container is named")?;
+    let (name, command) = words.words.split_first().context("the container's id is missing")?;
     let id = id(name)?;
     let program = match given(words.process) {
         Some(file) => Program::File(file),
@@ -135,13 +135,12 @@ fn request(words: Words) -> anyhow::Result<ExecRequest> {
     })
 }
 
-/// The documents of the specification hold text, so an argument has to be some.
+/// JSON documents hold only text, so an argument must be UTF-8.
 fn argument(word: &OsString) -> anyhow::Result<String> {
     word.to_str().map(str::to_owned).with_context(|| format!("argument {:?} is not UTF-8", word.display()))
 }
 
-/// `UID[:GID]`, digits only: a name is for the caller to look up, and what is no number must not become a 0
-/// (CVE-2026-30892).
+/// `UID[:GID]`, digits only: a name must not silently become 0 (CVE-2026-30892).
 fn user_and_group(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
     match text.split_once(':') {
         None => Ok((number(text, "--user")?, None)),
@@ -152,15 +151,15 @@ fn user_and_group(text: &str) -> anyhow::Result<(u32, Option<u32>)> {
 fn number(text: &str, flag: &str) -> anyhow::Result<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.then(|| text.parse().ok()).flatten().filter(|id| *id != u32::MAX);
-    number.with_context(|| format!("{flag}: {text:?} is no numeric id"))
+    number.with_context(|| format!("{flag}: {text:?} is not a numeric id"))
 }
 
-/// A path below the container's cgroup. The form `controller:path` is for cgroup v1, where controllers are apart.
+/// A path below the container's cgroup. The form `controller:path` is for cgroup v1, with its separate hierarchies.
 fn cgroup(text: &str) -> anyhow::Result<PathBuf> {
     match text.split_once(':') {
         None => Ok(PathBuf::from(text)),
         Some(("", path)) => Ok(PathBuf::from(path)),
-        Some((controllers, _)) => bail!("--cgroup: cgroup v2 has no hierarchy of its own for {controllers:?}"),
+        Some((controllers, _)) => bail!("--cgroup: cgroup v2 has no separate hierarchy for {controllers:?}"),
     }
 }
 
@@ -169,7 +168,7 @@ mod tests {
     use super::{cgroup, user_and_group};
 
     #[test]
-    fn users_are_numbers_and_nothing_else() {
+    fn users_are_numeric() {
         assert_eq!(user_and_group("0").expect("a uid"), (0, None));
         assert_eq!(user_and_group("1000:1001").expect("both"), (1000, Some(1001)));
         for bad in [
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_path_names_no_controllers() {
+    fn cgroup_paths_with_controllers_are_refused() {
         assert_eq!(cgroup("/a/b").expect("a path").to_str(), Some("/a/b"));
         assert!(cgroup("cpu,memory:/a").is_err());
     }

@@ -1,4 +1,4 @@
-//! `davit features`: what this build can do, gathered from the tables it works with.
+//! `davit features`: what this build supports, from the tables it works with.
 
 use super::{Scene, Takes, Verb, output};
 use crate::plan::options;
@@ -29,7 +29,7 @@ fn perform(_: &ArgMatches, _: &Scene<'_>) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The lists are the very tables that configurations are read and compiled with.
+/// The lists are the tables that configurations are parsed and compiled with.
 fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
     Supported {
         mount_options,

@@ -9,12 +9,12 @@ pub(super) const VERB: Verb = Verb {
     name: "kill",
     about: "Send a signal to a container's first process",
     help: "\
-Send SIGNAL (TERM unless given) to the first process of the container ID, which must be alive: being created, created,
-running or paused. KILL ends every process of a container that shares its pid namespace with others.
+Send SIGNAL (TERM unless given) to the first process of the container ID, which must be creating, created, running
+or paused. KILL kills all processes of a container that shares its pid namespace with others.
 
-SIGNAL is a number or a name, with or without SIG, in any case: 9, KILL, SIGKILL, kill, RTMIN+3.
+SIGNAL is a number or a name, with or without SIG, in upper or lower case: 9, KILL, SIGKILL, kill, RTMIN+3.
 
-Exit status: 0 when the signal was sent, 1 otherwise.
+Exit status: 0 if the signal was sent, 1 otherwise.
 
 Example:
   davit kill web HUP",
@@ -26,7 +26,7 @@ Example:
 
 #[derive(Args)]
 struct Words {
-    /// With KILL, end every process that is left in the container's cgroup; no error if the first one has ended
+    /// With KILL, kill every process in the container's cgroup; succeed if the first process has exited
     #[arg(long, short, hide = true)]
     all: bool,
     /// Name of the container

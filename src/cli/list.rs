@@ -10,9 +10,9 @@ pub(super) const VERB: Verb = Verb {
     name: "list",
     about: "List the containers of this root directory",
     help: "\
-List the containers of the root directory (--root) with their pid, status, bundle, time of creation and owner.
+List the containers of the root directory (--root) with pid, status, bundle, creation time and owner.
 
-Exit status: 0, or 1 when the root directory given does not exist or cannot be read.
+Exit status: 0, or 1 if the given root directory does not exist or cannot be read.
 
 Example:
   davit list --format json",
@@ -60,8 +60,8 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The names in a passwd(5) file. Read here and not through the C library, which in a static binary cannot load the
-/// modules that `nsswitch.conf` names.
+/// The user names of a passwd(5) file. Not read through the C library, because a static binary cannot load the modules
+/// of `nsswitch.conf`.
 fn user_names(passwd: &str) -> HashMap<u32, &str> {
     let mut names = HashMap::new();
     for line in passwd.lines() {
@@ -73,7 +73,7 @@ fn user_names(passwd: &str) -> HashMap<u32, &str> {
     names
 }
 
-/// The user's name, or `#1000` where it has none.
+/// The user's name, or `#1000` without one.
 fn owner(uid: u32, names: &HashMap<u32, &str>) -> String {
     names.get(&uid).map_or_else(|| format!("#{uid}"), |name| (*name).to_owned())
 }
@@ -83,7 +83,7 @@ mod tests {
     use super::{owner, user_names};
 
     #[test]
-    fn a_users_first_name_counts_and_who_has_none_is_a_number() {
+    fn owners_have_their_first_name_or_a_number() {
         let names = user_names("root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:\nbroken\nme:x:1000:1000::/:\n");
         assert_eq!(owner(0, &names), "root");
         assert_eq!(owner(1000, &names), "me");

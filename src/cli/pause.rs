@@ -8,10 +8,10 @@ pub(super) const VERB: Verb = Verb {
     name: "pause",
     about: "Suspend all processes of a container",
     help: "\
-Freeze every process of the container ID, which must be created or running, and wait until they stand still. They notice
-nothing; `davit resume` lets them go on, and `davit kill ID KILL` works on a paused container too.
+Freeze every process of the container ID, which must be created or running, and wait until all are frozen. They continue
+after `davit resume`. `davit kill ID KILL` also works on a paused container.
 
-Exit status: 0 when the container is paused, 1 otherwise.
+Exit status: 0 if the container is paused, 1 otherwise.
 
 Example:
   davit pause web",

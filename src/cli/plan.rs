@@ -10,14 +10,14 @@ pub(super) const VERB: Verb = Verb {
     about: "Show what creating a container from a bundle would do",
     help: "\
 Show every step from config.json of the BUNDLE to the running program, for this host and this user, each with the place
-in config.json that asks for it. Nothing is made. Mistakes in config.json are told as `davit create` would tell them.
+in config.json that requires it. Nothing is created. Problems in config.json are reported as by `davit create`.
 
-With --host, plan for the host and the user that FILE describes, and look at nothing of this machine's but the bundle.
-FILE is a JSON object; what it leaves out is there:
+With --host, plan for the host and the user that FILE describes, and read nothing on this machine but the bundle. FILE
+is a JSON object; each omitted member means that the host has the feature or the user the privilege:
   privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities), lastCapability,
   canDetachExe (a kernel with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers, v1Controllers
 
-Exit status: 0, or 1 when the container could not be created.
+Exit status: 0, or 1 if the container could not be created.
 
 Example:
   davit plan /bundles/web",
@@ -57,7 +57,7 @@ enum Format {
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let words = words::<Words>(matches)?;
     let request = CreateRequest {
-        // No container will have it; it shows where a name is put in.
+        // No container gets this id; it shows where the id is used.
         id: Id::new("ID")?,
         bundle: words.bundle,
         console_socket: None,

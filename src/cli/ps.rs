@@ -10,10 +10,10 @@ pub(super) const VERB: Verb = Verb {
     name: "ps",
     about: "Show the processes of a container",
     help: "\
-Show the processes of the container ID: as a table, made by ps(1) of the host with the options given (-ef if there are
-none), or as a JSON array of their pids on the host.
+Show the processes of the container ID: as a table, printed by the host's ps(1) with the given options (default: -ef),
+or as a JSON array of their pids on the host.
 
-Exit status: 0, or 1 when there is no such container or ps cannot be run.
+Exit status: 0, or 1 if there is no such container or ps cannot be run.
 
 Example:
   davit ps web -o pid,rss,args",
@@ -25,10 +25,10 @@ Example:
 
 #[derive(Args)]
 struct Words {
-    /// Format of the answer
+    /// Format of the output
     #[arg(long, short, default_value = "table")]
     format: Format,
-    /// Name of the container, then options for ps(1), which are not looked at
+    /// Name of the container, then options for ps(1), passed on unchanged
     #[arg(value_name = "ID", required = true, trailing_var_arg = true)]
     words: Vec<OsString>,
 }

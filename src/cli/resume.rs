@@ -6,11 +6,11 @@ use clap::{ArgMatches, Args};
 
 pub(super) const VERB: Verb = Verb {
     name: "resume",
-    about: "Let the processes of a paused container go on",
+    about: "Resume all processes of a paused container",
     help: "\
-Let every process of the paused container ID go on, and wait until they do.
+Resume every process of the paused container ID, and wait until all are running again.
 
-Exit status: 0 when the container goes on, 1 otherwise.
+Exit status: 0 if the container is resumed, 1 otherwise.
 
 Example:
   davit resume web",

@@ -6,12 +6,12 @@ use clap::{ArgMatches, Args};
 
 pub(super) const VERB: Verb = Verb {
     name: "run",
-    about: "Create a container, start it, wait for its end and delete it",
+    about: "Create and start a container, wait until it exits and delete it",
     help: "\
-Create and start the container ID, pass signals on to it, wait for its program to end, and delete it. With --detach,
-return as soon as it runs; it is then for `davit delete` to delete it.
+Create and start the container ID, forward signals to it, wait until its program exits, and delete it. With --detach,
+return as soon as it runs; `davit delete` then deletes it.
 
-Exit status: the program's own, or 128 and the number of the signal that killed it; 1 when it could not be run.
+Exit status: the program's own, or 128 and the number of the signal that killed it; 1 if it could not be run.
 
 Example:
   davit run --bundle /bundles/web web",
@@ -21,7 +21,7 @@ Example:
     perform,
 };
 
-// Without a clap group, because `run` takes in the words of `create` and both groups would have one name.
+// Without a clap group, because these arguments include those of `create` and both groups would have the same name.
 #[derive(Args)]
 #[group(skip)]
 struct Words {
@@ -30,10 +30,10 @@ struct Words {
     /// Return as soon as the container runs
     #[arg(long, short)]
     detach: bool,
-    /// Do not delete the container when it has ended
+    /// Do not delete the container after it exits
     #[arg(long)]
     keep: bool,
-    /// Do not adopt the processes that the container leaves behind
+    /// Do not become the parent of the container's orphaned processes
     #[arg(long)]
     no_subreaper: bool,
 }

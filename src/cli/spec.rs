@@ -12,12 +12,12 @@ use std::path::PathBuf;
 
 pub(super) const VERB: Verb = Verb {
     name: "spec",
-    about: "Write a config.json to start from",
+    about: "Write a default config.json",
     help: "\
-Write config.json into the bundle (the current directory unless given): a shell in all the usual namespaces, on the root
-file system in rootfs, with few capabilities. With --rootless, one that a user other than root can run.
+Write config.json into the bundle (default: the current directory): a shell with namespaces of its own, few capabilities
+and the root file system in rootfs. With --rootless, write one that an unprivileged user can run.
 
-Exit status: 0 when it is written, 1 otherwise; a config.json that is there stays as it is.
+Exit status: 0 if it has been written, 1 otherwise; an existing config.json is not overwritten.
 
 Example:
   davit spec --bundle /bundles/web",
@@ -32,7 +32,7 @@ struct Words {
     /// Directory to write config.json into
     #[arg(long, short, value_name = "DIR", default_value = ".", hide_default_value = true)]
     bundle: PathBuf,
-    /// For a user other than root: in a user namespace, with the caller as its root
+    /// For an unprivileged user: in a user namespace that maps the caller to root
     #[arg(long)]
     rootless: bool,
 }

@@ -8,10 +8,10 @@ pub(super) const VERB: Verb = Verb {
     name: "start",
     about: "Start the program of a created container",
     help: "\
-Let the first process of the created container ID become its program. Returns when the program has been executed and the
-poststart hooks have run.
+Let the first process of the created container ID execute its program. Return when the program has been executed and
+the poststart hooks have run.
 
-Exit status: 0 when the program runs, 1 otherwise.
+Exit status: 0 if the program runs, 1 otherwise.
 
 Example:
   davit start web",

@@ -9,10 +9,10 @@ pub(super) const VERB: Verb = Verb {
     name: "state",
     about: "Print the state of a container as JSON",
     help: "\
-Print the state of the container ID as the runtime specification defines it, and with it rootfs and the time it was
-created. The status is creating, created, running, paused or stopped; the pid of a stopped container is 0.
+Print the state of the container ID as the runtime specification defines it, with rootfs and the creation time
+added. The status is creating, created, running, paused or stopped; the pid of a stopped container is 0.
 
-Exit status: 0, or 1 when there is no such container.
+Exit status: 0, or 1 if there is no such container.
 
 Example:
   davit state web",
@@ -24,8 +24,8 @@ Example:
 
 fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let id = id(&words::<Named>(matches)?.id)?;
-    let told = || format!("cannot get the state of {id}");
-    let container = Container::find(&scene.root()?, &id).with_context(told)?;
+    let context = || format!("cannot get the state of {id}");
+    let container = Container::find(&scene.root()?, &id).with_context(context)?;
     output::print(&container.report().to_json()?)?;
     Ok(0)
 }

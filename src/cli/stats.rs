@@ -11,13 +11,13 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "stats",
-    about: "Show what containers use, live",
+    about: "Show the resource usage of containers, live",
     help: "\
-Show a table of what the containers use, refreshed every second until it is broken off: CPU time in per cent of one CPU,
-memory and its limit, the share of the last ten seconds in which processes had to wait for CPU, memory and I/O (pressure),
-processes, bytes read from and written to disks. Without an ID, all that are created, running or paused.
+Show a table of the containers' resource usage, updated every second until interrupted: CPU time in per cent of one CPU,
+memory and its limit, the share of the last ten seconds in which processes waited for CPU, memory and I/O (pressure),
+processes, bytes read from and written to disks. Without an ID, show all that are created, running or paused.
 
-Exit status: 0, or 1 when one of the named containers does not exist or does not live.
+Exit status: 0, or 1 if one of the given containers does not exist or is stopped.
 
 Example:
   davit stats --no-stream --format json web",
@@ -27,15 +27,15 @@ Example:
     perform,
 };
 
-/// The time between two looks.
+/// The time between two samples.
 const PERIOD: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 struct Words {
-    /// Show it once
+    /// Show the usage once
     #[arg(long)]
     no_stream: bool,
-    /// Format: a table, or a JSON array on a line for each look
+    /// Format: a table, or a line with a JSON array for each sample
     #[arg(long, short, default_value = "table")]
     format: Format,
     /// Names of containers
@@ -49,12 +49,12 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let ids = words.ids.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
     let mut samples = Samples::begin(&root, ids, scene.log)?;
     let live = !words.no_stream && words.format == Format::Table && stdout().is_terminal();
-    // A share of time takes two looks.
+    // A share of time needs two samples.
     while samples.wait(PERIOD)? {
         let rows = samples.take(&root, scene.log)?;
         let text = match words.format {
             Format::Json => serde_json::to_string(&rows)? + "\n",
-            // From the top left corner, and nothing of the last table below this one.
+            // Moves the cursor to the top left corner and clears the screen.
             Format::Table if live => format!("\x1b[H\x1b[J{}", table(&rows)),
             Format::Table => table(&rows),
         };
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn columns_are_aligned() {
         let usage = Usage {
             id: "a-long-name".to_owned(),
             cpu_percent: 12.5,

@@ -1,7 +1,8 @@
-//! What packages ship beside the program: `completions/` and `man/`, made from the definitions that `--help` is made from.
+//! What packages ship beside the program: `completions/` and `man/`, made from the definitions that `--help` is made
+//! from.
 //!
-//! They are kept with the source, so that a package needs nothing but the checkout and the program does not have to carry
-//! what writes them. `DAVIT_BLESS=1 cargo test --bin davit shipped` writes what the definitions say now.
+//! They are kept with the source, so that a package needs nothing but the checkout and the program does not have to
+//! carry what writes them. `DAVIT_BLESS=1 cargo test --bin davit shipped` writes what the definitions say now.
 
 use super::{NAME, VERBS, whole};
 use clap::Command;

@@ -13,13 +13,14 @@ pub(super) const VERB: Verb = Verb {
     name: "update",
     about: "Change the limits of a container",
     help: "\
-Change the resource limits of the container ID, which must be created, running or paused. What is not named stays as it
-is; all does when one limit cannot be set. With --resources they are read from a file that has the form of linux.resources
-in config.json, and no other flag counts but the two of Intel RDT; devices in it are passed over.
+Change the resource limits of the container ID, which must be created, running or paused. Other limits stay unchanged;
+if a limit cannot be set, all are restored. With --resources, read the limits from a file with the format of
+linux.resources in config.json; all other flags except the two for Intel RDT are then ignored, and so are devices in
+the file.
 
-Sizes are in bytes, or have a unit: 64m, 1g; -1 is no limit.
+Sizes are in bytes, or have a unit: 64m, 1g; -1 means no limit.
 
-Exit status: 0 when all limits are set, 1 otherwise.
+Exit status: 0 if all limits are set, 1 otherwise.
 
 Example:
   davit update --memory 512m --pids-limit 100 web",
@@ -43,16 +44,16 @@ struct Words {
     /// CPU time in each period, in microseconds
     #[arg(long, value_name = "US")]
     cpu_quota: Option<i64>,
-    /// CPU time that may be saved up, in microseconds
+    /// CPU time that may accumulate for bursts, in microseconds
     #[arg(long, value_name = "US")]
     cpu_burst: Option<u64>,
     /// CPU shares, 2 to 262144
     #[arg(long, value_name = "N")]
     cpu_share: Option<u64>,
-    /// Period of real-time scheduling; not on cgroup v2
+    /// Period of real-time scheduling; not supported with cgroup v2
     #[arg(long, value_name = "US")]
     cpu_rt_period: Option<u64>,
-    /// Time of real-time scheduling in each period; not on cgroup v2
+    /// Real-time CPU time in each period; not supported with cgroup v2
     #[arg(long, value_name = "US")]
     cpu_rt_runtime: Option<i64>,
     /// CPUs to run on: 0-3,7
@@ -61,25 +62,25 @@ struct Words {
     /// Memory nodes to use: 0-1
     #[arg(long, value_name = "LIST")]
     cpuset_mems: Option<String>,
-    /// 1: run only when nothing else wants to; 0: as usual
+    /// 1: run only when no other process needs the CPU; 0: as usual
     #[arg(long, value_name = "N")]
     cpu_idle: Option<i64>,
-    /// Limit of memory
+    /// Memory limit
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
-    /// Memory that is kept for the container
+    /// Memory that is not reclaimed while other memory can be (memory.low)
     #[arg(long, value_name = "SIZE")]
     memory_reservation: Option<String>,
-    /// Limit of memory and swap together
+    /// Limit of memory and swap combined
     #[arg(long, value_name = "SIZE")]
     memory_swap: Option<String>,
-    /// Most processes and threads
+    /// Maximum number of processes and threads
     #[arg(long, value_name = "N")]
     pids_limit: Option<i64>,
-    /// Schema of Intel RDT's L3 cache: L3:0=ff;1=ff
+    /// Intel RDT schema of the L3 cache: L3:0=ff;1=ff
     #[arg(long, value_name = "SCHEMA")]
     l3_cache_schema: Option<String>,
-    /// Schema of Intel RDT's memory bandwidth: MB:0=50;1=70
+    /// Intel RDT schema of the memory bandwidth: MB:0=50;1=70
     #[arg(long, value_name = "SCHEMA")]
     mem_bw_schema: Option<String>,
     /// Accepted and ignored: kernel memory counts as memory
@@ -111,12 +112,12 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The lines of a schema, all of which are about one resource (`L3`, also by its parts `L3CODE` and `L3DATA`; `MB`).
+/// The lines of a schema, all for one resource (`L3`, also as `L3CODE` and `L3DATA`; `MB`).
 fn schema(flag: &str, resource: &str, text: Option<&str>) -> anyhow::Result<Vec<String>> {
     let lines = text.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<_> = lines.map(str::to_owned).collect();
     match lines.iter().find(|line| !line.starts_with(resource) || !line.contains(':')) {
-        Some(bad) => bail!("{flag}: {bad:?} is no line for {resource}, such as {resource}:0=10;1=10"),
+        Some(bad) => bail!("{flag}: {bad:?} is not a schema for {resource} such as {resource}:0=10;1=10"),
         None => Ok(lines),
     }
 }
@@ -131,7 +132,7 @@ fn document(words: &Words) -> anyhow::Result<Value> {
     };
     let size = |flag: &str, text: &Option<String>| -> anyhow::Result<Option<Value>> {
         let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        let bytes = bytes(text).with_context(|| format!("{flag}: {text:?} is no size, such as 64m or 1g"))?;
+        let bytes = bytes(text).with_context(|| format!("{flag}: {text:?} is not a size such as 64m or 1g"))?;
         Ok(Some(json!(bytes)))
     };
     put("blockIO", "weight", words.blkio_weight.map(Value::from));
@@ -151,7 +152,7 @@ fn document(words: &Words) -> anyhow::Result<Value> {
     Ok(Value::Object(document))
 }
 
-/// A number of bytes: `67108864`, `64m`, `64MiB`, `1.5g`; `-1` is no limit. Units are powers of 1024.
+/// A number of bytes: `67108864`, `64m`, `64MiB`, `1.5g`; `-1` means no limit. Units are powers of 1024.
 fn bytes(text: &str) -> Option<i64> {
     if text == "-1" {
         return Some(-1);
@@ -180,12 +181,12 @@ mod tests {
     use super::{bytes, schema};
 
     #[test]
-    fn a_schema_is_about_its_own_resource() {
+    fn schemata_for_another_resource_are_refused() {
         let lines = schema("--l3-cache-schema", "L3", Some("L3CODE:0=f\n\n L3DATA:0=3\n")).expect("two lines");
         assert_eq!(lines, ["L3CODE:0=f", "L3DATA:0=3"]);
         assert!(schema("--mem-bw-schema", "MB", Some("")).expect("none").is_empty());
         let error = schema("--mem-bw-schema", "MB", Some("L3:0=f")).expect_err("is not MB").to_string();
-        assert_eq!(error, "--mem-bw-schema: \"L3:0=f\" is no line for MB, such as MB:0=10;1=10");
+        assert_eq!(error, "--mem-bw-schema: \"L3:0=f\" is not a schema for MB such as MB:0=10;1=10");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! What is wrong with a command line, in one line that names the flag or the count; and the texts of `--help`.
+//! Errors of the command line, each in one line with the flag or the count; and the texts of `--help`.
 
 use super::{Globals, NAME, Takes, Verb, bare, output};
 use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Answers what clap did not turn into a command: help is printed, everything else is an error.
+/// Handles what clap did not parse as a command: prints help, and returns everything else as an error.
 pub(super) fn answer(error: &clap::Error, verb: Option<&Verb>) -> anyhow::Result<u8> {
     match error.kind() {
         ErrorKind::DisplayHelp => output::print(&error.render().to_string()).map(|()| 0),
@@ -17,7 +17,7 @@ pub(super) fn refuse<T>(error: &clap::Error, verb: Option<&Verb>) -> anyhow::Res
     let name = verb.map_or(NAME.to_owned(), |verb| format!("{NAME} {}", verb.name));
     let text = |kind| text(error, kind);
     let (is_flag, flag) = (flag(error).is_some(), flag(error).unwrap_or_default());
-    let seek = format!("see {name} --help");
+    let hint = format!("see {name} --help");
     match (error.kind(), verb) {
         (ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument | ErrorKind::TooManyValues, Some(verb))
             if !is_flag =>
@@ -31,33 +31,33 @@ pub(super) fn refuse<T>(error: &clap::Error, verb: Option<&Verb>) -> anyhow::Res
             Err(anyhow::anyhow!("unknown flag: {flag}; it goes before the command: {NAME} {flag} … {}", verb.name))
         }
         (ErrorKind::UnknownArgument, _) => match text(ContextKind::SuggestedArg) {
-            Some(known) => Err(anyhow::anyhow!("unknown flag: {flag} (is {known} meant?); {seek}")),
-            None => Err(anyhow::anyhow!("unknown flag: {flag}; {seek}")),
+            Some(known) => Err(anyhow::anyhow!("unknown flag: {flag} (did you mean {known}?); {hint}")),
+            None => Err(anyhow::anyhow!("unknown flag: {flag}; {hint}")),
         },
         (ErrorKind::InvalidSubcommand, _) => {
             let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
             match text(ContextKind::SuggestedSubcommand) {
-                Some(known) => Err(anyhow::anyhow!("unknown command: {word:?} (is {known} meant?); {seek}")),
-                None => Err(anyhow::anyhow!("unknown command: {word:?}; {seek}")),
+                Some(known) => Err(anyhow::anyhow!("unknown command: {word:?} (did you mean {known}?); {hint}")),
+                None => Err(anyhow::anyhow!("unknown command: {word:?}; {hint}")),
             }
         }
         (ErrorKind::InvalidValue, _) if text(ContextKind::InvalidValue).is_none_or(str::is_empty) => {
-            Err(anyhow::anyhow!("flag needs an argument: {flag}; {seek}"))
+            Err(anyhow::anyhow!("flag needs an argument: {flag}; {hint}"))
         }
         (ErrorKind::InvalidValue | ErrorKind::ValueValidation, _) => {
             let value = text(ContextKind::InvalidValue).unwrap_or_default();
             let reason = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
                 (Some(reason), _) => format!(": {reason}"),
-                (None, Some(ContextValue::Strings(valid))) => format!(": it can be {}", valid.join(" or ")),
+                (None, Some(ContextValue::Strings(valid))) => format!(": expected {}", valid.join(" or ")),
                 _ => String::new(),
             };
-            Err(anyhow::anyhow!("invalid value {value:?} for {flag}{reason}; {seek}"))
+            Err(anyhow::anyhow!("invalid value {value:?} for {flag}{reason}; {hint}"))
         }
-        (ErrorKind::TooManyValues, _) => Err(anyhow::anyhow!("{flag} takes no value; {seek}")),
+        (ErrorKind::TooManyValues, _) => Err(anyhow::anyhow!("{flag} takes no value; {hint}")),
         _ => {
             let text = error.render().to_string();
             let line = text.lines().next().unwrap_or_default();
-            Err(anyhow::anyhow!("{}; {seek}", line.trim_start_matches("error: ")))
+            Err(anyhow::anyhow!("{}; {hint}", line.trim_start_matches("error: ")))
         }
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn flag(error: &clap::Error) -> Option<&str> {
     text(error, ContextKind::InvalidArg)?.split_whitespace().next().filter(|word| word.starts_with('-'))
 }
 
-/// A piece of what clap knows about an error.
+/// A text that clap attached to an error.
 fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text),

@@ -34,9 +34,9 @@ enum Data {
 
 /// The current usage of a container as one event.
 pub(crate) fn statistics(root: &Root, id: &Id) -> Result<Event> {
-    let told = || format!("cannot get the usage of {id}");
-    let container = living(root, id).with_context(told)?;
-    let stats = pause::own_cgroup(&container).and_then(|cgroup| cgroup.measure()).with_context(told)?;
+    let context = || format!("cannot get the usage of {id}");
+    let container = living(root, id).with_context(context)?;
+    let stats = pause::own_cgroup(&container).and_then(|cgroup| cgroup.measure()).with_context(context)?;
     Ok(usage(&stats, id))
 }
 
@@ -66,11 +66,11 @@ pub(crate) fn events(
     interval: Duration,
     tell: &mut dyn FnMut(&Event) -> Result<()>,
 ) -> Result<()> {
-    let told = || format!("cannot get the events of {id}");
-    let container = living(root, id).with_context(told)?;
+    let context = || format!("cannot get the events of {id}");
+    let container = living(root, id).with_context(context)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();
-    let init = init.context("container not running").with_context(told)?;
-    follow(&container, id, &init, interval, tell).with_context(told)
+    let init = init.context("container not running").with_context(context)?;
+    follow(&container, id, &init, interval, tell).with_context(context)
 }
 
 fn follow(

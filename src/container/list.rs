@@ -9,7 +9,7 @@ use anyhow::Context;
 pub(crate) fn list(root: &Root, log: &Log) -> anyhow::Result<Vec<Container>> {
     let mut found = Vec::new();
     for id in root.ids().context("cannot list containers")? {
-        match Container::seek(root, &id) {
+        match Container::find_if_exists(root, &id) {
             Ok(Some(container)) => found.push(container),
             // Without a record the container is being created or removed, or its creation was killed.
             Ok(None) => log.warning(&format!("{id} is left out: its state directory has no state.json")),

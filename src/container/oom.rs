@@ -1,4 +1,4 @@
-//! Whether the OOM killer has ended a process of a container, for errors that would otherwise only name a signal.
+//! Finds out whether the OOM killer has killed a process of a container, for errors that would otherwise only name a signal.
 //!
 //! Does not know which process it was: the kernel counts kills for each cgroup.
 
@@ -11,7 +11,7 @@ pub(super) fn has_killed(cgroup: Option<&Cgroup>) -> Result<bool> {
     Ok(cgroup.map_or(Ok(None), Cgroup::oom_kills)?.is_some_and(|kills| kills > 0))
 }
 
-/// The error of a first process that could not be made. An OOM kill explains more than its symptoms.
+/// The error of a first process that could not be created. An OOM kill explains more than its symptoms.
 pub(super) fn explain_init(error: Error, cgroup: Option<&Cgroup>, record: &Record) -> Error {
     // systemd removes the cgroup with its last process, and the count of kills with it.
     let is_gone = record.cgroup.as_ref().is_some_and(|made| made.unit.is_some() && !made.path.exists());

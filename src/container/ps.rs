@@ -7,10 +7,10 @@ use std::process::Stdio;
 
 /// The pids of all processes in and below the container's cgroup. Without a cgroup only the first process is known.
 pub(crate) fn pids(root: &Root, id: &Id) -> anyhow::Result<Vec<i32>> {
-    let told = || format!("cannot list the processes of {id}");
-    let container = Container::find(root, id).with_context(told)?;
-    match (container.record.open_cgroup().with_context(told)?, container.pid()) {
-        (Some(cgroup), _) => cgroup.pids().with_context(told),
+    let context = || format!("cannot list the processes of {id}");
+    let container = Container::find(root, id).with_context(context)?;
+    match (container.record.open_cgroup().with_context(context)?, container.pid()) {
+        (Some(cgroup), _) => cgroup.pids().with_context(context),
         (None, 0) => Ok(Vec::new()),
         (None, pid) => Ok(vec![pid]),
     }

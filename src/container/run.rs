@@ -38,8 +38,8 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
     };
     let (running, foreground, notices) = started().with_context(|| format!("cannot run {id}"))?;
     let Some(foreground) = foreground else {
-        let told = notices.map_or(Ok(()), |notices| notices.wait(running.child.pid, running.child.pidfd.as_fd()));
-        return told.map(|()| 0);
+        let notified = notices.map_or(Ok(()), |notices| notices.wait(running.child.pid, running.child.pidfd.as_fd()));
+        return notified.map(|()| 0);
     };
     let Running { record, child, console, .. } = running;
     let status = foreground::attend(foreground, child, console.own(), notices, log);

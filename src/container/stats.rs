@@ -61,7 +61,11 @@ impl Samples {
     pub(crate) fn take(&mut self, root: &Root, log: &Log) -> Result<Vec<Usage>> {
         let containers = match self.wanted.is_empty() {
             true => list(root, log)?.into_iter().filter(|c| is_alive(c.status)).collect(),
-            false => self.wanted.iter().map(|id| told(id, events::living(root, id))).collect::<Result<Vec<_>>>()?,
+            false => self
+                .wanted
+                .iter()
+                .map(|id| with_usage_context(id, events::living(root, id)))
+                .collect::<Result<Vec<_>>>()?,
         };
         let mut all = Vec::new();
         for container in containers {
@@ -104,6 +108,6 @@ fn is_alive(status: Status) -> bool {
     matches!(status, Status::Created | Status::Running | Status::Paused)
 }
 
-fn told(id: &Id, container: Result<Container>) -> Result<Container> {
+fn with_usage_context(id: &Id, container: Result<Container>) -> Result<Container> {
     container.with_context(|| format!("cannot get the usage of {id}"))
 }

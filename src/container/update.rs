@@ -34,8 +34,8 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
         Status::Creating => bail!("container is still being created"),
         Status::Stopped => bail!("container not running"),
     }
-    let told = |problems: Problems| problems.of("resources");
-    let mut resources = load::load_resources(&change.resources).map_err(told)?;
+    let in_resources = |problems: Problems| problems.of("resources");
+    let mut resources = load::load_resources(&change.resources).map_err(in_resources)?;
     resources.set_devices(None);
     let groups = match change.schemata.is_empty() {
         true => None,
@@ -46,7 +46,7 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     let facts = Layout::probe()?.facts()?;
     let (mut problems, mut warnings) = (Problems::default(), Vec::new());
     let plan = resources::compile(&resources, &Pointer::of(""), &facts, &mut problems, &mut warnings);
-    let mut plan = problems.or(plan).map_err(told)?;
+    let mut plan = problems.or(plan).map_err(in_resources)?;
     warnings.iter().for_each(|warning| log.warning(warning));
     if let Some(guard) = &plan.memory_guard {
         cgroup.check_memory(guard)?;

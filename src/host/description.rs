@@ -1,5 +1,5 @@
-//! A host as a file describes it, in place of the one at hand: what `davit plan --host` plans for, and what golden tests
-//! compare with. Finds out nothing: no path of this machine is looked at.
+//! Reads the description of a host from a file, for `davit plan --host` and golden tests. Probes nothing: no path of
+//! this machine is read.
 
 use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 use std::path::Path;
 
-/// The members of the file, all optional. Without any it is a host that has everything, and a caller who may everything.
+/// The members of the file, all optional. The default is a host with every feature and a caller with every privilege.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Description {
@@ -17,7 +17,7 @@ struct Description {
     uid: u32,
     gid: u32,
     last_capability: u32,
-    /// What the caller is permitted, by names.
+    /// Names of the caller's permitted capabilities.
     permitted: Option<Vec<String>>,
     can_detach_exe: bool,
     apparmor: bool,
@@ -48,15 +48,15 @@ impl Default for Description {
 
 /// Reads the description of a host.
 pub(crate) fn described(file: &Path) -> Result<Host> {
-    let told = || format!("host description {}", file.display());
-    let text = std::fs::read(file).with_context(told)?;
-    parse(&text).with_context(told)
+    let context = || format!("host description {}", file.display());
+    let text = std::fs::read(file).with_context(context)?;
+    parse(&text).with_context(context)
 }
 
 fn parse(text: &[u8]) -> Result<Host> {
-    let told: Description = serde_json::from_slice(text)?;
+    let description: Description = serde_json::from_slice(text)?;
     let mut permitted = u64::MAX;
-    if let Some(names) = &told.permitted {
+    if let Some(names) = &description.permitted {
         permitted = 0;
         for name in names {
             let capability = name.parse::<caps::Capability>().map_err(|_| anyhow!("unknown capability {name:?}"))?;
@@ -64,21 +64,21 @@ fn parse(text: &[u8]) -> Result<Host> {
         }
     }
     Ok(Host {
-        privileged: told.privileged,
-        can_clone_mounts: told.privileged,
+        privileged: description.privileged,
+        can_clone_mounts: description.privileged,
         cannot_return: false,
         procfs_takes_pid_namespace: true,
-        ids: (told.uid, told.gid),
+        ids: (description.uid, description.gid),
         setgroups_denied: false,
-        last_capability: told.last_capability,
+        last_capability: description.last_capability,
         permitted,
-        can_detach_exe: told.can_detach_exe,
-        apparmor: told.apparmor,
-        selinux: told.selinux,
+        can_detach_exe: description.can_detach_exe,
+        apparmor: description.apparmor,
+        selinux: description.selinux,
         root: None,
         namespaces: std::collections::BTreeMap::new(),
         own_namespaces: std::collections::BTreeSet::new(),
-        cgroup: CgroupFacts { controllers: told.controllers, v1: told.v1_controllers },
+        cgroup: CgroupFacts { controllers: description.controllers, v1: description.v1_controllers },
     })
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn what_is_not_told_is_there() {
+    fn omitted_members_default_to_available() {
         let host = parse(b"{}").expect("a host");
         assert!(host.privileged && host.can_detach_exe && host.permitted == u64::MAX);
         assert!(host.cgroup.controllers.iter().any(|name| name == "memory"));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_known_is_an_error() {
+    fn unknown_members_are_errors() {
         for text in [r#"{"kernel": 1}"#, r#"{"permitted": ["CAP_SOON"]}"#, "{", ""] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }

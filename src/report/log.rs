@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// Writes the step timings to the log, in its format.
-    pub(crate) fn tell_timings(&self) {
+    pub(crate) fn write_timings(&self) {
         let Some(timings) = self.timings.as_ref().map(RefCell::borrow) else { return };
         let text = match self.format {
             Format::Text => timings.table(),

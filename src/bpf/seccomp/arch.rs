@@ -1,4 +1,4 @@
-//! The architectures a profile may name, and what tells a filter which one a call was made on.
+//! The architectures a profile may name, and how a filter distinguishes them.
 //!
 //! It holds facts of the kernel's `linux/audit.h` and of calling conventions; it decides nothing.
 

@@ -1,8 +1,9 @@
 //! Writes a classic BPF program from its end to its beginning.
 //!
-//! Classic BPF jumps only forwards, so when a program is written backwards every target already exists when a jump to it
-//! is made, its distance is known, and nothing is ever patched. A target further away than the 8 bits of a conditional
-//! jump reach is brought closer with a copy (of a return) or a long jump. It knows instructions, not system calls.
+//! Classic BPF jumps only forwards, so when a program is written backwards every target already exists when a jump to
+//! it is made, its distance is known, and nothing is ever patched. A target further away than the 8 bits of a
+//! conditional jump reach is brought closer with a copy (of a return) or a long jump. It knows instructions, not system
+//! calls.
 
 use libc::sock_filter;
 
@@ -70,7 +71,7 @@ impl Assembler {
         label
     }
 
-    /// The target itself, or something that leads there and is within reach.
+    /// The target itself, or a jump to it that is within reach.
     fn near(&mut self, target: Label) -> Label {
         let distance = self.distance(target);
         if distance <= REACH {

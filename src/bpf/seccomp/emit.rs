@@ -1,8 +1,9 @@
-//! Writes a decided profile as instructions.
+//! Encodes a resolved profile as instructions.
 //!
 //! A filter is written from its end: first the chains of conditions, then one balanced tree of comparisons for each
-//! architecture, the native one last so that it stands first, then the choice of the architecture. The kernel walks the
-//! filter for every call number when it is installed, so both the length of the program and of the paths count.
+//! architecture, the native one last so that it comes first in the program, then the choice of the architecture. The
+//! kernel walks the filter for every call number when it is installed, so both the length of the program and of the
+//! paths count.
 
 use libc::sock_filter;
 
@@ -44,7 +45,7 @@ fn is_point(spans: &[Span]) -> bool {
     matches!(spans, [before, number, after] if before.outcome == after.outcome && after.start - number.start == 1)
 }
 
-/// Where to cut: in the middle, but a short list so that a point stays whole.
+/// Where to split: in the middle, but a short list so that a single number stays in one half.
 fn middle(spans: &[Span]) -> usize {
     match spans.len() {
         4 | 5 if is_point(&spans[..3]) => 3,

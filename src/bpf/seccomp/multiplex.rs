@@ -1,7 +1,7 @@
 //! Calls that some architectures also reach through `socketcall(2)` and `ipc(2)`.
 //!
-//! A filter sees such a call as `socketcall` with the real call in its first argument, and the real call's own arguments
-//! behind a pointer, where no filter can look. This file knows the kernel's numbers for them (`linux/net.h`,
+//! A filter sees such a call as `socketcall` with the real call in its first argument, and the real call's own
+//! arguments behind a pointer, where no filter can look. This file knows the kernel's numbers for them (`linux/net.h`,
 //! `linux/ipc.h`); what becomes of a rule that cannot be honoured there is `resolve`'s decision.
 
 /// The two calls that stand for many.

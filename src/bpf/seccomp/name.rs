@@ -13,7 +13,7 @@ pub(crate) enum ActionError {
     Unknown,
     /// An errno for an action that returns none (runtime-spec: "print an error and fail").
     ErrnoNotUsed,
-    /// An errno that the kernel cannot return: it is at most 4095, and what a tracer is told at most 65535.
+    /// An errno that the kernel cannot return: the maximum is 4095, and 65535 for the value a tracer receives.
     ErrnoTooLarge {
         /// The errno as written.
         errno: u32,

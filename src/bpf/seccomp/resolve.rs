@@ -1,7 +1,7 @@
 //! Decides what a profile means for every system call number of every architecture.
 //!
-//! The result is, for each architecture the kernel can report, a list of spans of numbers with one outcome each, and the
-//! chains of conditions that some outcomes ask. It knows nothing of instructions: `emit` writes them.
+//! The result is, for each architecture the kernel can report, a list of spans of numbers with one outcome each, and
+//! the chains of conditions that some outcomes ask. It knows nothing of instructions: `emit` writes them.
 //!
 //! The rules of meaning, which are those of libseccomp as runc uses it unless said otherwise:
 //!
@@ -156,7 +156,7 @@ struct Resolver<'a> {
     chains: Vec<Chain>,
 }
 
-/// A system call number and, in the order of the profile, a way in which a rule speaks of it.
+/// A system call number and, in the order of the profile, a way in which a rule applies to it.
 type Mention = (u32, u32, Link);
 
 impl Resolver<'_> {

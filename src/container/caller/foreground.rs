@@ -68,7 +68,7 @@ fn pass_on(signal: i32, program: BorrowedFd<'_>) {
 
 /// Whether the manager needs no more notifications. A failed notification does not end the container; it causes a
 /// warning.
-fn told(notices: &Notices, pid: i32, log: &Log) -> bool {
+fn is_notified(notices: &Notices, pid: i32, log: &Log) -> bool {
     notices.take(pid).unwrap_or_else(|error| {
         log.warning_of(&error);
         true
@@ -105,7 +105,7 @@ pub(crate) fn attend(
             }
         }
         // This process does not exit, so it need not wait for the manager.
-        if seen.notice && notices.as_ref().is_some_and(|notices| told(notices, child.pid, log)) {
+        if seen.notice && notices.as_ref().is_some_and(|notices| is_notified(notices, child.pid, log)) {
             notices = None;
         }
         if let Some(relay) = &mut relay {

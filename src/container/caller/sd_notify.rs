@@ -97,10 +97,10 @@ impl Notices {
     /// Waits until the program is ready and the manager has read that, or until the program has ended.
     pub(crate) fn wait(&self, pid: i32, pidfd: BorrowedFd<'_>) -> Result<()> {
         loop {
-            let [said, ended] = socket::either_ready(self.own.as_fd(), pidfd)
+            let [notified, ended] = socket::either_ready(self.own.as_fd(), pidfd)
                 .map_err(io::Error::from)
                 .context("wait for a notification")?;
-            if said && self.take(pid)? {
+            if notified && self.take(pid)? {
                 return self.barrier();
             }
             if ended {

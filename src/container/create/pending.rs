@@ -51,15 +51,15 @@ impl<'a> PendingContainer<'a> {
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional });
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
         let (mut new, cgroup) = Rollback::claim(root, &build.request.id, log, |locked| {
-            record.cgroup = making.as_mut().map(|(driver, wanted)| driver.foresee(wanted)).transpose()?;
+            record.cgroup = making.as_mut().map(|(driver, wanted)| driver.planned_record(wanted)).transpose()?;
             locked.write(&record)?;
             log.lap("claim the name");
             making.as_mut().map(|(driver, wanted)| driver.prepare(wanted)).transpose()
         })?;
-        let foreseen = record.cgroup.take();
+        let planned = record.cgroup.take();
         let mut cgroup = cgroup.flatten().map(Rc::new);
         if let Some(cgroup) = cgroup.clone() {
-            record.cgroup = foreseen.clone().map(|foreseen| cgroup::Record { made: cgroup.is_own(), ..foreseen });
+            record.cgroup = planned.clone().map(|planned| cgroup::Record { made: cgroup.is_own(), ..planned });
             new.unless_deleted("remove the cgroup", move || cgroup.unmake());
         }
         log.lap("make the cgroup");
@@ -77,7 +77,7 @@ impl<'a> PendingContainer<'a> {
             cgroup_path: record
                 .cgroup
                 .as_ref()
-                .or(foreseen.as_ref().filter(|foreseen| foreseen.unit.is_some()))
+                .or(planned.as_ref().filter(|planned| planned.unit.is_some()))
                 .and_then(|cgroup| CString::new(cgroup.path.clone().into_os_string().into_vec()).ok()),
             listener,
             hooks: build.container_hooks(&record)?,
@@ -86,14 +86,12 @@ impl<'a> PendingContainer<'a> {
         };
         let mut child = launch::launch(&build.plan, inputs)?;
         log.lap("make the process");
-        if let (None, Some((driver, wanted)), Some(foreseen)) = (&cgroup, &mut making, foreseen)
-            && let Some(placed) = driver.place(wanted, &foreseen, child.pid)?
+        if let (None, Some((driver, wanted)), Some(planned)) = (&cgroup, &mut making, planned)
+            && let Some(placed) = driver.place(wanted, &planned, child.pid)?
         {
             let placed = Rc::new(placed);
-            (record.cgroup, cgroup) = (Some(foreseen.clone()), Some(Rc::clone(&placed)));
-            new.on_failure("remove the scope", move || {
-                foreseen.stop_unit(Some(&placed)).and_then(|()| placed.unmake())
-            });
+            (record.cgroup, cgroup) = (Some(planned.clone()), Some(Rc::clone(&placed)));
+            new.on_failure("remove the scope", move || planned.stop_unit(Some(&placed)).and_then(|()| placed.unmake()));
         }
         drop(driver);
         warn_if_scattered(cgroup.as_deref(), &record, log);

@@ -86,25 +86,25 @@ impl Root {
     /// Makes the directory and its missing parents with mode 0700. Below `$XDG_RUNTIME_DIR` it gets the sticky bit,
     /// which protects it from cleanup programs (XDG base directory specification).
     pub(crate) fn make(&self) -> anyhow::Result<()> {
-        let told = || format!("make the root directory {}", self.path.display());
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.path).with_context(told)?;
+        let context = || format!("make the root directory {}", self.path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path).with_context(context)?;
         if self.kind == Kind::OfUser {
-            fs::set_permissions(&self.path, Permissions::from_mode(0o1700)).with_context(told)?;
+            fs::set_permissions(&self.path, Permissions::from_mode(0o1700)).with_context(context)?;
         }
         Ok(())
     }
 
     /// The ids of all directories in it, sorted. A missing default root has none; a missing `--root` is an error.
     pub(crate) fn ids(&self) -> anyhow::Result<Vec<Id>> {
-        let told = || format!("read the root directory {}", self.path.display());
+        let context = || format!("read the root directory {}", self.path.display());
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.kind != Kind::Given => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(told),
+            Err(error) => return Err(error).with_context(context),
         };
         let mut ids = Vec::new();
         for entry in entries {
-            let entry = entry.with_context(told)?;
+            let entry = entry.with_context(context)?;
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if let Some(id) = entry.file_name().to_str().filter(|_| is_directory).and_then(|name| Id::new(name).ok()) {
                 ids.push(id);

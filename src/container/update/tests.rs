@@ -39,11 +39,11 @@ fn what_systemd_refuses_is_taken_back_everywhere() {
     let plan = ResourcePlan { writes: vec![write], ..ResourcePlan::default() };
     let lines = ["L3:0=0f;1=ff".to_owned()];
     let read = || [&pids, &schemata].map(|file| fs::read_to_string(file).expect("read it").trim().to_owned());
-    let told = make(&cgroup, &plan, Some((&shares, &lines)), || {
-        assert_eq!(read(), ["30", "L3:0=0f;1=ff"], "systemd is told last");
-        bail!("no, said systemd")
+    let result = make(&cgroup, &plan, Some((&shares, &lines)), || {
+        assert_eq!(read(), ["30", "L3:0=0f;1=ff"], "systemd is called last");
+        bail!("refused by systemd")
     });
-    assert_eq!(told.expect_err("refused").to_string(), "no, said systemd");
+    assert_eq!(result.expect_err("refused").to_string(), "refused by systemd");
     assert_eq!(read(), ["20", "L3:0=ff;1=ff"]);
     make(&cgroup, &plan, Some((&shares, &lines)), || Ok(())).expect("not refused");
     assert_eq!(read(), ["30", "L3:0=0f;1=ff"]);

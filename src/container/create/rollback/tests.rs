@@ -112,7 +112,7 @@ fn nobody_deletes_what_is_being_undone() {
 }
 
 #[test]
-fn nobody_deletes_while_what_the_record_foresees_is_being_made() {
+fn nothing_is_deleted_while_the_planned_cgroup_is_created() {
     let (scratch, root) = Scratch::new("make-locked");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     let directory = scratch.0.join("web");
@@ -129,14 +129,14 @@ fn nobody_deletes_while_what_the_record_foresees_is_being_made() {
 }
 
 #[test]
-fn a_directory_that_is_anothers_by_now_is_not_claimed() {
+fn a_directory_of_another_container_is_not_claimed() {
     let (_scratch, root) = Scratch::new("anothers");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     let other = claimed(&root, &id, &log).expect("a claim");
     let ours = Dir::open(&root, &id).expect("opens").expect("is there");
     let taken = ours.lock_new().expect_err("is not ours").to_string();
     assert_eq!(taken, "container with given ID already exists");
-    other.write(&record("web")).expect("it stands");
+    other.write(&record("web")).expect("writes the record");
     delete(&root, &id, true, &log).expect("force");
     let gone = ours.lock_new().expect_err("is gone").to_string();
     assert_eq!(gone, "the container was deleted while it was being created");
@@ -186,12 +186,12 @@ fn a_claim_that_was_deleted_neither_writes_to_nor_removes_its_successor() {
 }
 
 #[test]
-fn what_is_prepared_counts_when_it_is_settled() {
+fn a_prepared_record_becomes_visible_when_settled() {
     let (_scratch, root) = Scratch::new("settled");
     let (id, log) = (Id::new("web").expect("an id"), Log::default());
     let claim = claimed(&root, &id, &log).expect("a claim");
-    let stands = Record { creator: None, init: Some(Process::this().expect("this")), ..record("web") };
-    claim.prepare(&stands, b"{}").expect("prepares");
+    let record_of_init = Record { creator: None, init: Some(Process::this().expect("this")), ..record("web") };
+    claim.prepare(&record_of_init, b"{}").expect("prepares");
     assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Creating);
     claim.settle().expect("settles");
     assert_eq!(Container::find(&root, &id).expect("is there").status, Status::Running);

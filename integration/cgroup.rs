@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Test> {
         limits_are_set_before_the_hooks,
         memory_limit_kills,
         pids_limit_holds,
+        a_reached_pids_limit_is_named,
         too_little_memory_to_start_is_reported,
         an_absent_controller_is_named,
         an_unknown_file_is_named,
@@ -354,6 +355,12 @@ fn pids_limit_holds() {
     let c = c.edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 30}));
     let output = c.run();
     assert!(output.out.contains("fork"), "{output:?}");
+}
+
+fn a_reached_pids_limit_is_named() {
+    need_controller("pids");
+    let c = Container::sleeper().edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 1})).up();
+    c.call(&["exec", &c.id, "/bin/true"]).run().fails().says("clone: ").says("pids.max");
 }
 
 fn too_little_memory_to_start_is_reported() {

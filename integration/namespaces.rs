@@ -5,6 +5,7 @@ use crate::harness::bundle::{Container, namespace, push, without_namespace};
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
 use crate::harness::unshared::apart;
+use crate::process::wrapped;
 use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -24,6 +25,7 @@ pub(crate) fn tests() -> Vec<Test> {
         sysctls_are_set_inside_only,
         sysctls_are_set_where_proc_sys_is_a_mount,
         the_callers_own_namespaces_are_not_changed,
+        a_reached_limit_of_namespaces_is_named,
     ];
     all.extend(rows!("new", KINDS, made));
     all.extend(rows!("inherited", INHERITED, inherited));
@@ -47,6 +49,14 @@ fn link(pid: &str, file: &str) -> String {
 
 fn show(file: &str) -> Container {
     Container::new(&["/bin/readlink", &format!("/proc/self/ns/{file}")])
+}
+
+/// The limits of user.max_*_namespaces belong to a user namespace (namespaces(7)), so a new one keeps the host's.
+fn a_reached_limit_of_namespaces_is_named() {
+    let inner = "echo 0 >/proc/sys/user/max_uts_namespaces && exec \"$@\"";
+    let script = format!("exec unshare --user --map-root-user sh -c '{inner}' sh \"$@\"");
+    let output = wrapped(&Container::sh("true"), &script, "run").run().fails();
+    output.says("no space left on device").says("user.max_*_namespaces");
 }
 
 fn made(row: &(&str, &str)) {

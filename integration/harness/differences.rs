@@ -412,6 +412,26 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         "KILL ends only the init process in a shared pid namespace",
         &["lifecycle::kill_ends_all_of_a_shared_pid_namespace"],
     ),
+    (
+        "crun",
+        "creates the process of exec outside the cgroup, so a reached pids.max does not stop it",
+        &["cgroup::a_reached_pids_limit_is_named"],
+    ),
+    (
+        "runc",
+        "crashes instead of reporting a reached pids.max to the caller of exec",
+        &["cgroup::a_reached_pids_limit_is_named"],
+    ),
+    (
+        "crun",
+        "leaves the cgroup behind if the namespaces cannot be created",
+        &["namespaces::a_reached_limit_of_namespaces_is_named"],
+    ),
+    (
+        "runc",
+        "does not name the limit of namespaces that was reached",
+        &["namespaces::a_reached_limit_of_namespaces_is_named"],
+    ),
     ("crun", "ps does not accept options for ps(1)", &["pause_ps_update::ps_table_takes_options"]),
     (
         "crun",

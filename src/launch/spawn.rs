@@ -123,8 +123,22 @@ fn spawn_and_move(
 fn clone_error(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
     let made = |(bit, _): &&(u64, &str)| namespaces.clone_flags() & bit != 0;
     let kinds: Vec<_> = KINDS.iter().filter(made).map(|(_, name)| *name).collect();
+    let (words, limit) = (errno_words(errno), reached_limit(errno));
     match kinds.is_empty() {
-        true => anyhow!("clone: {}", errno_words(errno)),
-        false => anyhow!("/linux/namespaces: clone with new {} namespaces: {}", kinds.join(", "), errno_words(errno)),
+        true => anyhow!("clone: {words}{limit}"),
+        false => anyhow!("/linux/namespaces: clone with new {} namespaces: {words}{limit}", kinds.join(", ")),
+    }
+}
+
+/// The limits that an error of clone(2) can mean. The kernel does not report which one was reached.
+fn reached_limit(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EAGAIN => {
+            " (a limit of processes is reached: pids.max of the cgroup or of one above it, RLIMIT_NPROC, \
+             kernel.threads-max or kernel.pid_max)"
+        }
+        Errno::ENOSPC => " (a limit of namespaces is reached: one of user.max_*_namespaces, or 32 levels of nesting)",
+        Errno::ENOMEM => " (out of memory, or the first process of the joined pid namespace has exited)",
+        _ => "",
     }
 }

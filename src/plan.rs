@@ -1,8 +1,8 @@
 //! Every decision, made before any process, mount or cgroup exists: `compile` turns what the user wrote and what this
 //! host is into a `Plan`, or into all problems at once.
 //!
-//! Pure: calls no kernel, holds no descriptor, is never written to disk. `order` is the boot order and the first file to
-//! read.
+//! Pure: calls no kernel, holds no descriptor, is never written to disk. `order` is the boot order and the first file
+//! to read.
 
 pub(crate) mod act;
 mod annotations;
@@ -161,13 +161,14 @@ pub(crate) struct Request {
 pub(crate) struct Host {
     /// Whether the caller has CAP_SYS_ADMIN.
     pub(crate) privileged: bool,
-    /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace belongs
-    /// to an outer user namespace. Looked at only for a container with a user namespace.
+    /// Whether the caller may clone mounts of its mount namespace for a child that may not: not when that namespace
+    /// belongs to an outer user namespace. Looked at only for a container with a user namespace.
     pub(crate) can_clone_mounts: bool,
     /// Whether the caller, once it has entered another pid namespace, may not go back. Looked at only where one is
     /// joined.
     pub(crate) cannot_return: bool,
-    /// Whether procfs can be mounted for another pid namespace (its option `pidns`, Linux 6.17). Probed only where one is joined.
+    /// Whether procfs can be mounted for another pid namespace (its option `pidns`, Linux 6.17). Probed only where one
+    /// is joined.
     pub(crate) procfs_takes_pid_namespace: bool,
     /// The caller's effective user and group id.
     pub(crate) ids: (u32, u32),
@@ -194,8 +195,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Whether a process with these namespaces may call setgroups(2): not in a user namespace whose maps an unprivileged
-    /// caller writes, because that takes denying it first (user_namespaces(7)).
+    /// Whether a process with these namespaces may call setgroups(2): not in a user namespace whose maps an
+    /// unprivileged caller writes, because that takes denying it first (user_namespaces(7)).
     fn may_set_groups(&self, namespaces: &namespaces::Namespaces) -> bool {
         let own_ids = |maps: &namespaces::Maps| maps.writer == namespaces::Writer::OwnIds;
         !self.setgroups_denied && !namespaces.maps.as_ref().is_some_and(own_ids)
@@ -262,8 +263,8 @@ pub(crate) struct Exec {
 }
 
 impl Host {
-    /// Where to part from the executable, as (parent, child). A new PID namespace hides the child until it is done; in one
-    /// that is shared the parent does it before the clone, if it has the right.
+    /// Where to detach from the executable, as (parent, child). A new PID namespace hides the child until it is done;
+    /// in one that is shared the parent does it before the clone, if it has the right.
     fn detach_exe(&self, is_hidden: bool) -> (bool, bool) {
         let in_parent = self.can_detach_exe && !is_hidden && self.privileged;
         (in_parent, self.can_detach_exe && !in_parent)

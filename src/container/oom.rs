@@ -1,4 +1,5 @@
-//! Finds out whether the OOM killer has killed a process of a container, for errors that would otherwise only name a signal.
+//! Finds out whether the OOM killer has killed a process of a container, for errors that would otherwise only name a
+//! signal.
 //!
 //! Does not know which process it was: the kernel counts kills for each cgroup.
 

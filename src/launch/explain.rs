@@ -48,8 +48,8 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
     }
 }
 
-/// The start of the error text for a step: its place in the configuration and what it does. Hooks read like those that the parent
-/// runs, because users know this text from runc.
+/// The start of the error text for a step: its place in the configuration and what it does. Hooks read like those that
+/// the parent runs, because users know this text from runc.
 fn step_text(step: &Step) -> String {
     match step.act {
         Act::CreateContainerHook(number) => format!("{}: error running createContainer hook #{number}", step.origin),

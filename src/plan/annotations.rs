@@ -1,5 +1,5 @@
-//! Annotations of crun and runc (`run.oci.*`, `org.opencontainers.runc.*`): each is followed, refused or warned about. None is
-//! ignored silently, because users ask for something with it.
+//! Annotations of crun and runc (`run.oci.*`, `org.opencontainers.runc.*`): each is followed, refused or warned about.
+//! None is ignored silently, because users ask for something with it.
 //!
 //! Properties of systemd scopes are left to `systemd_scope`.
 

@@ -52,8 +52,8 @@ pub(super) fn compile(linux: Option<&Linux>, dev_is_bound: bool, by_bind: bool, 
     }
     let is_later = |index: usize, path: &Path| listed[index + 1..].iter().any(|later| later.path() == path);
     for (index, entry) in listed.iter().enumerate() {
-        // Engines list a device twice if a user names it and its directory; the last entry for a path counts, as with runc.
-        // /dev/ptmx is a link to the container's own terminals.
+        // Engines list a device twice if a user names it and its directory; the last entry for a path counts
+        // (docs/differences.md). /dev/ptmx is a link to the container's own terminals.
         if is_later(index, entry.path()) || (!dev_is_bound && entry.path() == Path::new("/dev/ptmx")) {
             continue;
         }

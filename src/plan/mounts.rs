@@ -11,8 +11,9 @@ use crate::sys::mount::Attributes;
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
 use std::path::{Component, Path, PathBuf};
 
-/// Files below /proc that a bind mount may cover: those that lxcfs provides, and two switches that programs read. Anything else
-/// there would hide or forge what the kernel reports, and has been used to escape (CVE-2019-16884, CVE-2025-52881).
+/// Files below /proc that a bind mount may cover: those that lxcfs provides, and two switches that programs read.
+/// Anything else there would hide or forge what the kernel reports, and has been used to escape (CVE-2019-16884,
+/// CVE-2025-52881).
 const ON_PROC: [&str; 10] = [
     "/proc/cpuinfo",
     "/proc/diskstats",

@@ -166,7 +166,8 @@ impl Options {
                 attributes.set |= set;
                 attributes.clear &= !set;
             }
-            // The access-time rule is a field of its own: clearing it means going back to the kernel's default, relatime.
+            // The access-time rule is a field of its own: clearing it means going back to the kernel's default,
+            // relatime.
             Effect::Clear(flags, NOATIME | STRICTATIME) => {
                 self.flags &= !flags;
                 attributes.set &= !ATIME;

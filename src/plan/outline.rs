@@ -1,4 +1,5 @@
-//! A plan as `davit plan` shows it: for people as text, which is also what golden tests compare, and for programs as JSON.
+//! A plan as `davit plan` shows it: for people as text, which is also what golden tests compare, and for programs as
+//! JSON.
 //!
 //! A view made for reading: nothing reads it back, and no decision is made here.
 

@@ -31,8 +31,8 @@ const MOUNT_FLAGS: u64 = libc::MS_NOSUID
     | super::options::MS_NOSYMFOLLOW
     | libc::MS_SILENT;
 
-/// Options of a new file system as parameters of fsconfig(2); `None` if one of them is for mount(2) alone: a flag that is no
-/// parameter, a value that is too long, or an escaped comma.
+/// Options of a new file system as parameters of fsconfig(2); `None` if one of them is for mount(2) alone: a flag that
+/// is no parameter, a value that is too long, or an escaped comma.
 pub(super) fn of(flags: u64, source: &Path, data: Option<&CStr>) -> Option<Vec<(CString, Option<CString>)>> {
     let superblock = SUPERBLOCK_FLAGS.iter().filter(|(flag, _)| flags & flag != 0);
     if flags & !(MOUNT_FLAGS | SUPERBLOCK_FLAGS.iter().fold(0, |all, (flag, _)| all | flag)) != 0 {
@@ -54,7 +54,8 @@ pub(super) fn of(flags: u64, source: &Path, data: Option<&CStr>) -> Option<Vec<(
         parameters.push(match word.iter().position(|byte| *byte == b'=') {
             Some(at) => {
                 let value = &word[at + 1..];
-                // Quotation marks protect commas in the text that mount(2) takes (SELinux labels), and are no part of the value.
+                // Quotation marks protect commas in the text that mount(2) takes (SELinux labels), and are no part of
+                // the value.
                 let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
                 (own(&word[..at])?, Some(own(value)?))
             }

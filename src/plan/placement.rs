@@ -1,5 +1,6 @@
-//! Where a container's cgroup is to be: `linux.cgroupsPath` as the caller's driver understands it. Pure; it does not know
-//! where the hierarchy is mounted, nor the caller's own cgroup, which `cgroup` looks up only when the place depends on it.
+//! Where a container's cgroup is to be: `linux.cgroupsPath` as the caller's driver understands it. Pure; it does not
+//! know where the hierarchy is mounted, nor the caller's own cgroup, which `cgroup` looks up only when the place
+//! depends on it.
 
 use crate::plan::systemd_scope::{self, Property};
 use crate::spec::pointer::Pointer;

@@ -1,5 +1,5 @@
-//! `linux.rootfsPropagation`: what it means for the mounts that are inherited, for the root while it is made, and at the
-//! end. When each is done is the business of `order`.
+//! `linux.rootfsPropagation`: what it means for the mounts that are inherited, for the root while it is made, and at
+//! the end. When each is done is the business of `order`.
 
 use oci_spec::runtime::Linux;
 

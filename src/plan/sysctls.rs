@@ -1,4 +1,5 @@
-//! `linux.sysctl`: kernel parameters as files below /proc/sys. Which of them a container may set is judged in `validate`.
+//! `linux.sysctl`: kernel parameters as files below /proc/sys. Which of them a container may set is judged in
+//! `validate`.
 
 use super::act::Act;
 use super::{Notes, Step, c_string};

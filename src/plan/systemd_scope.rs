@@ -1,8 +1,8 @@
 //! A container's cgroup in the language of systemd: the names of slices and units, and the properties of a scope that
 //! keep its limits where systemd writes them anew (systemd.resource-control(5), org.freedesktop.systemd1(5)).
 //!
-//! Properties are derived from the writes to the cgroup's files, which are made as well: what systemd has no property for
-//! stays a file, and no limit is converted twice. Pure.
+//! Properties are derived from the writes to the cgroup's files, which are made as well: what systemd has no property
+//! for stays a file, and no limit is converted twice. Pure.
 
 use crate::dbus::{Value, parse_text};
 use crate::plan::resources::{ResourcePlan, Write};
@@ -99,7 +99,8 @@ fn of_write(write: &Write) -> Vec<Property> {
         "pids.max" => one("TasksMax", amount(value).map(|n| Value::Uint64(n.max(1)))),
         "cpu.weight" => one("CPUWeight", value.parse().ok().map(Value::Uint64)),
         "cpu.idle" if value == "1" => vec![Property::new("CPUWeight", Value::Uint64(0)).since(252)],
-        // As the kernel does when a group is idle no more: back to the default. A weight comes in a write after this one.
+        // As the kernel does when a group is idle no more: back to the default. A weight comes in a write after this
+        // one.
         "cpu.idle" => vec![Property::new("CPUWeight", Value::Uint64(INFINITY))],
         "cpu.max" => bandwidth(value).map_or_else(Vec::new, |(per_second, period)| {
             vec![
@@ -159,8 +160,8 @@ fn before_bfq(weight: u64) -> u64 {
     if weight <= 100 { weight } else { 100 + (weight - 100) * 9900 / 900 }
 }
 
-/// A list such as `0-3,7` as bits, the first one lowest in the first byte. Forms of the kernel's that depend on the host
-/// (`all`, `N`) or on patterns have none.
+/// A list such as `0-3,7` as bits, the first one lowest in the first byte. Forms of the kernel's that depend on the
+/// host (`all`, `N`) or on patterns have none.
 fn mask(list: &str) -> Option<Value> {
     let mut bytes: Vec<u8> = Vec::new();
     for part in list.split(',').map(str::trim) {
@@ -183,8 +184,8 @@ fn mask(list: &str) -> Option<Value> {
 /// What annotations that set properties begin with.
 const ANNOTATION: &str = "org.systemd.property.";
 
-/// Properties that would pull other processes into the scope, or have it act on other units (org.freedesktop.systemd1(5),
-/// systemd.unit(5)).
+/// Properties that would pull other processes into the scope, or have it act on other units
+/// (org.freedesktop.systemd1(5), systemd.unit(5)).
 const NOT_BY_ANNOTATION: [&str; 21] = [
     "PIDs",
     "PIDFDs",

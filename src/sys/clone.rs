@@ -83,7 +83,8 @@ pub(crate) fn spawn() -> Result<Side> {
 fn clone(flags: u64, note: *mut libc::pid_t) -> Result<libc::pid_t> {
     let none = std::ptr::null_mut::<libc::c_void>();
     #[cfg(target_arch = "s390x")]
-    // SAFETY: sound because of the reason below; this architecture only takes the stack first.
+    // SAFETY: as below: the child continues on a copy of this stack, because CLONE_VM is not used, and `note` is
+    // accessed only during the call. This architecture takes the stack as the first argument.
     let raw = unsafe { libc::syscall(libc::SYS_clone, none, flags, note, none, none) };
     #[cfg(not(target_arch = "s390x"))]
     // SAFETY: the child continues on a copy of this stack, as after fork, because CLONE_VM is not used. `note` is

@@ -164,8 +164,8 @@ pub(crate) fn send_all(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>)
 
 /// Receives one message into `bytes`. Returns its length, 0 at the end, and the descriptor it carried.
 pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
-    // As many as one message can carry (SCM_MAX_FD, unix(7)): with less room the message would be an error. All but the last are
-    // closed.
+    // As many as one message can carry (SCM_MAX_FD, unix(7)): with less room the message would be an error. All but the
+    // last are closed.
     let mut space = nix::cmsg_space!([RawFd; 253]);
     loop {
         let mut parts = [IoSliceMut::new(bytes)];

@@ -1,7 +1,7 @@
 //! Writes an eBPF program from its end to its beginning, so that every jump's target exists when the jump is made.
 //!
-//! It knows the handful of instructions a device program needs, and nothing of devices. Comparisons are those of 32 bits
-//! (`BPF_JMP32`, kernel 5.1): the 64 bit ones would extend the sign of a constant.
+//! It knows the handful of instructions a device program needs, and nothing of devices. Comparisons are those of 32
+//! bits (`BPF_JMP32`, kernel 5.1): the 64 bit ones would extend the sign of a constant.
 
 /// A register, 0 to 10; register 1 holds the context on entry and register 0 the answer on exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +89,8 @@ impl Assembler {
         self.push(0x61, to, CONTEXT, offset, 0); // BPF_LDX | BPF_MEM | BPF_W
     }
 
-    /// The program, whose first instruction is the one written last. It has no unreachable code, which the kernel refuses: what
-    /// follows a rule that grants everything, or an answer that no rule gives.
+    /// The program, whose first instruction is the one written last. It has no unreachable code, which the kernel
+    /// refuses: what follows a rule that grants everything, or an answer that no rule gives.
     pub(super) fn finish(mut self) -> Vec<u64> {
         self.reversed.reverse();
         let program = self.reversed;

@@ -11,7 +11,7 @@ mod hooked;
 mod wire;
 
 use self::wire::{CONTAINERD, ENGINES, Engine, POLITE, Wire, ended, need};
-use crate::harness::bundle::Container;
+use crate::harness::bundle::{Container, install};
 use crate::harness::call::Call;
 use crate::harness::cgroups::{cgroup_mount, has_controller};
 use crate::harness::runtime::only_davit;
@@ -222,8 +222,9 @@ fn update((_, resources, file, value): &(&str, &str, &str, &str)) {
 fn a_docker_wrapper_script_around_the_runtime_works() {
     let wire = Wire::new(&CONTAINERD, Container::sh("exit 3"));
     let script = wire.file("davit-debug");
-    fs::write(&script, format!("#!/bin/sh\n{} --debug $@\n", *RUNTIME)).unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let draft = wire.file("draft");
+    fs::write(&draft, format!("#!/bin/sh\n{} --debug $@\n", *RUNTIME)).unwrap();
+    install(&draft, &script);
     let wrapped = |verb| wire.call_of(script.to_str().unwrap(), CONTAINERD.global, verb).run().ok();
     wrapped(CONTAINERD.create);
     let pid = wire.pid("init.pid");

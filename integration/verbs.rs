@@ -2,7 +2,7 @@
 //! for commands that cannot be executed, and creations that hang. Options of single subcommands are left to their own
 //! modules.
 
-use crate::harness::bundle::{Container, wait_in};
+use crate::harness::bundle::{Container, install, wait_in};
 use crate::harness::call::{LIMIT, Running};
 use crate::harness::cgroups::need_controller;
 use crate::harness::kernel;
@@ -10,7 +10,7 @@ use crate::harness::runtime::only_davit;
 use crate::harness::trial::{Test, rows, tests};
 use crate::pause_ps_update::in_status;
 use serde_json::json;
-use std::{fs, os::fd::OwnedFd, path::Path, time::Duration};
+use std::{fs, os::fd::OwnedFd, time::Duration};
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut all = tests![
@@ -187,13 +187,6 @@ const MISSING: &[Missing] = &[
 const LOADER: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\
 \0\0\0\0\0\0\0\0\0\0\0\0\x40\0\x38\0\x01\0\0\0\0\0\0\0\
 \x03\0\0\0\x04\0\0\0\x78\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0/lib/none.so\0";
-
-/// Copies a file to an executable. Another process writes it, because a process that another test has just forked would
-/// inherit a descriptor open for writing, and exec would fail with ETXTBSY.
-fn install(draft: &Path, program: &Path) {
-    let done = std::process::Command::new("install").args(["-m", "755"]).args([draft, program]).status();
-    assert!(done.unwrap().success());
-}
 
 fn missing(row: &Missing) {
     only_davit("no other runtime reports which file is missing");

@@ -104,13 +104,17 @@ pub(crate) fn make_root(path: &Path) {
         .unwrap();
 }
 
+/// Copies a file to an executable. Another process writes it, because a process that another test has just forked would
+/// inherit a descriptor open for writing, and exec would fail with ETXTBSY.
+pub(crate) fn install(draft: &Path, program: &Path) {
+    let done = std::process::Command::new("install").args(["-m", "755"]).args([draft, program]).status().unwrap();
+    assert!(done.success(), "install {} {}: {done}", draft.display(), program.display());
+}
+
 /// Copies the program `of` to a new file in the suite's directory, not shared with other containers.
 pub(crate) fn own_copy(name: &str, of: &str) -> PathBuf {
     let path = PLACE.join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    // Uses cp(1): if this process had the copy open for writing, a process that another test forks would inherit the
-    // descriptor, and a file that is open for writing cannot be executed (ETXTBSY).
-    let done = std::process::Command::new("/bin/cp").arg(of).arg(&path).status().unwrap();
-    assert!(done.success(), "cp {of} {}: {done}", path.display());
+    install(Path::new(of), &path);
     path
 }
 

@@ -9,6 +9,7 @@ use crate::harness::runtime::only_davit;
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
 use crate::harness::user::AS_USER;
+use crate::pause_ps_update::in_status;
 use nix::{
     sys::{
         signal::{Signal, kill},
@@ -308,22 +309,6 @@ const VERBS: &[Verb] = &[
     ("kill-signal-negative", "running", &["kill", "ID", "-1"], 1, ""),
     ("kill-empty-signal-number", "running", &["kill", "ID", "9x"], 1, "unknown signal \"9x\""),
 ];
-
-fn in_status(status: &str) -> Container {
-    let c = Container::sleeper();
-    if status == "gone" {
-        return c;
-    }
-    c.create().ok();
-    if status != "created" {
-        c.start().ok();
-    }
-    if status == "stopped" {
-        c.stop();
-    }
-    assert_eq!(c.status(), status);
-    c
-}
 
 fn answers(row: &Verb) {
     let (_, status, words, code, text) = *row;

@@ -5,6 +5,7 @@
 //! runtimes behave. This file holds only what all of them share: a host directory that must not change, and a container
 //! that attacks.
 
+mod cgroup_names;
 mod cgroups;
 mod descriptors;
 mod devices;
@@ -23,6 +24,7 @@ use std::{fs, path::PathBuf};
 
 pub(crate) fn tests() -> Vec<Test> {
     let parts = [
+        cgroup_names::tests,
         cgroups::tests,
         descriptors::tests,
         devices::tests,

@@ -14,6 +14,7 @@ mod error;
 mod remove;
 mod systemd;
 mod rollback;
+mod walk;
 mod watch;
 #[cfg(test)]
 mod tests;
@@ -186,11 +187,12 @@ impl Cgroup {
 
     /// Reads a file that not every kernel or cgroup has. Returns `None` if it does not exist.
     fn read_if_there(&self, file: &str) -> Result<Option<String>> {
-        use nix::errno::Errno::{ENODEV, ENOENT, EOPNOTSUPP};
+        use nix::errno::Errno::{EISDIR, ENODEV, ENOENT, EOPNOTSUPP};
         match crate::sys::beneath::read_file(self.fd(), file) {
             Ok(content) => Ok(Some(content)),
-            // EOPNOTSUPP: a pressure file while PSI is off. ENODEV: any file while the cgroup is being removed.
-            Err(ENOENT | EOPNOTSUPP | ENODEV) => Ok(None),
+            // EOPNOTSUPP: a pressure file while PSI is off. ENODEV: any file while the cgroup is being removed. EISDIR: a
+            // container has given a cgroup of its own the name of a file that is not there.
+            Err(ENOENT | EOPNOTSUPP | ENODEV | EISDIR) => Ok(None),
             Err(errno) => Err(Refusal::of(format!("read {}", self.named(file)), errno)),
         }
     }

@@ -85,8 +85,9 @@ fn read_schemata(group: &Path) -> Result<String> {
 impl Resctrl {
     /// Finds the mounted resctrl file system.
     pub(crate) fn find() -> Result<Resctrl> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
-        let root = mount_point(&mounts);
+        let mounts = fs::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
+        // Anybody who may mount (FUSE) chooses the names of mount points; they need not be UTF-8.
+        let root = mount_point(&String::from_utf8_lossy(&mounts));
         root.map(Resctrl::at).context("/linux/intelRdt: no resctrl file system is mounted on this host")
     }
 

@@ -8,6 +8,16 @@
 const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "crun",
+        "holds a descriptor for each level of nested cgroups",
+        &["attacks::a_deep_tree_of_cgroups_needs_few_descriptors"],
+    ),
+    (
+        "runc",
+        "reads a cgroup as a file if it has the name of one",
+        &["attacks::cgroups_with_the_names_of_files_break_no_statistics"],
+    ),
+    (
+        "crun",
         "uses the image's /dev/null for masks even if it is not a null device",
         &[
             "attacks::cve_2025_31133_null/fifo",

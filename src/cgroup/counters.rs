@@ -159,9 +159,10 @@ impl Cgroup {
             .map_err(|errno| Refusal::of(format!("list {}", self.path().display()), errno))?;
         let mut sizes = BTreeMap::new();
         for (name, _) in entries {
+            let Some(name) = name.to_str() else { continue };
             let size = name.strip_prefix("hugetlb.").and_then(|rest| rest.strip_suffix(".current"));
             let Some(size) = size.filter(|size| !size.contains('.')) else { continue };
-            let Some(current) = self.number(&name)? else { continue };
+            let Some(current) = self.number(name)? else { continue };
             let events = self.counters(&format!("hugetlb.{size}.events"))?.unwrap_or_default();
             let max = self.number(&format!("hugetlb.{size}.max"))?;
             let failures = events.get("max").copied().unwrap_or(0);

@@ -4,7 +4,9 @@
 use super::{Cgroup, Layout, Refusal};
 use crate::sys::beneath;
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 impl Cgroup {
@@ -35,9 +37,10 @@ impl Cgroup {
     /// The path of the current cgroup of process `pid`, relative to the root of the hierarchy.
     pub(crate) fn path_of_process(pid: i32) -> Result<PathBuf> {
         let file = format!("/proc/{pid}/cgroup");
-        let text = std::fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
-        let path = text.lines().find_map(|line| line.strip_prefix("0::/"));
-        Ok(path.with_context(|| format!("{file} has no line for cgroup v2"))?.into())
+        let text = std::fs::read(&file).with_context(|| format!("read {file}"))?;
+        // As bytes: the container may have moved it to a cgroup whose name is not UTF-8.
+        let path = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::/"));
+        Ok(OsStr::from_bytes(path.with_context(|| format!("{file} has no line for cgroup v2"))?).into())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Counts, freezes and kills the processes of a cgroup, and waits for their exit. When to do so is left to the caller.
 
+use super::walk::walk;
 use super::{Cgroup, Refusal};
 use crate::sys::{beneath, file_events, process};
 use anyhow::{Result, anyhow, bail};
@@ -102,7 +103,7 @@ impl Cgroup {
     /// The processes of the cgroup, then those of the cgroups below it.
     pub(crate) fn pids(&self) -> Result<Vec<i32>> {
         let mut pids = Vec::new();
-        collect(self.fd(), &mut pids)
+        walk(self.fd(), &mut |dir| collect(dir, &mut pids), &mut |_, _| Ok(()))
             .map_err(|errno| Refusal::of(format!("list the processes of {}", self.path().display()), errno))?;
         Ok(pids)
     }
@@ -144,21 +145,5 @@ fn collect(dir: BorrowedFd<'_>, pids: &mut Vec<i32>) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT) => {}
         Err(errno) => return Err(errno),
     }
-    for name in below(dir)? {
-        match beneath::open_directory(dir, name.as_ref()) {
-            Ok(child) => collect(child.as_fd(), pids)?,
-            Err(Errno::ENOENT | Errno::ENODEV) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
     Ok(())
-}
-
-/// The names of the cgroups in `dir`; none if `dir` has been removed.
-pub(super) fn below(dir: BorrowedFd<'_>) -> Result<Vec<String>, Errno> {
-    match beneath::entries(dir) {
-        Ok(entries) => Ok(entries.into_iter().filter(|(_, is_dir)| *is_dir).map(|(name, _)| name).collect()),
-        Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
-        Err(errno) => Err(errno),
-    }
 }

@@ -1,12 +1,12 @@
 //! Removes a cgroup and all cgroups below it, after killing their processes. When to remove is left to the caller.
 
 use super::create::remove_made;
-use super::processes::below;
+use super::walk::walk;
 use super::{Cgroup, Refusal};
 use crate::sys::beneath;
 use anyhow::{Result, bail};
 use nix::errno::Errno;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -82,14 +82,8 @@ impl Cgroup {
 
 /// Removes all cgroups below `dir`, deepest first. Skips a busy one; the next round retries it.
 fn remove_below(dir: BorrowedFd<'_>) -> Result<(), Errno> {
-    for name in below(dir)? {
-        if let Ok(child) = beneath::open_directory(dir, Path::new(&name)) {
-            remove_below(child.as_fd())?;
-        }
-        match beneath::remove_directory(dir, Path::new(&name)) {
-            Ok(()) | Err(Errno::ENOENT | Errno::EBUSY) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
+    walk(dir, &mut |_| Ok(()), &mut |parent, name| match beneath::remove_directory(parent, Path::new(name)) {
+        Ok(()) | Err(Errno::ENOENT | Errno::EBUSY) => Ok(()),
+        Err(errno) => Err(errno),
+    })
 }

@@ -35,15 +35,20 @@ pub(crate) struct Happened {
     pub(crate) oom_kills: u64,
     /// Resources (`cpu`, `memory`, `io`) that processes had to wait for.
     pub(crate) stalls: Vec<&'static str>,
+    /// Files that the kernel no longer reports events of, because the cgroup is gone or a process of it has switched
+    /// them off (`cgroup.pressure`). Each is listed once.
+    pub(crate) lost: Vec<String>,
 }
 
 impl Cgroup {
     /// Starts to watch. Events that this kernel or this cgroup does not report are left out.
     pub(crate) fn watch(&self) -> Result<Watch> {
-        let memory = match beneath::open_file(self.fd(), "memory.events") {
-            Ok(file) => Some(file),
-            Err(Errno::ENOENT) => None,
-            Err(errno) => return Err(Refusal::of(format!("open {}", self.named("memory.events")), errno)),
+        // Read before it is opened for watching, because a container can have made a cgroup of this name.
+        let memory = match self.read_if_there("memory.events")?.map(|_| beneath::open_file(self.fd(), "memory.events"))
+        {
+            Some(Ok(file)) => Some(file),
+            None | Some(Err(Errno::ENOENT)) => None,
+            Some(Err(errno)) => return Err(Refusal::of(format!("open {}", self.named("memory.events")), errno)),
         };
         // No stall events if PSI is off or the trigger is not permitted.
         let stall = |resource| {
@@ -59,31 +64,43 @@ impl Cgroup {
 impl Watch {
     /// Waits for an event, the exit of the process behind `ended`, or `deadline`.
     pub(crate) fn next(&mut self, ended: BorrowedFd<'_>, deadline: Instant) -> Result<Happened> {
-        let files = self.memory.iter().chain(self.stalls.iter().map(|(_, file)| file));
+        let files = self.stalls.iter().map(|(_, file)| file).chain(&self.memory);
         let files: Vec<BorrowedFd<'_>> = files.map(AsFd::as_fd).collect();
         let changed =
             file_events::wait_any(&files, ended, deadline).map_err(|errno| Refusal::of("wait for events", errno))?;
         let mut happened = Happened { ended: changed.ended, ..Happened::default() };
-        let offset = usize::from(self.memory.is_some());
-        let stalled = self.stalls.iter().enumerate().filter(|(index, _)| changed.files.contains(&(index + offset)));
-        happened.stalls = stalled.map(|(_, (resource, _))| *resource).collect();
+        let memory_changed = changed.files.contains(&self.stalls.len());
+        for (index, (resource, file)) in std::mem::take(&mut self.stalls).into_iter().enumerate() {
+            if changed.failed.contains(&index) {
+                // The trigger is gone for good, and poll(2) would report that at once, again and again.
+                happened.lost.push(format!("{resource}.pressure"));
+                continue;
+            }
+            if changed.files.contains(&index) {
+                happened.stalls.push(resource);
+            }
+            self.stalls.push((resource, file));
+        }
         // Re-read after the exit: the OOM kill of the process may have been counted after the last read.
-        if changed.ended || (offset == 1 && changed.files.contains(&0)) {
-            let now = self.read_memory()?;
-            if let Some(now) = now.filter(|now| *now != self.seen) {
-                let kills = |counters: &Counters| counters.get("oom_kill").copied().unwrap_or(0);
-                happened.oom_kills = kills(&now).saturating_sub(kills(&self.seen));
-                self.seen.clone_from(&now);
-                happened.memory = Some(now);
+        if changed.ended || memory_changed {
+            match self.read_memory()? {
+                Some(now) if now != self.seen => {
+                    let kills = |counters: &Counters| counters.get("oom_kill").copied().unwrap_or(0);
+                    happened.oom_kills = kills(&now).saturating_sub(kills(&self.seen));
+                    self.seen.clone_from(&now);
+                    happened.memory = Some(now);
+                }
+                None if self.memory.take().is_some() => happened.lost.push("memory.events".to_owned()),
+                _ => {}
             }
         }
         Ok(happened)
     }
 
+    /// Returns `None` without the memory controller, and once the cgroup has been removed.
     fn read_memory(&self) -> Result<Option<Counters>> {
         match self.memory.as_ref().map(|file| file_events::reread(file.as_fd())) {
             Some(Ok(text)) => Ok(Some(counters(&text))),
-            // ENODEV: the cgroup was removed, so no more events can happen.
             None | Some(Err(Errno::ENODEV)) => Ok(None),
             Some(Err(errno)) => Err(Refusal::of("read memory.events", errno)),
         }

@@ -51,7 +51,8 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
         output::print(&(serde_json::to_string(&container::statistics(&root, &id)?)? + "\n"))?;
         return Ok(0);
     }
-    container::events(&root, &id, interval, &mut |event| output::print(&(serde_json::to_string(event)? + "\n")))?;
+    let mut tell = |event: &_| output::print(&(serde_json::to_string(event)? + "\n"));
+    container::events(&root, &id, interval, &mut tell, scene.log)?;
     Ok(0)
 }
 

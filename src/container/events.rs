@@ -5,6 +5,7 @@ mod schema;
 use super::{Container, Id, Root, Status, pause};
 use crate::cgroup::counters::{Counters, Pressure, Stats};
 use crate::container::state::process::Handle;
+use crate::report::Log;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::os::fd::AsFd;
@@ -65,12 +66,13 @@ pub(crate) fn events(
     id: &Id,
     interval: Duration,
     tell: &mut dyn FnMut(&Event) -> Result<()>,
+    log: &Log,
 ) -> Result<()> {
     let context = || format!("cannot get the events of {id}");
     let container = living(root, id).with_context(context)?;
     let init = container.record.init.map(super::Process::open).transpose()?.flatten();
     let init = init.context("container not running").with_context(context)?;
-    follow(&container, id, &init, interval, tell).with_context(context)
+    follow(&container, id, &init, interval, tell, log).with_context(context)
 }
 
 fn follow(
@@ -79,6 +81,7 @@ fn follow(
     init: &Handle,
     interval: Duration,
     tell: &mut dyn FnMut(&Event) -> Result<()>,
+    log: &Log,
 ) -> Result<()> {
     let cgroup = pause::own_cgroup(container)?;
     let mut watch = cgroup.watch()?;
@@ -93,6 +96,11 @@ fn follow(
         }
         if happened.ended {
             return Ok(());
+        }
+        for file in happened.lost {
+            log.warning(&format!(
+                "no more events of {file}: the container has switched them off, or its cgroup is gone"
+            ));
         }
         if !happened.stalls.is_empty() || Instant::now() >= due {
             let stats = cgroup.measure();

@@ -11,7 +11,7 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, read, unlinkat, write};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -30,6 +30,13 @@ pub(crate) fn base(path: &Path) -> Result<OwnedFd, Errno> {
 /// Opens the directory at `path` below `base`.
 pub(crate) fn open_directory(base: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
     open(base, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}
+
+/// Opens the directory that contains `dir`. For file systems in which a directory cannot be moved, as cgroup2: only
+/// there is it the directory that `dir` was opened from.
+pub(crate) fn open_parent(dir: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    openat2(dir.as_raw_fd(), c"..", flags.bits(), libc::RESOLVE_NO_XDEV)
 }
 
 /// Opens the file `name` below `base` for reading.
@@ -110,16 +117,16 @@ pub(crate) fn give(base: BorrowedFd<'_>, name: &str, uid: Option<u32>, gid: Opti
     fchownat(base, name, uid.map(Uid::from_raw), gid.map(Gid::from_raw), AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
-/// Lists the names in the directory `path` below `base` (`None` is `base` itself), and whether each is a directory.
-pub(crate) fn entries(base: BorrowedFd<'_>) -> Result<Vec<(String, bool)>, Errno> {
+/// Lists the names in the directory `base`, and whether each is a directory.
+pub(crate) fn entries(base: BorrowedFd<'_>) -> Result<Vec<(OsString, bool)>, Errno> {
     // Opens a separate descriptor, because reading a directory moves the offset of the open file.
     let own = openat(base, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut names = Vec::new();
     for entry in Dir::from_fd(own)?.iter() {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy();
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if name != "." && name != ".." {
-            names.push((name.into_owned(), entry.file_type() == Some(nix::dir::Type::Directory)));
+            names.push((name.to_owned(), entry.file_type() == Some(nix::dir::Type::Directory)));
         }
     }
     Ok(names)

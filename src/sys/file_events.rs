@@ -57,6 +57,9 @@ pub(crate) fn wait_for_hangup(stream: BorrowedFd<'_>, deadline: Instant) -> Resu
 pub(crate) struct Changed {
     /// Which of the files have changed.
     pub(crate) files: Vec<usize>,
+    /// Which of the files poll(2) reports an error of. kernfs files without a trigger (`memory.events`) report it with
+    /// every change.
+    pub(crate) failed: Vec<usize>,
     /// The process has ended.
     pub(crate) ended: bool,
 }
@@ -73,9 +76,12 @@ pub(crate) fn wait_any(files: &[BorrowedFd<'_>], pidfd: BorrowedFd<'_>, deadline
             Err(Errno::EINTR) => continue,
             other => other?,
         };
-        // The file of a removed cgroup raises only POLLERR. Its process has ended or is about to end.
         let is = |index: usize, flags| watched[index].revents().is_some_and(|seen| seen.intersects(flags));
-        let changed = (0..files.len()).filter(|index| is(*index, PollFlags::POLLPRI)).collect();
-        return Ok(Changed { files: changed, ended: is(files.len(), PollFlags::POLLIN) });
+        let which = |flags| (0..files.len()).filter(|index| is(*index, flags)).collect();
+        return Ok(Changed {
+            files: which(PollFlags::POLLPRI | PollFlags::POLLERR),
+            failed: which(PollFlags::POLLERR),
+            ended: is(files.len(), PollFlags::POLLIN),
+        });
     }
 }

@@ -27,6 +27,8 @@ mod stats;
 mod update;
 
 pub(crate) use crate::spec::state::Status;
+#[cfg(any(test, fuzzing))]
+pub(crate) use caller::sd_notify::is_ready;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use events::{events, statistics};

@@ -13,7 +13,19 @@ mod value;
 
 pub(crate) use connection::{Bus, Refused};
 pub(crate) use message::Call;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use message::{Message, length_of};
 pub(crate) use text::parse as parse_text;
 pub(crate) use value::Value;
+
+/// A fuzz target: a message of the bus, and a value as text of an annotation.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Some(prefix) = bytes.first_chunk() {
+        let _ = length_of(prefix);
+    }
+    if let Ok(message) = Message::parse(bytes) {
+        let _ = message.values();
+    }
+    let _ = text::parse(&String::from_utf8_lossy(bytes));
+}

@@ -8,7 +8,7 @@ use crate::plan::{self, Exec, Host, Request};
 use crate::spec::load;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
-use crate::{bpf, cgroup, resctrl};
+use crate::{bpf, cgroup, container, dbus, launch, resctrl};
 use oci_spec::runtime::Spec;
 use std::sync::LazyLock;
 
@@ -27,6 +27,9 @@ const TARGETS: &[Target] = &[
     ("process", process),
     ("resources", resources),
     ("seccomp", bpf::seccomp::fuzz),
+    ("device_rules", bpf::device::fuzz),
+    ("dbus", dbus::fuzz),
+    ("notify", notify),
     ("kernel_files", kernel_files),
     ("state", state),
 ];
@@ -84,6 +87,13 @@ fn kernel_files(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     cgroup::fuzz(&text);
     resctrl::fuzz(&text);
+    launch::fuzz(&text);
+}
+
+/// Messages of the container's program to its service manager.
+fn notify(bytes: &[u8]) {
+    let found = String::from_utf8_lossy(bytes).lines().any(|line| line == "READY=1");
+    assert!(found || !container::is_ready(bytes));
 }
 
 /// `state.json`: a parsed record survives writing and re-reading.

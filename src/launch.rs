@@ -33,6 +33,8 @@ use std::time::Duration;
 use spawn::Spawned;
 
 pub(crate) use explain::{after_start, cause_text, spawn_refused, steps_after_start};
+#[cfg(any(test, fuzzing))]
+pub(crate) use id_maps::fuzz;
 pub(crate) use id_maps::host_uid;
 pub(crate) use spawn::CgroupPlacement;
 

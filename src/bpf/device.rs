@@ -15,10 +15,14 @@
 //! refuses it). Both agree with the meaning here wherever rules do not overlap, and where they do, here a later denial
 //! is never lost: `allow c 1:* rwm`, `deny c 1:3 w` refuses to open 1:3 for reading and writing.
 
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod insn;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzz::fuzz;
 use std::fmt;
 
 use insn::{Assembler, Label, Register};

@@ -2,7 +2,7 @@
 //! meaning of the messages is left to the callers. After the deadline every operation fails.
 
 use super::address;
-use super::message::{Call, ERROR, Message, PREFIX, RETURN, SIGNAL, length_of};
+use super::message::{Call, ERROR, LONGEST_PARSED, Message, PREFIX, RETURN, SIGNAL, length_of};
 use super::value::Value;
 use crate::sys::socket;
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-/// Maximum number of queued signals. The bus sends only those that match our rules, so there are few.
+/// Maximum number of queued signals. An honest bus sends only those that match our rules, so there are few.
 const KEPT: usize = 64;
 
 /// An error reply of the peer.
@@ -41,6 +41,8 @@ pub(crate) struct Bus {
     stream: UnixStream,
     deadline: Instant,
     serial: u32,
+    /// Interface and member of the only signal that is kept.
+    awaited: Option<(&'static str, &'static str)>,
     signals: VecDeque<Message>,
     /// The unique name that the bus assigned to this connection.
     name: String,
@@ -62,7 +64,7 @@ impl Bus {
 
     /// Authenticates on a connected stream.
     pub(crate) fn over(stream: UnixStream, deadline: Instant) -> Result<Bus> {
-        let mut bus = Bus { stream, deadline, serial: 0, signals: VecDeque::new(), name: String::new() };
+        let mut bus = Bus { stream, deadline, serial: 0, awaited: None, signals: VecDeque::new(), name: String::new() };
         // The identity is empty: the peer takes it from the socket, which is also right across user namespaces. All
         // lines are sent at once, because the replies are known in advance.
         bus.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
@@ -99,10 +101,11 @@ impl Bus {
         let answer = self.send(&call.encode(serial)).and_then(|()| self.answer_to(serial));
         answer.with_context(|| format!("call {}", call.member)).and_then(|message| match message.kind {
             ERROR => {
-                let text = message.body.first().and_then(Value::as_text).unwrap_or_default().to_owned();
+                let values = message.values()?;
+                let text = values.first().and_then(Value::as_text).unwrap_or_default().to_owned();
                 Err(Error::new(Refused { name: message.error, text }))
             }
-            _ => Ok(message.body),
+            _ => message.values(),
         })
     }
 
@@ -111,7 +114,7 @@ impl Bus {
             let message = self.receive()?;
             match message.kind {
                 RETURN | ERROR if message.reply_to == Some(serial) => return Ok(message),
-                SIGNAL => {
+                SIGNAL if self.is_awaited(&message) => {
                     if self.signals.len() == KEPT {
                         self.signals.pop_front();
                     }
@@ -123,35 +126,58 @@ impl Bus {
         }
     }
 
-    /// Waits for a signal whose body is `wanted`. Checks the queued signals first.
-    pub(crate) fn wait_for(
-        &mut self,
-        interface: &str,
-        member: &str,
-        wanted: impl Fn(&[Value]) -> bool,
-    ) -> Result<Vec<Value>> {
+    /// Keeps the signals `member` of `interface` from now on, and no others.
+    pub(crate) fn await_signal(&mut self, interface: &'static str, member: &'static str) {
+        self.awaited = Some((interface, member));
+    }
+
+    fn is_awaited(&self, message: &Message) -> bool {
+        self.awaited == Some((&message.interface, &message.member))
+    }
+
+    /// Waits for an awaited signal whose body is `wanted`. Checks the queued signals first.
+    pub(crate) fn wait_for(&mut self, wanted: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
         loop {
             let message = match self.signals.pop_front() {
                 Some(message) => message,
                 None => self.receive()?,
             };
-            if message.kind == SIGNAL
-                && message.interface == interface
-                && message.member == member
-                && wanted(&message.body)
-            {
-                return Ok(message.body);
+            if message.kind == SIGNAL && self.is_awaited(&message) {
+                let values = message.values()?;
+                if wanted(&values) {
+                    return Ok(values);
+                }
             }
         }
     }
 
     fn receive(&mut self) -> Result<Message> {
-        let mut prefix = [0; PREFIX];
-        self.fill(&mut prefix)?;
-        let mut bytes = prefix.to_vec();
-        bytes.resize(length_of(&prefix)?, 0);
-        self.fill(&mut bytes[PREFIX..])?;
-        Message::parse(&bytes)
+        loop {
+            let mut prefix = [0; PREFIX];
+            self.fill(&mut prefix)?;
+            let length = length_of(&prefix)?;
+            if length <= LONGEST_PARSED {
+                let mut bytes = prefix.to_vec();
+                bytes.resize(length, 0);
+                self.fill(&mut bytes[PREFIX..])?;
+                return Message::parse(&bytes);
+            }
+            if prefix[1] != SIGNAL {
+                bail!("message too long: {length} bytes");
+            }
+            // No signal of interest is as long.
+            self.skip(length - PREFIX)?;
+        }
+    }
+
+    fn skip(&mut self, mut length: usize) -> Result<()> {
+        let mut chunk = [0; 4096];
+        while length > 0 {
+            let part = length.min(chunk.len());
+            self.fill(&mut chunk[..part])?;
+            length -= part;
+        }
+        Ok(())
     }
 
     /// Reads a line of the authentication, which precedes the first message.

@@ -21,8 +21,11 @@ const SIGNATURE: u8 = 8;
 
 /// The first bytes of a header, which contain the length of the whole message.
 pub(crate) const PREFIX: usize = 16;
-/// Maximum length of a message in bytes. The specification allows 128 MiB; the replies needed here are far shorter.
-const LONGEST: usize = 4 << 20;
+/// Maximum length of a message in bytes (D-Bus Specification, "Message Format").
+const LONGEST: usize = 128 << 20;
+/// Maximum length in bytes of a message that is stored and parsed. The replies needed here are far shorter. Parsed
+/// values take up to some forty times as much memory.
+pub(crate) const LONGEST_PARSED: usize = 64 << 10;
 
 /// A method call with its arguments.
 #[derive(Clone, Copy, Debug)]
@@ -43,15 +46,15 @@ impl Call<'_> {
             (MEMBER, Value::text(self.member)),
             (DESTINATION, Value::text(self.destination)),
         ];
-        encode(CALL, serial, fields, self.body)
+        let mut body = Vec::new();
+        self.body.iter().for_each(|value| value.encode(&mut body));
+        encode(CALL, serial, fields, &signature_of(self.body), &body)
     }
 }
 
-fn encode(kind: u8, serial: u32, mut fields: Vec<(u8, Value)>, values: &[Value]) -> Vec<u8> {
-    let mut body = Vec::new();
-    values.iter().for_each(|value| value.encode(&mut body));
-    if !values.is_empty() {
-        fields.push((SIGNATURE, Value::Signature(signature_of(values))));
+fn encode(kind: u8, serial: u32, mut fields: Vec<(u8, Value)>, signature: &str, body: &[u8]) -> Vec<u8> {
+    if !signature.is_empty() {
+        fields.push((SIGNATURE, Value::Signature(signature.to_owned())));
     }
     let field = |(name, value)| Value::Struct(vec![Value::Byte(name), Value::variant(value)]);
     let fields = Value::Array("(yv)".to_owned(), fields.into_iter().map(field).collect());
@@ -65,16 +68,18 @@ fn encode(kind: u8, serial: u32, mut fields: Vec<(u8, Value)>, values: &[Value])
     out
 }
 
-/// A received message.
+/// A received message. Its body is not parsed: most of what a bus can send is of no interest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Message {
     pub(crate) kind: u8,
-    pub(crate) serial: u32,
     pub(crate) reply_to: Option<u32>,
     pub(crate) interface: String,
     pub(crate) member: String,
     pub(crate) error: String,
-    pub(crate) body: Vec<Value>,
+    /// The types of the values in `body`.
+    pub(crate) signature: String,
+    /// The encoded values, see [`Message::values`].
+    pub(crate) body: Vec<u8>,
 }
 
 /// The length of the whole message, from its first 16 bytes.
@@ -95,7 +100,7 @@ pub(crate) fn length_of(prefix: &[u8; PREFIX]) -> Result<usize> {
 }
 
 impl Message {
-    /// Reads a whole message.
+    /// Reads the header of a whole message.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Message> {
         Message::read(bytes).context("malformed message")
     }
@@ -104,11 +109,8 @@ impl Message {
         let mut reader = Reader::new(bytes);
         let fixed = reader.values("yyyyuua(yv)")?;
         reader.align(8)?;
-        let [_, Value::Byte(kind), _, _, _, Value::Uint32(serial), Value::Array(_, fields)] = &fixed[..] else {
-            return None;
-        };
-        let mut message = Message { kind: *kind, serial: *serial, ..Message::default() };
-        let mut signature = String::new();
+        let [_, Value::Byte(kind), _, _, _, _, Value::Array(_, fields)] = &fixed[..] else { return None };
+        let mut message = Message { kind: *kind, body: reader.rest().to_vec(), ..Message::default() };
         for field in fields {
             let Value::Struct(pair) = field else { return None };
             let [Value::Byte(name), Value::Variant(value)] = &pair[..] else { return None };
@@ -117,14 +119,29 @@ impl Message {
                 (INTERFACE, Value::String(text)) => message.interface.clone_from(text),
                 (MEMBER, Value::String(text)) => message.member.clone_from(text),
                 (ERROR_NAME, Value::String(text)) => message.error.clone_from(text),
-                (SIGNATURE, Value::Signature(text)) => signature.clone_from(text),
+                (SIGNATURE, Value::Signature(text)) => message.signature.clone_from(text),
                 (REPLY_SERIAL | INTERFACE | MEMBER | ERROR_NAME | SIGNATURE, _) => return None,
                 // Fields that are unused here or unknown.
                 _ => (),
             }
         }
-        message.body = reader.values(&signature)?;
-        reader.is_at_end().then_some(message)
+        Some(message)
+    }
+
+    /// Reads the values of the body.
+    pub(crate) fn values(&self) -> Result<Vec<Value>> {
+        // The body starts at a multiple of 8, so its alignment is the same when it is read alone.
+        let mut reader = Reader::new(&self.body);
+        let values = reader.values(&self.signature).filter(|_| reader.is_at_end());
+        values.context("malformed message body")
+    }
+
+    /// The message with these values as its body, for tests.
+    #[cfg(test)]
+    pub(crate) fn with(self, values: &[Value]) -> Message {
+        let mut body = Vec::new();
+        values.iter().for_each(|value| value.encode(&mut body));
+        Message { signature: signature_of(values), body, ..self }
     }
 
     /// Encodes a message of the peer, for tests.
@@ -137,6 +154,6 @@ impl Message {
             }
         }
         fields.extend(self.reply_to.map(|serial| (REPLY_SERIAL, Value::Uint32(serial))));
-        encode(self.kind, self.serial, fields, &self.body)
+        encode(self.kind, 9, fields, &self.signature, &self.body)
     }
 }

@@ -1,6 +1,6 @@
 //! Tests the wire format on valid and random input, and the connection against a fake peer on a socket pair.
 
-use super::message::{ERROR, RETURN, SIGNAL};
+use super::message::{ERROR, LONGEST_PARSED, RETURN, SIGNAL};
 use super::{Bus, Call, Message, Refused, Value, length_of, parse_text};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -33,17 +33,19 @@ fn specimens() -> Vec<Value> {
     ]
 }
 
-fn answer(kind: u8, reply_to: u32, body: Vec<Value>) -> Message {
-    Message { kind, serial: 9, reply_to: Some(reply_to), body, ..Message::default() }
+fn answer(kind: u8, reply_to: u32) -> Message {
+    Message { kind, reply_to: Some(reply_to), ..Message::default() }
 }
 
 #[test]
 fn a_message_is_read_as_it_was_written() {
-    let message = Message { interface: "a.b".into(), member: "C".into(), ..answer(SIGNAL, 4, specimens()) };
-    let bytes = message.encode();
+    let message = Message { interface: "a.b".into(), member: "C".into(), ..answer(SIGNAL, 4) };
+    let bytes = message.with(&specimens()).encode();
     let prefix = bytes.first_chunk().expect("a header");
     assert_eq!(length_of(prefix).expect("a length"), bytes.len());
-    assert_eq!(Message::parse(&bytes).expect("a message"), message);
+    let read = Message::parse(&bytes).expect("a message");
+    assert_eq!((read.kind, read.reply_to, &*read.interface, &*read.member), (SIGNAL, Some(4), "a.b", "C"));
+    assert_eq!(read.values().expect("a body"), specimens());
 }
 
 #[test]
@@ -61,9 +63,10 @@ fn a_call_is_encoded_as_specified() {
 
 #[test]
 fn malformed_messages_are_errors_without_a_panic() {
-    let good = answer(RETURN, 1, specimens()).encode();
+    let good = answer(RETURN, 1).with(&specimens()).encode();
     for length in 0..good.len() {
-        assert!(Message::parse(&good[..length]).is_err(), "cut to {length} bytes");
+        let read = Message::parse(&good[..length]).and_then(|message| message.values());
+        assert!(read.is_err(), "cut to {length} bytes");
     }
     // A small generator with the same sequence in every run.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -79,7 +82,7 @@ fn malformed_messages_are_errors_without_a_panic() {
             let at = random(bytes.len());
             bytes[at] = random(256) as u8;
         }
-        drop(Message::parse(&bytes));
+        drop(Message::parse(&bytes).and_then(|message| message.values()));
         if let Some(prefix) = bytes.first_chunk() {
             drop(length_of(prefix));
         }
@@ -88,19 +91,21 @@ fn malformed_messages_are_errors_without_a_panic() {
 
 #[test]
 fn lengths_and_nesting_have_bounds() {
-    let mut prefix = *answer(RETURN, 1, Vec::new()).encode().first_chunk().expect("a header");
+    let mut prefix = *answer(RETURN, 1).encode().first_chunk().expect("a header");
     prefix[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     length_of(&prefix).expect_err("4 GiB");
     prefix[0] = b'B';
     length_of(&prefix).expect_err("big-endian");
     let deep = (0..100).fold(Value::Byte(1), |inner, _| Value::variant(inner));
-    Message::parse(&answer(RETURN, 1, vec![deep]).encode()).expect_err("a hundred variants");
-    Message::parse(&answer(RETURN, 1, vec![Value::Bool(true)]).encode()).expect("a body");
+    let values =
+        |value| Message::parse(&answer(RETURN, 1).with(&[value]).encode()).and_then(|message| message.values());
+    values(deep).expect_err("a hundred variants");
+    values(Value::Bool(true)).expect("a body");
 }
 
 /// The replies of a bus to the authentication and `Hello`.
 fn welcome() -> Vec<u8> {
-    [b"DATA\r\nOK 0123\r\n".to_vec(), answer(RETURN, 1, vec![Value::text(":1.1")]).encode()].concat()
+    [b"DATA\r\nOK 0123\r\n".to_vec(), answer(RETURN, 1).with(&[Value::text(":1.1")]).encode()].concat()
 }
 
 /// Returns a bus whose peer has already sent `words`, and the peer's end.
@@ -110,38 +115,54 @@ fn bus(words: &[u8], patience: Duration) -> (anyhow::Result<Bus>, UnixStream) {
     (Bus::over(own, Instant::now() + patience), peer)
 }
 
+fn signal(member: &str) -> Message {
+    Message { kind: SIGNAL, interface: "i.f".into(), member: member.into(), ..Message::default() }
+}
+
 const CALL: Call<'_> = Call { destination: "d.e", path: "/", interface: "i.f", member: "Do", body: &[] };
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn replies_and_signals_reach_their_waiters() {
-    let signal = |job: &str| Message {
-        kind: SIGNAL,
-        serial: 3,
-        interface: "i.f".into(),
-        member: "Done".into(),
-        body: vec![Value::text(job)],
-        ..Message::default()
-    };
+    let signal = |job: &str| signal("Done").with(&[Value::text(job)]).encode();
     let (bus, mut peer) = bus(&welcome(), LONG);
     let mut bus = bus.expect("a bus");
     // A signal before the reply it belongs to, an unrelated signal, and a reply to a call that was never made.
-    for message in
-        [signal("one"), answer(RETURN, 77, Vec::new()), signal("two"), answer(RETURN, 2, vec![Value::Byte(5)])]
-    {
-        peer.write_all(&message.encode()).expect("room");
+    let answers = [answer(RETURN, 77).encode(), answer(RETURN, 2).with(&[Value::Byte(5)]).encode()];
+    for message in [&signal("one"), &answers[0], &signal("two"), &answers[1]] {
+        peer.write_all(message).expect("room");
     }
+    bus.await_signal("i.f", "Done");
     assert_eq!(bus.call(&CALL).expect("an answer"), [Value::Byte(5)]);
     let wanted = |body: &[Value]| body.first().and_then(Value::as_text) == Some("two");
-    bus.wait_for("i.f", "Done", wanted).expect("the signal");
-    let refusal = Message { error: "e.Exists".into(), ..answer(ERROR, 3, vec![Value::text("is there")]) };
-    peer.write_all(&refusal.encode()).expect("room");
+    bus.wait_for(wanted).expect("the signal");
+    let refusal = Message { error: "e.Exists".into(), ..answer(ERROR, 3) };
+    peer.write_all(&refusal.with(&[Value::text("is there")]).encode()).expect("room");
     let error = bus.call(&CALL).expect_err("refused");
     assert_eq!(error.downcast_ref::<Refused>().expect("a refusal").name, "e.Exists");
     assert_eq!(format!("{error:#}"), "is there (e.Exists)");
     let mut sent = [0; 29];
     peer.read_exact(&mut sent).expect("the authentication");
     assert_eq!(&sent, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n");
+}
+
+/// Signals that nobody awaits take no memory, whatever their number and length, and their bodies are not parsed.
+#[test]
+fn other_signals_are_not_kept() {
+    let (bus, mut peer) = bus(&welcome(), LONG);
+    let mut bus = bus.expect("a bus");
+    bus.await_signal("i.f", "Done");
+    // Longer than what is parsed, and short enough for the socket's buffer.
+    let long = Value::Array("y".to_owned(), vec![Value::Byte(1); LONGEST_PARSED]);
+    let mut malformed = signal("Other").with(&[Value::Bool(true)]).encode();
+    *malformed.last_mut().expect("a body") = 7;
+    let unparsed = [malformed, signal("Done").with(&[long]).encode()].concat();
+    for message in [unparsed, answer(RETURN, 2).encode(), signal("Done").with(&[Value::text("short")]).encode()] {
+        peer.write_all(&message).expect("room");
+    }
+    bus.call(&CALL).expect("an answer");
+    let first = bus.wait_for(|_| true).expect("the signal");
+    assert_eq!(first, [Value::text("short")]);
 }
 
 #[test]

@@ -103,6 +103,15 @@ fn parse_map(text: &str) -> Vec<[u32; 3]> {
     text.lines().filter_map(line).collect()
 }
 
+/// A fuzz target: the content of a map.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &str) {
+    let map = parse_map(text);
+    for id in [0, 1000, u32::MAX] {
+        let _ = host_id(&map, id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{host_id, parse_map};

@@ -193,6 +193,7 @@ impl Manager {
 
     /// Subscribes to the job signals of a unit.
     fn listen(&mut self, unit: &str) -> Result<()> {
+        self.0.await_signal(INTERFACE, "JobRemoved");
         let rule = format!(
             "type='signal',sender='{SYSTEMD}',path='{PATH}',interface='{INTERFACE}',member='JobRemoved',arg2='{unit}'"
         );
@@ -201,7 +202,7 @@ impl Manager {
 
     /// Waits for a job to finish.
     pub(super) fn done(&mut self, job: &Job) -> Result<()> {
-        let removed = self.0.wait_for(INTERFACE, "JobRemoved", |body| body.get(1) == Some(&job.0));
+        let removed = self.0.wait_for(|body| body.get(1) == Some(&job.0));
         let removed = removed.context("wait for the systemd job")?;
         match removed.get(3).and_then(Value::as_text) {
             Some("done") => Ok(()),

@@ -87,7 +87,7 @@ impl Notices {
                 Err(Errno::EAGAIN) => return Ok(false),
                 Err(errno) => return Err(io::Error::from(errno)).context("receive a notification"),
             };
-            if bytes[..length].split(|&byte| byte == b'\n').any(|line| line == b"READY=1") {
+            if is_ready(&bytes[..length]) {
                 self.tell(format!("MAINPID={pid}\nREADY=1\n").as_bytes(), None)?;
                 return Ok(true);
             }
@@ -127,6 +127,11 @@ impl Notices {
             .map_err(io::Error::from)
             .context("NOTIFY_SOCKET: notify the manager")
     }
+}
+
+/// Whether a message of sd_notify(3) says that the program is ready.
+pub(crate) fn is_ready(message: &[u8]) -> bool {
+    message.split(|&byte| byte == b'\n').any(|line| line == b"READY=1")
 }
 
 impl AsFd for Notices {

@@ -13,7 +13,7 @@ const ERROR: u8 = 3;
 const SIGNAL: u8 = 4;
 
 fn returned(reply_to: u32, body: &[Value]) -> Message {
-    Message { kind: RETURN, serial: 1, reply_to: Some(reply_to), body: body.to_vec(), ..Message::default() }
+    Message { kind: RETURN, reply_to: Some(reply_to), ..Message::default() }.with(body)
 }
 
 fn refused(reply_to: u32, name: &str) -> Message {
@@ -28,7 +28,7 @@ fn job(number: u32) -> Value {
 fn removed(number: u32, result: &str) -> Message {
     let body = vec![Value::Uint32(number), job(number), Value::text("x.scope"), Value::text(result)];
     let (interface, member) = (super::INTERFACE.to_owned(), "JobRemoved".to_owned());
-    Message { kind: SIGNAL, serial: 1, interface, member, body, ..Message::default() }
+    Message { kind: SIGNAL, interface, member, ..Message::default() }.with(&body)
 }
 
 /// Returns a manager whose peer sends `lines`, and the peer's end, to read the calls from.
@@ -57,6 +57,10 @@ fn calls(manager: Manager, mut peer: UnixStream) -> Vec<Message> {
     calls.split_off(1)
 }
 
+fn values(call: &Message) -> Vec<Value> {
+    call.values().expect("a body")
+}
+
 const LONG: Duration = Duration::from_secs(60);
 
 fn start(lines: &[Message]) -> (Result<(), String>, Vec<Message>) {
@@ -74,10 +78,10 @@ fn a_scope_is_started_with_its_properties_and_its_job_waited_for() {
     started.expect("another job's end is nothing to us");
     let members: Vec<_> = calls.iter().map(|call| call.member.as_str()).collect();
     assert_eq!(members, ["AddMatch", "StartTransientUnit"]);
-    assert!(calls[0].body[0].as_text().expect("a rule").ends_with("member='JobRemoved',arg2='x.scope'"));
-    let [Value::String(unit), Value::String(mode), Value::Array(_, properties), Value::Array(..)] = &calls[1].body[..]
-    else {
-        panic!("{:?}", calls[1].body);
+    assert!(values(&calls[0])[0].as_text().expect("a rule").ends_with("member='JobRemoved',arg2='x.scope'"));
+    let body = values(&calls[1]);
+    let [Value::String(unit), Value::String(mode), Value::Array(_, properties), Value::Array(..)] = &body[..] else {
+        panic!("{body:?}");
     };
     assert_eq!((unit.as_str(), mode.as_str()), ("x.scope", "replace"));
     let pids = Value::Array("u".to_owned(), vec![Value::Uint32(42)]);
@@ -163,8 +167,8 @@ fn systemd_in_another_pid_namespace_is_refused() {
     let (means, calls) = asked(returned(2, &[Value::Uint32(own)]));
     assert_eq!(means, Ok(()));
     assert_eq!(
-        (calls[0].member.as_str(), &calls[0].body[..]),
-        ("GetConnectionUnixProcessID", &[Value::text(":1.1")][..])
+        (calls[0].member.as_str(), values(&calls[0])),
+        ("GetConnectionUnixProcessID", vec![Value::text(":1.1")])
     );
     let (means, _) = asked(returned(2, &[Value::Uint32(own + 1)]));
     let expected = format!(

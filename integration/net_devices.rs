@@ -1,7 +1,7 @@
 //! Tests `linux.netDevices`: interfaces move into the container with their addresses, and back if the creation fails.
 //! Network namespaces themselves are left to `namespaces`.
 
-use crate::harness::bundle::Container;
+use crate::harness::bundle::{Container, namespace};
 use crate::harness::runtime::only_davit;
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
@@ -9,7 +9,11 @@ use crate::harness::unshared::{apart, host};
 use serde_json::{Value, json};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![a_failed_hook_moves_the_device_back, the_hosts_hooks_run_after_the_move];
+    let mut all = tests![
+        a_failed_hook_moves_the_device_back,
+        a_device_in_a_joined_namespace_stays_there,
+        the_hosts_hooks_run_after_the_move
+    ];
     all.extend(rows!("moved", MOVED, moved));
     all.extend(rows!("refused", REFUSED, refused));
     all
@@ -93,6 +97,27 @@ fn a_failed_hook_moves_the_device_back() {
             lines
         };
         assert_eq!(sorted(&after), sorted(&before));
+    });
+}
+
+/// Whoever is root in a joined namespace can have replaced the interface, so a failed creation takes nothing back. Here
+/// the hook is the neighbour: it gives an interface of its own the index.
+fn a_device_in_a_joined_namespace_stays_there() {
+    apart(|| {
+        make_device();
+        let neighbour = Container::sleeper().up();
+        let path = format!("/proc/{}/ns/net", neighbour.pid());
+        let replace = format!(
+            "set -e; in=\"nsenter --net={path} ip link\"; index=$($in show dev out0 | sed 's/:.*//;q')
+             $in delete out0; $in add out0 index $index type veth peer name other0; exit 3"
+        );
+        let c = asking(Container::sh("true"), json!({"out0": {}})).edit(|c| {
+            namespace(c, "network")["path"] = json!(path);
+            c["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", replace]}]});
+        });
+        let refused = c.refused("exit status 3");
+        assert!(refused.err.contains("out0 stayed in the joined network namespace"), "{refused:?}");
+        assert_eq!(addresses("out0"), "", "the neighbour's interface came to the host");
     });
 }
 

@@ -93,7 +93,9 @@ impl HostSide for HostSetup<'_> {
         }
         self.delegate(pid)?;
         self.score(pid)?;
-        self.net_devices.borrow_mut().hand_over(&self.build.plan.net_devices, pid)?;
+        let plan = &self.build.plan;
+        let is_joined = plan.namespaces.joined & libc::CLONE_NEWNET as u64 != 0;
+        self.net_devices.borrow_mut().hand_over(&plan.net_devices, pid, is_joined)?;
         self.resctrl(pid)?;
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid)
     }

@@ -1,6 +1,6 @@
 //! `linux.netDevices`: moves interfaces of the host into the container's network namespace (config-linux.md, "Network
-//! Devices"), before the first hook. A failed creation moves them back. What happens to them when a container ends is
-//! left to the kernel.
+//! Devices"), before the first hook. A failed creation moves them back, unless the namespace was joined. What happens to
+//! them when a container ends is left to the kernel.
 
 use crate::plan::NetDevice;
 use crate::sys::namespace;
@@ -15,6 +15,8 @@ use std::os::fd::{AsFd, OwnedFd};
 pub(crate) struct HandedOver {
     ends: Option<Ends>,
     moved: Vec<Moved>,
+    /// The container joined its network namespace: others may be root there.
+    is_joined: bool,
 }
 
 /// An interface that has been moved.
@@ -36,11 +38,13 @@ struct Ends {
 }
 
 impl HandedOver {
-    /// Moves the devices to the network namespace of the process `pid`.
-    pub(crate) fn hand_over(&mut self, devices: &[NetDevice], pid: i32) -> Result<()> {
+    /// Moves the devices to the network namespace of the process `pid`. `is_joined`: that namespace is older than the
+    /// container.
+    pub(crate) fn hand_over(&mut self, devices: &[NetDevice], pid: i32, is_joined: bool) -> Result<()> {
         if devices.is_empty() {
             return Ok(());
         }
+        self.is_joined = is_joined;
         let ends = self.ends.insert(Ends::of(pid).context("/linux/netDevices")?);
         devices.iter().try_for_each(|device| {
             ends.hand_over(device, &mut self.moved)
@@ -48,9 +52,14 @@ impl HandedOver {
         })
     }
 
-    /// Moves them back, the last one first.
+    /// Moves them back, the last one first. From a joined namespace nothing is moved: whoever is root there can have
+    /// put another interface in the place of one of them, and neither index, name nor address tells the difference.
     pub(crate) fn take_back(&mut self) -> Result<()> {
         let Some(ends) = &self.ends else { return Ok(()) };
+        if self.is_joined && !self.moved.is_empty() {
+            let names: Vec<_> = self.moved.drain(..).map(|one| one.device.name).collect();
+            bail!("{} stayed in the joined network namespace, where it may have been replaced", names.join(", "));
+        }
         while let Some(one) = self.moved.pop() {
             ends.take_back(&one).with_context(|| format!("move {} back", one.device.name))?;
         }

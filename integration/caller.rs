@@ -8,6 +8,7 @@ use crate::harness::skip::skip;
 use crate::harness::trial::{Test, tests};
 use crate::harness::user::AS_USER;
 use nix::fcntl::OFlag;
+use nix::sys::prctl;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::pipe2;
 use serde_json::json;
@@ -24,6 +25,7 @@ pub(crate) fn tests() -> Vec<Test> {
         a_device_as_stream_keeps_its_owner,
         the_session_keyring_is_not_one_of_a_known_name,
         memfds_that_may_not_be_executed,
+        attributes_of_the_caller_do_not_reach_the_program,
     ]
 }
 
@@ -43,6 +45,33 @@ fn ignored_sigchld_loses_no_exit_status() {
     assert!(said.err.is_empty(), "{said:?}");
     let c = Container::sleeper().up();
     c.call_by(&ignoring, &["exec", &c.id, "sh", "-c", "exit 7"]).run().exits(7);
+}
+
+/// Address space randomization, timer slack and huge pages are the kernel's defaults, in `create` and `exec`. The nice
+/// value is inherited, as by any program.
+fn attributes_of_the_caller_do_not_reach_the_program() {
+    let show = "cat /proc/self/personality /proc/self/timerslack_ns; grep THP_enabled /proc/self/status;
+        cut -d' ' -f19 /proc/self/stat";
+    let expected = "00000000\n50000\nTHP_enabled:\t1\n7\n";
+    let c = Container::sh(&format!("({show}) >/out/first; exec sleep 1000"));
+    c.write();
+    let odd = ["nice", "-n", "7", "setarch", "--addr-no-randomize", "--read-implies-exec"];
+    // The thread's own, so that no other test sees them.
+    let output = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            prctl::set_timerslack(1_234_567).unwrap();
+            prctl::set_thp_disable(true).unwrap();
+            let bundle = c.dir.to_str().unwrap();
+            c.call_by(&odd, &["create", "--bundle", bundle, &c.id]).run().ok();
+            c.start().ok();
+            let output = c.call_by(&odd, &["exec", &c.id, "sh", "-c", show]).run().ok();
+            prctl::set_thp_disable(false).unwrap();
+            output
+        });
+        other.join().unwrap()
+    });
+    assert_eq!(c.wait_out("first"), expected);
+    assert_eq!(output.out, expected);
 }
 
 fn a_small_file_size_limit_is_an_error() {

@@ -210,7 +210,7 @@ impl<'a> Init<'a> {
                 other => other?,
             },
             Act::LoopbackUp => namespace::loopback_up()?,
-            Act::ResetSignals => limits::reset_signals()?,
+            Act::ResetInherited => limits::reset_inherited()?,
             Act::SetCpuAffinity(cpus) => limits::set_cpu_affinity(cpus)?,
             Act::SetOomScore(score) => self.write_proc(c"self/oom_score_adj", score.to_bytes())?,
             Act::SetLabel { file, label } => self.set_label(file, label)?,

@@ -7,6 +7,11 @@
 /// (runtimes, separated by ", ", reason, tests)
 const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
+        "crun, runc",
+        "passes on the caller's personality flags, timer slack and PR_SET_THP_DISABLE",
+        &["caller::attributes_of_the_caller_do_not_reach_the_program"],
+    ),
+    (
         "crun",
         "holds a descriptor for each level of nested cgroups",
         &["attacks::a_deep_tree_of_cgroups_needs_few_descriptors"],

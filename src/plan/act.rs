@@ -198,7 +198,7 @@ pub(crate) enum Act {
     /// Bring `lo` up.
     LoopbackUp,
     /// Reset signal dispositions to the defaults, and unblock all signals.
-    ResetSignals,
+    ResetInherited,
     /// Allow these CPUs. The kernel limits them to those of the cgroup.
     SetCpuAffinity(Vec<u64>),
     /// Write oom_score_adj.
@@ -321,7 +321,7 @@ impl fmt::Display for Act {
             Act::NewSession => f.write_str("start a session"),
             Act::NewSessionKeyring => f.write_str("make a session keyring"),
             Act::LoopbackUp => f.write_str("bring up the loopback interface"),
-            Act::ResetSignals => f.write_str("reset signals"),
+            Act::ResetInherited => f.write_str("reset signals, personality flags, timer slack and huge pages"),
             Act::SetCpuAffinity(_) => f.write_str("set the CPU affinity"),
             Act::SetOomScore(score) => write!(f, "set oom_score_adj to {}", text(score)),
             Act::SetPropagation(kind) => write!(f, "make all mounts {}", propagation(*kind)),

@@ -335,7 +335,7 @@ fn prepare_and_exec(
 ) -> Vec<Step> {
     let (process, at) = (last.process, last.at);
     let linux = spec.linux().as_ref();
-    steps.at(at.clone(), Act::ResetSignals);
+    steps.at(at.clone(), Act::ResetInherited);
     if let Some(cpus) = process::cpus(process, last.joins) {
         steps.at(at.clone(), Act::SetCpuAffinity(cpus));
     }

@@ -58,6 +58,27 @@ pub(crate) fn set_personality(domain: u64) -> Result<()> {
     done(unsafe { libc::personality(domain) })
 }
 
+/// Resets what execve(2) passes on and no configuration asks for: signals, personality flags such as
+/// ADDR_NO_RANDOMIZE, the timer slack, and whether huge pages are disabled. The execution domain (`linux32`), nice value
+/// and I/O priority stay the caller's.
+pub(crate) fn reset_inherited() -> Result<()> {
+    /// The kernel's default for processes without a real-time policy, in nanoseconds.
+    const TIMER_SLACK: libc::c_ulong = 50_000;
+    const ONLY_ASK: libc::c_ulong = 0xffff_ffff;
+    const DOMAIN: libc::c_int = 0xff;
+    reset_signals()?;
+    // SAFETY: no memory is involved, because personality takes a number.
+    let inherited = answer(libc::c_long::from(unsafe { libc::personality(ONLY_ASK) }))? as libc::c_int;
+    if inherited & !DOMAIN != 0 {
+        set_personality((inherited & DOMAIN) as u64)?;
+    }
+    // SAFETY: no memory is involved, because PR_SET_TIMERSLACK takes a number.
+    done(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, TIMER_SLACK) })?;
+    let [off, zero] = [0 as libc::c_ulong; 2];
+    // SAFETY: no memory is involved, because PR_SET_THP_DISABLE takes numbers.
+    done(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, off, zero, zero, zero) })
+}
+
 /// Resets every signal to its default disposition and unblocks all signals. An ignored SIGPIPE would be inherited by
 /// execve(2), and both `entry` and several engines ignore it.
 pub(crate) fn reset_signals() -> Result<()> {

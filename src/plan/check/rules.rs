@@ -50,7 +50,7 @@ pub(super) const COUNT: &[Count] = &[
     both(|a| *a == Act::Execute, ONCE, "one program is executed"),
     both(|a| *a == Act::CloseDescriptors, ONCE, "descriptors leaked by the caller are closed by execve"),
     both(|a| *a == Act::NewSession, ONCE, "the process leads a session of its own"),
-    both(|a| *a == Act::ResetSignals, ONCE, "the program starts with the default signal dispositions"),
+    both(|a| *a == Act::ResetInherited, ONCE, "the program starts without the caller's signal dispositions and personality"),
     both(|a| matches!(a, Act::SetUser { .. }), ONCE, "the user is set, even if it is root, because the groups are the caller's"),
     both(|a| matches!(a, Act::SetUmask(_)), ONCE, "the umask is set, because it is 0 until then"),
     both(|a| matches!(a, Act::ChangeDirectory(_)), ONCE, "the working directory is the container's"),
@@ -174,7 +174,7 @@ pub(super) fn has_no_member(act: &Act) -> bool {
             | Act::NewSessionKeyring
             | Act::OpenRoot(_)
             | Act::ChangeRoot
-            | Act::ResetSignals
+            | Act::ResetInherited
             | Act::SetCpuAffinity(_)
             | Act::AwaitStart(_)
             | Act::PreserveDescriptors(_)

@@ -9,6 +9,7 @@ use crate::harness::skip::skip;
 use crate::harness::trial::{Test, tests};
 use crate::harness::unshared::apart;
 use crate::harness::user::{AS_USER, UID, give_range, mappings};
+use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -21,6 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests![
         the_own_id_is_mapped,
         a_full_container_lifecycle,
+        a_proc_that_hides_processes_of_others,
         newuidmap_maps_ranges,
         a_missing_newuidmap_is_named,
         ids_of_other_users_are_refused,
@@ -145,6 +147,18 @@ fn the_own_id_is_mapped() {
     let output = user.run().ok().silent().out;
     let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words, ["0", "0", "0", "1000", "1", "0", "1000", "1", "deny"]);
+}
+
+/// On a host with `hidepid=2` a process that the user may not trace is missing from /proc, as one that `exec` adds.
+fn a_proc_that_hides_processes_of_others() {
+    apart(|| {
+        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), Some("hidepid=2")).unwrap();
+        let user = User::new("exec sleep 1000", |_| ());
+        user.davit(&["create", &user.id]).ok();
+        user.davit(&["start", &user.id]).ok();
+        assert_eq!(user.davit(&["exec", &user.id, "sh", "-c", "exit 7"]).code(), 7);
+        user.end();
+    });
 }
 
 fn a_full_container_lifecycle() {

@@ -11,7 +11,8 @@ use crate::pause_ps_update::need;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::{
-    fs,
+    fs::{self, File},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -85,9 +86,13 @@ fn cgroups_with_the_names_of_files_break_no_statistics() {
     let free = names.into_iter().map(|name| c.cgroup().join(name)).filter(|path| !path.exists());
     let _made = Made::new(free.collect());
     c.call(&["events", "--stats", &c.id]).run().ok();
-    let running = c.call(&["events", "--interval", "1h", &c.id]).spawn();
+    let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+    let running = c.call(&["events", "--interval", "10ms", &c.id]).stdout(writer);
+    let mut first = String::new();
+    BufReader::new(File::from(reader)).read_line(&mut first).unwrap();
+    assert!(first.contains("stats"), "{first}");
     c.stop();
-    running.finish().ok();
+    running.finish();
 }
 
 /// A container that switches its pressure files off ends the watch of each with one line.

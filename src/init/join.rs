@@ -6,7 +6,7 @@ use super::{InPart, Init, StepError};
 use crate::channel::Part;
 use crate::plan::namespaces::USER;
 use crate::sys::clone::{self, Made};
-use crate::sys::{Errno, namespace, terminal};
+use crate::sys::{Errno, credentials, namespace, terminal};
 use std::os::fd::AsRawFd;
 
 impl Init<'_> {
@@ -22,6 +22,8 @@ impl Init<'_> {
         if wanted != 0 {
             namespace::setns(self.passed_fd(slot)?, wanted)?;
         }
+        // Joining the namespace of another user sets the flag to fs.suid_dumpable (proc_sys_fs(5)).
+        credentials::set_dumpable(self.plan.namespaces.made_by_user())?;
         self.inputs.passed_fds.clear();
         Ok(())
     }

@@ -52,7 +52,7 @@ pub(super) fn launch(
 }
 
 /// The pidfd of a child that another child spawned, and its start time (see [`Stat::start_time`]; 0 if it is being
-/// killed).
+/// killed or /proc hides it).
 pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
     let pidfd = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
     if !clone::is_own_child(pidfd.as_fd()).with_context(|| format!("check process {pid}"))? {
@@ -75,6 +75,8 @@ fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
                     namespace::setns(fd.as_fd(), wanted)?;
                 }
             }
+            // Joining the namespace of another user sets the flag to fs.suid_dumpable (proc_sys_fs(5)).
+            credentials::set_dumpable(false)?;
         }
         if let Some(offsets) = &plan.namespaces.time_offsets {
             namespace::new_time_namespace_for_children(offsets.as_bytes())?;

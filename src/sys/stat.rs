@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The state of a process at the time of reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// Field 3: the state of the main thread.
     state: u8,
@@ -32,9 +32,14 @@ impl Stat {
         }
     }
 
-    /// Reads a new child; `None` if it is being killed or was killed.
+    /// Reads a new child; `None` if it is being killed or was killed. A child that /proc hides from its parent (mount
+    /// option `hidepid`, proc(5)) has a start time of 0.
     pub(crate) fn of_child(pid: i32) -> io::Result<Option<Stat>> {
-        let file = File::open(format!("/proc/{pid}/stat"))?;
+        let file = match File::open(format!("/proc/{pid}/stat")) {
+            // A child that is not reaped exists.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Stat::default())),
+            opened => opened?,
+        };
         let now = Stat::of(&file)?.filter(|now| now.pending & (1 << (libc::SIGKILL - 1)) == 0);
         let Some(now) = now else { return Ok(None) };
         // SIGKILL stays pending until it takes effect, and only then the task flag is set. Checked in this order, one

@@ -13,7 +13,7 @@ use crate::plan::namespaces::{CGROUP, USER};
 use crate::plan::resources::DeviceRule;
 use crate::plan::resources::devices::DeviceKind;
 use crate::resctrl::{self, Resctrl};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::cell::RefCell;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -101,6 +101,12 @@ impl HostSide for HostSetup<'_> {
     }
 
     fn while_it_works(&mut self, (pid, start_time): (i32, u64)) -> Result<()> {
+        if start_time == 0 && !fs::exists(format!("/proc/{pid}")).unwrap_or(true) {
+            bail!(
+                "/proc hides process {pid} from the user who creates it: the container could not be told from another \
+                 process later. Mount /proc without hidepid, or give the user its group (gid=)"
+            );
+        }
         let (resctrl, init) = (self.resctrl.borrow().clone(), Some(Process { pid, start_time }));
         self.new.prepare(&Record { creator: None, init, resctrl, ..self.record.clone() }, &self.build.snapshot)
     }

@@ -1,8 +1,8 @@
 //! Compilers from rules to kernel programs: seccomp rules to classic BPF, device rules to eBPF.
 //!
-//! Both are pure: rules in, instructions out. They deliberately know nothing of the OCI documents, of this host's
-//! kernel, of system calls or of files; whoever reads the configuration translates it into their input types, and
-//! whoever performs the plan loads what they return.
+//! Both compilers are pure functions from rules to instructions. They do not know OCI documents, this host's kernel or
+//! files, and they make no system calls. `plan` translates the configuration into their input types; `sys` loads the
+//! programs that they return.
 
 pub(crate) mod device;
 mod interpreter;

@@ -1,19 +1,20 @@
 //! The device compiler: an ordered list of device rules to one eBPF program of type `BPF_PROG_TYPE_CGROUP_DEVICE`.
 //!
-//! The kernel asks such a program for every open and mknod of a device; it answers 1 (yes) or 0 (no). The compiler does
-//! not know where rules come from, which devices every container gets, or how a program is loaded and attached.
+//! The kernel runs such a program for every open and mknod of a device. The program returns 1 (granted) or 0 (denied).
+//! The compiler does not know where rules come from, which devices every container gets, or how a program is loaded and
+//! attached.
 //!
-//! What a list means:
+//! Semantics of a list:
 //!
-//! * A rule of type `a` settles everything before it, whatever its numbers and access say, as writing `a` to
-//!   `devices.allow` or `devices.deny` does with cgroup v1. Without one, everything is denied at first.
-//! * After that, each kind of access is looked at by itself: of the rules that cover a device and include reading, the last
-//!   one decides about reading. A request for several kinds of access is granted if each of them is.
+//! * A rule of type `a` discards all earlier rules, whatever its numbers and access are, as writing `a` to
+//!   `devices.allow` or `devices.deny` does with cgroup v1. Without such a rule, the list starts by denying everything.
+//! * After that, each kind of access is decided separately: the last rule that covers the device and includes reading
+//!   decides about reading. A request for several kinds of access is granted if each of them is granted.
 //!
-//! The second point is what the specification's "in the order given" comes to. cgroup v1, and runc's emulation of it,
-//! look for a single rule that covers the whole request and drop a denial that matches no earlier rule exactly (runc
-//! refuses it). Both agree with the meaning here wherever rules do not overlap, and where they do, here a later denial
-//! is never lost: `allow c 1:* rwm`, `deny c 1:3 w` refuses to open 1:3 for reading and writing.
+//! The second point follows from the specification's "in the order given". cgroup v1, and runc's emulation of it,
+//! search for a single rule that covers the whole request. They drop a denial that matches no earlier rule exactly
+//! (runc refuses it). The results are the same as here if rules do not overlap. If rules overlap, a later denial is
+//! never lost here: `allow c 1:* rwm`, `deny c 1:3 w` refuses to open 1:3 for reading and writing.
 
 #[cfg(any(test, fuzzing))]
 mod fuzz;
@@ -30,7 +31,7 @@ use insn::{Assembler, Label, Register};
 /// Which devices a rule covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `a`: all of them, and all earlier rules are forgotten.
+    /// `a`: all devices; discards all earlier rules.
     All,
     /// `b`
     Block,
@@ -54,7 +55,7 @@ impl Kind {
 pub(crate) struct Access(u8);
 
 impl Access {
-    /// `m`: making a device node.
+    /// `m`: creating a device node.
     pub(crate) const MKNOD: Access = Access(1);
     /// `r`
     pub(crate) const READ: Access = Access(2);
@@ -63,11 +64,11 @@ impl Access {
     /// `rwm`
     pub(crate) const ALL: Access = Access(7);
 
-    /// Reads letters such as `rwm`, in any order.
+    /// Parses letters such as `rwm`, in any order.
     ///
     /// # Errors
     ///
-    /// The first letter that is none of `r`, `w` and `m`.
+    /// Returns the first letter other than `r`, `w` and `m`.
     pub(crate) fn from_letters(letters: &str) -> Result<Access, char> {
         letters.chars().try_fold(Access(0), |access, letter| match letter {
             'm' => Ok(Access(access.0 | Access::MKNOD.0)),
@@ -81,20 +82,20 @@ impl Access {
 /// One rule of `linux.resources.devices`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceRule {
-    /// Whether access is granted or denied.
+    /// Whether the rule grants or denies access.
     pub(crate) allow: bool,
-    /// Which type of device.
+    /// The type of device.
     pub(crate) kind: Kind,
-    /// Its major number; all if absent.
+    /// The major number; `None` covers all.
     pub(crate) major: Option<u32>,
-    /// Its minor number; all if absent.
+    /// The minor number; `None` covers all.
     pub(crate) minor: Option<u32>,
-    /// Which kinds of access.
+    /// The kinds of access.
     pub(crate) access: Access,
 }
 
 impl DeviceRule {
-    /// Whether some request could concern both rules.
+    /// Whether both rules apply to some request.
     fn overlaps(&self, other: &DeviceRule) -> bool {
         fn meet(one: Option<u32>, other: Option<u32>) -> bool {
             one.is_none() || other.is_none() || one == other
@@ -113,20 +114,19 @@ impl DeviceRule {
     }
 }
 
-/// A compiled list.
+/// A compiled list of device rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceProgram {
-    /// Instructions (`struct bpf_insn`, eight bytes each in the byte order of this machine), as `BPF_PROG_LOAD` takes
-    /// them.
+    /// Instructions for `BPF_PROG_LOAD` (`struct bpf_insn`, eight bytes each in the byte order of this machine).
     pub(crate) instructions: Vec<u64>,
-    /// Every request is granted: a container that nothing restricts needs no program.
+    /// Whether the program grants every request, so that it need not be attached.
     pub(crate) grants_all: bool,
 }
 
-/// A list that needs more instructions than a jump can skip.
+/// Error for a list that needs more instructions than a jump can skip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong {
-    /// How many it needs.
+    /// The number of instructions that the list needs.
     pub(crate) instructions: usize,
 }
 
@@ -142,14 +142,14 @@ impl fmt::Display for TooLong {
 
 impl std::error::Error for TooLong {}
 
-/// Jumps of eBPF skip a signed 16 bit number of instructions.
+/// The distance of an eBPF jump is a signed 16 bit number of instructions.
 const MAX_INSTRUCTIONS: usize = i16::MAX as usize;
 
-/// Compiles a list of rules; every list has a meaning.
+/// Compiles a list of rules. Every list is valid unless it is too long.
 ///
 /// # Errors
 ///
-/// The list is too long: about ten thousand rules that cannot be simplified.
+/// Fails if the list is too long: about ten thousand rules that cannot be simplified.
 pub(crate) fn compile(rules: &[DeviceRule]) -> Result<DeviceProgram, TooLong> {
     let (default, rules) = simplify(rules);
     let instructions = emit(default, &rules);
@@ -159,34 +159,35 @@ pub(crate) fn compile(rules: &[DeviceRule]) -> Result<DeviceProgram, TooLong> {
     Ok(DeviceProgram { instructions, grants_all: default && rules.is_empty() })
 }
 
-/// The answer where no rule decides, and the rules that still matter, in an order that is good to write down.
+/// Returns the answer for requests that no rule covers, and the rules that have an effect, in an order that makes the
+/// program short.
 fn simplify(rules: &[DeviceRule]) -> (bool, Vec<DeviceRule>) {
     let reset = rules.iter().rposition(|rule| rule.kind == Kind::All);
     let default = reset.is_some_and(|reset| rules[reset].allow);
     let mut kept: Vec<DeviceRule> = Vec::new();
     for rule in &rules[reset.map_or(0, |reset| reset + 1)..] {
-        // The rule counts only after the last one that it contradicts; from there on the order is free.
+        // The new rule must come after the last rule that it contradicts. After that rule, the order does not matter.
         let free =
             kept.iter().rposition(|other| other.allow != rule.allow && other.overlaps(rule)).map_or(0, |at| at + 1);
-        let says_nothing = rule.access.0 == 0
+        let has_no_effect = rule.access.0 == 0
             || rule.allow == default && free == 0
             || kept[free..].iter().any(|other| {
                 other.allow == rule.allow && other.covers(rule) && other.access.0 | rule.access.0 == other.access.0
             });
-        if says_nothing {
+        if has_no_effect {
             continue;
         }
         let same =
             kept[free..].iter_mut().find(|other| other.allow == rule.allow && other.covers(rule) && rule.covers(other));
         match same {
-            // Both lie after everything the new rule contradicts, but what the old one was moved past must not
-            // contradict the new kinds of access either; `free` has just ensured that.
+            // The new kinds of access take the position of the earlier rule. No rule from there on contradicts them,
+            // because `free` comes after every rule that does.
             Some(same) => same.access.0 |= rule.access.0,
             None => kept.push(*rule),
         }
     }
-    // Rules that all say the same can stand in any order: those with a type and a major number in common together, so
-    // that each is tested once.
+    // If all rules have the same effect, their order does not matter. Sorting puts rules of one type and major number
+    // together, so that the program tests each type and each major number once.
     if kept.iter().all(|rule| rule.allow != default) {
         kept.sort_by_key(|rule| (rule.kind.number(), rule.major, rule.minor));
     }
@@ -204,8 +205,8 @@ const CTX_ACCESS_TYPE: i16 = 0;
 const CTX_MAJOR: i16 = 4;
 const CTX_MINOR: i16 = 8;
 
-/// The last rule is asked first. What it grants is removed from the request. The answer is yes when nothing
-/// is left, and no at the first denial.
+/// Writes the program, which tests the last rule first. A granting rule removes its kinds of access from the request.
+/// The answer is yes when no kind of access is left, and no at the first denial.
 fn emit(default: bool, rules: &[DeviceRule]) -> Vec<u64> {
     let mut code = Assembler::default();
     if rules.is_empty() {
@@ -239,7 +240,7 @@ fn emit(default: bool, rules: &[DeviceRule]) -> Vec<u64> {
     code.finish()
 }
 
-/// One rule, with type and major number already tested.
+/// Writes one rule. The program has tested the type and the major number before.
 fn emit_rule(code: &mut Assembler, rule: &DeviceRule, yes: Label, no: Label) {
     let next = code.here();
     let access = u32::from(rule.access.0);

@@ -1,11 +1,11 @@
-//! A classic BPF interpreter: what the kernel would answer to a call.
+//! A classic BPF interpreter: computes the return value that the kernel would get from a filter.
 //!
-//! Written from the kernel's documentation of classic BPF and independent of the assembler: it decodes instructions by
-//! their bits, so that a wrong constant in the one is not repeated in the other.
+//! It follows the kernel's documentation of classic BPF and shares no constants with the assembler: it decodes
+//! instructions by their bits, so that a wrong constant in the assembler fails the tests.
 
 use libc::sock_filter;
 
-/// `struct seccomp_data`, with the byte order of the kernel that fills it in.
+/// `struct seccomp_data`, with the byte order of the kernel that fills it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Data {
     pub(super) number: u32,
@@ -16,8 +16,8 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// The word at an aligned offset: number, architecture, then 64 bit values of which the upper or the lower half
-    /// comes first.
+    /// The word at an aligned offset: number, architecture, then the halves of 64 bit values in the kernel's byte
+    /// order.
     fn word(&self, offset: u32) -> u32 {
         let long = match offset {
             0 => return self.number,
@@ -30,7 +30,7 @@ impl Data {
     }
 }
 
-/// The checks that the kernel makes before it takes a seccomp filter.
+/// The checks that the kernel makes before it accepts a seccomp filter.
 #[cfg(any(test, fuzzing))]
 pub(super) fn check(program: &[sock_filter]) -> Result<(), String> {
     if program.is_empty() || program.len() > 4096 {
@@ -62,7 +62,7 @@ pub(super) fn run(program: &[sock_filter], data: &Data) -> u32 {
     count(program, data).0
 }
 
-/// Runs a program; returns what it returns and how many instructions that took.
+/// Runs a program. Returns its return value and the number of instructions executed.
 pub(super) fn count(program: &[sock_filter], data: &Data) -> (u32, usize) {
     let (mut at, mut accumulator, mut steps) = (0usize, 0u32, 0usize);
     loop {
@@ -84,7 +84,7 @@ pub(super) fn count(program: &[sock_filter], data: &Data) -> (u32, usize) {
                 at += usize::from(if holds { instruction.jt } else { instruction.jf });
             }
             (6, _) => return (instruction.k, steps),
-            _ => panic!("instruction {} is not one of a seccomp filter: {instruction:?}", at - 1),
+            _ => panic!("instruction {} is not allowed in a seccomp filter: {instruction:?}", at - 1),
         }
     }
 }

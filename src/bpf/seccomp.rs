@@ -1,8 +1,8 @@
 //! The seccomp compiler: a profile of actions, names and conditions to one classic BPF program.
 //!
-//! It owns what a profile means (`resolve` has the rules of meaning in one place) and how it is encoded (`emit`).
-//! It deliberately does not know the documents it comes from, `seccomp(2)`'s flags, or how the program is installed.
-//! Sources: runtime-spec config-linux "Seccomp", seccomp(2), libseccomp and runc where the specification is silent.
+//! `resolve` decides what a profile means, `emit` encodes the result. The compiler does not know OCI documents, the
+//! flags of seccomp(2), or how a program is installed. Sources: runtime-spec config-linux "Seccomp" and seccomp(2);
+//! libseccomp and runc for what the specification leaves open.
 
 mod answer;
 mod arch;
@@ -31,11 +31,11 @@ pub(crate) enum Action {
     KillProcess,
     /// `SCMP_ACT_TRAP`: send SIGSYS.
     Trap,
-    /// `SCMP_ACT_ERRNO`: answer with this errno, at most 4095.
+    /// `SCMP_ACT_ERRNO`: fail with this errno, at most 4095.
     Errno(u16),
-    /// `SCMP_ACT_NOTIFY`: ask the listener.
+    /// `SCMP_ACT_NOTIFY`: let the listener decide.
     Notify,
-    /// `SCMP_ACT_TRACE`: stop for the tracer, which receives this value.
+    /// `SCMP_ACT_TRACE`: stop for the tracer and pass it this value.
     Trace(u16),
     /// `SCMP_ACT_LOG`: log and allow.
     Log,
@@ -58,14 +58,14 @@ impl Action {
         }
     }
 
-    /// How much the action lets pass, in the kernel's own order of precedence, where the smaller one wins: a signed
-    /// comparison of the action bits.
+    /// The kernel's precedence of actions, from strict to permissive: the smaller value wins. The kernel compares the
+    /// action bits as a signed number.
     const fn permits(self) -> i32 {
         (self.ret() & 0xffff_0000) as i32
     }
 }
 
-/// How an argument is compared; all comparisons are unsigned.
+/// A comparison of an argument with a value. All comparisons are unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
     NotEqual,
@@ -80,14 +80,14 @@ pub(crate) enum Operator {
 
 /// A condition on one argument.
 ///
-/// The comparison is one of 64 bits, or of the lower 32 bits of both sides on architectures with 32 bit arguments.
+/// It compares 64 bits, or the lower 32 bits of both sides on architectures with 32 bit arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// Which argument, 0 to 5.
+    /// The index of the argument, 0 to 5.
     pub(crate) index: u8,
-    /// How it is compared.
+    /// The comparison.
     pub(crate) operator: Operator,
-    /// What it is compared with; the mask for `MaskedEqual`.
+    /// The value to compare with; the mask for `MaskedEqual`.
     pub(crate) value: u64,
     /// The masked value for `MaskedEqual`; otherwise unused.
     pub(crate) value_two: u64,
@@ -98,24 +98,24 @@ pub(crate) struct Condition {
 pub(crate) struct Rule<'a> {
     /// Names of calls, at least one.
     pub(crate) names: Vec<&'a str>,
-    /// What happens to them.
+    /// The action for these calls.
     pub(crate) action: Action,
-    /// If there are any, all must hold (several on one argument: any).
+    /// Conditions on the arguments. All must hold; if several test one argument, one of all is enough.
     pub(crate) conditions: Vec<Condition>,
 }
 
-/// A whole `linux.seccomp`, as far as the filter is concerned.
+/// The parts of `linux.seccomp` that decide about the filter.
 #[derive(Clone, Debug)]
 pub(crate) struct Profile<'a> {
     /// The action for calls without a rule.
     pub(crate) default: Action,
-    /// Architectures beside the native one, which is always included.
+    /// Architectures besides the native one, which is always included.
     pub(crate) architectures: Vec<Arch>,
-    /// The rules; `resolve` says how they combine.
+    /// The rules. `resolve` documents how they combine.
     pub(crate) rules: Vec<Rule<'a>>,
 }
 
-/// A name that no architecture knows. It was skipped: profiles name calls of kernels newer than this table.
+/// A name that the table has for no architecture. It is skipped, because profiles name calls of newer kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnknownName {
     /// Index into the profile's rules.
@@ -127,26 +127,26 @@ pub(crate) struct UnknownName {
 /// A compiled profile.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
-    /// The program, at most 4096 instructions, for `struct sock_fprog`.
+    /// The program for `struct sock_fprog`, at most 4096 instructions.
     pub(crate) program: Vec<sock_filter>,
-    /// Names that were skipped.
+    /// The skipped names.
     #[cfg_attr(
         not(any(test, fuzzing)),
-        expect(dead_code, reason = "profiles contain calls of many kernels, so a skipped name is not worth a warning")
+        expect(dead_code, reason = "profiles name calls of many kernels, so a skipped name gets no warning")
     )]
     pub(crate) unknown: Vec<UnknownName>,
-    /// Whether a rule asks the listener, so that one must be made when the filter is installed.
+    /// Whether a rule notifies a listener, so that installing the filter must create one.
     pub(crate) notifies: bool,
 }
 
 /// `BPF_MAXINSNS`: the kernel refuses longer programs.
 const MAX_INSTRUCTIONS: usize = 4096;
 
-/// Compiles a profile for the architecture this program was built for.
+/// Compiles a profile for the architecture that this program was built for.
 ///
 /// # Errors
 ///
-/// All mistakes of the profile, each with its place; none of them depends on the kernel.
+/// Returns all mistakes of the profile, each with its place. None of them depends on the kernel.
 pub(crate) fn compile(profile: &Profile<'_>) -> Result<Filter, Vec<ProfileError>> {
     compile_for(profile, Arch::NATIVE)
 }

@@ -1,8 +1,7 @@
-//! The numbers of system calls on every architecture.
+//! System call numbers of every architecture.
 //!
-//! One sorted table serves all architectures, so that a name is looked up once and its numbers for every architecture
-//! of a profile come from one row. It knows numbers only: what an architecture is called, or how the kernel names it
-//! to a seccomp filter, is `seccomp::arch`'s.
+//! One sorted table serves all architectures: one lookup of a name finds the row with its numbers on every architecture
+//! of a profile. The names of architectures and their `AUDIT_ARCH_*` values are in `seccomp::arch`.
 
 mod table;
 
@@ -11,24 +10,25 @@ pub(super) use table::{
     SH, X32, X86, X86_64,
 };
 
-/// Stands in the table for a call that an architecture does not have.
+/// Table entry for a call that an architecture does not have.
 const ABSENT: u16 = 0xffff;
 
-/// Table numbers from here up are ARM's own calls, whose real numbers begin at [`ARM_PRIVATE_BASE`].
+/// Table entries from here on are ARM's private calls. Their real numbers begin at [`ARM_PRIVATE_BASE`].
 const ARM_PRIVATE: u16 = 0xf000;
 
-/// `__ARM_NR_BASE`: breakpoint, cacheflush, set_tls and so on are numbered from here on, apart from all other calls.
+/// `__ARM_NR_BASE`: the number of ARM's first private call. Private calls are breakpoint, cacheflush, set_tls and so
+/// on.
 pub(super) const ARM_PRIVATE_BASE: u32 = 0x0f_0000;
 
-/// One call, as its row in the table.
+/// A system call: the index of its row in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Call(u16);
 
-/// Slots of the hash index: a power of two, well above the number of calls, so that probes are short.
+/// Slots of the hash index: a power of two, more than twice the number of calls, so that probe sequences are short.
 const SLOTS: usize = 2048;
 const _: () = assert!(table::CALLS * 2 < SLOTS, "the index of system call names is too full");
 
-/// FNV-1a: short names, no state, and `const`, so that the index is made by the compiler.
+/// FNV-1a, which suits short names and can be `const`, so that the compiler builds the index.
 const fn hash(name: &[u8], start: usize, end: usize) -> usize {
     let mut hash: u32 = 0x811c_9dc5;
     let mut at = start;
@@ -36,7 +36,7 @@ const fn hash(name: &[u8], start: usize, end: usize) -> usize {
         hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
         at += 1;
     }
-    // The low bits of FNV-1a alone are weaker than the high ones.
+    // The low bits of FNV-1a are weaker than the high bits, so mix them.
     (hash ^ (hash >> 15)) as usize % SLOTS
 }
 
@@ -44,7 +44,7 @@ const fn start_of(row: usize) -> usize {
     if row == 0 { 0 } else { table::ENDS[row - 1] as usize }
 }
 
-/// Open addressing with linear probing over the names' hashes; a free slot is `ABSENT`.
+/// Hash index of the names: open addressing with linear probing. A free slot is `ABSENT`.
 static INDEX: [u16; SLOTS] = {
     let mut index = [ABSENT; SLOTS];
     let mut row = 0;
@@ -80,7 +80,7 @@ pub(super) fn name_of(call: Call) -> &'static str {
     &table::NAMES[start_of(row)..usize::from(table::ENDS[row])]
 }
 
-/// The number of a call in one column (one architecture's calls), if it has one there.
+/// The number of a call in a column, which is an architecture; `None` if the architecture does not have the call.
 pub(super) fn number(call: Call, column: usize) -> Option<u32> {
     match table::NUMBERS[usize::from(call.0)][column] {
         ABSENT => None,
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_found_and_names_are_sorted() {
+    fn find_finds_every_name_and_names_are_sorted() {
         for row in 0..table::CALLS {
             let call = Call(row as u16);
             assert_eq!(find(name_of(call)), Some(call));

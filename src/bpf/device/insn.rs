@@ -1,13 +1,13 @@
-//! Writes an eBPF program from its end to its beginning, so that every jump's target exists when the jump is made.
+//! Writes an eBPF program from its end to its beginning, so that every jump's target exists when the jump is written.
 //!
-//! It knows the handful of instructions a device program needs, and nothing of devices. Comparisons are those of 32
-//! bits (`BPF_JMP32`, kernel 5.1): the 64 bit ones would extend the sign of a constant.
+//! The assembler has the few instructions that a device program needs, and does not know devices. Comparisons use 32
+//! bits (`BPF_JMP32`, kernel 5.1), because 64 bit comparisons would extend the sign of a constant.
 
-/// A register, 0 to 10; register 1 holds the context on entry and register 0 the answer on exit.
+/// A register, 0 to 10. Register 1 holds the context on entry, register 0 the answer on exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Register(pub(super) u8);
 
-/// Codes of jumps: BPF_EXIT, BPF_JA, and of BPF_JMP32 with a constant BPF_JEQ, BPF_JNE and BPF_JSET.
+/// Codes of jumps: `BPF_EXIT` and `BPF_JA`; `BPF_JEQ`, `BPF_JNE` and `BPF_JSET` of `BPF_JMP32` with a constant.
 const EXIT: u8 = 0x95;
 const JUMP: u8 = 0x05;
 const IF_EQUAL: u8 = 0x16;
@@ -21,7 +21,7 @@ const CONTEXT: Register = Register(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Label(usize);
 
-/// A program in the making, last instruction first.
+/// An unfinished program, last instruction first.
 #[derive(Default)]
 pub(super) struct Assembler {
     reversed: Vec<u64>,
@@ -29,7 +29,7 @@ pub(super) struct Assembler {
 
 impl Assembler {
     fn push(&mut self, code: u8, target: Register, source: Register, offset: i16, constant: u32) {
-        // `struct bpf_insn` has the two registers as bit fields, whose order follows that of the bytes.
+        // The two registers are bit fields of `struct bpf_insn`. Their order follows the machine's byte order.
         let registers =
             if cfg!(target_endian = "little") { source.0 << 4 | target.0 } else { target.0 << 4 | source.0 };
         let [offset0, offset1] = offset.to_ne_bytes();
@@ -37,14 +37,14 @@ impl Assembler {
         self.reversed.push(u64::from_ne_bytes([code, registers, offset0, offset1, c0, c1, c2, c3]));
     }
 
-    /// The instruction that control falls into from the one written next.
+    /// The instruction that the next written one continues with.
     pub(super) fn here(&self) -> Label {
         Label(self.reversed.len().saturating_sub(1))
     }
 
     fn jump(&mut self, code: u8, register: Register, constant: u32, target: Label) {
         let distance = self.here().0 - target.0;
-        // A program in which this does not fit is longer than the compiler returns.
+        // If the distance does not fit, the program is too long and the compiler refuses it.
         let distance = i16::try_from(distance).unwrap_or(i16::MAX);
         self.push(code, register, Register(0), distance, constant);
     }
@@ -89,8 +89,8 @@ impl Assembler {
         self.push(0x61, to, CONTEXT, offset, 0); // BPF_LDX | BPF_MEM | BPF_W
     }
 
-    /// The program, whose first instruction is the one written last. It has no unreachable code, which the kernel
-    /// refuses: what follows a rule that grants everything, or an answer that no rule gives.
+    /// Returns the program, in execution order. Unreachable code is removed because the kernel refuses it: code after a
+    /// rule that grants everything, or an answer that no rule gives.
     pub(super) fn finish(mut self) -> Vec<u64> {
         self.reversed.reverse();
         let program = self.reversed;
@@ -115,7 +115,7 @@ impl Assembler {
     }
 }
 
-/// How far the instructions are that can come after this one: 1 is the next.
+/// Distances to the instructions that can run after this one; 1 is the next instruction.
 fn successors(instruction: u64) -> [Option<usize>; 2] {
     match instruction.to_ne_bytes()[0] {
         EXIT => [None, None],
@@ -124,7 +124,7 @@ fn successors(instruction: u64) -> [Option<usize>; 2] {
     }
 }
 
-/// How far the target of a jump is: 1 is the next instruction. `None` if this is no jump.
+/// Distance to the target of a jump; 1 is the next instruction. `None` if the instruction is not a jump.
 fn jump_distance(instruction: u64) -> Option<usize> {
     let [code, _, low, high, ..] = instruction.to_ne_bytes();
     let jumps = [JUMP, IF_EQUAL, UNLESS_EQUAL, IF_ANY_BIT].contains(&code);

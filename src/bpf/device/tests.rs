@@ -1,8 +1,8 @@
-//! Compiled device lists against an evaluation of the list itself.
+//! Compares compiled programs with a direct evaluation of the list.
 
 use super::*;
 
-/// What a program answers: a small eBPF interpreter that decodes instructions by their bits.
+/// Runs a program in a small eBPF interpreter, which decodes instructions by their bits. Returns the answer.
 fn run(program: &[u64], kind: u32, access: u32, major: u32, minor: u32) -> u64 {
     let context = [access << 16 | kind, major, minor];
     let mut registers = [0u64; 11];
@@ -50,7 +50,7 @@ fn run(program: &[u64], kind: u32, access: u32, major: u32, minor: u32) -> u64 {
     }
 }
 
-/// The list itself, read from its end for each kind of access.
+/// Evaluates the list directly: for each kind of access, the last rule that covers the device decides.
 fn granted(rules: &[DeviceRule], kind: Kind, access: u32, major: u32, minor: u32) -> bool {
     let decides = |rule: &&DeviceRule, bit: u32| {
         rule.kind == Kind::All
@@ -106,14 +106,14 @@ fn rules(text: &str) -> Vec<DeviceRule> {
     text.split(',').map(rule).collect()
 }
 
-/// What Docker sends, twice over as it does, and what runtimes add.
+/// The list that Docker sends (it sends it twice), and the rules that runtimes add.
 const DOCKER: &str = "-a *:* rwm, +c 1:5 rwm, +c 1:3 rwm, +c 1:9 rwm, +c 1:8 rwm, +c 5:0 rwm, +c 5:1 rwm, -c 10:229 rwm, \
     -a *:* rwm, +c 1:5 rwm, +c 1:3 rwm, +c 1:9 rwm, +c 1:8 rwm, +c 5:0 rwm, +c 5:1 rwm, -c 10:229 rwm";
 const ADDED: &str = "+c *:* m, +b *:* m, +c 1:3 rwm, +c 1:5 rwm, +c 1:7 rwm, +c 1:8 rwm, +c 1:9 rwm, +c 5:0 rwm, \
     +c 5:2 rwm, +c 136:* rwm, +c 10:200 rwm";
 
 #[test]
-fn docker_is_short() {
+fn dockers_list_compiles_to_a_short_program() {
     assert_eq!(agree(&rules(DOCKER)).instructions.len(), 19);
     assert_eq!(agree(&rules(&format!("{DOCKER}, {ADDED}"))).instructions.len(), 30);
 }
@@ -122,7 +122,7 @@ fn docker_is_short() {
 fn access_adds_up_over_rules() {
     let program = agree(&rules("+c 1:3 r, +c 1:3 w"));
     assert_eq!(run(&program.instructions, 2, 6, 1, 3), 1, "reading and writing");
-    assert_eq!(run(&program.instructions, 2, 7, 1, 3), 0, "making, too");
+    assert_eq!(run(&program.instructions, 2, 7, 1, 3), 0, "mknod, too");
     let program = agree(&rules("+c 1:* r, +c 1:3 w"));
     assert_eq!(run(&program.instructions, 2, 6, 1, 3), 1, "each from another rule");
     assert_eq!(run(&program.instructions, 2, 6, 1, 4), 0);
@@ -161,8 +161,8 @@ fn letters() {
     agree(&rules("+c 1:3 rwm").iter().map(|rule| DeviceRule { access: Access(0), ..*rule }).collect::<Vec<_>>());
 }
 
-/// Random numbers below a limit, the same in each run.
-fn dice() -> impl FnMut(u64) -> u64 {
+/// Pseudo-random numbers below a limit, the same in each run.
+fn random_below() -> impl FnMut(u64) -> u64 {
     let mut state = 0x2545_f491_4f6c_dd1du64;
     move |limit| {
         state ^= state << 13;
@@ -172,7 +172,7 @@ fn dice() -> impl FnMut(u64) -> u64 {
     }
 }
 
-/// A long list of random rules over few numbers, so that they overlap in every way.
+/// A list of random rules. It uses few device numbers, so that rules overlap in every way.
 fn random_list(below: &mut impl FnMut(u64) -> u64) -> Vec<DeviceRule> {
     let number = |choice: u64| [None, Some(1), Some(3), Some(0x8000_0001)][choice as usize];
     let length = 1 + below(9);
@@ -189,17 +189,17 @@ fn random_list(below: &mut impl FnMut(u64) -> u64) -> Vec<DeviceRule> {
 
 #[test]
 fn random_lists() {
-    let mut below = dice();
+    let mut below = random_below();
     for _ in 0..3000 {
         agree(&random_list(&mut below));
     }
 }
 
-/// The kernel refuses a program with unreachable code, among others.
+/// The kernel refuses, for example, a program with unreachable code.
 #[test]
 #[expect(clippy::disallowed_macros, reason = "a test that is skipped says why")]
 fn the_kernel_loads_every_program() {
-    let mut below = dice();
+    let mut below = random_below();
     for _ in 0..3000 {
         let list = random_list(&mut below);
         let program = compile(&list).expect("is short");
@@ -214,8 +214,8 @@ fn the_kernel_loads_every_program() {
 }
 
 #[test]
-fn a_list_that_no_jump_can_skip_is_refused() {
-    // Each denial takes something from the one grant of its type, so none of them can be left out.
+fn a_list_longer_than_the_maximum_jump_is_refused() {
+    // Each denial restricts the single grant of its type, so `simplify` cannot drop any of them.
     let rule = |n: u32, allow, number| DeviceRule {
         allow,
         kind: if n.is_multiple_of(2) { Kind::Char } else { Kind::Block },

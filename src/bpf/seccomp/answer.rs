@@ -1,21 +1,21 @@
-//! Asks a compiled filter what it answers to one call of this architecture. Knows neither which calls matter nor why.
+//! Evaluates a compiled filter for one call of the native architecture. Leaves the choice of calls to its callers.
 
 use super::arch::Arch;
 use crate::bpf::interpreter::{self, Data};
 use libc::sock_filter;
 
-/// What a filter answers to a call, as far as it matters to whoever makes the call.
+/// A filter's answer to a call, as the calling process sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The call is made.
+    /// The kernel executes the call.
     Permitted,
     /// A listener decides.
     Notified,
-    /// The call fails, or ends the process.
+    /// The call fails or ends the process.
     Refused,
 }
 
-/// The answer of `program` to the call `number` with these first arguments; the others are 0.
+/// The answer of `program` to the call `number` with these two first arguments. The other arguments are 0.
 pub(crate) fn answer(program: &[sock_filter], number: libc::c_long, first: [u64; 2]) -> Answer {
     let data = Data {
         number: number as u32,

@@ -1,6 +1,6 @@
-//! The architectures a profile may name, and how a filter distinguishes them.
+//! The architectures that a profile may name, and how a filter distinguishes them.
 //!
-//! It holds facts of the kernel's `linux/audit.h` and of calling conventions; it decides nothing.
+//! This module only holds facts: values of `linux/audit.h` and properties of calling conventions.
 
 use crate::bpf::syscalls;
 
@@ -32,10 +32,10 @@ pub(crate) enum Arch {
     Sheb,
 }
 
-/// Set in the number of every x32 call (`__X32_SYSCALL_BIT`); the audit architecture of x32 is that of x86_64.
+/// Set in the number of every x32 call (`__X32_SYSCALL_BIT`). The audit architecture of x32 is that of x86_64.
 pub(super) const X32_BIT: u32 = 0x4000_0000;
 
-/// The bits of an audit architecture beside the ELF machine number (`linux/audit.h`).
+/// The bits of an audit architecture besides the ELF machine number (`linux/audit.h`).
 const BIT64: u32 = 0x8000_0000;
 const LITTLE: u32 = 0x4000_0000;
 const N32: u32 = 0x2000_0000;
@@ -129,7 +129,7 @@ impl Arch {
         }
     }
 
-    /// The table of numbers that this architecture's calls are looked up in.
+    /// The column of the table that holds this architecture's call numbers.
     pub(super) const fn column(self) -> usize {
         match self {
             Arch::X86 => syscalls::X86,
@@ -153,13 +153,13 @@ impl Arch {
         }
     }
 
-    /// Whether system call arguments are 64 bits wide. The 32 bit conventions that run on 64 bit registers (x32, n32)
-    /// count as narrow: what the upper half holds there is the kernel's choice, zero or a copy of the sign.
+    /// Whether system call arguments are 64 bits wide. Calling conventions with 32 bit arguments in 64 bit registers
+    /// (x32, n32) are not wide, because the kernel fills the upper half: with zero or with copies of the sign.
     pub(super) const fn wide(self) -> bool {
         !matches!(self, Arch::X32) && self.audit() & BIT64 != 0 && self.audit() & N32 == 0
     }
 
-    /// Whether the architecture stores the low byte first.
+    /// Whether the architecture is little endian.
     pub(super) const fn little_endian(self) -> bool {
         self.audit() & LITTLE != 0
     }

@@ -1,9 +1,9 @@
 //! Writes a classic BPF program from its end to its beginning.
 //!
-//! Classic BPF jumps only forwards, so when a program is written backwards every target already exists when a jump to
-//! it is made, its distance is known, and nothing is ever patched. A target further away than the 8 bits of a
-//! conditional jump reach is brought closer with a copy (of a return) or a long jump. It knows instructions, not system
-//! calls.
+//! Classic BPF jumps only forwards. If a program is written backwards, every target exists before the jumps to it: the
+//! distance is known and no jump needs patching. A conditional jump has 8 bits for the distance. For a target that is
+//! further away, the assembler inserts a copy of it (if it is a return) or a long jump. The assembler does not know
+//! system calls.
 
 use libc::sock_filter;
 
@@ -28,14 +28,14 @@ pub(super) enum Test {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Label(usize);
 
-/// Conditional jumps skip at most 255 instructions; two are kept back, for the jumps that a branch may have to put
-/// between itself and its targets.
+/// Conditional jumps skip at most 255 instructions. Two are reserved for the jumps that `branch` may insert between
+/// itself and its targets.
 const REACH: usize = 253;
 
-/// A program in the making, last instruction first.
+/// An unfinished program, last instruction first.
 pub(super) struct Assembler {
     reversed: Vec<sock_filter>,
-    /// The latest return of each value, which is the closest one.
+    /// The return of each value that was written last, which is the nearest.
     returns: Vec<(u32, Label)>,
 }
 
@@ -49,12 +49,12 @@ impl Assembler {
         Label(self.reversed.len() - 1)
     }
 
-    /// How many instructions lie between one written now and the target.
+    /// The number of instructions between the next written one and the target.
     fn distance(&self, target: Label) -> usize {
         self.reversed.len() - 1 - target.0
     }
 
-    /// Ends the program with this value; an earlier return of it is used again while it is within reach.
+    /// Returns this value from the filter. Reuses an existing return of the value if it is within reach.
     pub(super) fn ret(&mut self, value: u32) -> Label {
         let known = self.returns.iter().position(|&(known, _)| known == value);
         if let Some(index) = known {
@@ -71,7 +71,7 @@ impl Assembler {
         label
     }
 
-    /// The target itself, or a jump to it that is within reach.
+    /// Returns the target if it is within reach; otherwise a copy of it or a jump to it.
     fn near(&mut self, target: Label) -> Label {
         let distance = self.distance(target);
         if distance <= REACH {
@@ -81,7 +81,7 @@ impl Assembler {
         if instruction.code == RET_K { self.ret(instruction.k) } else { self.push(JA, 0, 0, distance as u32) }
     }
 
-    /// Goes to `yes` or to `no`. Where both are the same there is nothing to test, and no instruction.
+    /// Jumps to `yes` or to `no`. Writes no instruction if both are the same.
     pub(super) fn branch(&mut self, test: Test, constant: u32, yes: Label, no: Label) -> Label {
         if yes == no {
             return yes;
@@ -91,7 +91,7 @@ impl Assembler {
         self.push(test as u16, jt as u8, jf as u8, constant)
     }
 
-    /// Makes `next` the instruction that control falls into from the one written next.
+    /// Makes `next` the instruction that runs after the one written next.
     fn fall_into(&mut self, next: Label) {
         let distance = self.distance(next);
         if distance > 0 {
@@ -99,13 +99,13 @@ impl Assembler {
         }
     }
 
-    /// Loads the 32 bit word at a byte offset of `struct seccomp_data`, then goes on to `next`.
+    /// Loads the 32 bit word at a byte offset of `struct seccomp_data`, then continues at `next`.
     pub(super) fn load(&mut self, offset: u32, next: Label) -> Label {
         self.fall_into(next);
         self.push(LD_W_ABS, 0, 0, offset)
     }
 
-    /// Masks the accumulator, then goes on to `next`. A mask of all ones needs no instruction.
+    /// Masks the accumulator, then continues at `next`. Writes no instruction if all bits of the mask are set.
     pub(super) fn and(&mut self, mask: u32, next: Label) -> Label {
         if mask == u32::MAX {
             return next;
@@ -114,7 +114,7 @@ impl Assembler {
         self.push(AND_K, 0, 0, mask)
     }
 
-    /// The program, whose first instruction is the one written last.
+    /// Returns the program, in execution order.
     pub(super) fn finish(mut self) -> Vec<sock_filter> {
         self.reversed.reverse();
         self.reversed
@@ -126,9 +126,9 @@ mod tests {
     use super::*;
     use crate::bpf::interpreter::{Data, check, run};
 
-    /// A ladder so long that its first steps cannot reach the last instructions without help.
+    /// The ladder is so long that its first steps are out of reach of the last instructions.
     #[test]
-    fn far_targets_are_brought_closer() {
+    fn targets_out_of_reach_get_a_copy_or_a_long_jump() {
         let mut assembler = Assembler::new();
         let far = assembler.ret(7);
         let far = assembler.load(0, far);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_to_one_place_is_no_branch() {
+    fn a_branch_with_equal_targets_writes_no_instruction() {
         let mut assembler = Assembler::new();
         let only = assembler.ret(1);
         assert_eq!(assembler.branch(Test::Greater, 5, only, only), only);

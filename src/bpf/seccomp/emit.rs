@@ -1,9 +1,13 @@
 //! Encodes a resolved profile as instructions.
 //!
-//! A filter is written from its end: first the chains of conditions, then one balanced tree of comparisons for each
-//! architecture, the native one last so that it comes first in the program, then the choice of the architecture. The
-//! kernel walks the filter for every call number when it is installed, so both the length of the program and of the
-//! paths count.
+//! The program is written from its end, in this order:
+//!
+//! 1. the chains of conditions;
+//! 2. one balanced tree of comparisons for each architecture, the native one last, so that it comes first in the
+//!    program;
+//! 3. the choice of the architecture.
+//!
+//! When a filter is installed, the kernel runs it for every call number, so short programs and short paths save time.
 
 use libc::sock_filter;
 
@@ -40,12 +44,12 @@ struct Writer<'a> {
     little_endian: bool,
 }
 
-/// Whether these are a single number and, on both sides of it, one other outcome.
+/// Whether the spans are a single number with the same other outcome on both sides.
 fn is_point(spans: &[Span]) -> bool {
     matches!(spans, [before, number, after] if before.outcome == after.outcome && after.start - number.start == 1)
 }
 
-/// Where to split: in the middle, but a short list so that a single number stays in one half.
+/// The index at which to split: the middle. A short list is split so that a point (see `is_point`) stays in one half.
 fn middle(spans: &[Span]) -> usize {
     match spans.len() {
         4 | 5 if is_point(&spans[..3]) => 3,
@@ -54,7 +58,7 @@ fn middle(spans: &[Span]) -> usize {
     }
 }
 
-/// One question of a chain and what follows from it: all conditions hold, so this is the filter's answer.
+/// One test of a chain: if all conditions hold, the filter returns the answer.
 struct Question {
     conditions: Vec<Condition>,
     answer: u32,
@@ -66,9 +70,9 @@ impl Writer<'_> {
         match spans {
             [only] => match only.outcome {
                 Outcome::Return(value) => self.code.ret(value),
-                Outcome::Ask(chain) => chains[chain],
+                Outcome::Chain(chain) => chains[chain],
             },
-            // A single number within a span of something else is one test for equality, not two of order.
+            // A single number inside another span needs one test for equality instead of two for order.
             [_, number, _] if is_point(spans) => {
                 let around = self.tree(&spans[..1], chains);
                 let at = self.tree(&spans[1..2], chains);
@@ -83,7 +87,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Asks the links of a chain in order; the default action ends it.
+    /// Tests the links of a chain in order. The default action applies if none matches.
     fn chain(&mut self, chain: &Chain) -> Label {
         let mut questions = Vec::new();
         for link in &chain.links {
@@ -109,7 +113,7 @@ impl Writer<'_> {
         next
     }
 
-    /// What a link asks. Several conditions on one argument are alternatives.
+    /// Adds the questions of a link. Several conditions on one argument are alternatives.
     fn questions(&self, link: &Link, questions: &mut Vec<Question>) {
         let rule = &self.profile.rules[link.rule];
         let answer = rule.action.ret();
@@ -133,7 +137,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Several questions after the value of one argument: it is loaded and its upper half tested only once.
+    /// Writes several questions about one argument. The program loads the argument and tests its upper half only once.
     fn one_of(&mut self, questions: &[Question], wide: bool, no: Label) -> Label {
         let first = questions[0].equality().unwrap_or_default();
         let mut found = no;
@@ -146,7 +150,7 @@ impl Writer<'_> {
         if wide { self.upper_half(&first, low, no) } else { low }
     }
 
-    /// Goes on to `low` if the upper half is as it must be.
+    /// Tests the upper half. Continues at `low` if it is equal.
     fn upper_half(&mut self, equality: &Equality, low: Label, no: Label) -> Label {
         let mask = (equality.mask >> 32) as u32;
         if mask == 0 {
@@ -215,7 +219,7 @@ impl Writer<'_> {
     }
 }
 
-/// `arg & mask == value`, where the value has no bits outside the mask.
+/// `arg & mask == value`. The value has no bits outside the mask.
 #[derive(Default)]
 struct Equality {
     index: u8,
@@ -224,7 +228,7 @@ struct Equality {
 }
 
 impl Question {
-    /// The question as a single test for equality, if it is one.
+    /// The question as a single test for equality, or `None` if it is something else.
     fn equality(&self) -> Option<Equality> {
         let &[Condition { index, operator, value, value_two }] = self.conditions.as_slice() else { return None };
         match operator {
@@ -234,7 +238,7 @@ impl Question {
         }
     }
 
-    /// Whether both ask after the same bits of one argument and differ at most in the lower half of the value.
+    /// Whether both test the same bits of one argument and differ at most in the lower half of the value.
     fn joins(&self, other: &Question, wide: bool) -> bool {
         let (Some(this), Some(other)) = (self.equality(), other.equality()) else { return false };
         this.index == other.index

@@ -1,15 +1,15 @@
 //! Calls that some architectures also reach through `socketcall(2)` and `ipc(2)`.
 //!
-//! A filter sees such a call as `socketcall` with the real call in its first argument, and the real call's own
-//! arguments behind a pointer, where no filter can look. This file knows the kernel's numbers for them (`linux/net.h`,
-//! `linux/ipc.h`); what becomes of a rule that cannot be honoured there is `resolve`'s decision.
+//! A filter sees the call `socketcall` with the number of the real call as its first argument. The real call's
+//! arguments are behind a pointer, which a filter cannot follow. This module holds the kernel's numbers (`linux/net.h`,
+//! `linux/ipc.h`). `resolve` decides about rules whose conditions cannot be checked.
 
-/// The two calls that stand for many.
+/// The two multiplexing calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Multiplexer {
     /// `socketcall(int call, ...)`
     Socketcall,
-    /// `ipc(unsigned int call, ...)`; the upper half of `call` is a version, not part of the choice.
+    /// `ipc(unsigned int call, ...)`. The upper half of `call` is a version, not a part of the number.
     Ipc,
 }
 
@@ -21,7 +21,7 @@ impl Multiplexer {
         }
     }
 
-    /// The bits of the first argument that the kernel reads as the choice.
+    /// The bits of the first argument that hold the number of the real call.
     pub(super) const fn mask(self) -> u64 {
         match self {
             Multiplexer::Socketcall => 0xffff_ffff,
@@ -30,9 +30,9 @@ impl Multiplexer {
     }
 }
 
-/// Through which call, and as which first argument, a call may also be made.
+/// The multiplexer through which a call can also be made, and the call's number there.
 pub(super) fn multiplexed(name: &str) -> Option<(Multiplexer, u8)> {
-    // Every such name begins with one of these; most names are settled by their first letter.
+    // Every such name begins with one of these letters. The first letter excludes most names.
     if !matches!(name.as_bytes().first(), Some(b'a' | b'b' | b'c' | b'g' | b'l' | b'm' | b'r' | b's')) {
         return None;
     }

@@ -1,23 +1,23 @@
-//! The words of a profile: names of actions and operators, and the lists of them for the features document.
+//! Names of actions and operators in a profile, and the lists of them for the features document.
 //!
-//! It translates single words and knows nothing of how they combine.
+//! Leaves to `resolve` how rules combine.
 
 use std::fmt;
 
 use super::{Action, Operator};
 
-/// Why an action cannot be taken as written.
+/// Why an action is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ActionError {
     /// No such action.
     Unknown,
     /// An errno for an action that returns none (runtime-spec: "print an error and fail").
     ErrnoNotUsed,
-    /// An errno that the kernel cannot return: the maximum is 4095, and 65535 for the value a tracer receives.
+    /// An errno that the kernel cannot return. The maximum is 4095, or 65535 for the value that a tracer receives.
     ErrnoTooLarge {
-        /// The errno as written.
+        /// The errno in the profile.
         errno: u32,
-        /// The largest one that fits the action.
+        /// The maximum for the action.
         most: u16,
     },
 }
@@ -36,14 +36,14 @@ impl fmt::Display for ActionError {
 
 impl std::error::Error for ActionError {}
 
-/// The errno of `SCMP_ACT_ERRNO` and `SCMP_ACT_TRACE` where none is given.
+/// The default errno of `SCMP_ACT_ERRNO` and `SCMP_ACT_TRACE`.
 const EPERM: u16 = libc::EPERM as u16;
 
-/// `MAX_ERRNO`: the kernel silently lowers a larger one.
+/// `MAX_ERRNO`: the kernel silently lowers a larger errno.
 const MAX_ERRNO: u16 = 4095;
 
 impl Action {
-    /// Every name of an action, as the features document lists them.
+    /// The names of all actions, as in the features document.
     #[cfg(test)]
     pub(crate) const NAMES: [&'static str; 9] = [
         "SCMP_ACT_ALLOW",
@@ -57,11 +57,11 @@ impl Action {
         "SCMP_ACT_TRAP",
     ];
 
-    /// The action of a name such as `SCMP_ACT_ERRNO`, with its `errnoRet` where one is written.
+    /// The action of a name such as `SCMP_ACT_ERRNO`, with its `errnoRet` if the profile has one.
     ///
     /// # Errors
     ///
-    /// Unknown name; an errno where the action has none, or one that is too large.
+    /// Fails for an unknown name, for an errno that the action does not use, and for an errno that is too large.
     pub(crate) fn from_name(name: &str, errno: Option<u32>) -> Result<Action, ActionError> {
         let data = |most: u16| match errno {
             None => Ok(EPERM),
@@ -86,7 +86,7 @@ impl Action {
 }
 
 impl Operator {
-    /// Every operator with its name, as the features document lists them.
+    /// All operators with their names, as in the features document.
     pub(crate) const ALL: [(&'static str, Operator); 7] = [
         ("SCMP_CMP_EQ", Operator::Equal),
         ("SCMP_CMP_GE", Operator::GreaterOrEqual),

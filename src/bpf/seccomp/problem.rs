@@ -1,7 +1,7 @@
-//! What can be wrong with a profile, and where.
+//! Mistakes in a profile, and their places.
 //!
-//! The places are those of `linux.seccomp` in a configuration, written as JSON pointers relative to it, so that whoever
-//! read the profile from there can say them in full. It judges the shape of a profile, never its wisdom.
+//! A place is a JSON pointer relative to `linux.seccomp`, so that the caller can prepend its own. This module checks
+//! only whether a profile is well formed, not whether it is secure.
 
 use std::fmt;
 
@@ -10,7 +10,8 @@ use super::{Action, Profile};
 /// A mistake in a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProfileError {
-    /// The default action is to ask the listener, which then would have to answer its own client's `sendmsg`.
+    /// The default action notifies the listener. The process could then never send the listener: its own `sendmsg`
+    /// would wait for an answer.
     NotifyByDefault,
     /// A rule without names.
     NoNames {
@@ -24,24 +25,24 @@ pub(crate) enum ProfileError {
         /// Index of the name in the rule.
         name: usize,
     },
-    /// A condition on an argument that no call has.
+    /// A condition on an argument index above 5.
     ArgumentIndex {
         /// Index of the rule.
         rule: usize,
         /// Index of the condition in the rule.
         condition: usize,
-        /// The argument's index as written.
+        /// The argument's index in the profile.
         index: u8,
     },
-    /// The program would be longer than the kernel takes.
+    /// The program would be longer than the kernel accepts.
     TooLong {
-        /// How long it would be.
+        /// The length of the program.
         instructions: usize,
     },
 }
 
 impl ProfileError {
-    /// The place of the mistake, as a JSON pointer relative to `/linux/seccomp`; empty for the whole profile.
+    /// The place of the mistake as a JSON pointer relative to `/linux/seccomp`. Empty for the whole profile.
     pub(crate) fn place(&self) -> String {
         match self {
             ProfileError::NotifyByDefault => "/defaultAction".to_owned(),
@@ -64,7 +65,7 @@ impl fmt::Display for ProfileError {
             }
             ProfileError::TooLong { instructions } => write!(
                 out,
-                "the filter would need {instructions} instructions, and the kernel takes at most {}",
+                "the filter would need {instructions} instructions, and the kernel accepts at most {}",
                 super::MAX_INSTRUCTIONS
             ),
         }
@@ -73,7 +74,7 @@ impl fmt::Display for ProfileError {
 
 impl std::error::Error for ProfileError {}
 
-/// All mistakes that can be seen before compiling.
+/// All mistakes that can be found before compiling.
 pub(super) fn problems(profile: &Profile<'_>) -> Vec<ProfileError> {
     let mut problems = Vec::new();
     if profile.default == Action::Notify {

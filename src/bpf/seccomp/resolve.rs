@@ -1,71 +1,73 @@
-//! Decides what a profile means for every system call number of every architecture.
+//! Resolves a profile: decides the outcome of every system call number of every architecture.
 //!
-//! The result is, for each architecture the kernel can report, a list of spans of numbers with one outcome each, and
-//! the chains of conditions that some outcomes ask. It knows nothing of instructions: `emit` writes them.
+//! The result is a list of spans for each architecture that the kernel can report. A span is a range of numbers with
+//! one outcome: a return value, or a chain of conditions to test. Leaves the instructions to `emit`.
 //!
-//! The rules of meaning, which are those of libseccomp as runc uses it unless said otherwise:
+//! Semantics, the same as those of libseccomp as runc uses it unless stated otherwise:
 //!
 //! * A rule whose action is the default action is skipped, with its conditions.
-//! * For one call, the first rule without conditions decides alone; rules with conditions, before it or after it, and
-//!   later rules without conditions do not count. Otherwise the rules with conditions are asked in their order, the first
-//!   that matches decides, and the default action applies if none does.
-//! * All conditions of a rule must hold, but a rule with several conditions on one argument is as many rules with one
-//!   condition each.
-//! * A call on an architecture that is not listed kills the thread. So does an x32 call where x32 is not listed.
-//! * Unless the default action lets calls pass (allow, log, trace), numbers above the largest one that the profile
-//!   names on an architecture answer `ENOSYS`: a newer libc then falls back to older calls, where the default action would
-//!   break it. ARM's private calls are not such numbers. On s390 and s390x number 0 is how an unknown call arrives.
-//! * A rule for a call that is also reached through `socketcall` or `ipc` applies there too. Its conditions cannot be
-//!   checked there; libseccomp then drops them. Here that is done only if it makes the filter no weaker: a rule with
-//!   conditions that allows more than the default action does not open the multiplexed way.
+//! * For each call, the first rule without conditions decides alone. Rules with conditions, before or after it, and
+//!   later rules without conditions have no effect.
+//! * If every rule for a call has conditions, the rules are tested in order. The first that matches decides. The
+//!   default action applies if none matches.
+//! * All conditions of a rule must hold. Exception: a rule with several conditions on one argument is split into rules
+//!   with one condition each.
+//! * A call on an architecture that is not listed kills the thread. So does an x32 call if x32 is not listed.
+//! * Numbers above the largest one that the profile names on an architecture fail with `ENOSYS`, unless the default
+//!   action lets calls pass (allow, log, trace). A newer libc then falls back to older calls; the default action would
+//!   break it. ARM's private calls are excepted. On s390 and s390x an unknown call arrives as number 0, which also
+//!   fails with `ENOSYS`.
+//! * A rule for a call that can also be made through `socketcall` or `ipc` applies there too. Its conditions cannot be
+//!   checked there, so libseccomp drops them. This compiler drops them only if the filter becomes no weaker: a rule
+//!   with conditions that allows more than the default action does not apply to the multiplexed call.
 
 use super::arch::{Arch, X32_BIT};
 use super::multiplex::{Multiplexer, multiplexed};
 use super::{Action, Profile, UnknownName};
 use crate::bpf::syscalls::{self, ARM_PRIVATE_BASE, Call};
 
-/// What happens to a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The filter returns this value.
     Return(u32),
     /// The chain with this index decides.
-    Ask(usize),
+    Chain(usize),
 }
 
-/// Numbers from `start` up to the start of the next span share an outcome.
+/// The numbers from `start` to the start of the next span have one outcome.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) start: u32,
     pub(super) outcome: Outcome,
 }
 
-/// Everything that holds for one value of `seccomp_data.arch`.
+/// The spans for one value of `seccomp_data.arch`.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) audit: u32,
     pub(super) spans: Vec<Span>,
 }
 
-/// One way in which a call may match a rule.
+/// One way in which a call can match a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     /// The rule, as an index into the profile's rules.
     pub(super) rule: usize,
-    /// If set, the call was made through a multiplexer: the first argument must choose this call, and the rule's own
-    /// conditions are not asked.
+    /// If set, the call was made through a multiplexer. The first argument must be the number of this call, and the
+    /// rule's own conditions are not tested.
     pub(super) through: Option<(Multiplexer, u8)>,
 }
 
-/// Rules to ask in order; the default action ends the chain.
+/// Rules to test in order. The default action applies if none matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chain {
-    /// Whether arguments are compared in 64 bits.
+    /// Whether arguments are compared as 64 bit values.
     pub(super) wide: bool,
     pub(super) links: Vec<Link>,
 }
 
-/// A profile, decided.
+/// A resolved profile.
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) tables: Vec<Table>,
@@ -73,16 +75,16 @@ pub(super) struct Resolved {
     pub(super) unknown: Vec<UnknownName>,
 }
 
-/// A name of a rule that the table knows.
+/// A name of a rule, found in the table.
 struct Entry {
     rule: usize,
     call: Call,
     multiplexed: Option<(Multiplexer, u8)>,
-    /// The rule does what the default action does anyway; the name counts only for the largest number.
+    /// The rule's action is the default action, so the name counts only for the largest number.
     redundant: bool,
 }
 
-/// Decides the profile for a container whose own architecture is `native`.
+/// Resolves the profile for a container whose own architecture is `native`.
 pub(super) fn resolve(profile: &Profile<'_>, native: Arch) -> Resolved {
     let mut unknown = Vec::new();
     let entries = entries(profile, &mut unknown);
@@ -93,8 +95,7 @@ pub(super) fn resolve(profile: &Profile<'_>, native: Arch) -> Resolved {
         chains: Vec::new(),
     };
 
-    // Arguments are read in the byte order of the kernel, and no kernel runs programs of the other one: a table for
-    // such an architecture could never be asked.
+    // No kernel runs programs of the other byte order, so a table for such an architecture would never be used.
     let mut archs: Vec<Arch> = vec![native];
     for &arch in &profile.architectures {
         if !archs.contains(&arch) && arch.little_endian() == native.little_endian() {
@@ -133,12 +134,12 @@ fn entries(profile: &Profile<'_>, unknown: &mut Vec<UnknownName>) -> Vec<Entry> 
     entries
 }
 
-/// Spans in rising order; neighbours with one outcome become one span.
+/// Spans in ascending order. Adjacent spans with the same outcome are merged.
 #[derive(Default)]
 struct Spans(Vec<Span>);
 
 impl Spans {
-    /// From `start` on, the outcome is this one.
+    /// Sets the outcome from `start` on.
     fn from(&mut self, start: u32, outcome: Outcome) {
         if self.0.last().is_some_and(|last| last.start == start) {
             self.0.pop();
@@ -156,7 +157,7 @@ struct Resolver<'a> {
     chains: Vec<Chain>,
 }
 
-/// A system call number and, in the order of the profile, a way in which a rule applies to it.
+/// A system call number, a position in the profile, and a way in which the rule there applies to the call.
 type Mention = (u32, u32, Link);
 
 impl Resolver<'_> {
@@ -197,7 +198,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// All mentions of calls of this architecture by number, and the largest number among its regular calls.
+    /// All mentions of this architecture's calls, sorted by number, and the largest number of its regular calls.
     fn mentions(&self, arch: Arch) -> (Vec<Mention>, Option<u32>) {
         let column = arch.column();
         let mut largest = None;
@@ -225,13 +226,13 @@ impl Resolver<'_> {
         (mentions, largest)
     }
 
-    /// Whether the rule may apply where its conditions cannot be checked.
+    /// Whether the rule may apply to a multiplexed call, whose arguments cannot be checked.
     fn holds_when_multiplexed(&self, rule: usize) -> bool {
         let rule = &self.profile.rules[rule];
         rule.conditions.is_empty() || rule.action.permits() <= self.profile.default.permits()
     }
 
-    /// What the rules that mention one number make of it.
+    /// The outcome of the rules that mention one number.
     fn outcome(&mut self, arch: Arch, mentions: &[Mention]) -> Outcome {
         let rules = &self.profile.rules;
         let alone =
@@ -246,14 +247,14 @@ impl Resolver<'_> {
             self.chains.push(chain);
             self.chains.len() - 1
         });
-        Outcome::Ask(index)
+        Outcome::Chain(index)
     }
 
     fn unknown_is_enosys(&self) -> bool {
         !matches!(self.profile.default, Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(ENOSYS))
     }
 
-    /// Numbers above `largest` answer `ENOSYS`. Spans above it, if any, are those of ARM's private calls.
+    /// Makes numbers above `largest` fail with `ENOSYS`. Existing spans above it are those of ARM's private calls.
     fn enosys(&self, arch: Arch, largest: u32, spans: &mut Spans) {
         let enosys = Outcome::Return(Action::Errno(ENOSYS).ret());
         let default = Outcome::Return(self.profile.default.ret());
@@ -277,8 +278,8 @@ impl Resolver<'_> {
     }
 }
 
-/// `ENOSYS`, "Function not implemented"; the number is the same wherever the kernel's own generic one is used.
+/// `ENOSYS` of the architecture that this program was built for, which is the kernel's.
 const ENOSYS: u16 = libc::ENOSYS as u16;
 
-/// How many numbers the kernel keeps for ARM's private calls.
+/// How many numbers the kernel reserves for ARM's private calls.
 const ARM_PRIVATE_CALLS: u32 = 0x1000;

@@ -1,4 +1,4 @@
-//! What compiled filters answer, against a reference that reads the profile anew for every call.
+//! Compares the answers of compiled filters with a reference that evaluates the profile for every call.
 
 mod exhaustive;
 mod libseccomp;
@@ -11,7 +11,7 @@ pub(crate) use random::fuzz;
 use super::*;
 use crate::bpf::interpreter::{Data, check, run};
 
-/// Reads `linux.seccomp` of a recorded configuration. The strings are leaked: a test process is short.
+/// Parses `linux.seccomp` of a recorded configuration. Leaks the strings, because a test process exits soon.
 fn recorded(config: &str) -> Profile<'static> {
     let config: &'static serde_json::Value =
         Box::leak(Box::new(serde_json::from_str(config).expect("a recorded configuration is JSON")));

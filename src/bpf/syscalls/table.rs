@@ -1,4 +1,4 @@
-//! System call numbers of every architecture the specification names, sorted by name.
+//! System call numbers of every architecture that the specification names, sorted by name.
 //!
 //! Written by `hack/syscalls` from the kernel's UAPI headers; do not edit.
 
@@ -107,7 +107,7 @@ pub(super) static ENDS: [u16; CALLS] = [
     4827, 4843, 4849, 4854, 4861, 4865, 4872, 4880, 4887, 4892, 4898, 4905, 4910, 4916,
 ];
 
-/// The numbers of each call, one column per architecture; 0xffff where it has none.
+/// The numbers of each call, one column per architecture; 0xffff if the architecture does not have the call.
 #[rustfmt::skip]
 pub(super) static NUMBERS: [[u16; COLUMNS]; CALLS] = [
     [140,0xffff,0xffff,140,0xffff,4140,0xffff,0xffff,140,140,140,0xffff,140,0xffff,0xffff,0xffff,140,140], // _llseek

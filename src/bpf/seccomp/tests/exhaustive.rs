@@ -1,11 +1,11 @@
-//! The engines' own profiles, over every call number of every architecture.
+//! Tests the engines' profiles with every call number of every architecture.
 
 use super::reference::Reference;
 use super::*;
 use crate::bpf::interpreter::count;
 use crate::bpf::seccomp::arch::X32_BIT;
 
-/// Arguments on both sides of every constant that a profile compares with.
+/// Argument values: each constant that a profile compares with, and its neighbours.
 pub(super) fn interesting(profile: &Profile<'_>) -> Vec<u64> {
     let mut values = vec![0, 1, 2, 5, 17, 20, 21, 0x1_0001, 0x1_0000_0001, u64::from(u32::MAX), u64::MAX];
     for condition in profile.rules.iter().flat_map(|rule| &rule.conditions) {
@@ -18,7 +18,7 @@ pub(super) fn interesting(profile: &Profile<'_>) -> Vec<u64> {
     values
 }
 
-/// Numbers to ask about: all that may mean something, and the edges.
+/// The numbers to test: all numbers that may be calls, and the limits.
 pub(super) fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
     let bases: &[u32] = match arch {
         Arch::X32 => &[0, X32_BIT, 0x8000_0000],
@@ -73,8 +73,8 @@ fn docker_on_every_little_endian_architecture() {
     }
 }
 
-/// The kernel walks the filter for every number when it is installed, and again for every call that is not
-/// always allowed: neither the program nor a path may grow unnoticed.
+/// The kernel runs the filter for every number when it is installed, and again for every call that is not always
+/// allowed. So the program and its paths must stay short.
 #[test]
 fn programs_and_paths_are_short() {
     for (profile, instructions, path) in [(docker(), 278, 16), (podman(), 310, 28)] {

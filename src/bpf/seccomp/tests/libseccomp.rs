@@ -1,4 +1,4 @@
-//! The same profiles as libseccomp 2.6 compiled them (`hack/libseccomp`), run over the same calls.
+//! Compares our programs with those that libseccomp 2.6 compiles from the same profiles (`hack/libseccomp`).
 
 use super::exhaustive::{interesting, numbers};
 use super::*;
@@ -17,7 +17,8 @@ fn parse(bytes: &[u8]) -> Vec<sock_filter> {
     bytes.chunks_exact(8).map(instruction).collect()
 }
 
-/// Compares both programs. Numbers above the `newest` one that the profile knows are runc's business, not libseccomp's.
+/// Compares both programs. Numbers above `newest`, the largest one in the profile, get ENOSYS from runc's own code, not
+/// from libseccomp.
 fn agree(profile: &Profile<'_>, theirs: &[u8], newest: &[(Arch, u32)]) {
     let (ours, theirs) = (compiled(profile, Arch::X86_64), parse(theirs));
     check(&theirs).expect("libseccomp's program is sound");
@@ -26,7 +27,7 @@ fn agree(profile: &Profile<'_>, theirs: &[u8], newest: &[(Arch, u32)]) {
         let newest = newest.iter().find(|(known, _)| *known == arch).map_or(u32::MAX, |(_, number)| *number);
         let asked = asked(profile, arch);
         for number in numbers(arch) {
-            // Two arguments with a value each, where conditions may look at both; elsewhere one value for all will do.
+            // Conditions may test two arguments, so they get two values. For other calls, one value for all is enough.
             let pairs = values.iter().flat_map(|one| values.iter().map(move |two| (*one, *two)));
             let conditional = asked.contains(&number);
             for (one, two) in pairs.filter(|(one, two)| conditional || one == two) {
@@ -43,7 +44,7 @@ fn agree(profile: &Profile<'_>, theirs: &[u8], newest: &[(Arch, u32)]) {
     }
 }
 
-/// Numbers that a rule with conditions speaks of.
+/// The numbers of calls that a rule with conditions names.
 fn asked(profile: &Profile<'_>, arch: Arch) -> Vec<u32> {
     let base = if arch == Arch::X32 { X32_BIT } else { 0 };
     let rules = profile.rules.iter().filter(|rule| !rule.conditions.is_empty());
@@ -68,7 +69,7 @@ fn operators() {
     agree(&profile, include_bytes!("../../../../tests/seccomp/operators.bpf"), &[]);
 }
 
-/// The kernel walks a program for every call number when it is installed, so its length is paid at every start.
+/// The kernel runs a program for every call number when it is installed, so a long program slows every start.
 #[test]
 fn programs_of_engines_are_less_than_half_as_long() {
     for (profile, theirs) in [

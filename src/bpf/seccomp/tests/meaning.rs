@@ -1,4 +1,4 @@
-//! Each word and each rule of meaning by itself.
+//! Tests each name, and each rule of the semantics, separately.
 
 use super::super::name::ActionError;
 use super::super::problem::ProfileError;
@@ -26,14 +26,14 @@ fn profile<'a>(default: Action, rules: Vec<Rule<'a>>) -> Profile<'a> {
     Profile { default, architectures: Vec::new(), rules }
 }
 
-/// What the profile answers on x86_64 to this call.
+/// The answer of the profile to this call on an x86_64 kernel.
 fn ask(profile: &Profile<'_>, arch: Arch, number: u32, arguments: [u64; 6]) -> u32 {
     let program = compiled(profile, Arch::X86_64);
     run(&program, &Data { number, arch: arch.audit(), arguments, ..Data::default() })
 }
 
 #[test]
-fn actions_become_the_kernels_return_values() {
+fn actions_map_to_the_kernels_return_values() {
     for (name, errno, action, value) in [
         ("SCMP_ACT_KILL", None, Action::KillThread, 0x0000_0000),
         ("SCMP_ACT_KILL_THREAD", None, Action::KillThread, 0x0000_0000),
@@ -187,7 +187,7 @@ fn calls_newer_than_the_profile_answer_enosys() {
         assert_eq!(ask(&profile, Arch::X86_64, 2, [0; 6]), above, "{default:?}");
         assert_eq!(ask(&profile, Arch::X86_64, 5000, [0; 6]), above, "{default:?}");
     }
-    // A rule that is skipped still tells how new the profile is.
+    // A skipped rule still counts for the largest number of the profile.
     let skipped = rule(&["close"], Action::Errno(1), &[]);
     let profile = profile(Action::Errno(1), vec![rule(&names, Action::Allow, &[]), skipped]);
     assert_eq!(ask(&profile, Arch::X86_64, 3, [0; 6]), EPERM);
@@ -202,7 +202,7 @@ fn an_architecture_without_any_call_of_the_profile_has_no_newer_calls() {
 }
 
 #[test]
-fn s390_answers_its_multiplexed_unknown_call() {
+fn s390_answers_enosys_to_call_0() {
     for (default, expected) in [(Action::Errno(1), ENOSYS), (Action::Allow, ALLOW)] {
         let profile = profile(default, vec![rule(&["exit"], Action::Log, &[])]);
         let resolved = resolve::resolve(&profile, Arch::S390x);
@@ -213,33 +213,33 @@ fn s390_answers_its_multiplexed_unknown_call() {
 }
 
 #[test]
-fn multiplexed_calls_are_covered_and_never_opened_by_conditions() {
+fn rules_apply_to_multiplexed_calls_but_conditional_ones_never_allow_them() {
     const SOCKETCALL: u32 = 102;
     let ask_x86 = |default, rules, number, first| {
         let profile = Profile { architectures: vec![Arch::X86], ..profile(default, rules) };
         ask(&profile, Arch::X86, number, [first, 16, 0, 0, 0, 0])
     };
     let vsock = [when(0, Operator::Equal, 40)];
-    // Unconditional: both ways are allowed, and only for this call.
+    // Without conditions, the call is allowed directly and through the multiplexer, and no other call is.
     let plain = || vec![rule(&["socket", "semop", "splice"], Action::Allow, &[])];
     assert_eq!(ask_x86(Action::Errno(1), plain(), SOCKETCALL, 1), ALLOW);
     assert_eq!(ask_x86(Action::Errno(1), plain(), SOCKETCALL, 2), EPERM);
     assert_eq!(ask_x86(Action::Errno(1), plain(), 117, 1), ALLOW);
     assert_eq!(ask_x86(Action::Errno(1), plain(), 117, 0x1_0001), ALLOW);
     assert_eq!(ask_x86(Action::Errno(1), plain(), 117, 2), EPERM);
-    // A condition that forbids is widened, one that allows is not.
+    // The conditions of a denying rule are dropped. Those of an allowing rule are not.
     let forbid = || vec![rule(&["socket"], Action::Errno(1), &vsock)];
     assert_eq!(ask_x86(Action::Allow, forbid(), SOCKETCALL, 1), EPERM);
     assert_eq!(ask_x86(Action::Allow, forbid(), SOCKETCALL, 2), ALLOW);
     let allow = || vec![rule(&["socket"], Action::Allow, &vsock)];
     assert_eq!(ask_x86(Action::Errno(1), allow(), SOCKETCALL, 1), EPERM);
-    // The multiplexer by its own name settles it.
+    // A rule that names the multiplexer itself decides.
     let own = || vec![rule(&["socket"], Action::Errno(5), &[]), rule(&["socketcall"], Action::Allow, &[])];
     assert_eq!(ask_x86(Action::Errno(1), own(), SOCKETCALL, 1), ALLOW);
 }
 
 #[test]
-fn unknown_names_are_skipped_and_told() {
+fn unknown_names_are_skipped_and_reported() {
     let profile = profile(
         Action::Errno(1),
         vec![rule(&["read"], Action::Allow, &[]), rule(&["write", "opnat2", "close"], Action::Allow, &[])],
@@ -250,7 +250,7 @@ fn unknown_names_are_skipped_and_told() {
 }
 
 #[test]
-fn mistakes_are_told_all_at_once_with_their_places() {
+fn all_mistakes_are_reported_with_their_places() {
     let far = when(6, Operator::Equal, 0);
     let profile = profile(
         Action::Notify,
@@ -274,13 +274,13 @@ fn mistakes_are_told_all_at_once_with_their_places() {
 }
 
 #[test]
-fn a_listener_is_asked_for_when_a_rule_needs_one() {
+fn a_rule_that_notifies_requests_a_listener() {
     let profile = profile(Action::Allow, vec![rule(&["mount"], Action::Notify, &[])]);
     assert!(compile(&profile).expect("it compiles").notifies);
 }
 
 #[test]
-fn long_programs_jump_far_and_too_long_ones_are_refused() {
+fn long_programs_use_long_jumps_and_too_long_ones_are_refused() {
     let with = |rules: u64| {
         let rules = (0..rules).map(|n| {
             rule(
@@ -313,7 +313,7 @@ fn long_programs_jump_far_and_too_long_ones_are_refused() {
 }
 
 #[test]
-fn every_architecture_is_known_by_name_and_tells_its_calls_apart() {
+fn every_architecture_has_a_name_and_allows_only_its_own_calls() {
     for (name, arch) in Arch::ALL {
         assert_eq!(Arch::from_name(name), Some(arch));
         let call = syscalls::find("read").expect("every architecture reads");
@@ -324,7 +324,7 @@ fn every_architecture_is_known_by_name_and_tells_its_calls_apart() {
             let listed = Profile { architectures: vec![arch], ..profile.clone() };
             assert_eq!(ask(&listed, arch, number, [0; 6]), ALLOW, "{name}");
         } else {
-            // The interpreter reads little endian data; without conditions that is no matter.
+            // The interpreter reads little endian data here, which makes no difference without conditions.
             let program = compiled(&profile, arch);
             let data = Data { number, arch: arch.audit(), ..Data::default() };
             assert_eq!(run(&program, &data), ALLOW, "{name}");

@@ -1,4 +1,4 @@
-//! Random profiles against the reference, and against the `seccompiler` crate where that can say the same.
+//! Compares random profiles with the reference, and with the `seccompiler` crate as far as it supports them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::bpf::seccomp::arch::X32_BIT;
 use crate::bpf::syscalls;
 
-/// Choices: by the bytes, as long as there are any, then by xorshift, which is small and the same in every run.
+/// Makes choices from the given bytes; after the last byte from xorshift, which repeats in every run.
 struct Random<'a>(u64, &'a [u8]);
 
 impl Random<'_> {
@@ -29,7 +29,7 @@ impl Random<'_> {
     }
 }
 
-/// Few names, so that rules meet: neighbours, multiplexed calls, private calls, and one nobody knows.
+/// Few names, so that rules overlap: adjacent numbers, multiplexed calls, private calls, and an unknown name.
 const NAMES: [&str; 24] = [
     "read",
     "write",
@@ -83,7 +83,7 @@ fn rule(random: &mut Random<'_>, action: Action) -> Rule<'static> {
     }
 }
 
-/// A number that some rule speaks of or that lies beside one, as the architecture's filter sees it.
+/// The number of a call in `NAMES`, or a number next to it, as the architecture's filter sees it.
 fn number(random: &mut Random<'_>, arch: Arch) -> u32 {
     let name = random.pick(&NAMES);
     let number = syscalls::find(name).and_then(|call| syscalls::number(call, arch.column()));
@@ -112,19 +112,19 @@ fn argument(random: &mut Random<'_>) -> u64 {
 }
 
 #[test]
-fn profiles_mean_what_the_reference_says() {
+fn filters_agree_with_the_reference() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15, &[]);
     for _ in 0..4000 {
-        means_what_the_reference_says(&mut random);
+        agrees_with_the_reference(&mut random);
     }
 }
 
-/// The profile that the bytes choose, and the calls: see `crate::fuzz`.
+/// Tests the profile and the calls that the bytes choose: see `crate::fuzz`.
 pub(crate) fn fuzz(bytes: &[u8]) {
-    means_what_the_reference_says(&mut Random(0x9e37_79b9_7f4a_7c15, bytes));
+    agrees_with_the_reference(&mut Random(0x9e37_79b9_7f4a_7c15, bytes));
 }
 
-fn means_what_the_reference_says(random: &mut Random<'_>) {
+fn agrees_with_the_reference(random: &mut Random<'_>) {
     let native = random.pick(&Arch::ALL).1;
     let native = if native == Arch::X32 { Arch::X86_64 } else { native };
     let same_order = |arch: &Arch| arch.little_endian() == native.little_endian();
@@ -159,12 +159,12 @@ fn means_what_the_reference_says(random: &mut Random<'_>) {
     }
 }
 
-/// `seccompiler` knows two actions, one architecture, and no ENOSYS rule.
+/// `seccompiler` supports two actions and one architecture, and has no ENOSYS rule.
 #[test]
 fn seccompiler_agrees() {
     let mut random = Random(0x2545_f491_4f6c_dd1d, &[]);
     for round in 0..1000 {
-        // Neither of these defaults has calls newer than the profile answered differently.
+        // With both defaults, calls newer than the profile get the same answer as the default.
         let (default, action, mismatch, matched) = if round % 2 == 0 {
             (Action::Allow, Action::Errno(7), SeccompAction::Allow, SeccompAction::Errno(7))
         } else {
@@ -223,7 +223,8 @@ fn translate_condition(condition: &Condition) -> SeccompCondition {
         Operator::Equal => (SeccompCmpOp::Eq, condition.value),
         Operator::GreaterOrEqual => (SeccompCmpOp::Ge, condition.value),
         Operator::Greater => (SeccompCmpOp::Gt, condition.value),
-        // A value with bits outside the mask never matches there; here and in libseccomp they do not count.
+        // In `seccompiler`, a value with bits outside the mask never matches. Here and in libseccomp, those bits are
+        // ignored.
         Operator::MaskedEqual => (SeccompCmpOp::MaskedEq(condition.value), condition.value & condition.value_two),
     };
     SeccompCondition::new(condition.index, SeccompCmpArgLen::Qword, operator, value).expect("a condition")

@@ -1,4 +1,4 @@
-//! The meaning of a profile, evaluated directly: no tables, no spans, no sharing.
+//! Evaluates a profile directly for one call, without tables and spans.
 
 use super::super::arch::X32_BIT;
 use super::super::{Action, Arch, Condition, Operator, Profile, Rule};
@@ -42,7 +42,7 @@ const IPCS: [(u64, &str); 12] = [
     (24, "shmctl"),
 ];
 
-/// From what lets least pass to what lets most pass (seccomp(2)).
+/// The actions from the strictest to the most permissive (seccomp(2)).
 fn rank(action: Action) -> u8 {
     match action {
         Action::KillProcess => 0,
@@ -82,7 +82,7 @@ fn matches(rule: &Rule<'_>, wide: bool, data: &Data) -> bool {
     }
 }
 
-/// The real call behind a multiplexed one.
+/// The real call behind a call of a multiplexer.
 fn behind(multiplexer: &str, data: &Data) -> Option<&'static str> {
     let first = data.arguments[0];
     match multiplexer {
@@ -92,12 +92,12 @@ fn behind(multiplexer: &str, data: &Data) -> Option<&'static str> {
     }
 }
 
-/// A profile to be asked about calls made on one architecture.
+/// A profile, evaluated for calls made on one architecture.
 pub(super) struct Reference<'a> {
     profile: &'a Profile<'a>,
     native: Arch,
     arch: Arch,
-    /// Every name of every rule in order, with its number and that of the multiplexer it may come through.
+    /// Every name of every rule in order, with its number on the architecture.
     mentions: Vec<(&'a Rule<'a>, &'a str, Option<u32>)>,
     multiplexers: [(&'static str, Option<u32>); 2],
 }
@@ -114,7 +114,7 @@ impl<'a> Reference<'a> {
         Reference { profile, native, arch, mentions, multiplexers }
     }
 
-    /// The call's number without the bit of x32, if the filter knows its architecture; else the answer.
+    /// The call's number without the bit of x32, or the answer if the filter does not list its architecture.
     fn known(&self, data: &Data) -> Result<u32, u32> {
         const KILL: u32 = 0;
         if data.arch != self.arch.audit() {
@@ -130,7 +130,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// Whether the profile is older than this number.
+    /// Whether the call is newer than the profile.
     fn newer(&self, number: u32) -> bool {
         let numbers = self.mentions.iter().filter_map(|(_, _, number)| *number);
         let Some(largest) = numbers.filter(|number| *number < 0x0f_0000).max() else { return false };
@@ -141,7 +141,7 @@ impl<'a> Reference<'a> {
             && (number > largest && !private || setup)
     }
 
-    /// What the filter must return for this call.
+    /// The value that the filter must return for this call.
     pub(super) fn answer(&self, data: &Data) -> u32 {
         const ENOSYS: u32 = 0x0005_0000 | 38;
         let number = match self.known(data) {

@@ -1,4 +1,4 @@
-//! `/dev`: the default devices and links every container gets, and `linux.devices`.
+//! Compiles `/dev`: the default devices and links of every container, and `linux.devices`.
 
 use super::act::{Act, Device, InRoot, Link};
 use super::{Notes, Step, c_path, c_string};
@@ -7,11 +7,11 @@ use oci_spec::runtime::{Linux, LinuxDeviceType};
 use std::ffi::CString;
 use std::path::Path;
 
-/// The devices a container has without asking (config-linux.md, "Default Devices").
+/// The default devices (config-linux.md, "Default Devices").
 const DEFAULTS: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
-/// The links a container has without asking (runtime-linux.md, "Dev symbolic links"), and `/dev/core` as peers make it.
+/// The default links (runtime-linux.md, "Dev symbolic links"), and `/dev/core`, which runc and crun make.
 const LINKS: [(&str, &str, Option<&str>); 5] = [
     ("fd", "/proc/self/fd", Some("/proc/self/fd")),
     ("stdin", "/proc/self/fd/0", Some("/proc/self/fd")),
@@ -52,8 +52,8 @@ pub(super) fn compile(linux: Option<&Linux>, dev_is_bound: bool, by_bind: bool, 
     }
     let is_later = |index: usize, path: &Path| listed[index + 1..].iter().any(|later| later.path() == path);
     for (index, entry) in listed.iter().enumerate() {
-        // Engines list a device twice if a user names it and its directory; the last entry for a path counts
-        // (docs/differences.md). /dev/ptmx is a link to the container's own terminals.
+        // Engines list a device twice if a user names both the device and its directory. The last entry for a path
+        // counts (docs/differences.md). /dev/ptmx is a link to the container's own devpts.
         if is_later(index, entry.path()) || (!dev_is_bound && entry.path() == Path::new("/dev/ptmx")) {
             continue;
         }
@@ -70,7 +70,7 @@ pub(super) fn compile(linux: Option<&Linux>, dev_is_bound: bool, by_bind: bool, 
             name: c_path(name, &origin.key("path"), &mut notes.problems),
             kind,
             number: libc::makedev(entry.major() as u32, entry.minor() as u32),
-            // Generators written in Go put the type bits in as well; a device has none but the permission bits.
+            // Generators written in Go include the type bits. Only the permission bits apply.
             mode: entry.file_mode().unwrap_or(0o666) & 0o777,
             uid: entry.uid().unwrap_or(0),
             gid: entry.gid().unwrap_or(0),
@@ -97,7 +97,7 @@ fn links(steps: &mut Vec<Step>) {
     steps.push(Step { origin: Pointer::of("/linux/devices"), act: Act::MakeLink(ptmx) });
 }
 
-/// A path's directory and last name; a name directly below the root has the directory "/".
+/// Splits a path into directory and name. The directory of a name directly below the root is "/".
 pub(super) fn split(path: &Path) -> (&Path, &Path) {
     let name = path.file_name().map_or(Path::new(""), Path::new);
     (path.parent().unwrap_or(Path::new("/")), name)

@@ -1,4 +1,4 @@
-//! Who the program is: user, groups and the five capability sets.
+//! Compiles the identity of the program: user, groups and the five capability sets.
 
 use super::{Host, Notes};
 use crate::spec::pointer::Pointer;
@@ -15,10 +15,10 @@ pub(super) struct Capability {
     pub(super) ambient: u64,
 }
 
-/// The masks of `process.capabilities`. What cannot be granted is left out with one warning (config.md: such values
-/// should not be an error).
+/// The masks of `process.capabilities`. Capabilities that cannot be granted are omitted with one warning (config.md:
+/// such values should not be an error).
 ///
-/// A user namespace gives its first process every capability, whatever the caller may do (user_namespaces(7)).
+/// The first process of a user namespace has every capability, even if the caller has none (user_namespaces(7)).
 pub(super) fn capabilities(
     listed: &LinuxCapabilities,
     host: &Host,
@@ -41,10 +41,10 @@ pub(super) fn capabilities(
     let bounding = mask(listed.bounding());
     let permitted = mask(listed.permitted());
     let sets = Sets {
-        // The kernel refuses an effective capability that is not permitted, so such a one cannot be granted.
+        // capset(2) refuses an effective capability that is not permitted.
         effective: mask(listed.effective()) & permitted,
         permitted,
-        // capset(2) takes no inheritable capability from outside the bounding set, which is limited by then.
+        // capset(2) refuses an inheritable capability outside the bounding set, which is limited before.
         inheritable: mask(listed.inheritable()) & bounding,
     };
     // An ambient capability must be permitted and inheritable.
@@ -60,19 +60,19 @@ pub(super) fn capabilities(
     Capability { bounding, sets, ambient }
 }
 
-/// The number of a capability from its name with or without `CAP_`.
+/// The number of a capability. The name may lack the prefix `CAP_`.
 pub(super) fn number(name: &str) -> Option<u8> {
     let full = if name.starts_with("CAP_") { name.to_owned() } else { format!("CAP_{name}") };
     full.parse::<caps::Capability>().ok().map(|capability| capability.index())
 }
 
-/// Where process settings come from in the document at hand: `/process` of config.json, or a process.json itself.
+/// The place of a process setting. `at` is `/process` in config.json, or the root of a process.json.
 pub(super) fn place(at: &Pointer, member: &str) -> Pointer {
     at.key(member)
 }
 
-/// The additional groups, or nothing where none may be set. Nobody can become who is not in the user namespace; the
-/// kernel's own word for all of it is EINVAL.
+/// The additional groups, or `None` if setgroups(2) is denied. Reports ids that the user namespace does not map; the
+/// kernel's error for them would be only EINVAL.
 pub(super) fn groups(
     user: &User,
     may_be_set: bool,
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn no_set_asks_for_what_capset_would_refuse() {
+    fn no_set_contains_what_capset_would_refuse() {
         let (got, warnings) = compiled(
             serde_json::json!({
                 "bounding": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"],
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_namespace_grants_what_its_maker_does_not_have() {
+    fn a_user_namespace_grants_capabilities_that_its_creator_lacks() {
         let asked = serde_json::json!({"bounding": ["CAP_FOWNER", "CAP_SYS_ADMIN"]});
         let (got, warnings) = compiled(asked.clone(), false);
         assert_eq!((got.bounding, warnings.len()), (0, 1));

@@ -1,4 +1,4 @@
-//! `linux.readonlyPaths` and `linux.maskedPaths`.
+//! Compiles `linux.readonlyPaths` and `linux.maskedPaths`. Leaves the mounts to `init::masked_paths`.
 
 use crate::plan::act::{Act, InRoot};
 use crate::plan::{Notes, Step, c_string};
@@ -6,7 +6,7 @@ use crate::spec::pointer::Pointer;
 use oci_spec::runtime::Linux;
 use std::collections::HashSet;
 
-/// What becomes read-only, then what becomes unreadable: a path in both lists is masked.
+/// Read-only paths come first, so that a path in both lists is masked.
 pub(super) fn compile(linux: Option<&Linux>, notes: &mut Notes) -> Vec<Step> {
     let readonly = linux.and_then(|l| l.readonly_paths().as_deref()).unwrap_or_default();
     let masked = linux.and_then(|l| l.masked_paths().as_deref()).unwrap_or_default();
@@ -15,7 +15,7 @@ pub(super) fn compile(linux: Option<&Linux>, notes: &mut Notes) -> Vec<Step> {
     steps
 }
 
-/// One step for each different path. A relative path counts from the root, with a warning, as runc and crun take it.
+/// One step for each distinct path. Like runc and crun, resolves a relative path from the root, with a warning.
 fn each(paths: &[String], at: &Pointer, act: fn(InRoot) -> Act, notes: &mut Notes) -> Vec<Step> {
     let mut seen = HashSet::new();
     let mut steps = Vec::with_capacity(paths.len());
@@ -23,7 +23,7 @@ fn each(paths: &[String], at: &Pointer, act: fn(InRoot) -> Act, notes: &mut Note
         let origin = at.index(number);
         let absolute = if path.starts_with('/') { path.clone() } else { format!("/{path}") };
         if !path.starts_with('/') {
-            notes.warnings.push(format!("{origin}: {path:?} is relative; it counts from the root as {absolute:?}"));
+            notes.warnings.push(format!("{origin}: {path:?} is relative; using {absolute:?}"));
         }
         if seen.insert(absolute.clone()) {
             let path = InRoot(c_string(absolute, &origin, &mut notes.problems));

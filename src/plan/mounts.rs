@@ -1,4 +1,4 @@
-//! `mounts[]`: each entry becomes one act, in the order listed.
+//! Compiles `mounts[]`: one act for each entry, in the order of the configuration.
 
 use super::act::{Act, Bind, Change, InRoot, NewMount, Slot, Source};
 use super::annotations;
@@ -11,8 +11,8 @@ use crate::sys::mount::Attributes;
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
 use std::path::{Component, Path, PathBuf};
 
-/// Files below /proc that a bind mount may cover: those that lxcfs provides, and two switches that programs read.
-/// Anything else there would hide or forge what the kernel reports, and has been used to escape (CVE-2019-16884,
+/// Files below /proc that a bind mount may cover: those that lxcfs provides, and two settings that programs read. Other
+/// mounts there could hide or forge the kernel's reports, and attackers have used them to escape (CVE-2019-16884,
 /// CVE-2025-52881).
 const ON_PROC: [&str; 10] = [
     "/proc/cpuinfo",
@@ -32,14 +32,14 @@ pub(super) fn may_cover_on_proc(path: &Path) -> bool {
     ON_PROC.iter().any(|allowed| path == Path::new(allowed))
 }
 
-/// The steps of all mounts, and those that make some of them read-only at the end.
+/// The steps of all mounts, and the steps that make some of them read-only at the end.
 #[derive(Default)]
 pub(super) struct Mounts {
     /// In the order of the configuration.
     pub(super) steps: Vec<Step>,
-    /// A tmpfs is written to while the container is set up, so `ro` comes last.
+    /// Steps that make a tmpfs read-only. They come last, because the setup writes to the tmpfs before.
     pub(super) readonly: Vec<Step>,
-    /// `/dev` is a bind mount: its content is the host's affair.
+    /// `/dev` is a bind mount, so no default devices are made in it.
     pub(super) dev_is_bound: bool,
 }
 
@@ -50,7 +50,7 @@ struct Compiler<'a> {
     namespaces: &'a Namespaces,
     passed_fds: &'a mut Vec<PassedFd>,
     notes: &'a mut Notes,
-    /// It has been said that the mount label cannot be had.
+    /// The problem about the mount label is already reported.
     label_is_refused: bool,
 }
 
@@ -163,7 +163,7 @@ impl Compiler<'_> {
         match (uids.filter(|list| !list.is_empty()), gids.filter(|list| !list.is_empty())) {
             (Some(uids), Some(gids)) => Some(IdMap::Own { recursive, uids: lines(uids), gids: lines(gids) }),
             _ if options.id_map.is_none() => None,
-            // Half a pair is told where pairs are checked.
+            // `validate::mounts` reports an incomplete pair.
             (Some(_), None) | (None, Some(_)) => None,
             _ if self.namespaces.own(USER) => Some(IdMap::Container { recursive }),
             _ => {
@@ -174,7 +174,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// A file system mounted in a user namespace knows only the ids mapped there; the kernel's own word is EINVAL.
+    /// A file system mounted in a user namespace accepts only ids mapped there. The kernel's error is only EINVAL.
     fn refuse_unmapped_owners(&mut self, mount: &Mount, options: &Options, origin: &Pointer) {
         let Some(maps) = &self.namespaces.maps else { return };
         for (number, word) in mount.options().iter().flatten().enumerate() {
@@ -227,7 +227,7 @@ impl Compiler<'_> {
         (if cgroup { Act::MountCgroup(new) } else { Act::Mount(new) }, readonly)
     }
 
-    /// The joined pid namespace, where this process does not enter it before the mounts are made.
+    /// The slot of a joined pid namespace that the process enters after the mounts.
     fn pid_namespace(&self) -> Option<Slot> {
         let is_pid = |fd: &PassedFd| matches!(fd, PassedFd::Namespace { kind: PID, .. });
         self.passed_fds.iter().position(is_pid).filter(|_| self.namespaces.enters_pid_last)
@@ -255,14 +255,14 @@ impl Compiler<'_> {
     }
 }
 
-/// The wishes of the plain options as the first change, then the listed changes.
+/// The attributes of the plain options as the first change, then the listed changes.
 fn changes_of(options: &Options) -> Vec<Change> {
     let mut changes = Vec::with_capacity(options.changes.len() + 1);
     if !options.attributes.is_empty() {
         changes.push(Change { recursive: false, attributes: options.attributes });
     }
     for change in &options.changes {
-        // One call can carry attributes and one propagation type.
+        // One call can set attributes and one propagation type.
         match changes.last_mut() {
             Some(last) if last.attributes.propagation == 0 && last.recursive == change.recursive => {
                 let attributes = &mut last.attributes;
@@ -280,7 +280,7 @@ fn lines(maps: &[LinuxIdMapping]) -> String {
     maps.iter().map(|map| format!("{} {} {}\n", map.container_id(), map.host_id(), map.size())).collect()
 }
 
-/// A destination as an absolute path without `.`: a relative one is relative to "/" (config.md, "Mounts").
+/// A destination as an absolute path without `.`. A relative destination is relative to "/" (config.md, "Mounts").
 fn absolute(path: &Path) -> PathBuf {
     let mut clean = PathBuf::from("/");
     for part in path.components() {

@@ -1,11 +1,12 @@
-//! `linux.netDevices`: which interfaces of the host the container gets, and under which names.
+//! Compiles `linux.netDevices`: the host's interfaces that move into the container, and their names there. Leaves the
+//! move to `container::create::net_devices`.
 
 use super::{Host, NetDevice};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::Linux;
 
-/// `linux.netDevices`, sorted by name: the order of a JSON object means nothing. None is to be had without privilege.
+/// The interfaces, sorted by name, because the order of a JSON object has no meaning. Moving one needs privilege.
 pub(super) fn compile(linux: Option<&Linux>, host: &Host, problems: &mut Problems) -> Vec<NetDevice> {
     let listed = linux.and_then(|linux| linux.net_devices().as_ref()).into_iter().flatten();
     let mut devices: Vec<_> = listed

@@ -1,33 +1,33 @@
-//! Mount options: the words of `mounts[].options` and what each one means to the kernel (config.md, "Linux mount
-//! options"). Everything that is no word of these tables is data for the file system.
+//! Parses mount options: the words of `mounts[].options` and their flags and attributes (config.md, "Linux mount
+//! options"). Words that are not in the table are data for the file system.
 
 use super::act::Change;
 use crate::sys::mount::Attributes;
 
-/// What one generic option does.
+/// The effect of one generic option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
-    /// Sets flags of mount(2), and the attribute of the mount that goes with them.
+    /// Sets flags of mount(2) and the corresponding attribute of the mount.
     Set(u64, u64),
-    /// Clears them.
+    /// Clears these flags and this attribute.
     Clear(u64, u64),
     /// Replaces the access-time rule: mount(2) flag, MOUNT_ATTR value.
     AccessTime(u64, u64),
     /// Changes nothing.
     Nothing,
-    /// Bind mount, with all below when true.
+    /// Bind mount, recursive if true.
     Bind(bool),
     /// Changes an existing mount.
     Remount,
-    /// Propagation type, recursively when true.
+    /// Propagation type, recursive if true.
     Propagation(u64, bool),
-    /// Sets and clears attributes of the mount and all below it.
+    /// Sets and clears attributes of the mount and all mounts below it.
     Recursive(u64, u64),
-    /// Maps ids, recursively when true.
+    /// Maps ids, recursively if true.
     IdMap(bool),
-    /// Copies what the tmpfs covers into it.
+    /// Copies the contents of the covered directory into the tmpfs.
     CopyUp,
-    /// Binds the symbolic link itself, not what it leads to.
+    /// Makes the same symbolic link instead of binding its target.
     CopySymlink,
 }
 
@@ -43,7 +43,7 @@ const STRICTATIME: u64 = libc::MOUNT_ATTR_STRICTATIME;
 pub(crate) const MS_NOSYMFOLLOW: u64 = 0x100;
 const MS_LAZYTIME: u64 = 1 << 25;
 
-/// All words, sorted, so that a look-up is a binary search. `features` prints this very list.
+/// All words, sorted for binary search. `features` prints this list.
 const TABLE: [(&str, Effect); 63] = {
     use Effect::*;
     [
@@ -113,19 +113,19 @@ const TABLE: [(&str, Effect); 63] = {
     ]
 };
 
-/// Every option the runtime itself understands, for the features document.
+/// Every option that the runtime itself implements, for the features document.
 pub(crate) fn known() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(word, _)| *word)
 }
 
-/// What a list of options amounts to.
+/// The combined effect of a list of options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     /// MS_* for mount(2) of a new file system.
     pub(crate) flags: u64,
-    /// The same wishes as attributes of a mount, for bind mounts.
+    /// The same options as attributes of a mount, for bind mounts.
     pub(crate) attributes: Attributes,
-    /// Propagation and recursive changes, in the order they were given.
+    /// Propagation and recursive changes, in the order of the list.
     pub(crate) changes: Vec<Change>,
     /// `bind` or `rbind`.
     pub(crate) bind: bool,
@@ -139,11 +139,11 @@ pub(crate) struct Options {
     pub(crate) copy_up: bool,
     /// `copy-symlink`.
     pub(crate) copy_symlink: bool,
-    /// What is left for the file system.
+    /// The other words, which are data for the file system.
     pub(crate) data: Vec<String>,
 }
 
-/// Reads options from left to right; a later one overrides an earlier opposite one.
+/// Parses options from left to right. A later option overrides an earlier opposite one.
 pub(crate) fn read(words: &[String]) -> Options {
     let mut options = Options::default();
     for word in words {
@@ -166,8 +166,7 @@ impl Options {
                 attributes.set |= set;
                 attributes.clear &= !set;
             }
-            // The access-time rule is a field of its own: clearing it means going back to the kernel's default,
-            // relatime.
+            // The access-time rule is a field with several values. Clearing it restores the kernel's default, relatime.
             Effect::Clear(flags, NOATIME | STRICTATIME) => {
                 self.flags &= !flags;
                 attributes.set &= !ATIME;
@@ -186,7 +185,7 @@ impl Options {
             }
             Effect::Bind(recursive) => {
                 self.bind = true;
-                // A later `bind` does not take back an `rbind`: container runtimes of Kubernetes append it.
+                // A later `bind` does not cancel an `rbind`, because Kubernetes' container runtimes append `bind`.
                 self.recursive_bind |= recursive;
             }
             Effect::Remount => self.remount = true,

@@ -1,7 +1,6 @@
-//! A plan as `davit plan` shows it: for people as text, which is also what golden tests compare, and for programs as
-//! JSON.
+//! The output of `davit plan`: text for people, which the golden tests compare, and JSON for programs.
 //!
-//! A view made for reading: nothing reads it back, and no decision is made here.
+//! A one-way view: the runtime never parses it, and makes no decisions here.
 
 use super::namespaces::KINDS;
 use super::{NetDevice, PassedFd, Plan, Resctrl, Step};
@@ -9,18 +8,18 @@ use serde::Serialize;
 use std::ffi::CString;
 use std::fmt;
 
-/// What is shown of a plan.
+/// The parts of a plan that `davit plan` shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Outline {
     namespaces: Namespaces,
     /// Writes to files of the container's cgroup.
     cgroup: Vec<Line>,
-    /// What the container is given of the host's from outside.
+    /// What the parent moves into the container: network interfaces, and the resctrl group.
     host: Vec<Line>,
-    /// What the parent sets from outside.
+    /// Resource limits that the parent sets.
     limits: Vec<Line>,
-    /// What the container's process does, in order.
+    /// The steps of the container's process, in order.
     init: Vec<Line>,
     program: Program,
     warnings: Vec<String>,
@@ -45,7 +44,7 @@ struct Joined {
     path: String,
 }
 
-/// A place in config.json, and what is done on its account.
+/// A place in config.json, and the act that it requests.
 #[derive(Serialize)]
 struct Line {
     origin: String,
@@ -59,7 +58,7 @@ struct Program {
 }
 
 impl Plan {
-    /// The plan for reading.
+    /// The view of this plan.
     pub(crate) fn outline(&self) -> Outline {
         let namespaces = &self.namespaces;
         let resources = &self.resources;
@@ -120,7 +119,7 @@ fn texts(strings: &[CString]) -> Vec<String> {
     strings.iter().map(|string| string.to_string_lossy().into_owned()).collect()
 }
 
-/// One heading for each part, and below it one line for each act with its place in a column of its own.
+/// Prints a heading for each part, then one line for each act. The place in config.json has its own column.
 impl fmt::Display for Outline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = &self.namespaces;

@@ -1,12 +1,12 @@
-//! The options of a new file system as parameters of fsconfig(2).
+//! Converts the options of a new file system to parameters of fsconfig(2).
 //!
-//! What an option means is decided in `options`.
+//! Leaves the meaning of each option to `options`.
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The longest value that fsconfig(2) takes, in bytes.
+/// The longest value that fsconfig(2) accepts, in bytes.
 const LONGEST_VALUE: usize = 255;
 
 /// The flags of mount(2) that are parameters of the file system for fsconfig(2).
@@ -20,7 +20,7 @@ const SUPERBLOCK_FLAGS: [(u64, &CStr); 5] = [
 /// Missing in the crate libc; from the kernel's linux/mount.h.
 const MS_LAZYTIME: u64 = 1 << 25;
 
-/// The flags of mount(2) that are attributes of the mount, or mean nothing to a new one.
+/// The flags of mount(2) that are attributes of the mount, or have no effect on a new mount.
 const MOUNT_FLAGS: u64 = libc::MS_NOSUID
     | libc::MS_NODEV
     | libc::MS_NOEXEC
@@ -31,8 +31,8 @@ const MOUNT_FLAGS: u64 = libc::MS_NOSUID
     | super::options::MS_NOSYMFOLLOW
     | libc::MS_SILENT;
 
-/// Options of a new file system as parameters of fsconfig(2); `None` if one of them is for mount(2) alone: a flag that
-/// is no parameter, a value that is too long, or an escaped comma.
+/// The options of a new file system as parameters of fsconfig(2). `None` if only mount(2) accepts one of them: a flag
+/// that is not a parameter, a value that is too long, or an escaped comma.
 pub(super) fn of(flags: u64, source: &Path, data: Option<&CStr>) -> Option<Vec<(CString, Option<CString>)>> {
     let superblock = SUPERBLOCK_FLAGS.iter().filter(|(flag, _)| flags & flag != 0);
     if flags & !(MOUNT_FLAGS | SUPERBLOCK_FLAGS.iter().fold(0, |all, (flag, _)| all | flag)) != 0 {
@@ -54,8 +54,8 @@ pub(super) fn of(flags: u64, source: &Path, data: Option<&CStr>) -> Option<Vec<(
         parameters.push(match word.iter().position(|byte| *byte == b'=') {
             Some(at) => {
                 let value = &word[at + 1..];
-                // Quotation marks protect commas in the text that mount(2) takes (SELinux labels), and are no part of
-                // the value.
+                // In the data of mount(2), quotation marks protect commas (SELinux labels). They are not part of the
+                // value.
                 let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
                 (own(&word[..at])?, Some(own(value)?))
             }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_mount_2_takes_is_none() {
+    fn options_that_only_mount_2_accepts_are_none() {
         assert_eq!(shown(libc::MS_I_VERSION, c""), None);
         assert_eq!(shown(0, c"lowerdir=/a\\,b"), None);
         let long = std::ffi::CString::new(format!("lowerdir={}", "x".repeat(256))).expect("no NUL");

@@ -1,18 +1,18 @@
-//! Where a container's cgroup is to be: `linux.cgroupsPath` as the caller's driver understands it. Pure; it does not
-//! know where the hierarchy is mounted, nor the caller's own cgroup, which `cgroup` looks up only when the place
-//! depends on it.
+//! Decides the place of a container's cgroup: parses `linux.cgroupsPath` for the caller's cgroup driver.
+//!
+//! Pure: leaves to `cgroup` where the hierarchy is mounted, and the caller's own cgroup.
 
 use crate::plan::systemd_scope::{self, Property};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use std::path::{Component, Path, PathBuf};
 
-/// Who makes cgroups.
+/// The cgroup driver: who creates cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
-    /// We do, by mkdir.
+    /// The runtime, with mkdir(2).
     Cgroupfs,
-    /// systemd does, asked over D-Bus (`--systemd-cgroup`).
+    /// systemd, by request over D-Bus (`--systemd-cgroup`).
     Systemd,
 }
 
@@ -21,27 +21,27 @@ pub(crate) enum Driver {
 pub(crate) enum Place {
     /// A path without leading slash, below the mount point of the hierarchy.
     BelowMount(PathBuf),
-    /// A path without leading slash, below the parent of the caller's own cgroup: the own one has processes, and the
-    /// kernel enables no controllers below a cgroup that has.
+    /// A path without leading slash, below the parent of the caller's own cgroup. It is not below the caller's cgroup,
+    /// because the kernel enables no controllers below a cgroup that has processes.
     BesideOwn(PathBuf),
     /// A scope of systemd, `<prefix>-<name>.scope` in `slice` (`slice:prefix:name`).
     Scope(Scope),
 }
 
-/// A scope of systemd, before there is one.
+/// The request for a systemd scope.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scope {
-    /// The unit name of the slice; `None` is the default one, which depends on the caller.
+    /// The unit name of the slice. `None` is the default slice, which depends on the caller.
     pub(crate) slice: Option<String>,
     /// The unit name of the scope.
     pub(crate) unit: String,
-    /// For people: what the unit is.
+    /// The description of the unit, for people.
     pub(crate) description: String,
-    /// What annotations add.
+    /// Properties from annotations.
     pub(crate) properties: Vec<Property>,
 }
 
-/// Reads `linux.cgroupsPath`, found at `at`. Adds a problem and returns `None` when the value is no valid one.
+/// Parses `linux.cgroupsPath`, found at `at`. Adds a problem and returns `None` if the value is invalid.
 pub(crate) fn compile(
     cgroups_path: Option<&Path>,
     id: &str,
@@ -49,7 +49,7 @@ pub(crate) fn compile(
     at: &Pointer,
     problems: &mut Problems,
 ) -> Option<Place> {
-    // Engines write the empty string for "choose yourself".
+    // Engines write the empty string for "default".
     let given = cgroups_path.filter(|path| !path.as_os_str().is_empty());
     let place = match driver {
         Driver::Cgroupfs => given.map_or_else(|| Ok(Place::BesideOwn(PathBuf::from(id))), directory),
@@ -82,7 +82,7 @@ fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
         Place::Scope(Scope { slice, unit, description, properties: Vec::new() })
     };
     let Some(given) = given else {
-        // Of an id's characters the plus sign is the one that units do not have (systemd-escape(1)).
+        // Unit names may contain every character of an id except the plus sign (systemd-escape(1)).
         return Ok(make("", format!("{}-{}.scope", env!("CARGO_PKG_NAME"), id.replace('+', "\\x2b"))));
     };
     let text = given.to_str().unwrap_or_default();
@@ -131,7 +131,7 @@ mod tests {
             (Some("./c1"), beside("c1")),
             (Some(""), beside("c1")),
             (None, beside("c1")),
-            // Without --systemd-cgroup this is a name like any other, as runc takes it.
+            // Without --systemd-cgroup this is an ordinary name, as with runc.
             (Some("system.slice:docker:c1"), beside("system.slice:docker:c1")),
         ] {
             assert_eq!(place(Driver::Cgroupfs, given), expected, "{given:?}");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn systemd_takes_slice_prefix_name() {
+    fn the_systemd_driver_expects_slice_prefix_name() {
         let scope = |slice: Option<&str>, unit: &str| {
             let (slice, unit) = (slice.map(str::to_owned), unit.to_owned());
             let description = "container c1 of davit".to_owned();

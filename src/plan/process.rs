@@ -1,9 +1,9 @@
-//! `process`: what the program is, and the acts that give its process the attributes it asks for. The same for a
-//! container's first process and for one that `exec` adds.
+//! Compiles `process`: the program, and the steps that set the attributes of its process. Used for the init process and
+//! for the processes of `exec`.
 
 use super::act::Act;
 use super::identity::{self, Capability};
-use super::{Host, Notes, Program, Step, c_string};
+use super::{Host, Notes, Program, Step, c_string, number_list};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::{
     IOPriorityClass, Linux, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy,
@@ -11,10 +11,10 @@ use oci_spec::runtime::{
 };
 use std::ffi::CString;
 
-/// Where a program without a slash is searched when the environment has no PATH.
+/// The directories to search for a program without a slash if the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The program's terminal; on /dev/console too for a container's first process.
+/// The program's terminal. With `console`, as for an init process, it is also /dev/console.
 pub(super) fn terminal(process: &Process, console: bool, controlling: bool) -> Act {
     let size = process.console_size().as_ref().map(|size| (size.height() as u16, size.width() as u16));
     Act::OpenTerminal { size: size.filter(|size| *size != (0, 0)), console, controlling }
@@ -38,18 +38,19 @@ pub(super) fn program(process: &Process, extra: &[String], at: &Pointer, notes: 
     Program { arguments, environment, search }
 }
 
-/// The CPUs to run on from now on, as words of bits: all, so that what the caller was bound to does not bind the
-/// container. A process that joins keeps where `execCPUAffinity` has put it, or goes where that wants it at last.
+/// The CPU affinity of the process, as a bit mask. It is all CPUs, so that the container does not inherit the caller's
+/// affinity. A joining process with `execCPUAffinity` gets `execCPUAffinity.final`, or keeps its affinity if that is
+/// not set.
 pub(super) fn cpus(process: &Process, joins: bool) -> Option<Vec<u64>> {
     let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joins);
-    let named = |list: Option<&str>| list.map(bits).filter(|words| !words.is_empty());
+    let named = |list: Option<&str>| list.map(number_list::bits).filter(|words| !words.is_empty());
     match affinity {
         None => Some(vec![u64::MAX; 16]),
         Some(affinity) => named(affinity.cpu_affinity_final().as_deref()),
     }
 }
 
-/// Removes earlier entries of the same name; the order of what stays is kept.
+/// Removes earlier entries of the same name. Keeps the order of the others.
 fn last_wins<'a>(entries: &[&'a str]) -> Vec<&'a str> {
     let name = |entry: &'a str| entry.split_once('=').map_or(entry, |(name, _)| name);
     let mut seen = std::collections::HashSet::with_capacity(entries.len());
@@ -63,7 +64,7 @@ fn step(at: &Pointer, member: &str, act: Act) -> Step {
     Step { origin: identity::place(at, member), act }
 }
 
-/// Scheduling, priorities, labels: what needs the container's namespaces but still the runtime's rights.
+/// Attributes that need the container's namespaces and the runtime's rights: scheduling, priorities, personality.
 pub(super) fn attributes(process: &Process, personality: Option<&LinuxPersonality>, at: &Pointer) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(scheduler) = process.scheduler() {
@@ -88,7 +89,7 @@ pub(super) fn attributes(process: &Process, personality: Option<&LinuxPersonalit
     steps
 }
 
-/// The labels of the security modules, written for the next execve.
+/// The security labels (AppArmor, SELinux) for the next execve.
 pub(super) fn labels(process: &Process, host: &Host, at: &Pointer, notes: &mut Notes) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(profile) = process.apparmor_profile().as_deref().filter(|profile| !profile.is_empty()) {
@@ -112,7 +113,7 @@ pub(super) fn labels(process: &Process, host: &Host, at: &Pointer, notes: &mut N
     steps
 }
 
-/// The NUMA policy: MPOL_* and MPOL_F_* of set_mempolicy(2). Malformed lists have been noted as problems before.
+/// The NUMA policy: MPOL_* and MPOL_F_* of set_mempolicy(2). `validate` reports malformed lists.
 pub(super) fn memory_policy(linux: Option<&Linux>) -> Option<Step> {
     let policy = linux?.memory_policy().as_ref()?;
     let mode = match policy.mode() {
@@ -131,25 +132,8 @@ pub(super) fn memory_policy(linux: Option<&Linux>) -> Option<Step> {
             MemoryPolicyFlagType::MpolFStaticNodes => 1 << 15,
         }
     });
-    let nodes = bits(policy.nodes().as_deref().unwrap_or_default());
+    let nodes = number_list::bits(policy.nodes().as_deref().unwrap_or_default());
     Some(Step { origin: Pointer::of("/linux/memoryPolicy"), act: Act::SetMemoryPolicy { mode, nodes } })
-}
-
-/// A list such as `0-3,7` as words of bits.
-pub(super) fn bits(list: &str) -> Vec<u64> {
-    let mut words = Vec::new();
-    for range in list.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (Ok(first), Ok(last)) = (first.trim().parse::<usize>(), last.trim().parse::<usize>()) else { continue };
-        // More nodes or CPUs than any kernel is built for would only cost memory.
-        for bit in first..=last.min(65_535) {
-            if words.len() <= bit / 64 {
-                words.resize(bit / 64 + 1, 0);
-            }
-            words[bit / 64] |= 1 << (bit % 64);
-        }
-    }
-    words
 }
 
 /// The resource limits.
@@ -163,7 +147,7 @@ pub(super) fn rlimits(process: &Process, at: &Pointer) -> Vec<Step> {
     limits.iter().enumerate().map(|(i, limit)| Step { origin: at.index(i), act: act(limit) }).collect()
 }
 
-/// RLIMIT_* numbers of every architecture but Alpha, MIPS and SPARC.
+/// RLIMIT_* numbers of every architecture except Alpha, MIPS and SPARC.
 fn rlimit(typ: PosixRlimitType) -> (u32, &'static str) {
     match typ {
         PosixRlimitType::RlimitCpu => (0, "RLIMIT_CPU"),
@@ -185,13 +169,14 @@ fn rlimit(typ: PosixRlimitType) -> (u32, &'static str) {
     }
 }
 
-/// The masks of the process. Without the member it has none: what the caller may do is not for a container.
+/// The capability sets of the process. Without `process.capabilities` they are empty: a container does not inherit the
+/// caller's capabilities.
 pub(super) fn capabilities(process: &Process, host: &Host, own_user_namespace: bool, notes: &mut Notes) -> Capability {
     let listed = process.capabilities().as_ref();
     listed.map_or(Capability::default(), |listed| identity::capabilities(listed, host, own_user_namespace, notes))
 }
 
-/// The parameters of sched_setattr(2). Members that are not given are 0 (config.md, "scheduler").
+/// The parameters of sched_setattr(2). Missing members are 0 (config.md, "scheduler").
 fn sched_attr(scheduler: &Scheduler) -> libc::sched_attr {
     let policy = match scheduler.policy() {
         LinuxSchedulerPolicy::SchedOther => 0,

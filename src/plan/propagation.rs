@@ -1,21 +1,21 @@
-//! `linux.rootfsPropagation`: what it means for the mounts that are inherited, for the root while it is made, and at
-//! the end. When each is done is the business of `order`.
+//! Compiles `linux.rootfsPropagation`: the propagation of inherited mounts, of the root during the setup, and of the
+//! root at the end. Leaves to `order` when each is set.
 
 use oci_spec::runtime::Linux;
 
 /// The propagation of mounts, as flags of mount(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Propagation {
-    /// Of everything inherited from the host.
+    /// For all mounts inherited from the host.
     pub(super) inherited: u64,
-    /// Of the new root and what is below it, where inherited mounts may have stayed peers of the host's.
+    /// For the new root and the mounts below it, if inherited mounts may still be peers of the host's.
     pub(super) detach: Option<u64>,
-    /// Of the container's root, once it is entered.
+    /// For the container's root, after it is entered.
     pub(super) root: Option<u64>,
 }
 
 impl Propagation {
-    /// What the configuration asks for; by default mounts of the host arrive in the container, and none leaves it.
+    /// The configured propagation. By default, the host's mounts propagate into the container, and none propagates out.
     pub(super) fn of(linux: Option<&Linux>) -> Propagation {
         let wanted = linux.and_then(|linux| linux.rootfs_propagation().as_deref()).and_then(read);
         let (kind, recursive) = wanted.unwrap_or((libc::MS_SLAVE, true));
@@ -26,14 +26,15 @@ impl Propagation {
             libc::MS_SHARED => Some(libc::MS_PRIVATE),
             _ => None,
         };
-        // An unbindable root could not be bound; that wish is granted at the end, on the container's own root.
+        // The root must be bound first, which fails if it is unbindable. So unbindable is set at the end.
         let inherited = if kind == libc::MS_UNBINDABLE { libc::MS_PRIVATE | libc::MS_REC } else { kind | all };
         let root = matches!(kind, libc::MS_SHARED | libc::MS_UNBINDABLE).then_some(kind | all);
         Propagation { inherited, detach, root }
     }
 }
 
-/// A word of `rootfsPropagation`: MS_* and whether recursively. Callers send the r-forms, which the text does not list.
+/// Parses `rootfsPropagation` into an MS_* flag and whether it is recursive. Engines send the recursive forms, which
+/// the specification does not list.
 fn read(word: &str) -> Option<(u64, bool)> {
     Some(match word {
         "shared" => (libc::MS_SHARED, false),

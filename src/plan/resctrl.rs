@@ -1,4 +1,5 @@
-//! `linux.intelRdt`: the resctrl group of the container's processes. What is in resctrl already is not known here.
+//! Compiles `linux.intelRdt`: the resctrl group of the container's processes. Leaves the state of the host's resctrl to
+//! `crate::resctrl`.
 
 use super::Resctrl;
 use oci_spec::runtime::Linux;

@@ -1,12 +1,12 @@
-//! `linux.sysctl`: kernel parameters as files below /proc/sys. Which of them a container may set is judged in
-//! `validate`.
+//! Compiles `linux.sysctl`: kernel parameters, as files below /proc/sys. `validate` decides which of them a container
+//! may set.
 
 use super::act::Act;
 use super::{Notes, Step, c_string};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::Linux;
 
-/// One step for each parameter, in the order of their names: the document's own order is lost in a map.
+/// One step for each parameter, sorted by name, because the parsed document has no order.
 pub(super) fn compile(linux: Option<&Linux>, notes: &mut Notes) -> Vec<Step> {
     let mut sysctls: Vec<_> = linux.and_then(|l| l.sysctl().as_ref()).into_iter().flatten().collect();
     sysctls.sort();

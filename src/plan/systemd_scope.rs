@@ -1,10 +1,12 @@
-//! A container's cgroup in the language of systemd: the names of slices and units, and the properties of a scope that
-//! keep its limits where systemd writes them anew (systemd.resource-control(5), org.freedesktop.systemd1(5)).
+//! Compiles a container's cgroup for systemd: names of slices and units, and the properties of a scope
+//! (systemd.resource-control(5), org.freedesktop.systemd1(5)). systemd needs the properties because it can rewrite the
+//! cgroup's files at any time.
 //!
-//! Properties are derived from the writes to the cgroup's files, which are made as well: what systemd has no property
-//! for stays a file, and no limit is converted twice. Pure.
+//! Properties are derived from the writes to the cgroup's files, so that no limit is converted twice. The runtime makes
+//! these writes too, because systemd does not have a property for every file. Pure.
 
 use crate::dbus::{Value, parse_text};
+use crate::plan::number_list;
 use crate::plan::resources::{ResourcePlan, Write};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
@@ -17,9 +19,9 @@ use std::path::PathBuf;
 pub(crate) struct Property {
     pub(crate) name: Cow<'static, str>,
     pub(crate) value: Value,
-    /// The first version of systemd that knows it, where that is younger than the oldest one that scopes take.
+    /// The first version of systemd with this property; 0 if every supported version has it.
     pub(crate) since: u32,
-    /// It can be set when the unit is made, and not later.
+    /// The property can be set only when the unit is created.
     pub(crate) at_start: bool,
 }
 
@@ -33,14 +35,14 @@ impl Property {
     }
 }
 
-/// What stands for "no limit" in a property.
+/// "No limit" as the value of a property.
 const INFINITY: u64 = u64::MAX;
-/// What systemd rounds CPU quotas to when it reads its own files again: 1 % of a CPU, in microseconds per second.
+/// systemd rounds CPU quotas to 1 % of a CPU when it re-reads its own files. In microseconds per second.
 const PERCENT: u64 = 10_000;
-/// The highest CPU or memory node a mask is made for; far above what kernels are built for.
+/// The highest CPU or memory node in a mask; more than any kernel supports.
 const HIGHEST: u32 = 16_383;
 
-/// The way from the root of systemd's cgroups down to a slice: `a-b.slice` is `a.slice/a-b.slice`, `-.slice` the root.
+/// The path of a slice below the root of systemd's cgroups: `a.slice/a-b.slice` for `a-b.slice`, empty for `-.slice`.
 pub(crate) fn directory(slice: &str) -> Result<PathBuf, String> {
     let Some(name) = slice.strip_suffix(".slice") else {
         return Err(format!("\"{slice}\" is no slice; its name has to end in .slice"));
@@ -55,12 +57,13 @@ pub(crate) fn directory(slice: &str) -> Result<PathBuf, String> {
     Ok(ends.map(|end| format!("{}.slice", &name[..end])).collect())
 }
 
-/// Whether systemd takes this for the name of a unit: at most 255 of certain characters.
+/// Whether systemd accepts this name of a unit: at most 255 bytes, all from a fixed set.
 pub(crate) fn is_unit(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b))
 }
 
-/// Rounds the CPU quota up to what systemd can remember. Otherwise it would change when systemd reads its files again.
+/// Rounds the CPU quota up to a value that systemd can store. Otherwise systemd would change it when it re-reads its
+/// files.
 pub(crate) fn round_quota(plan: &mut ResourcePlan) {
     for write in plan.writes.iter_mut().filter(|write| write.file == "cpu.max") {
         if let Some((Some(per_second), period)) = bandwidth(&write.value) {
@@ -70,11 +73,11 @@ pub(crate) fn round_quota(plan: &mut ResourcePlan) {
     }
 }
 
-/// The properties that say the same as writes to cgroup files.
+/// The properties with the same effect as the writes to cgroup files.
 pub(crate) fn of_limits(plan: &ResourcePlan) -> Vec<Property> {
     let mut found: Vec<Property> = Vec::new();
     for property in plan.writes.iter().chain(&plan.writes_inside).flat_map(of_write) {
-        // As with the files, the last one counts.
+        // The last property of a name counts, as the last write to a file does.
         found.retain(|other| other.name != property.name);
         found.push(property);
     }
@@ -95,12 +98,12 @@ fn of_write(write: &Write) -> Vec<Property> {
             let limit: Vec<Property> = limit("MemoryZSwapMax");
             limit.into_iter().map(|property| property.since(253)).collect()
         }
-        // A unit cannot be told that nothing may be started; one process is there, so this says the same.
+        // systemd does not accept 0. The scope has one process, so a limit of 1 has the same effect.
         "pids.max" => one("TasksMax", amount(value).map(|n| Value::Uint64(n.max(1)))),
         "cpu.weight" => one("CPUWeight", value.parse().ok().map(Value::Uint64)),
         "cpu.idle" if value == "1" => vec![Property::new("CPUWeight", Value::Uint64(0)).since(252)],
-        // As the kernel does when a group is idle no more: back to the default. A weight comes in a write after this
-        // one.
+        // Like the kernel, resets the weight to the default when a group is no longer idle. A configured weight is a
+        // later write.
         "cpu.idle" => vec![Property::new("CPUWeight", Value::Uint64(INFINITY))],
         "cpu.max" => bandwidth(value).map_or_else(Vec::new, |(per_second, period)| {
             vec![
@@ -124,7 +127,7 @@ fn of_write(write: &Write) -> Vec<Property> {
     }
 }
 
-/// A number as the kernel reads it, with a unit perhaps; `max` is no limit.
+/// Parses a number as the kernel does, with an optional unit. `max` is no limit.
 fn amount(text: &str) -> Option<u64> {
     if text == "max" {
         return Some(INFINITY);
@@ -141,8 +144,8 @@ fn amount(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// `cpu.max` as microseconds per second (none if unlimited), rounded up to a whole percent, and the period in
-/// microseconds.
+/// Converts `cpu.max` to the quota in microseconds per second, rounded up to a whole percent (`None` if unlimited), and
+/// the period in microseconds.
 fn bandwidth(text: &str) -> Option<(Option<u64>, u64)> {
     let (quota, period) = text.split_once(' ').unwrap_or((text, "100000"));
     let period = period.parse().ok().filter(|period| *period > 0)?;
@@ -155,37 +158,30 @@ fn bandwidth(text: &str) -> Option<(Option<u64>, u64)> {
     Some((Some(rounded.max(PERCENT)), period))
 }
 
-/// The weight of which systemd makes `weight` for the BFQ scheduler: up to 100 the same, above it 1000 for 10000.
+/// The inverse of systemd's conversion of an `IOWeight` to BFQ's weight: identical up to 100; above, 1000 is from
+/// 10000.
 fn before_bfq(weight: u64) -> u64 {
     if weight <= 100 { weight } else { 100 + (weight - 100) * 9900 / 900 }
 }
 
-/// A list such as `0-3,7` as bits, the first one lowest in the first byte. Forms of the kernel's that depend on the
-/// host (`all`, `N`) or on patterns have none.
+/// A list such as `0-3,7` as a bit mask, the lowest number in the lowest bit of the first byte. `None` for forms of the
+/// kernel that depend on the host (`all`, `N`) or have patterns.
 fn mask(list: &str) -> Option<Value> {
-    let mut bytes: Vec<u8> = Vec::new();
-    for part in list.split(',').map(str::trim) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
-        if first > last || last > HIGHEST {
-            return None;
-        }
-        for bit in first..=last {
-            let at = (bit / 8) as usize;
-            if bytes.len() <= at {
-                bytes.resize(at + 1, 0);
-            }
-            bytes[at] |= 1 << (bit % 8);
-        }
+    let list = list.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    let highest = number_list::ranges(&list).ok()?.iter().map(|(_, last)| *last).max();
+    if highest > Some(HIGHEST) {
+        return None;
     }
+    let mut bytes: Vec<u8> = number_list::bits(&list).iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
     Some(Value::Array("y".to_owned(), bytes.into_iter().map(Value::Byte).collect()))
 }
 
-/// What annotations that set properties begin with.
+/// The prefix of annotations that set properties.
 const ANNOTATION: &str = "org.systemd.property.";
 
-/// Properties that would pull other processes into the scope, or have it act on other units
-/// (org.freedesktop.systemd1(5), systemd.unit(5)).
+/// Properties that move other processes into the scope or act on other units (org.freedesktop.systemd1(5),
+/// systemd.unit(5)).
 const NOT_BY_ANNOTATION: [&str; 21] = [
     "PIDs",
     "PIDFDs",
@@ -210,7 +206,7 @@ const NOT_BY_ANNOTATION: [&str; 21] = [
     "Wants",
 ];
 
-/// The properties that annotations ask for: `org.systemd.property.TimeoutStopUSec: "uint64 10000000"`.
+/// The properties that annotations request: `org.systemd.property.TimeoutStopUSec: "uint64 10000000"`.
 pub(crate) fn of_annotations(annotations: Option<&HashMap<String, String>>, problems: &mut Problems) -> Vec<Property> {
     let sorted: BTreeMap<_, _> = annotations.into_iter().flatten().collect();
     let mut found = Vec::new();
@@ -231,16 +227,16 @@ pub(crate) fn of_annotations(annotations: Option<&HashMap<String, String>>, prob
 
 fn of_annotation(name: &str, text: &str) -> Result<Property, String> {
     if name.len() < 3 || !name.bytes().all(|b| b.is_ascii_alphabetic()) {
-        return Err(format!("\"{}\" is no name of a property", name.escape_debug()));
+        return Err(format!("\"{}\" is not the name of a property", name.escape_debug()));
     }
     let value = parse_text(text)?;
     let property = |name: String, value| Property { name: name.into(), value, since: 0, at_start: true };
-    // On the bus times are in microseconds; in unit files, from which people know the names, in seconds.
+    // D-Bus has times in microseconds (`...USec`). Users know the names from unit files, which have seconds (`...Sec`).
     let stem = name.strip_suffix("Sec").filter(|stem| stem.ends_with(|c: char| c.is_ascii_lowercase()));
     let Some(stem) = stem else { return Ok(property(name.to_owned(), value)) };
     match microseconds(&value) {
         Some(time) => Ok(property(format!("{stem}USec"), Value::Uint64(time))),
-        None => Err(format!("{text} is no number of seconds")),
+        None => Err(format!("{text} is not a number of seconds")),
     }
 }
 

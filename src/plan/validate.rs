@@ -171,27 +171,6 @@ fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Parses a list such as `0-3,7` into ranges. The error is the text of the problem.
-fn ranges(list: &str) -> Result<Vec<(u32, u32)>, String> {
-    let number = |part: &str| {
-        let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| part.parse::<u32>().ok()).flatten()
-    };
-    let range = |part: &str| match part.split_once('-') {
-        Some((low, high)) => Some((number(low)?, number(high)?)),
-        None => number(part).map(|one| (one, one)),
-    };
-    list.split(',')
-        .map(|part| match range(part) {
-            None => Err(format!("{list:?} is not a list such as \"0-3,7\"")),
-            Some((low, high)) if low > high => {
-                Err(format!("{list:?} has a range that ends below its start: {low}-{high}"))
-            }
-            Some(range) => Ok(range),
-        })
-        .collect()
-}
-
 /// Refuses every setting that changes mounts, for a container without its own mount namespace: it would change the
 /// host's mounts.
 pub(super) fn refuse_mounts(spec: &Spec, problems: &mut Problems) {

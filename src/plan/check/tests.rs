@@ -338,7 +338,7 @@ fn a_configuration_with_more_than_65535_steps_is_refused() {
     document["mounts"] = vec![serde_json::json!({"destination": "/m", "type": "tmpfs"}); 65_536].into();
     let spec = load::load(document.to_string().as_bytes()).expect("valid").spec;
     let problems = compile(&spec, &host(), &request()).expect_err("too long");
-    assert!(problems.to_string().contains("at most 65535 are possible"), "{problems}");
+    assert!(problems.to_string().contains("the maximum is 65535"), "{problems}");
 }
 
 /// An origin must help to find the cause, so its first name is a member of config.json.

@@ -1,6 +1,7 @@
 //! Compiles `linux.resources.cpu`: shares, bandwidth, idle state, and the sets of CPUs and memory nodes.
 
 use super::{Draft, Refused};
+use crate::plan::number_list;
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::LinuxCpu;
 
@@ -23,7 +24,7 @@ pub(super) fn compile(cpu: &LinuxCpu, at: &Pointer, draft: &mut Draft<'_>) {
     bandwidth(cpu, at, draft);
     for (name, file, list) in [("cpus", "cpuset.cpus", cpu.cpus()), ("mems", "cpuset.mems", cpu.mems())] {
         let Some(list) = list.as_deref().map(str::trim).filter(|list| !list.is_empty()) else { continue };
-        match check_list(list) {
+        match number_list::check_kernel_list(list) {
             Ok(()) => draft.write(at.key(name), file, list.to_owned()),
             Err(what) => draft.problems.add(at.key(name), what),
         }
@@ -126,31 +127,4 @@ pub(super) fn weight(shares: u64) -> Option<u32> {
             Some(weight)
         }
     }
-}
-
-/// Checks a list of numbers against the grammar of the kernel's `bitmap_parselist`: `0-3,7`, `0-31:2/8`, `all`, and `N`
-/// for the last number.
-pub(super) fn check_list(list: &str) -> Result<(), String> {
-    let number = |text: &str| if text == "N" { Ok(u32::MAX) } else { text.parse::<u32>() };
-    for part in list.split(',').map(str::trim) {
-        let bad = || format!("\"{part}\" is not a number or range; expected a list such as \"0-3,7\"");
-        let (range, pattern) = part.split_once(':').map_or((part, None), |(range, pattern)| (range, Some(pattern)));
-        if range != "all" {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            let first = number(first).map_err(|_| bad())?;
-            let last = number(last).map_err(|_| bad())?;
-            if first > last {
-                return Err(format!("\"{part}\" is a range that ends below its start"));
-            }
-        }
-        if let Some(pattern) = pattern {
-            let (used, group) = pattern.split_once('/').ok_or_else(bad)?;
-            let used = used.parse::<u32>().map_err(|_| bad())?;
-            let group = group.parse::<u32>().map_err(|_| bad())?;
-            if group == 0 || used > group {
-                return Err(bad());
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The property map, row by row.
+//! Tests each row of the property map.
 
 use crate::dbus::Value;
 use crate::plan::resources::{CgroupFacts, ResourcePlan, compile};
@@ -63,9 +63,9 @@ fn each_limit_has_its_property() {
         (json!({"blockIO": {"weight": 500}}), vec![("IOWeight", number(4500), 0)]),
         (json!({"blockIO": {"weight": 50}}), vec![("IOWeight", number(50), 0)]),
         (json!({"unified": {"io.weight": "default 300"}}), vec![("IOWeight", number(300), 0)]),
-        // The last one counts, as with the files.
+        // The last value counts, as with the files.
         (json!({"pids": {"limit": 10}, "unified": {"pids.max": "20"}}), vec![("TasksMax", number(20), 0)]),
-        // What only files can say.
+        // Limits that have no property.
         (json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 5}]}), vec![]),
         (json!({"unified": {"io.weight": "8:0 300", "cpuset.cpus": "all", "cpuset.mems": "0-9999999"}}), vec![]),
         (json!({"unified": {"cpu.max": "x", "memory.max": "1q", "cpu.weight": "nice"}}), vec![]),
@@ -97,7 +97,7 @@ fn a_quota_is_rounded_up_to_a_whole_percent() {
 }
 
 #[test]
-fn a_slice_is_inside_of_those_its_name_begins_with() {
+fn a_slice_is_inside_the_slices_of_its_name_prefixes() {
     for (slice, path) in [
         ("system.slice", "system.slice"),
         ("a-b-c.slice", "a.slice/a-b.slice/a-b-c.slice"),
@@ -138,11 +138,11 @@ fn annotations_set_properties() {
         assert_eq!(read(key, text), Ok(vec![expected]), "{key}={text}");
     }
     for (key, text, says) in [
-        ("X", "1", "/annotations/org.systemd.property.X  \"X\" is no name of a property"),
-        ("A B", "1", "is no name of a property"),
-        ("TimeoutStopSec", "'soon'", "'soon' is no number of seconds"),
-        ("TimeoutStopSec", "-1", "is no number of seconds"),
-        ("TimeoutStopSec", "uint64 18446744073709551615", "is no number of seconds"),
+        ("X", "1", "/annotations/org.systemd.property.X  \"X\" is not the name of a property"),
+        ("A B", "1", "is not the name of a property"),
+        ("TimeoutStopSec", "'soon'", "'soon' is not a number of seconds"),
+        ("TimeoutStopSec", "-1", "is not a number of seconds"),
+        ("TimeoutStopSec", "uint64 18446744073709551615", "is not a number of seconds"),
         ("CollectMode", "inactive", "expected a value that fits its type at byte 0 of \"inactive\""),
     ] {
         let error = read(key, text).expect_err(text);

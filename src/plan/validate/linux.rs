@@ -1,7 +1,8 @@
 //! Validates the rest of `linux`: paths, propagation, network devices, memory policy, personality, Intel RDT.
 
 use super::namespaces::{NETWORK, Own};
-use super::{no_nul, ranges, text};
+use super::{no_nul, text};
+use crate::plan::number_list;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxIntelRdt, LinuxMemoryPolicy, MemoryPolicyFlagType, MemoryPolicyModeType};
@@ -102,7 +103,7 @@ fn memory_policy(policy: &LinuxMemoryPolicy, problems: &mut Problems) {
         _ => {}
     }
     if !nodes.is_empty()
-        && let Err(why) = ranges(nodes)
+        && let Err(why) = number_list::ranges(nodes)
     {
         problems.add(at.key("nodes"), why);
     }

@@ -1,6 +1,7 @@
 //! Validates `process` of a configuration, or a whole `process.json`.
 
-use super::{absolute, no_nul, ranges, text};
+use super::{absolute, no_nul, text};
+use crate::plan::number_list;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{
@@ -34,7 +35,7 @@ pub(super) fn check(process: &Process, at: &Pointer, problems: &mut Problems, wa
     }
     if let Some(affinity) = process.exec_cpu_affinity() {
         for (member, list) in [("initial", affinity.initial()), ("final", affinity.cpu_affinity_final())] {
-            if let Some(Err(why)) = list.as_deref().filter(|list| !list.is_empty()).map(ranges) {
+            if let Some(Err(why)) = list.as_deref().filter(|list| !list.is_empty()).map(number_list::ranges) {
                 problems.add(at.key("execCPUAffinity").key(member), why);
             }
         }

@@ -1,6 +1,6 @@
 //! Table tests: change one setting of a valid configuration, and check the reported problems.
 
-use super::{check, check_process, ranges, semantic_version};
+use super::{check, check_process, semantic_version};
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::Spec;
@@ -563,14 +563,6 @@ fn memory_policies() {
         ("MPOL_LOCAL", "", &[relative], "flags/0: MPOL_F_RELATIVE_NODES needs nodes"),
     ] {
         rejects(&with(mode, nodes, flags), &format!("/linux/memoryPolicy/{expected}"));
-    }
-}
-
-#[test]
-fn lists_of_numbers() {
-    assert_eq!(ranges("0-3,7"), Ok(vec![(0, 3), (7, 7)]));
-    for list in ["", ",", "1,", "1-", "-1", "1--2", "a", "+1", " 1", "0x1", "4294967296"] {
-        assert!(ranges(list).is_err(), "{list:?}");
     }
 }
 

@@ -159,8 +159,8 @@ fn terminal(engine: &Engine) {
     need(engine);
     let c = Container::sh("test -t 0 && test -t 2 && exit 3").edit(|c| c["process"]["terminal"] = json!(true));
     let wire = Wire::new(engine, c);
-    let _master =
-        wire.takes_terminal(&engine.create.replace("--pid-file", "--console-socket {bundle}/console.sock --pid-file"));
+    let _master = wire
+        .receive_terminal(&engine.create.replace("--pid-file", "--console-socket {bundle}/console.sock --pid-file"));
     let pid = wire.pid("init.pid");
     wire.plain("start {id}").ok().silent();
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
@@ -180,7 +180,7 @@ fn exec_terminal(engine: &Engine) {
     process["args"] = json!(["sh", "-c", "test -t 0 && test -t 2 && exit 3"]);
     fs::write(wire.file("process.json"), process.to_string()).unwrap();
     let _master =
-        wire.takes_terminal(&engine.exec.replace("--detach", "--detach --console-socket {bundle}/console.sock"));
+        wire.receive_terminal(&engine.exec.replace("--detach", "--detach --console-socket {bundle}/console.sock"));
     let pid = wire.pid("exec.pid");
     assert_eq!(ended(pid), WaitStatus::Exited(nix::unistd::Pid::from_raw(pid), 3));
 }

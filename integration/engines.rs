@@ -6,7 +6,7 @@
 //! in new namespaces (mount, network, pid and more), and keeps all state on a tmpfs there. It skips and counts an
 //! engine that is not installed.
 
-mod bound;
+mod time_limit;
 mod buildah;
 mod census;
 mod cgroups;
@@ -38,7 +38,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode};
 
-/// One check: feature (a row of the table), name, and the function that tests an engine with this feature.
+/// One check: feature (a row of the table), name, and the function that tests the feature in an engine.
 pub(crate) type Check = (&'static str, &'static str, fn(&Engine));
 
 /// The environment variable that marks the second start, inside the namespaces.

@@ -39,8 +39,8 @@ const BUILDKIT: Engine = Engine {
 fn buildkit_runs_in_the_foreground() {
     only_davit("BuildKit names no state directory");
     let wire = Wire::new(&BUILDKIT, Container::sh("cat; echo problem >&2; exit 3"));
-    let said = wire.call(BUILDKIT.global, "run --bundle {bundle} {id}").input("through\n").run().exits(3);
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("through\n", "problem\n"));
+    let output = wire.call(BUILDKIT.global, "run --bundle {bundle} {id}").input("through\n").run().exits(3);
+    assert_eq!((output.out.as_str(), output.err.as_str()), ("through\n", "problem\n"));
     wire.plain("state {id}").fails().says("does not exist");
 }
 
@@ -49,13 +49,13 @@ fn buildkit_keeps_and_deletes() {
     only_cgroupfs("a scope ends with its last process");
     let wire = Wire::new(&BUILDKIT, Container::sh("sh -c 'kill -9 $$'; exit $?"));
     wire.call(BUILDKIT.global, "run --bundle {bundle} --keep {id}").run().exits(137);
-    assert!(wire.c.cgroup().join("cgroup.events").exists(), "the statistics are read from the cgroup now");
+    assert!(wire.c.cgroup().join("cgroup.events").exists(), "BuildKit reads statistics from the cgroup now");
     assert_eq!(wire.state()["status"], "stopped");
     wire.plain("delete {id}").ok().silent();
     assert!(!wire.c.cgroup().exists());
 }
 
-/// Its debugger joins a step; without a pid file in old versions, which delete nothing afterwards either.
+/// BuildKit's debugger joins a step. Old versions pass no pid file, and do not call `delete` afterwards.
 fn buildkit_execs_in_the_foreground() {
     only_davit("BuildKit names no state directory");
     if !runtime_has("exec") {
@@ -87,11 +87,11 @@ fn buildkit_cancels_a_step() {
     assert!(!wire.c.cgroup().exists());
 }
 
-/// All but the kill itself go by the runtime's pid.
+/// BuildKit sends every signal except SIGKILL to the runtime, which must forward it.
 fn buildkit_passes_signals() {
     only_davit("BuildKit names no state directory");
     if *AS_USER {
-        skip("is what an engine does as root");
+        skip("only a root engine does this");
     }
     let wire = Wire::new(
         &BUILDKIT,
@@ -104,7 +104,7 @@ fn buildkit_passes_signals() {
     wire.plain("delete {id}").ok().silent();
 }
 
-/// Its debugger, and `RUN` with a terminal: the runtime relays between the one that it was started on and one inside.
+/// `RUN` and the debugger with a terminal: the runtime relays between its own terminal and one in the container.
 fn buildkit_has_a_terminal() {
     only_davit("BuildKit names no state directory");
     let script = "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";

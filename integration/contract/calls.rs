@@ -27,15 +27,15 @@ use std::{
 
 pub(super) fn tests() -> Vec<Test> {
     let mut all = tests![
-        go_runc_lists_and_asks_for_stats,
-        go_runc_takes_pidfds,
-        docker_kills_what_is_paused,
-        containerd_deletes_what_was_only_created,
+        go_runc_lists_containers_and_reads_stats,
+        go_runc_receives_pidfds,
+        docker_kills_a_paused_container,
+        containerd_deletes_a_created_container,
         containerd_cleans_up_after_its_shim,
-        containerd_kills_what_a_shared_pid_namespace_keeps,
+        containerd_kills_leftovers_in_a_shared_pid_namespace,
         podman_passes_descriptors_with_holes,
-        podman_wants_no_cgroups,
-        a_pid_file_is_never_half_written,
+        podman_disables_cgroups,
+        pid_files_are_replaced_atomically,
         crio_execs_on_a_terminal,
     ];
     all.extend(rows!("globals", GLOBALS, globals));
@@ -74,10 +74,10 @@ fn globals((who, words): &(&str, &str)) {
         skip("crun has no --rootless");
     }
     let wire = Wire::new(&CONTAINERD, Container::sleeper().up());
-    let said = wire.call(words, "state {id}").run().ok();
-    let state: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{who}: {said:?}"));
+    let output = wire.call(words, "state {id}").run().ok();
+    let state: Value = serde_json::from_str(&output.out).unwrap_or_else(|_| panic!("{who}: {output:?}"));
     assert_eq!(state["status"], "running");
-    assert!(said.err.is_empty() || words.contains("--debug"), "{said:?}");
+    assert!(output.err.is_empty() || words.contains("--debug"), "{output:?}");
 }
 
 /// The engine, its arguments, and the exit code of a program with a signal handler.
@@ -120,9 +120,9 @@ fn checkpoints((_, words): &(&str, &str)) {
         skip("this runtime has checkpoints, which need CRIU");
     }
     let (wire, pid) = live(&CONTAINERD, Container::sleeper());
-    let said = wire.plain(words).fails();
+    let output = wire.plain(words).fails();
     let verb = words.split(' ').next().unwrap();
-    assert!(said.out.is_empty() && said.err.lines().count() == 1 && said.err.contains(verb), "{said:?}");
+    assert!(output.out.is_empty() && output.err.lines().count() == 1 && output.err.contains(verb), "{output:?}");
     // containerd shows the last line of its log.
     let last = wire.log().unwrap().lines().last().map(|line| serde_json::from_str::<Value>(line).unwrap());
     assert!(last.is_some_and(|line| line["level"] == "error" && line["msg"].as_str().unwrap().contains(verb)));
@@ -130,12 +130,12 @@ fn checkpoints((_, words): &(&str, &str)) {
     assert_eq!((wire.state()["status"].as_str(), wire.state()["pid"].as_i64()), (Some("running"), Some(pid.into())));
 }
 
-fn go_runc_lists_and_asks_for_stats() {
+fn go_runc_lists_containers_and_reads_stats() {
     let (wire, pid) = live(&CONTAINERD, Container::sleeper());
     let list: Value = serde_json::from_str(&wire.plain("list --format=json").ok().silent().out).unwrap();
     let found = list.as_array().unwrap().iter().find(|one| one["id"] == wire.c.id.as_str()).unwrap();
     assert_eq!((&found["pid"], &found["status"]), (&json!(pid), &json!("running")));
-    // crun's takes no words for ps.
+    // crun's `ps` accepts no options of ps(1).
     if runtime_has("ps") && runtime_name() != "crun" {
         let table = wire.plain("ps --format table {id} -eo pid,args").ok().silent().out;
         assert!(table.lines().any(|line| line.split_whitespace().next() == Some(&pid.to_string())), "{table}");
@@ -147,11 +147,11 @@ fn go_runc_lists_and_asks_for_stats() {
     }
 }
 
-/// Newer versions ask for a descriptor of the process as well; they accept only when the runtime has returned.
-fn go_runc_takes_pidfds() {
-    only_davit("others have no such option, or not for exec");
+/// Newer versions also request a pidfd of the process. They accept the connection only after the runtime has returned.
+fn go_runc_receives_pidfds() {
+    only_davit("other runtimes have no --pidfd-socket, or not for exec");
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
-    let take = |verb: &str, pid_file: &str| {
+    let receive = |verb: &str, pid_file: &str| {
         let socket = wire.file("pidfd.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         wire.call(CONTAINERD.global, &verb.replace("--pid-file", "--pidfd-socket {bundle}/pidfd.sock --pid-file"))
@@ -163,14 +163,14 @@ fn go_runc_takes_pidfds() {
         fs::remove_file(socket).unwrap();
         assert!(pidfd.is_some(), "no descriptor of {}", wire.pid(pid_file));
     };
-    take(CONTAINERD.create, "init.pid");
+    receive(CONTAINERD.create, "init.pid");
     wire.plain("start {id}").ok().silent();
-    take(CONTAINERD.exec, "exec.pid");
+    receive(CONTAINERD.exec, "exec.pid");
     ended(wire.pid("exec.pid"));
 }
 
-/// The daemon kills first and resumes afterwards; it only logs the output of the second call.
-fn docker_kills_what_is_paused() {
+/// The daemon kills a paused container and then resumes it. It only logs the output of `resume`.
+fn docker_kills_a_paused_container() {
     let (wire, pid) = live(&CONTAINERD, Container::sh("trap '' TERM; while :; do sleep 1000; done"));
     wire.plain("pause {id}").ok().silent();
     wire.plain("kill {id} 9").ok().silent();
@@ -180,8 +180,8 @@ fn docker_kills_what_is_paused() {
     wire.plain("delete {id}").ok().silent();
 }
 
-/// Its task was created and never started: deleting it ends the init process. A running one is not deleted.
-fn containerd_deletes_what_was_only_created() {
+/// Deleting a task that was created but not started kills the init process. A running container is not deleted.
+fn containerd_deletes_a_created_container() {
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
     wire.call(CONTAINERD.global, CONTAINERD.create).run().ok().silent();
     let pid = wire.pid("init.pid");
@@ -193,7 +193,7 @@ fn containerd_deletes_what_was_only_created() {
     assert_eq!(wire.state()["status"], "running");
 }
 
-/// The shim has died: another program removes the leftovers, without repeating the cgroup driver flag.
+/// If the shim dies, another process removes the leftovers. It does not repeat the cgroup driver flag.
 fn containerd_cleans_up_after_its_shim() {
     let (wire, pid) = live(&CONTAINERD, Container::sleeper());
     let cgroup = wire.c.cgroup();
@@ -203,24 +203,25 @@ fn containerd_cleans_up_after_its_shim() {
     wire.plain("delete --force {id}").ok().silent();
 }
 
-/// What the first process leaves behind lives on where its pid namespace is another's; the shim has all of it killed.
-fn containerd_kills_what_a_shared_pid_namespace_keeps() {
+/// In a shared pid namespace, the kernel does not kill the other processes when the init process exits. The shim kills
+/// them with `kill --all`.
+fn containerd_kills_leftovers_in_a_shared_pid_namespace() {
     let c = Container::sh("sleep 1000 & echo $! >/out/ready; exit 3");
     let c = c.edit(|c| crate::harness::bundle::without_namespace(c, "pid"));
     let (wire, pid) = live(&CONTAINERD, c);
     let left: i32 = wire.c.wait_out("ready").trim().parse().unwrap();
     assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), 3));
-    assert!(kernel::pidfd(left).is_some(), "nothing was left");
+    assert!(kernel::pidfd(left).is_some(), "the background process has exited");
     wire.plain("kill --all {id} 9").ok().silent();
     assert!(killed(left));
     wire.plain("delete {id}").ok().silent();
 }
 
-/// `--preserve-fd=4` gives the number of all descriptors up to it, though the third is closed; to the container and to
-/// exec.
+/// `podman --preserve-fd=4` passes `--preserve-fds 2`, the count of descriptors from 3 to 4, even if descriptor 3 is
+/// closed. This applies to create and exec.
 fn podman_passes_descriptors_with_holes() {
     if runtime_name() == "runc" {
-        skip("runc refuses a closed descriptor among those to keep");
+        skip("runc refuses to preserve a closed descriptor");
     }
     let engine = engine("podman 5");
     need(engine);
@@ -248,10 +249,10 @@ fn podman_passes_descriptors_with_holes() {
     assert_eq!(ended(pid), WaitStatus::Exited(Pid::from_raw(pid), 5));
 }
 
-/// `--cgroups=disabled`, which Podman passes on to runtimes that are said to know it: the container stays where Podman
-/// is.
-fn podman_wants_no_cgroups() {
-    only_davit("an option that only crun has beside it");
+/// Podman passes `--cgroups=disabled` to runtimes that support it, according to containers.conf. The container then
+/// stays in Podman's cgroup.
+fn podman_disables_cgroups() {
+    only_davit("runc has no --cgroup-manager");
     let engine = engine("podman 5");
     let wire = Wire::new(engine, Container::sleeper());
     let mut config = wire.c.config.clone();
@@ -265,10 +266,11 @@ fn podman_wants_no_cgroups() {
     wire.plain("delete --force {id}").ok().silent();
 }
 
-/// BuildKit reads it every 10 ms and takes what it finds: a new file takes the name, and an old one is not written to.
-fn a_pid_file_is_never_half_written() {
+/// BuildKit reads the pid file every 10 ms and must never see half of it. So the runtime renames a new file to the name
+/// and does not write to an existing file.
+fn pid_files_are_replaced_atomically() {
     if runtime_name() == "crun" {
-        skip("crun writes to the file that is there");
+        skip("crun writes to the existing file");
     }
     let wire = Wire::new(&CONTAINERD, Container::sleeper());
     let old = wire.file("old.pid");
@@ -286,7 +288,7 @@ fn a_pid_file_is_never_half_written() {
     ended(wire.pid("exec.pid"));
 }
 
-/// `crictl exec -it`: the runtime has the terminal that CRI-O made, and makes another inside.
+/// `crictl exec -it`: CRI-O starts the runtime on a terminal, and the runtime opens another one in the container.
 fn crio_execs_on_a_terminal() {
     let engine = engine("cri-o");
     let (wire, _) = live(engine, Container::sleeper());
@@ -298,26 +300,26 @@ fn crio_execs_on_a_terminal() {
     on_terminal(&wire, engine.plain, "exec --process {bundle}/process.json {id}", None, 5);
 }
 
-/// Calls the runtime on a terminal of 33 rows and 77 columns, which becomes one of 44 and 88 when the program says that
-/// it is ready, and the runtime is told so by signal; the program is to say that it fits, and to end with the code.
+/// Calls the runtime on a terminal of 33 rows and 77 columns. When the program prints "ready", changes the size to
+/// `new` and sends SIGWINCH to the runtime. Checks that the program prints "fitting" and exits with the code.
 pub(super) fn on_terminal(wire: &Wire<'_>, global: &str, verb: &str, new: Option<(u16, u16)>, code: i32) {
     let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(Some(&size), None).unwrap();
     let running = wire.call(global, verb).stdio(&pair.slave);
     drop(pair.slave);
     let mut master = File::from(pair.master);
-    let (mut said, mut part) = (String::new(), [0; 4096]);
-    // The end of a terminal is an error to its reader.
+    let (mut output, mut part) = (String::new(), [0; 4096]);
+    // At the end of a terminal, read(2) fails with EIO.
     while kernel::readable(&master, LIMIT)
         && let Ok(count @ 1..) = master.read(&mut part)
     {
-        let heard = String::from_utf8_lossy(&part[..count]);
-        said.push_str(&heard);
-        if let Some((rows, columns)) = new.filter(|_| heard.contains("ready")) {
+        let chunk = String::from_utf8_lossy(&part[..count]);
+        output.push_str(&chunk);
+        if let Some((rows, columns)) = new.filter(|_| chunk.contains("ready")) {
             kernel::set_window_size(&master, rows, columns);
             kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
         }
     }
-    assert!(said.contains("fitting"), "{said}");
+    assert!(output.contains("fitting"), "{output}");
     running.finish().exits(code);
 }

@@ -9,9 +9,9 @@ use std::{fs, process::Command};
 
 pub(super) fn tests() -> Vec<Test> {
     tests![
-        docker_20_sets_the_network_up,
+        docker_20_sets_up_the_network,
         nerdctl_reads_annotations_and_bundle,
-        nvidia_finds_the_root_where_the_host_has_it,
+        nvidia_hook_finds_the_root_at_its_host_path,
     ]
 }
 
@@ -21,10 +21,10 @@ fn live(c: Container) -> Wire<'static> {
     wire
 }
 
-/// The daemon itself, by `/proc/PID/exe` and under another name: it reads the state to its end, without any
-/// environment, and opens the network namespace of the pid in it.
-fn docker_20_sets_the_network_up() {
-    // In the daemon's place, a shell that waits.
+/// Docker's hook is the daemon itself, as `/proc/PID/exe` with another argv[0]. It has no environment, reads the state
+/// until end of file, and opens the network namespace of the pid in the state.
+fn docker_20_sets_up_the_network() {
+    // A waiting shell replaces the daemon.
     let mut daemon =
         Command::new("/bin/sh").args(["-c", "read line"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     let c = Container::sleeper();
@@ -41,12 +41,12 @@ fn docker_20_sets_the_network_up() {
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     let net = fs::read_link(format!("/proc/{}/ns/net", wire.pid("init.pid"))).unwrap();
-    let said = fs::read_to_string(out).unwrap();
-    assert!(said.starts_with(&format!("{}\nlibnetwork-setkey -c ", net.display())), "{said}");
+    let output = fs::read_to_string(out).unwrap();
+    assert!(output.starts_with(&format!("{}\nlibnetwork-setkey -c ", net.display())), "{output}");
 }
 
-/// It keeps its own state by annotations, and opens the configuration in the bundle: before the program and after it,
-/// when containerd has not yet removed the bundle.
+/// nerdctl's hooks read nerdctl's state from annotations, and open the configuration in the bundle. They run before the
+/// program and after it; at that time, containerd has not yet removed the bundle.
 fn nerdctl_reads_annotations_and_bundle() {
     let hook = |out: &str| json!([{"path": "/bin/sh", "args": ["nerdctl", "-c", format!("cat >{out}")], "env": ["PATH=/usr/bin:/bin", "HOME=/root"]}]);
     let c = Container::sleeper();
@@ -70,9 +70,9 @@ fn nerdctl_reads_annotations_and_bundle() {
     }
 }
 
-/// Its hook enters the mount namespace of the pid and works on the root by the path that the host has for it: the
-/// mounts are there, and nothing has been pivoted.
-fn nvidia_finds_the_root_where_the_host_has_it() {
+/// NVIDIA's hook enters the mount namespace of the pid, and accesses the root by its path on the host. So it must run
+/// after the mounts and before pivot_root.
+fn nvidia_hook_finds_the_root_at_its_host_path() {
     let c = Container::sleeper();
     let (root, out) = (c.root("").display().to_string(), c.root("out").join("seen").display().to_string());
     let script = format!(

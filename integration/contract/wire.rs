@@ -16,21 +16,22 @@ use std::{
     path::PathBuf,
 };
 
-/// The words of one engine. `{state}` is a root of the suite's own; an engine that names none gets the default one.
+/// The arguments of one engine. `{state}` is the suite's root directory. Without `{state}`, the runtime uses its
+/// default.
 pub(super) struct Engine {
     pub(super) name: &'static str,
-    /// Words before the verb where a container is made or joined.
+    /// Flags before `create`, `run` and `exec`.
     pub(super) global: &'static str,
-    /// Words before all other verbs.
+    /// Flags before all other verbs.
     pub(super) plain: &'static str,
     pub(super) create: &'static str,
     pub(super) exec: &'static str,
     pub(super) update: &'static str,
     pub(super) kill: &'static str,
-    /// After the container has ended.
+    /// The kill after the container has exited.
     pub(super) kill_again: &'static str,
     pub(super) delete: &'static str,
-    /// Whether the console socket is accepted only when the runtime has returned.
+    /// Whether the engine accepts on the console socket only after the runtime has returned.
     pub(super) accepts_late: bool,
     /// The complete environment that the engine passes.
     pub(super) environment: &'static [&'static str],
@@ -138,7 +139,7 @@ pub(super) const ENGINES: &[Engine] = &[
 
 pub(super) const POLITE: &str = "trap 'exit 7' TERM; echo ready >/out/ready; while :; do sleep 1000 & wait; done";
 
-/// A container as one engine talks about it; deleted by force at the end, whatever root the engine's words name.
+/// A container and the engine whose arguments are used for it. Dropping it deletes the container with `--force`.
 pub(super) struct Wire<'a> {
     pub(super) engine: &'a Engine,
     pub(super) c: Container,
@@ -148,7 +149,7 @@ impl Drop for Wire<'_> {
     fn drop(&mut self) {
         let pid = fs::read_to_string(self.file("init.pid")).ok().and_then(|text| text.parse().ok());
         let call = self.call(self.engine.plain, "delete --force {id}").spawn();
-        // The test may be failing already, and a second panic would end them all.
+        // A panic while the test is panicking would abort the whole suite.
         if catch_unwind(|| pid.map(|pid| kernel::wait_exit(pid, LIMIT))).is_err() {
             eprintln!("integration: {} outlives delete --force", self.c.id);
         }
@@ -161,7 +162,7 @@ impl Drop for Wire<'_> {
 impl<'a> Wire<'a> {
     pub(super) fn new(engine: &'a Engine, c: Container) -> Self {
         if *AS_USER && *BY_SYSTEMD {
-            skip("the environment that this engine leaves as root names no bus of a user's");
+            skip("the engine's environment has no address of a user bus");
         }
         c.write();
         let process = &c.config["process"];
@@ -177,12 +178,12 @@ impl<'a> Wire<'a> {
         self.c.dir.join(name)
     }
 
-    /// From the bundle's directory, with the engine's environment and nothing else.
+    /// A call of the runtime in the bundle's directory, with exactly the engine's environment.
     pub(super) fn call(&self, global: &str, verb: &str) -> Call {
         self.call_of(&RUNTIME, global, verb)
     }
 
-    /// The same, for another program.
+    /// Like `call`, but calls `program`.
     pub(super) fn call_of(&self, program: &str, global: &str, verb: &str) -> Call {
         let (bundle, state) = (self.c.dir.to_str().unwrap(), self.c.state_dir());
         let mut words: Vec<String> = vec!["/usr/bin/env".into(), "-i".into()];
@@ -191,8 +192,8 @@ impl<'a> Wire<'a> {
         let fill = |word: &str| {
             word.replace("{bundle}", bundle).replace("{id}", &self.c.id).replace("{state}", state.to_str().unwrap())
         };
-        // Engines that were told to use systemd say so to create alone, and Podman not where a container is to have no
-        // cgroup.
+        // Engines that use systemd pass --systemd-cgroup to create only. Podman does not pass it for a container
+        // without a cgroup.
         let driver = if *BY_SYSTEMD && verb.starts_with("create") && !global.contains("--cgroup-manager") {
             "--systemd-cgroup"
         } else {
@@ -207,50 +208,50 @@ impl<'a> Wire<'a> {
         self.call(self.engine.plain, verb).input(resources()).run()
     }
 
-    /// The state as go-runc reads it: both streams together are one JSON object.
+    /// Parses the state. go-runc parses stdout and stderr together, so stderr must be empty.
     pub(super) fn state(&self) -> Value {
-        let said = self.plain("state {id}").ok().silent();
-        serde_json::from_str(&said.out).unwrap()
+        let output = self.plain("state {id}").ok().silent();
+        serde_json::from_str(&output.out).unwrap()
     }
 
-    /// Asks, as BuildKit does, until the status is this one.
+    /// Polls the state, as BuildKit does, until the container has this status.
     pub(super) fn wait_status(&self, status: &str) {
         let end = std::time::Instant::now() + LIMIT;
         loop {
-            let said = self.plain("state {id}");
-            let state = serde_json::from_str(&said.out).unwrap_or(Value::Null);
+            let output = self.plain("state {id}");
+            let state = serde_json::from_str(&output.out).unwrap_or(Value::Null);
             if state["status"] == status {
                 return;
             }
-            assert!(std::time::Instant::now() < end, "never {status}: {said:?}");
+            assert!(std::time::Instant::now() < end, "never {status}: {output:?}");
         }
     }
 
-    /// Makes or joins a container that has a terminal: one connection, one message, one descriptor.
-    #[must_use = "without it the terminal hangs up"]
-    pub(super) fn takes_terminal(&self, verb: &str) -> Option<OwnedFd> {
+    /// Calls the runtime, which must send the terminal in one connection and one message with one descriptor.
+    #[must_use = "dropping the descriptor hangs up the terminal"]
+    pub(super) fn receive_terminal(&self, verb: &str) -> Option<OwnedFd> {
         let listener = UnixListener::bind(self.file("console.sock")).unwrap();
         let call = self.call(self.engine.global, verb).spawn();
-        let (said, stream) = if self.engine.accepts_late {
-            let said = call.finish();
-            (said, listener.accept().unwrap().0)
+        let (output, stream) = if self.engine.accepts_late {
+            let output = call.finish();
+            (output, listener.accept().unwrap().0)
         } else {
             assert!(kernel::readable(&listener, LIMIT), "nobody connected");
             let stream = listener.accept().unwrap().0;
             (call.finish(), stream)
         };
-        said.ok().silent();
+        output.ok().silent();
         let (payload, master) = kernel::receive_fd(&stream);
         assert!(!payload.is_empty() && payload.len() < 4096 && master.is_some(), "{} bytes", payload.len());
         master
     }
 
-    /// A pid file as the strictest reader takes it: digits, no end of line.
+    /// Parses a pid file as strictly as any engine: only digits, no newline.
     pub(super) fn pid(&self, name: &str) -> i32 {
         fs::read_to_string(self.file(name)).unwrap().parse().unwrap()
     }
 
-    /// The log file of the calls that make or join a container, if the engine has one.
+    /// The contents of the log file of `create` and `exec`, if the engine passes one.
     pub(super) fn log(&self) -> Option<String> {
         let words = self.engine.global.split_whitespace();
         let path = words.skip_while(|word| *word != "--log").nth(1)?;
@@ -258,7 +259,7 @@ impl<'a> Wire<'a> {
     }
 }
 
-/// What an update asks for: the kubelet sends rules of devices along, which are nothing to update.
+/// The resources of an update. Like the kubelet, includes device rules, which an update ignores.
 pub(super) fn resources() -> &'static str {
     if has_controller("pids") {
         r#"{"pids":{"limit":55},"devices":[{"allow":false,"access":"rwm"}]}"#
@@ -269,10 +270,10 @@ pub(super) fn resources() -> &'static str {
 
 pub(super) fn need(engine: &Engine) {
     if engine.plain.is_empty() && runtime_name() != "davit" {
-        skip("this engine names no state directory, and the default one is another runtime's own business");
+        skip("this engine passes no state directory, and the suite does not use another runtime's default one");
     }
     if engine.global.contains("--criu") && runtime_name() != "davit" {
-        skip("an option of old versions, which others refuse or not");
+        skip("--criu is an option of old runc versions, which some runtimes refuse");
     }
 }
 

@@ -1,13 +1,13 @@
-//! Buildah: running in a working container, and building from a file.
+//! Tests Buildah: runs in a working container, and builds from a file.
 
 use super::{
     Check,
-    bound::{left, until},
     engine::{Engine, IMAGE},
     images,
     place::{fresh, need_nat},
     security,
     streams::{BURST, FITTING, all_came, fits},
+    time_limit::{left, until},
 };
 use crate::harness::call::Output;
 use crate::harness::cgroups::need_controller;
@@ -44,7 +44,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("security", "a user namespace", mapped),
 ];
 
-/// A working container, removed at the end.
+/// A working container. Dropping it removes the container.
 struct Working<'a>(&'a Engine, String);
 
 impl Drop for Working<'_> {
@@ -67,14 +67,14 @@ fn from(e: &Engine) -> Working<'_> {
     with(e, &[])
 }
 
-/// What limits and secures a working container is said when it is made.
+/// Makes a working container with flags for limits and security, which `buildah run` does not accept.
 fn with<'a>(e: &'a Engine, flags: &[&str]) -> Working<'a> {
     let name = fresh("working");
     e.call(&[&["from", "--name", &name], flags, &[IMAGE]].concat()).ok();
     Working(e, name)
 }
 
-/// A file of the cgroup that a program finds itself in.
+/// The contents of a file in the program's cgroup.
 fn cgroup_file(e: &Engine, flags: &[&str], file: &str) -> String {
     let working = with(e, flags);
     working.sh(&[], &format!("cat /sys/fs/cgroup/{file}")).ok().line().to_owned()
@@ -118,7 +118,7 @@ fn commit(e: &Engine) {
 }
 
 fn unchanged(e: &Engine) {
-    from(e).sh(&[], "rm -r /var; echo spoiled >/etc/passwd").ok();
+    from(e).sh(&[], "rm -r /var; echo changed >/etc/passwd").ok();
     from(e).sh(&[], "test -d /var && grep -q root /etc/passwd").ok();
 }
 
@@ -132,13 +132,14 @@ fn input(e: &Engine) {
     assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
 }
 
-/// Before the program's own words the runtime may have some: old versions ask for ambient capabilities that cannot be had.
+/// The runtime may print a warning before the program's output: old versions request ambient capabilities that cannot
+/// be granted.
 fn apart(e: &Engine) {
-    let said = from(e).sh(&[], "echo out; echo err >&2").ok();
-    assert!(said.out == "out\n" && said.err.ends_with("err\n") && !said.err.contains("out\n"), "{said:?}");
+    let output = from(e).sh(&[], "echo out; echo err >&2").ok();
+    assert!(output.out == "out\n" && output.err.ends_with("err\n") && !output.err.contains("out\n"), "{output:?}");
 }
 
-/// Buildah passes on the size that it finds, and no later one.
+/// Buildah passes the initial size of the terminal and ignores later changes.
 fn terminal(e: &Engine) {
     let working = from(e);
     fits(e.prepare(&["run", "-t", "--network", "none", &working.1, "sh", "-c", FITTING]), None, 4);
@@ -160,13 +161,13 @@ fn cpuset(e: &Engine) {
 }
 
 fn ulimits(e: &Engine) {
-    let said = with(e, &["--ulimit", "nofile=123:456"]).sh(&[], "ulimit -Sn; ulimit -Hn");
-    assert_eq!(said.ok().out, "123\n456\n");
+    let output = with(e, &["--ulimit", "nofile=123:456"]).sh(&[], "ulimit -Sn; ulimit -Hn");
+    assert_eq!(output.ok().out, "123\n456\n");
 }
 
 fn shm(e: &Engine) {
-    let said = with(e, &["--shm-size", "8m"]).sh(&[], "df -k /dev/shm | tail -n 1").ok();
-    assert!(said.out.split_whitespace().any(|word| word == "8192"), "{said:?}");
+    let output = with(e, &["--shm-size", "8m"]).sh(&[], "df -k /dev/shm | tail -n 1").ok();
+    assert!(output.out.split_whitespace().any(|word| word == "8192"), "{output:?}");
 }
 
 fn bind(e: &Engine) {
@@ -178,8 +179,8 @@ fn bind(e: &Engine) {
 
 fn tmpfs(e: &Engine) {
     let script = "grep ' /scratch ' /proc/mounts; touch /scratch/x";
-    let said = from(e).sh(&["--mount", "type=tmpfs,dst=/scratch,tmpfs-size=4m"], script).ok();
-    assert!(said.out.contains("tmpfs") && said.out.contains("size=4096k"), "{said:?}");
+    let output = from(e).sh(&["--mount", "type=tmpfs,dst=/scratch,tmpfs-size=4m"], script).ok();
+    assert!(output.out.contains("tmpfs") && output.out.contains("size=4096k"), "{output:?}");
 }
 
 fn none(e: &Engine) {
@@ -189,29 +190,29 @@ fn none(e: &Engine) {
 fn host(e: &Engine) {
     let own = std::fs::read_link("/proc/self/ns/net").unwrap();
     let working = from(e);
-    let said = e.call(&["run", "--network", "host", &working.1, "readlink", "/proc/self/ns/net"]).ok();
-    assert_eq!(said.line(), own.to_str().unwrap());
+    let output = e.call(&["run", "--network", "host", &working.1, "readlink", "/proc/self/ns/net"]).ok();
+    assert_eq!(output.line(), own.to_str().unwrap());
 }
 
-/// On the network that Buildah gives by itself: one says its address, and says it once more to whoever comes.
+/// Tests Buildah's default network: one container prints its address and serves it, another connects to it.
 fn bridge(e: &Engine) {
     need_nat();
     let (working, asking) = (from(e), from(e));
     let script = "ip -o -4 address show scope global | awk '{ print $4 }' | cut -d / -f 1 | tee /address; exec nc -l -p 80 </address";
     let server = e.prepare(&["run", &working.1, "sh", "-c", script]).spawn();
-    // A warning of the runtime's may come before it.
-    let told =
+    // A warning of the runtime may come before the address.
+    let address =
         || server.text().split_inclusive('\n').find_map(|line| line.strip_suffix('\n')?.parse::<Ipv4Addr>().ok());
-    until("its address", || told().is_some());
-    let address = told().unwrap().to_string();
+    until("address", || address().is_some());
+    let address = address().unwrap().to_string();
     let script = format!("until nc {address} 80 </dev/null | grep .; do sleep 1; done");
     assert_eq!(e.call(&["run", &asking.1, "sh", "-c", &script]).ok().line(), address);
     server.finish_within(left()).ok();
 }
 
 fn status(working: &Working<'_>, field: &str) -> String {
-    let said = working.sh(&[], &format!("grep ^{field}: /proc/self/status")).ok();
-    said.out.split_whitespace().last().unwrap_or_default().to_owned()
+    let output = working.sh(&[], &format!("grep ^{field}: /proc/self/status")).ok();
+    output.out.split_whitespace().last().unwrap_or_default().to_owned()
 }
 
 fn seccomp_default(e: &Engine) {
@@ -221,17 +222,17 @@ fn seccomp_default(e: &Engine) {
 
 fn seccomp_file(e: &Engine) {
     let flag = format!("seccomp={}", security::profile(e));
-    let said = with(e, &["--security-opt", &flag]).sh(&[], "touch /tmp/file && mkdir /tmp/dir").fails();
-    assert!(said.err.contains("Function not implemented"), "{said:?}");
+    let output = with(e, &["--security-opt", &flag]).sh(&[], "touch /tmp/file && mkdir /tmp/dir").fails();
+    assert!(output.err.contains("Function not implemented"), "{output:?}");
 }
 
 fn no_new_privileges(e: &Engine) {
     let name = fresh("working");
-    let said = e.call(&["from", "--name", &name, "--security-opt", "no-new-privileges", IMAGE]);
-    if said.err.contains("not supported") {
+    let output = e.call(&["from", "--name", &name, "--security-opt", "no-new-privileges", IMAGE]);
+    if output.err.contains("not supported") {
         skip("this Buildah has no such option");
     }
-    said.ok();
+    output.ok();
     assert_eq!(status(&Working(e, name), "NoNewPrivs"), "1");
     assert_eq!(status(&from(e), "NoNewPrivs"), "0");
 }
@@ -253,8 +254,8 @@ fn mapped(e: &Engine) {
 
 fn capabilities(e: &Engine) {
     let mask = |flags: &[&str]| {
-        let said = from(e).sh(flags, "grep ^CapEff: /proc/self/status").ok();
-        u64::from_str_radix(said.out.split_whitespace().last().unwrap(), 16).unwrap()
+        let output = from(e).sh(flags, "grep ^CapEff: /proc/self/status").ok();
+        u64::from_str_radix(output.out.split_whitespace().last().unwrap(), 16).unwrap()
     };
     let bit = |flags: &[&str], bit: u32| mask(flags) >> bit & 1;
     let (chown, net_admin) = (0, 12);

@@ -1,6 +1,6 @@
 //! Lists processes, mounts, cgroups and runtime state on the machine. Comparing two lists shows what an engine leaked.
 
-use super::bound::left;
+use super::time_limit::left;
 use crate::harness::cgroups::cgroup_mount;
 use std::{
     collections::BTreeSet,
@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The cgroups below which engines have their runtime make those of containers.
+/// The parent cgroups of the engines' containers.
 const PARENTS: [&str; 6] = ["docker", "docker/buildkit", "default", "k8s.io", "libpod_parent", "libpod_parent/conmon"];
 
-/// What is there, each thing by its name.
+/// The names of everything found.
 pub(crate) struct Census(BTreeSet<String>);
 
 impl Census {
@@ -29,15 +29,15 @@ impl Census {
         }
         for line in fs::read_to_string("/proc/self/mountinfo").unwrap().lines() {
             let path = line.split(' ').nth(4).unwrap_or_default();
-            // What the engines themselves keep, whatever runtime there was: Docker's name for the host's network, and
-            // the directory that Podman has its networks in.
+            // The engines themselves keep these mounts with any runtime: Docker its name for the host's network
+            // namespace, Podman the directory of its network namespaces.
             if !path.ends_with("/exec/netns/default") && path != "/run/netns" {
                 all.insert(format!("mount {path}"));
             }
         }
         let mount = cgroup_mount();
         below(mount, &mut |path| {
-            // What engines put their containers below is nobody's to remove.
+            // Neither the engine nor the runtime removes the parent cgroups.
             if !PARENTS.iter().any(|parent| mount.join(parent) == *path) {
                 all.insert(format!("cgroup {}", path.display()));
             }
@@ -50,7 +50,7 @@ impl Census {
         Self(all)
     }
 
-    /// Waits until nothing is there that was not there then.
+    /// Waits until everything that is new since this list is gone.
     #[track_caller]
     pub(super) fn until_again(&self) {
         let mut more = self.more();
@@ -60,18 +60,18 @@ impl Census {
         }
     }
 
-    /// What is there now and was not then.
+    /// The names that are new since this list.
     pub(crate) fn more(&self) -> Vec<String> {
         Self::take().0.difference(&self.0).cloned().collect()
     }
 }
 
-/// Every directory below.
-fn below(dir: &Path, told: &mut impl FnMut(&PathBuf)) {
+/// Calls `visit` for every directory below `dir`.
+fn below(dir: &Path, visit: &mut impl FnMut(&PathBuf)) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            told(&entry.path());
-            below(&entry.path(), told);
+            visit(&entry.path());
+            below(&entry.path(), visit);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Creates a cgroup v2 for the engines, which is the root of their cgroup namespace. Other processes of the machine are
-//! not counted, nothing of the engines remains, and a host with cgroup v1 at the usual place works too. Knows no
-//! engine.
+//! Creates a cgroup v2 for the engines, which is the root of their cgroup namespace. So the engines' cgroups contain no
+//! other processes of the machine, are removed at the end, and work on a host with cgroup v1. This module does not know
+//! engines.
 
 use crate::harness::cgroups::BY_SYSTEMD;
 use nix::{
@@ -15,29 +15,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where every engine looks, and at nothing but the file system's kind.
+/// The mount point that every engine uses. Engines check only the type of the file system there.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// The cgroup that was made; whoever drops it leaves it and removes it with all that is below.
-pub(super) struct Own {
-    /// Where this process came from: its list of processes, opened from there.
+/// The new cgroup. Dropping it moves this process back and removes the cgroup with its descendants.
+pub(super) struct OwnCgroup {
+    /// `cgroup.procs` of the previous cgroup.
     back: File,
     dir: PathBuf,
-    /// Keeps `dir` reachable, below what covers it.
+    /// Keeps `dir` reachable below the new mount.
     _outer: File,
 }
 
-impl Drop for Own {
+impl Drop for OwnCgroup {
     fn drop(&mut self) {
         if let Err(error) = self.back.write_all(b"0").and_then(|()| remove(&self.dir)) {
-            eprintln!("integration: the engines' cgroup stays: {error}");
+            eprintln!("integration: cannot remove the engines' cgroup: {error}");
         }
     }
 }
 
-/// Moves this process below a new cgroup, which covers the host's where engines look, as far as this mount namespace
-/// goes. Which controllers there are is the host's affair; none where systemd is to make the cgroups.
-pub(super) fn cover() -> io::Result<Option<Own>> {
+/// Moves this process into a new cgroup and mounts that cgroup over the host's, in this mount namespace. It has the
+/// host's controllers. Returns `None` if systemd manages the cgroups.
+pub(super) fn cover() -> io::Result<Option<OwnCgroup>> {
     if *BY_SYSTEMD {
         return Ok(None);
     }
@@ -48,13 +48,13 @@ pub(super) fn cover() -> io::Result<Option<Own>> {
     let outer = File::open(CGROUPS)?;
     let dir = fresh_dir(&Path::new("/proc/self/fd").join(outer.as_raw_fd().to_string()))?;
     let back = File::options().write(true).open(Path::new(CGROUPS).join("cgroup.procs"))?;
-    let own = Own { back, dir, _outer: outer };
+    let own = OwnCgroup { back, dir, _outer: outer };
     fs::write(own.dir.join("cgroup.procs"), "0")?;
     unshare(CloneFlags::CLONE_NEWCGROUP)?;
-    // The kernel mounts no file system over itself.
+    // The kernel refuses to mount a file system over itself.
     umount2(CGROUPS, MntFlags::MNT_DETACH)?;
     mount_cgroups()?;
-    // A root with processes can have no controllers for those below.
+    // The kernel enables no controllers below a cgroup that has processes.
     let init = Path::new(CGROUPS).join("init");
     fs::create_dir(&init)?;
     fs::write(init.join("cgroup.procs"), "0")?;
@@ -62,7 +62,7 @@ pub(super) fn cover() -> io::Result<Option<Own>> {
     Ok(Some(own))
 }
 
-/// A directory that nobody has: other runs may be there, or what is left of those that were killed.
+/// Creates a directory with a new name. Other runs, or leftovers of killed ones, may use some names.
 fn fresh_dir(parent: &Path) -> io::Result<PathBuf> {
     let mut number = 0;
     loop {
@@ -74,7 +74,7 @@ fn fresh_dir(parent: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Every controller that can be had below, each for itself: what cannot be had, the checks that need it will skip.
+/// Enables every controller separately. Checks skip if they need a controller that cannot be enabled.
 fn enable() {
     let controllers = fs::read_to_string(Path::new(CGROUPS).join("cgroup.controllers")).unwrap_or_default();
     for controller in controllers.split_whitespace() {
@@ -86,7 +86,7 @@ fn mount_cgroups() -> nix::Result<()> {
     mount(Some("cgroup2"), CGROUPS, Some("cgroup2"), MsFlags::empty(), None::<&str>)
 }
 
-/// Removes a directory of cgroups; their files go with them.
+/// Removes a cgroup and its descendants. The kernel removes the files with the directories.
 fn remove(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

@@ -1,10 +1,10 @@
-//! Docker Compose: a file with two services, a volume, a network, dependence on health.
+//! Tests Docker Compose: a file with two services, a volume, a network, and a dependency on a health check.
 
 use super::{
     Check,
-    bound::until,
     engine::Engine,
     place::{fresh, has_nat, which},
+    time_limit::until,
 };
 use crate::harness::skip::skip;
 use std::fs;
@@ -37,7 +37,7 @@ fn compose(e: &Engine) {
     }
     let dir = e.new_dir();
     let file = format!("{dir}/compose.yaml");
-    // Containers find each other by name only where there is NAT.
+    // Containers find each other by name only if the kernel has NAT tables.
     let ask = if has_nat() { "ping -c 1 server && echo found" } else { "true" };
     fs::write(&file, FILE.replace("ASK", ask)).unwrap();
     let project = fresh("project");
@@ -46,8 +46,8 @@ fn compose(e: &Engine) {
         if plugin { e.call(&[&["compose"], &words[..]].concat()) } else { e.standalone(&words) }
     };
     let up = call(&["up", "-d"]);
-    let told = if has_nat() { "found" } else { "seen" };
-    until("what the client has to say", || !up.status.success() || call(&["logs", "client"]).out.contains(told));
+    let expected = if has_nat() { "found" } else { "seen" };
+    until("output of the client", || !up.status.success() || call(&["logs", "client"]).out.contains(expected));
     let scaled = call(&["up", "-d", "--scale", "client=3"]);
     let running = call(&["ps", "-q", "client"]);
     let down = call(&["down", "-v", "-t", "0"]);

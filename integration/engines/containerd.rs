@@ -1,13 +1,13 @@
-//! containerd by its own client: tasks without Docker above them.
+//! Tests containerd with its own client `ctr`, without Docker.
 
 use super::{
     Check,
-    bound::{left, until},
     engine::{Engine, IMAGE, Kind},
     layout, leaks, limits,
     place::{cgroup_of, fresh},
     security,
     streams::{BURST, FITTING, NEW, RESIZED, all_came, fits},
+    time_limit::{left, until},
     volumes,
 };
 use crate::harness::call::{Call, Output};
@@ -60,8 +60,8 @@ pub(crate) const CHECKS: &[Check] = &[
 
 const IDLE: &str = "while :; do sleep 1000; done";
 
-/// A call of `ctr run`. It asks for shares of the processor unless it is told not to, which a host without that controller
-/// must be.
+/// A call of `ctr run`. By default, `ctr` requests CPU shares. On a host without the cpu controller, this call disables
+/// them.
 fn prepare(e: &Engine, words: &[&str]) -> Call {
     let runtime = e.runtime();
     let shares: &[&str] = if has_controller("cpu") { &[] } else { &["--cpu-shares", "0"] };
@@ -96,7 +96,7 @@ impl Task<'_> {
         self.0.call(&[&["task", "exec", "--exec-id", &id], flags, &[&self.1, "/bin/sh", "-c", script]].concat())
     }
 
-    /// Pid and status of the task, as `ctr task ls` has them.
+    /// Pid and status of the task, from `ctr task ls`.
     fn listed(&self) -> (String, String) {
         let list = self.0.call(&["task", "ls"]).ok().out;
         let line = list.lines().find(|line| line.split_whitespace().next() == Some(&self.1)).unwrap_or_default();
@@ -140,8 +140,8 @@ fn remove(e: &Engine) {
     let state = format!("/run/containerd/runc/default/{}", task.1);
     assert!(cgroup.exists() && fs::exists(&state).unwrap());
     let words = [&e.runtime(), "--root", "/run/containerd/runc/default", "list", "-q"];
-    let said = Call::new(&e.dir(), &words).run().ok();
-    assert!(said.out.lines().any(|id| id == task.1), "{said:?}");
+    let output = Call::new(&e.dir(), &words).run().ok();
+    assert!(output.out.lines().any(|id| id == task.1), "{output:?}");
     drop(task);
     assert!(!cgroup.exists() && !fs::exists(&state).unwrap());
 }
@@ -170,8 +170,8 @@ fn top(e: &Engine) {
 fn stats(e: &Engine) {
     need_controller("memory");
     let task = up(e, &["--memory-limit", "67108864"], IDLE);
-    let said = task.call("metrics", &[]).ok();
-    assert!(said.out.contains("67108864"), "{said:?}");
+    let output = task.call("metrics", &[]).ok();
+    assert!(output.out.contains("67108864"), "{output:?}");
 }
 
 fn exec(e: &Engine) {
@@ -184,20 +184,20 @@ fn exec(e: &Engine) {
 
 fn surroundings(e: &Engine) {
     let task = up(e, &[], IDLE);
-    let said = task.exec(&["--user", "1000:1000", "--cwd", "/tmp"], "id -u; id -g; pwd").ok();
-    assert_eq!(said.out, "1000\n1000\n/tmp\n");
+    let output = task.exec(&["--user", "1000:1000", "--cwd", "/tmp"], "id -u; id -g; pwd").ok();
+    assert_eq!(output.out, "1000\n1000\n/tmp\n");
 }
 
-/// `ctr` insists on a terminal of its own where the container is to have one.
+/// Runs a call on a terminal, because `ctr` needs one if the container has a terminal.
 fn on_terminal(call: Call, text: &str) -> i32 {
     let pair = nix::pty::openpty(None, None).unwrap();
     let running = call.stdio(&pair.slave);
     drop(pair.slave);
-    let mut said = Vec::new();
-    // The end of a terminal is an error to its reader; what came before it counts.
-    std::io::Read::read_to_end(&mut fs::File::from(pair.master), &mut said).ok();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(said.contains(text), "{said}");
+    let mut output = Vec::new();
+    // At the end of a terminal, read(2) fails with EIO. The output before that counts.
+    std::io::Read::read_to_end(&mut fs::File::from(pair.master), &mut output).ok();
+    let output = String::from_utf8_lossy(&output).into_owned();
+    assert!(output.contains(text), "{output}");
     running.finish().code()
 }
 
@@ -231,7 +231,7 @@ fn resize(e: &Engine) {
     fits(e.prepare(&words), Some(NEW), 6);
 }
 
-/// Skips where this `ctr run` has no such option.
+/// Skips if this version of `ctr run` does not have the flag.
 fn need_flag(e: &Engine, flag: &str) {
     if !e.call(&["run", "--help"]).ok().out.contains(flag) {
         skip(format!("this ctr has no {flag}"));
@@ -245,7 +245,7 @@ fn cpuset(e: &Engine) {
     assert_eq!(fs::read_to_string(cgroup_of(&task.listed().0).join("cpuset.cpus")).unwrap(), "0\n");
 }
 
-/// By a class of a file, as Kubernetes has them too.
+/// Uses a class from a blockio configuration file, as Kubernetes does.
 fn throttle(e: &Engine) {
     need_flag(e, "--blockio-config-file");
     let disk = limits::Disk::new(e);
@@ -254,8 +254,8 @@ fn throttle(e: &Engine) {
         format!("Classes:\n  slow:\n  - Devices: [{}]\n    ThrottleReadBps: 1M\n    ThrottleWriteIOPS: 100\n", disk.0);
     fs::write(&classes, class).unwrap();
     let task = up(e, &["--blockio-config-file", &classes, "--blockio-class", "slow"], IDLE);
-    let said = fs::read_to_string(cgroup_of(&task.listed().0).join("io.max")).unwrap();
-    assert_eq!(said.trim(), disk.throttled("1000000"));
+    let output = fs::read_to_string(cgroup_of(&task.listed().0).join("io.max")).unwrap();
+    assert_eq!(output.trim(), disk.throttled("1000000"));
 }
 
 fn propagation(e: &Engine) {
@@ -268,7 +268,7 @@ fn propagation(e: &Engine) {
     }
 }
 
-/// The image's files become the mapped root's.
+/// The mapped root owns the image's files.
 fn mapped(e: &Engine) {
     layout::import_oci(e, "default");
     let flags = ["--rm", "--uidmap", "0:1000000:65536", "--gidmap", "0:1000000:65536"];
@@ -301,8 +301,8 @@ fn host(e: &Engine) {
 }
 
 fn seccomp(e: &Engine) {
-    let said = sh(e, &["--seccomp"], "grep ^Seccomp: /proc/self/status").ok();
-    assert_eq!(said.line(), "Seccomp:\t2");
+    let output = sh(e, &["--seccomp"], "grep ^Seccomp: /proc/self/status").ok();
+    assert_eq!(output.line(), "Seccomp:\t2");
 }
 
 fn privileged(e: &Engine) {
@@ -321,8 +321,8 @@ fn no_new_privileges(e: &Engine) {
 
 fn capabilities(e: &Engine) {
     let mask = |flags: &[&str]| {
-        let said = sh(e, flags, "grep ^CapEff: /proc/self/status").ok();
-        u64::from_str_radix(said.out.split_whitespace().last().unwrap(), 16).unwrap()
+        let output = sh(e, flags, "grep ^CapEff: /proc/self/status").ok();
+        u64::from_str_radix(output.out.split_whitespace().last().unwrap(), 16).unwrap()
     };
     let (chown, net_admin) = (1, 1 << 12);
     assert_eq!(mask(&[]) & (chown | net_admin), chown);
@@ -331,15 +331,15 @@ fn capabilities(e: &Engine) {
 
 fn seccomp_file(e: &Engine) {
     let path = security::profile(e);
-    let said = sh(e, &["--seccomp", "--seccomp-profile", &path], "touch /tmp/file && mkdir /tmp/dir").fails();
-    assert!(said.err.contains("Function not implemented"), "{said:?}");
+    let output = sh(e, &["--seccomp", "--seccomp-profile", &path], "touch /tmp/file && mkdir /tmp/dir").fails();
+    assert!(output.err.contains("Function not implemented"), "{output:?}");
 }
 
 fn masked(e: &Engine) {
     security::masked_by(|script| sh(e, &[], script));
 }
 
-/// As a sandbox and its containers are to a runtime: by paths of another's namespaces.
+/// Joins another container's namespaces by path, as the containers of a sandbox do.
 fn pods(e: &Engine) {
     let first = up(e, &[], "exec sleep 1234");
     let pid = first.listed().0;
@@ -347,11 +347,11 @@ fn pods(e: &Engine) {
         .map(|kind| format!("{kind}:/proc/{pid}/ns/{}", if kind == "network" { "net" } else { kind }))
         .into();
     let flags: Vec<&str> = paths.iter().flat_map(|path| ["--with-ns", path]).collect();
-    let said =
+    let output =
         sh(e, &flags, "for i in ipc uts net pid; do readlink /proc/self/ns/$i; done; ps | grep -c '[s]leep 1234'");
     let own = ["ipc", "uts", "net", "pid"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap());
     let own: String = own.iter().map(|link| format!("{}\n", link.display())).collect();
-    assert_eq!(said.ok().out, own + "1\n");
+    assert_eq!(output.ok().out, own + "1\n");
 }
 
 fn burst(e: &Engine) {
@@ -364,23 +364,23 @@ fn input(e: &Engine) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let running = prepare(e, &words).stdin(reader.into()).spawn();
     writer.write_all(b"one\n").unwrap();
-    // `ctr` passes the end of its input on only once the task runs.
-    until("the first line", || running.text().contains("got one\n"));
+    // `ctr` forwards the end of its input only after the task has started.
+    until("first line", || running.text().contains("got one\n"));
     writer.write_all(b"two\n").unwrap();
     drop(writer);
     assert_eq!(running.finish_within(left()).ok().out, "got one\ntwo\nend\n");
 }
 
 fn apart(e: &Engine) {
-    let said = sh(e, &[], "echo out; echo err >&2").ok();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+    let output = sh(e, &[], "echo out; echo err >&2").ok();
+    assert_eq!((output.out.as_str(), output.err.as_str()), ("out\n", "err\n"));
 }
 
 fn oom(e: &Engine) {
     need_controller("memory");
     let events = e.prepare(&["events"]).spawn();
     sh(e, &["--memory-limit", "16777216"], "exec tail /dev/zero").exits(137);
-    until("the report of a kill for memory", || events.text().contains("/tasks/oom"));
+    until("report of an OOM kill", || events.text().contains("/tasks/oom"));
 }
 
 fn cpus(e: &Engine) {
@@ -391,13 +391,13 @@ fn cpus(e: &Engine) {
     assert!(fs::read_to_string(cgroup.join("cpu.weight")).unwrap() != "100\n");
 }
 
-/// Two containers of one image on a file system of layers.
+/// Two containers of one image, with a snapshotter that uses layers.
 fn unchanged(e: &Engine) {
     layout::import_oci(e, "default");
     let run = |script: &str| {
         prepare(e, &["--rm", IMAGE, &fresh("task"), "/bin/sh", "-c", script]).spawn().finish_within(left()).ok().out
     };
-    run("echo spoiled >/etc/passwd; rm -r /var; echo new >/new");
+    run("echo changed >/etc/passwd; rm -r /var; echo new >/new");
     assert_eq!(
         run("head -n 1 /etc/passwd; test -d /var && test ! -e /new && echo same"),
         "root:x:0:0:root:/root:/bin/sh\nsame\n"
@@ -405,11 +405,11 @@ fn unchanged(e: &Engine) {
 }
 
 fn tmpfs(e: &Engine) {
-    let said =
+    let output =
         sh(e, &["--mount", "type=tmpfs,dst=/mnt,options=size=4m:noexec"], "grep ' /mnt ' /proc/mounts; touch /mnt/x");
-    let said = said.ok();
+    let output = output.ok();
     for word in ["tmpfs", "noexec", "size=4096k"] {
-        assert!(said.out.contains(word), "{said:?}");
+        assert!(output.out.contains(word), "{output:?}");
     }
 }
 
@@ -423,16 +423,17 @@ fn storm(e: &Engine) {
     leaks::storm_of(&call);
 }
 
-/// The daemon of this engine was started with the file of the document; here is what it made of it.
+/// The daemon has started with the configuration file from the documentation. Checks the effective configuration.
 fn configuration(e: &Engine) {
     if !e.ours {
         skip("runc is what containerd has by itself");
     }
     assert!(e.kind == Kind::Containerd);
     let words = ["containerd", "--config", &e.file("config.toml"), "config", "dump"];
-    let said = Call::new(&e.dir(), &words).run().ok();
-    assert!(said.out.contains(&e.runtime()), "{said:?}");
+    let output = Call::new(&e.dir(), &words).run().ok();
+    assert!(output.out.contains(&e.runtime()), "{output:?}");
     assert!(
-        said.out.contains("default_runtime_name = 'davit'") || said.out.contains("default_runtime_name = \"davit\"")
+        output.out.contains("default_runtime_name = 'davit'")
+            || output.out.contains("default_runtime_name = \"davit\"")
     );
 }

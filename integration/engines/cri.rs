@@ -1,15 +1,15 @@
-//! Kubernetes above containerd: pods as the kubelet makes them, by the Container Runtime Interface. No distribution packages a
-//! client of it, so this is one. The runtime class is that of `docs/engines.md`.
+//! Tests Kubernetes' use of containerd: creates pods like the kubelet, over the Container Runtime Interface. Contains a
+//! small client, because no distribution packages one. Uses the runtime class of `docs/engines.md`.
 
 use super::{
     Check,
-    bound::{left, until},
     daemon::CNI,
     engine::Engine,
     grpc::{Message, call, field},
     layout,
     place::{cgroup_of, fresh},
     snippets::yaml_value,
+    time_limit::{left, until},
 };
 use crate::harness::cgroups::need_controller;
 use crate::harness::skip::skip;
@@ -23,7 +23,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("pods", "init containers", init),
 ];
 
-/// `NamespaceMode`: the pod's own, or the node's.
+/// `NamespaceMode`: the namespace of the pod, or of the node.
 const POD: u64 = 0;
 const NODE: u64 = 2;
 /// `ContainerState`.
@@ -45,14 +45,14 @@ fn try_ask(e: &Engine, method: &str, message: &Message) -> Option<Vec<u8>> {
 
 #[track_caller]
 fn ask(e: &Engine, method: &str, message: &Message) -> Vec<u8> {
-    try_ask(e, method, message).unwrap_or_else(|| panic!("{method} is refused; the daemon said: {}", e.daemon_text()))
+    try_ask(e, method, message).unwrap_or_else(|| panic!("{method} failed; log of the daemon: {}", e.daemon_text()))
 }
 
 fn id(id: &str) -> Message {
     Message::default().with(1, id)
 }
 
-/// A sandbox, stopped and removed at the end with all its containers.
+/// A sandbox. Dropping it stops and removes the sandbox and its containers.
 struct Pod<'a> {
     e: &'a Engine,
     id: String,
@@ -63,20 +63,20 @@ impl Drop for Pod<'_> {
     fn drop(&mut self) {
         for verb in ["StopPodSandbox", "RemovePodSandbox"] {
             if try_ask(self.e, verb, &id(&self.id)).is_none() {
-                eprintln!("integration: {verb} is refused; the daemon said: {}", self.e.daemon_text());
+                eprintln!("integration: {verb} is refused; the daemon output: {}", self.e.daemon_text());
             }
         }
     }
 }
 
 impl<'a> Pod<'a> {
-    /// On the network of the node, which needs no plug-ins; all else is the pod's.
+    /// Creates a pod on the network of the node, which needs no plug-ins. The other namespaces are the pod's own.
     fn new(e: &'a Engine) -> Self {
         Self::on(e, NODE)
     }
 
     fn on(e: &'a Engine, network: u64) -> Self {
-        // The daemon asks for a share of it for every sandbox.
+        // The daemon requests CPU shares for every sandbox.
         need_controller("cpu");
         layout::import_oci(e, "k8s.io");
         let name = fresh("pod");
@@ -101,12 +101,12 @@ impl<'a> Pod<'a> {
 
     fn start(&self, script: &str, linux: &Message, more: &[(u8, Message)]) -> String {
         let created = self.try_create(&["sh", "-c", script], linux, more);
-        let container = created.unwrap_or_else(|| panic!("refused; the daemon said: {}", self.e.daemon_text()));
+        let container = created.unwrap_or_else(|| panic!("refused; the daemon output: {}", self.e.daemon_text()));
         ask(self.e, "StartContainer", &id(&container));
         container
     }
 
-    /// Waits for its end; the exit status.
+    /// Waits until the container exits. Returns the exit status.
     fn wait(&self, container: &str) -> u64 {
         let status = || field(&ask(self.e, "ContainerStatus", &id(container)), 1).unwrap();
         until("the end of a container", || number(&status(), 3) == EXITED);
@@ -122,8 +122,8 @@ impl<'a> Pod<'a> {
 
 const IDLE: &str = "trap 'exit 7' TERM; while :; do sleep 1; done";
 
-/// A volume that both containers have, and the namespaces they share. What the second leaves running in the pod's processes
-/// ends with it: the runtime is asked to kill all of its cgroup.
+/// Two containers share a volume and namespaces. When the second exits, its background process in the shared pid
+/// namespace ends too, because containerd requests `kill --all`.
 fn pod(e: &Engine) {
     let (pod, dir) = (Pod::new(e), e.new_dir());
     let volume = [(7, Message::default().with(1, "/data").with(2, &dir))];
@@ -147,7 +147,7 @@ fn pod(e: &Engine) {
     assert_eq!(pod.wait(&third), 0);
 }
 
-/// The sandbox holds the network: its containers share the address that it was given.
+/// The containers of a sandbox share the sandbox's network and address.
 fn network(e: &Engine) {
     if !fs::exists(format!("{CNI}/bridge")).unwrap() {
         skip("the network plug-ins are not installed");
@@ -192,7 +192,7 @@ fn cannot_run(e: &Engine) {
     assert!(text(&status, 11).contains("executable file not found in $PATH"), "{}", text(&status, 11));
 }
 
-/// To a runtime they are containers that end before the next is made.
+/// For the runtime, init containers are ordinary containers that exit before the next one is created.
 fn init(e: &Engine) {
     let (pod, dir) = (Pod::new(e), e.new_dir());
     let volume = [(7, Message::default().with(1, "/data").with(2, &dir))];

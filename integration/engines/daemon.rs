@@ -1,6 +1,6 @@
-//! The daemons: with which configuration and flags they start, when they are ready, and how they end.
+//! Starts and stops the daemons: their configuration and flags, and when they are ready.
 
-use super::{bound::CLEANING, place::has_nat, snippets::snippet};
+use super::{place::has_nat, snippets::snippet, time_limit::CLEANING};
 use crate::harness::bundle::wait_in_for;
 use crate::harness::call::{Call, Running};
 use crate::harness::cgroups::BY_SYSTEMD;
@@ -17,18 +17,18 @@ use std::{
     time::Duration,
 };
 
-/// Where Debian keeps the plug-ins that make networks of pods.
+/// The directory of Debian's CNI plug-ins, which create the networks of pods.
 pub(super) const CNI: &str = "/usr/lib/cni";
 
-/// What a daemon is started with.
+/// The parameters of a daemon.
 pub(super) struct Setup {
-    /// Where the daemon keeps everything.
+    /// The directory for all of the daemon's files.
     pub(super) dir: PathBuf,
-    /// The runtime below it, and whether that is the one under test.
+    /// The daemon's runtime, and whether it is the runtime under test.
     pub(super) runtime: String,
     pub(super) ours: bool,
     pub(super) docker_host: String,
-    /// Tells daemons that run side by side apart: their bridges and addresses.
+    /// Makes the bridges and addresses of simultaneous daemons distinct.
     pub(super) number: usize,
 }
 
@@ -38,24 +38,24 @@ impl Setup {
     }
 }
 
-/// Whether this Docker takes the builder's runtime from its environment; one before 26 takes the `runc` of its PATH.
+/// Whether this Docker reads the builder's runtime from its environment. Docker before 26 uses `runc` from PATH.
 fn knows_builders_runtime(e: &Setup) -> bool {
-    let said = Call::new(&e.dir, &["dockerd", "--version"]).run().ok();
-    let major = said.out.split("version ").nth(1).and_then(|text| text.split('.').next()?.parse::<u32>().ok());
+    let output = Call::new(&e.dir, &["dockerd", "--version"]).run().ok();
+    let major = output.out.split("version ").nth(1).and_then(|text| text.split('.').next()?.parse::<u32>().ok());
     major.unwrap() >= 26
 }
 
-/// A running daemon. Whoever drops it ends it, and waits.
+/// A running daemon. Dropping it terminates the daemon and waits.
 pub(super) struct Daemon(Running);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Docker's has a containerd of its own to end.
+        // With SIGTERM, Docker's daemon also terminates its own containerd.
         if let Err(errno) = kill(Pid::from_raw(self.0.pid()), Signal::SIGTERM) {
-            eprintln!("integration: ending a daemon: {errno}");
+            eprintln!("integration: cannot terminate a daemon: {errno}");
         }
         if !self.0.ends_within(CLEANING) {
-            eprintln!("integration: a daemon had to be killed; it said: {}", self.0.text());
+            eprintln!("integration: a daemon ignored SIGTERM and was killed; its log: {}", self.0.text());
         }
     }
 }
@@ -68,7 +68,7 @@ impl Daemon {
         let socket = dir.join(socket);
         let done = || socket.exists() || kernel::readable(&pidfd, Duration::ZERO);
         wait_in_for(dir, "the daemon's socket", CLEANING * 2, done);
-        assert!(socket.exists(), "the daemon ended: {:?}", daemon.finish());
+        assert!(socket.exists(), "the daemon exited: {:?}", daemon.finish());
         Self(daemon)
     }
 
@@ -126,7 +126,7 @@ impl Daemon {
         Self::start(&e.dir, call, "docker.sock")
     }
 
-    /// Beside what the document says, only where it finds what its pods need, and keeps what it makes.
+    /// Starts containerd with the documented configuration, plus the paths of CNI plug-ins and of its state.
     pub(super) fn containerd(e: &Setup) -> Self {
         let number = e.number;
         let version = Call::new(&e.dir, &["containerd", "--version"]).run().ok().out;

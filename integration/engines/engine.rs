@@ -1,11 +1,11 @@
-//! An engine with one runtime below it: where it keeps its state, how it is called, and the containers made with it.
+//! An engine with one runtime: its state directory, its command line, and helpers to create containers.
 
 use super::{
-    bound::{CLEANING, left},
     census::Census,
     daemon::{Daemon, Setup},
     place::{PLACE, allowances, at, fresh, has_nat, ours, which},
     snippets::snippet,
+    time_limit::{CLEANING, left},
 };
 use crate::harness::call::{Call, Output};
 use crate::harness::cgroups::BY_SYSTEMD;
@@ -18,7 +18,7 @@ use std::{
     sync::{LazyLock, Mutex, OnceLock, PoisonError},
 };
 
-/// The image all containers are made of: a busybox tree.
+/// The image of all containers: a busybox tree.
 pub(crate) const IMAGE: &str = "localhost/bb:latest";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,12 +32,12 @@ pub(crate) enum Kind {
 /// One column of the table.
 pub(crate) struct Engine {
     pub(crate) kind: Kind,
-    /// Whether it is the runtime under test; otherwise runc, as the engine finds it by itself.
+    /// Whether the runtime is the one under test. Otherwise the engine uses runc with its default configuration.
     pub(crate) ours: bool,
     number: usize,
-    /// Docker's daemon with these flags as well, apart from the one without; its name is the first.
+    /// Additional flags of Docker's daemon. The first one is part of the directory's name.
     flags: &'static [&'static str],
-    /// What was on this machine before the engine was set up; none when that failed.
+    /// The state of the machine before the engine was set up. `None` if the setup failed.
     before: OnceLock<Option<Census>>,
     daemon: Mutex<Option<Daemon>>,
 }
@@ -48,7 +48,7 @@ pub(crate) static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| {
     columns.map(|(number, (kind, ours))| Engine::new(kind, ours, number, &[])).collect()
 });
 
-/// A container that is removed at the end of its check, whatever became of that.
+/// A container. Dropping it removes the container, also after a failed check.
 pub(crate) struct Up<'a> {
     engine: &'a Engine,
     pub(crate) name: String,
@@ -57,7 +57,7 @@ pub(crate) struct Up<'a> {
 impl Drop for Up<'_> {
     fn drop(&mut self) {
         let words = ["rm", "-f", "-v", self.name.as_str()];
-        // Podman would wait ten seconds for programs that do not care to be stopped.
+        // By default, Podman waits ten seconds for programs that ignore SIGTERM.
         let podman = ["rm", "-f", "-v", "-t", "0", self.name.as_str()];
         self.engine.clean(if self.engine.kind == Kind::Podman { &podman } else { &words });
     }
@@ -68,7 +68,7 @@ impl Engine {
         Self { kind, ours, number, flags, before: OnceLock::new(), daemon: Mutex::new(None) }
     }
 
-    /// The same engine with another daemon beside the first, set up, which ends with the value.
+    /// Starts a second daemon of the same engine, with more flags. It ends when the value is dropped.
     pub(crate) fn with_flags(&self, flags: &'static [&'static str]) -> Self {
         let other = Self::new(self.kind, self.ours, self.number + ENGINES.len(), flags);
         other.need();
@@ -101,7 +101,7 @@ impl Engine {
         which("runc").unwrap_or_else(|| skip("runc is not installed"))
     }
 
-    /// Skips where the engine is not installed; otherwise sees to it that its daemon runs and has the image.
+    /// Skips if the engine is not installed. Otherwise starts its daemon and imports the image, once.
     pub(crate) fn need(&self) {
         let programs: &[&str] = match self.kind {
             Kind::Docker => &["docker", "dockerd"],
@@ -122,7 +122,7 @@ impl Engine {
         };
         assert!(
             self.before.get_or_init(set_up).is_some(),
-            "this engine could not be set up; its first failure says why"
+            "the setup of this engine failed; its first failed check has the reason"
         );
     }
 
@@ -154,13 +154,13 @@ impl Engine {
         }
     }
 
-    /// The first number of Docker's version.
+    /// The major number of Docker's version.
     pub(crate) fn docker_major(&self) -> u32 {
-        let said = self.call(&["version", "--format", "{{.Server.Version}}"]).ok();
-        said.line().split('.').next().unwrap_or_default().parse().unwrap()
+        let output = self.call(&["version", "--format", "{{.Server.Version}}"]).ok();
+        output.line().split('.').next().unwrap_or_default().parse().unwrap()
     }
 
-    /// What its daemon has said last.
+    /// The last lines of the daemon's log.
     pub(super) fn daemon_text(&self) -> String {
         let daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
         let text = daemon.as_ref().map(Daemon::text).unwrap_or_default();
@@ -168,24 +168,24 @@ impl Engine {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Ends its daemon, if it has one that runs.
+    /// Stops the daemon, if one is running.
     pub(super) fn end_daemon(&self) {
         let daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take();
         let ran = daemon.is_some();
         drop(daemon);
         if ran && self.kind == Kind::Docker && self.flags.is_empty() && has_nat() {
-            // Docker lets nothing through that is not its own, and stays so when it has ended: not for the engines to come.
+            // Docker sets the policy of FORWARD to DROP and leaves it so, which would break the next engines.
             Call::new(&self.dir(), &["iptables", "-P", "FORWARD", "ACCEPT"]).run().ok();
         }
     }
 
-    /// Ends its daemon. What was on this machine before it was set up.
+    /// Stops the daemon. Returns the state of the machine before the setup.
     pub(super) fn shut_down(&self) -> &Census {
         self.end_daemon();
         self.before.get().and_then(Option::as_ref).unwrap()
     }
 
-    /// Its directory; what is below is its own.
+    /// The directory of the engine's files.
     pub(crate) fn dir(&self) -> PathBuf {
         let part = self.flags.first().copied().unwrap_or_default();
         Path::new(PLACE).join(self.name() + part)
@@ -212,7 +212,7 @@ impl Engine {
         }
     }
 
-    /// A call of the engine's command line, not yet run.
+    /// Prepares a call of the engine's command line.
     pub(crate) fn prepare(&self, words: &[&str]) -> Call {
         let (host, root, runroot) = (self.docker_host(), self.file("root"), self.file("runroot"));
         let (tmp, address) = (self.file("tmp"), self.file("containerd.sock"));
@@ -253,32 +253,32 @@ impl Engine {
         self.prepare(words).spawn().finish_within(left())
     }
 
-    /// Compose as the program of its own that it once was.
+    /// Calls Compose as the separate program `docker-compose`.
     pub(crate) fn standalone(&self, words: &[&str]) -> Output {
         let host = self.docker_host();
         let words = [&["docker-compose", "--host", &host], words].concat();
         Call::new(&self.dir(), &words).env("HOME", "/root").spawn().finish_within(left())
     }
 
-    /// Removes something at the end of a check. That it fails is told, and is no second failure.
+    /// Removes something after a check. Prints a failure, but does not panic again.
     pub(crate) fn clean(&self, words: &[&str]) {
         let running = self.prepare(words).spawn();
         if !running.ends_within(CLEANING) {
-            eprintln!("integration: {} {} did not end; said: {}", self.name(), words.join(" "), running.text());
+            eprintln!("integration: {} {} did not exit; output: {}", self.name(), words.join(" "), running.text());
         }
     }
 
-    /// `run --rm` of a shell script in a container without a network, which is the quickest kind.
+    /// `run --rm` of a shell script in a container without a network, which starts fastest.
     pub(crate) fn sh(&self, flags: &[&str], script: &str) -> Output {
         self.call(&[&["run", "--rm", "--network", "none"], flags, &[IMAGE, "sh", "-c", script]].concat())
     }
 
-    /// A detached container that runs a shell script, without a network.
+    /// Starts a detached container that runs a shell script, without a network.
     pub(crate) fn up(&self, flags: &[&str], script: &str) -> Up<'_> {
         self.up_on(&[&["--network", "none"], flags].concat(), script)
     }
 
-    /// A detached container that runs a shell script, with the network the flags name.
+    /// Starts a detached container that runs a shell script, with the network of the flags.
     pub(crate) fn up_on(&self, flags: &[&str], script: &str) -> Up<'_> {
         let up = Up { engine: self, name: fresh("up") };
         self.call(&[&["run", "-d", "--name", &up.name], flags, &[IMAGE, "sh", "-c", script]].concat()).ok();
@@ -290,7 +290,7 @@ impl Engine {
         self.call(&["inspect", "--format", &format!("{{{{{field}}}}}"), name]).ok().line().to_owned()
     }
 
-    /// Waits for the end of a container; its exit status as the engine tells it.
+    /// Waits until a container exits. Returns the exit status that the engine reports.
     pub(crate) fn wait(&self, name: &str) -> String {
         self.call(&["wait", name]).ok().line().to_owned()
     }

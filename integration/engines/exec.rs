@@ -1,9 +1,9 @@
-//! Further processes in a running container.
+//! Tests additional processes in a running container.
 
 use super::{
     Check,
-    bound::left,
     engine::{Engine, Kind},
+    time_limit::left,
 };
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -34,8 +34,8 @@ fn surroundings(e: &Engine) {
 
 fn terminal(e: &Engine) {
     let up = e.up(&[], IDLE);
-    let said = e.call(&["exec", "-t", &up.name, "sh", "-c", "tty; exit 3"]).exits(3);
-    assert!(said.out.contains("/dev/pts/0"), "{said:?}");
+    let output = e.call(&["exec", "-t", &up.name, "sh", "-c", "tty; exit 3"]).exits(3);
+    assert!(output.out.contains("/dev/pts/0"), "{output:?}");
 }
 
 fn detached(e: &Engine) {
@@ -48,7 +48,7 @@ fn detached(e: &Engine) {
 
 fn cannot_run(e: &Engine) {
     let up = e.up(&[], IDLE);
-    // Docker 20 gives every failure of exec the same code, whatever the runtime says.
+    // Docker 20 returns the same code for every failed exec, regardless of the runtime's error.
     let missing = if e.kind == Kind::Docker && e.docker_major() <= 20 { 126 } else { 127 };
     e.call(&["exec", &up.name, "nonexistent"]).exits(missing);
     e.call(&["exec", &up.name, "/bin/nonexistent"]).exits(missing);
@@ -67,7 +67,7 @@ fn twenty(e: &Engine) {
 fn stopped(e: &Engine) {
     let up = e.up(&[], "exit 0");
     e.wait(&up.name);
-    let said = e.call(&["exec", &up.name, "true"]).fails();
+    let output = e.call(&["exec", &up.name, "true"]).fails();
     let text = if e.kind == Kind::Docker { "is not running" } else { "state improper" };
-    assert!(said.err.contains(text), "{said:?}");
+    assert!(output.err.contains(text), "{output:?}");
 }

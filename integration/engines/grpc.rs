@@ -1,18 +1,18 @@
-//! As much of gRPC as a test needs to be a kubelet: one unary call on a Unix socket, and messages put together and taken apart
-//! field by field. It knows no service. Errors come as compressed headers, which nobody here takes apart: a refused call is
-//! `None`, and the daemon's log has the words.
+//! A minimal gRPC client, for the kubelet's calls: unary calls on a Unix socket, and messages encoded and decoded field
+//! by field. It does not know services. gRPC sends errors in compressed headers, which this client does not decode: a
+//! failed call is `None`, and the daemon's log has the error.
 
 use std::{
     io::{Read, Result, Write},
     os::unix::net::UnixStream,
 };
 
-/// A Protocol Buffers message in the making.
+/// An unfinished Protocol Buffers message.
 #[derive(Clone, Default)]
 pub(super) struct Message(Vec<u8>);
 
 impl Message {
-    /// With one field more: text, or another message.
+    /// Appends a field: text, or another message.
     pub(super) fn with(mut self, field: u8, value: impl AsRef<[u8]>) -> Self {
         self.0.push(field << 3 | 2);
         self.varint(value.as_ref().len() as u64);
@@ -41,7 +41,7 @@ impl AsRef<[u8]> for Message {
     }
 }
 
-/// The value of a field in an answer: of text its bytes, of a number its bytes in little-endian order.
+/// The value of a field in an answer, as bytes. A number is little-endian.
 pub(super) fn field(answer: &[u8], wanted: u64) -> Option<Vec<u8>> {
     let mut bytes = answer.iter().copied();
     while let Some(key) = varint(&mut bytes) {
@@ -77,7 +77,7 @@ const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
-/// The flag ends the stream on data and headers, and is an acknowledgement on settings.
+/// On data and headers, this flag ends the stream. On settings, it is an acknowledgement.
 const LAST: u8 = 1;
 const ALL_HEADERS: u8 = 4;
 
@@ -86,7 +86,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// Calls a method by its path, such as `/runtime.v1.RuntimeService/Version`. The answer, unless it is a refusal.
+/// Calls a method by its path, such as `/runtime.v1.RuntimeService/Version`. Returns `None` if the call failed.
 pub(super) fn call(stream: &mut UnixStream, method: &str, message: &Message) -> Result<Option<Vec<u8>>> {
     let mut headers = Vec::new();
     for (name, value) in [
@@ -97,7 +97,7 @@ pub(super) fn call(stream: &mut UnixStream, method: &str, message: &Message) -> 
         ("content-type", "application/grpc"),
         ("te", "trailers"),
     ] {
-        // A literal with a literal name, in no table; both shorter than 127 bytes.
+        // A literal header with a literal name, without indexing. Both are shorter than 127 bytes.
         headers.push(0);
         for text in [name, value] {
             headers.push(u8::try_from(text.len()).unwrap());
@@ -123,7 +123,7 @@ pub(super) fn call(stream: &mut UnixStream, method: &str, message: &Message) -> 
             _ => (),
         }
         if kind == RESET || kind == GO_AWAY || (last && (kind == HEADERS || kind == DATA)) {
-            // Five bytes before the message say how long it is.
+            // The message has a prefix of five bytes: a compression flag and the length.
             return Ok((answer.len() >= 5).then(|| answer.split_off(5)));
         }
     }

@@ -1,4 +1,4 @@
-//! Building, committing, and layers that stay as they were.
+//! Tests images: build, commit, and that containers do not change them.
 
 use super::{
     Check,
@@ -22,7 +22,7 @@ pub(crate) const CHECKS: &[Check] = &[
 ];
 pub(crate) const DOCKER: &[Check] = &[("images and layers", "build with BuildKit", buildkit)];
 
-/// Each step's user, directory, environment and file system, and what a later step sees of it.
+/// Tests the user, directory, environment and file system of each step, and their effect on later steps.
 pub(crate) const BUILD: &str = "FROM localhost/bb:latest
 ENV WHO=builder
 WORKDIR /work
@@ -34,7 +34,7 @@ CMD cat /work/made
 ";
 pub(crate) const BUILT: &str = "builder\ngift\nuser\n";
 
-/// A directory with a Dockerfile and what it copies.
+/// A directory with a Dockerfile and the files that it copies.
 pub(crate) fn context(e: &Engine, file: &str) -> String {
     let dir = e.new_dir();
     fs::write(format!("{dir}/Dockerfile"), file).unwrap();
@@ -51,7 +51,7 @@ fn build_words<'a>(e: &Engine, name: &'a str, dir: &'a str) -> Vec<&'a str> {
     words
 }
 
-/// Builders name no root: the default one of the runtime that they really call comes into being.
+/// The runtime's default root. Builders pass no root, so the runtime that they call creates it.
 pub(crate) struct DefaultRoot(String);
 
 impl DefaultRoot {
@@ -63,7 +63,7 @@ impl DefaultRoot {
 
     #[track_caller]
     pub(crate) fn is_back(&self) {
-        assert!(fs::exists(&self.0).unwrap(), "{} is not there: the builder has used another runtime", self.0);
+        assert!(fs::exists(&self.0).unwrap(), "{} does not exist: the builder has used another runtime", self.0);
     }
 }
 
@@ -71,19 +71,19 @@ fn build(e: &Engine) {
     let (name, dir) = (fresh("localhost/built"), context(e, BUILD));
     let root = DefaultRoot::forget(e);
     e.call(&build_words(e, &name, &dir)).ok();
-    // Docker's builder without BuildKit makes containers like any other.
+    // Docker's builder without BuildKit creates ordinary containers, which are not in the default root.
     if e.kind == Kind::Podman {
         root.is_back();
     }
     assert_eq!(e.call(&["run", "--rm", "--network", "none", &name]).ok().out, BUILT);
 }
 
-/// What is left of the step that failed is for looking into, unless told otherwise.
+/// Needs `--force-rm`, because by default the container of a failed step remains for inspection.
 fn build_fails(e: &Engine) {
     let (name, dir) = (fresh("localhost/unbuilt"), context(e, "FROM localhost/bb:latest\nRUN exit 5\n"));
     let words = build_words(e, &name, &dir);
-    let said = e.call(&[&words[..1], &["--force-rm"], &words[1..]].concat()).fails();
-    assert!(said.err.contains('5') || said.out.contains('5'), "{said:?}");
+    let output = e.call(&[&words[..1], &["--force-rm"], &words[1..]].concat()).fails();
+    assert!(output.err.contains('5') || output.out.contains('5'), "{output:?}");
 }
 
 fn commit(e: &Engine) {
@@ -94,9 +94,9 @@ fn commit(e: &Engine) {
 }
 
 fn unchanged(e: &Engine) {
-    e.sh(&[], "echo spoiled >/etc/passwd; rm -r /var; echo new >/new").ok();
-    let said = e.sh(&[], "head -n 1 /etc/passwd; test -d /var && test ! -e /new && echo same").ok();
-    assert_eq!(said.out, "root:x:0:0:root:/root:/bin/sh\nsame\n");
+    e.sh(&[], "echo changed >/etc/passwd; rm -r /var; echo new >/new").ok();
+    let output = e.sh(&[], "head -n 1 /etc/passwd; test -d /var && test ! -e /new && echo same").ok();
+    assert_eq!(output.out, "root:x:0:0:root:/root:/bin/sh\nsame\n");
 }
 
 fn copy(e: &Engine) {
@@ -108,7 +108,7 @@ fn copy(e: &Engine) {
     assert_eq!(fs::read_to_string(format!("{dir}/taken")).unwrap(), "gift\n");
 }
 
-/// By the daemon's own API, since the command line needs a plug-in for it that distributions package apart.
+/// Uses the daemon's API, because the command line needs a plug-in that distributions package separately.
 fn buildkit(e: &Engine) {
     let mounts = "RUN --mount=type=tmpfs,target=/t --mount=type=cache,target=/c,uid=1000 grep -q ' /t tmpfs' /proc/mounts && touch /c/x\nCMD";
     let (name, dir) = (fresh("buildkit"), context(e, &BUILD.replace("CMD", mounts)));
@@ -123,10 +123,10 @@ fn buildkit(e: &Engine) {
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&body).unwrap();
-    let mut said = Vec::new();
-    stream.read_to_end(&mut said).unwrap();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(said.contains("200 OK") && !said.contains("errorDetail"), "{said}");
+    let mut output = Vec::new();
+    stream.read_to_end(&mut output).unwrap();
+    let output = String::from_utf8_lossy(&output).into_owned();
+    assert!(output.contains("200 OK") && !output.contains("errorDetail"), "{output}");
     assert_eq!(e.call(&["run", "--rm", "--network", "none", &name]).ok().out, BUILT);
     root.is_back();
 }

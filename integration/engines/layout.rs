@@ -8,10 +8,10 @@ use crate::harness::call::Call;
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
-/// The digest of a file, and a copy of it under that name among the blobs of an image.
+/// Copies a file to the blobs of an image, with its digest as name. Returns its descriptor.
 fn blob(layout: &str, file: &str) -> Value {
-    let said = Call::new(Path::new(layout), &["sha256sum", file]).run().ok();
-    let digest = said.line().split(' ').next().unwrap_or_default().to_owned();
+    let output = Call::new(Path::new(layout), &["sha256sum", file]).run().ok();
+    let digest = output.line().split(' ').next().unwrap_or_default().to_owned();
     fs::copy(file, format!("{layout}/blobs/sha256/{digest}")).unwrap();
     json!({"digest": format!("sha256:{digest}"), "size": fs::metadata(file).unwrap().len()})
 }
@@ -25,8 +25,8 @@ fn json_blob(layout: &str, kind: &str, value: &Value) -> Value {
     blob
 }
 
-/// Gives containerd the image, in one of its namespaces, also under the name that it takes for sandboxes. An image is a
-/// directory of the OCI image layout in a tar, which no program at hand makes.
+/// Imports the image into a namespace of containerd, also with the name of the sandbox image. The import is a tar of an
+/// OCI image layout.
 pub(crate) fn import_oci(e: &Engine, namespace: &str) {
     let listed = e.call(&["--namespace", namespace, "image", "ls", "-q"]).ok().out;
     if listed.lines().any(|name| name == IMAGE) {

@@ -1,11 +1,11 @@
-//! Checks that containers leak no processes, mounts, cgroups or runtime state. Counts before and after many short
+//! Checks that containers leak no processes, mounts, cgroups or runtime state: compares before and after many short
 //! processes, and before and after all checks of an engine.
 
 use super::{
     Check,
-    bound::left,
     census::Census,
     engine::{Engine, Kind},
+    time_limit::left,
 };
 use crate::harness::call::Call;
 use crate::harness::cgroups::BY_SYSTEMD;
@@ -15,7 +15,7 @@ use crate::harness::skip::skip;
 pub(crate) const LAST: &[Check] = &[("health", "nothing is left after all of this", nothing)];
 pub(crate) const CHECKS: &[Check] = &[("health", "a storm of 100 execs leaks nothing", storm)];
 
-/// How many processes a storm has.
+/// The number of processes in a storm.
 pub(crate) const STORM: usize = 100;
 
 fn storm(e: &Engine) {
@@ -23,7 +23,7 @@ fn storm(e: &Engine) {
     storm_of(&|| e.prepare(&["exec", &up.name, "true"]));
 }
 
-/// A storm of calls.
+/// Runs a storm of calls, five at a time.
 pub(crate) fn five_at_a_time(call: &dyn Fn() -> Call) {
     for _ in 0..STORM / 5 {
         for call in (0..5).map(|_| call().spawn()).collect::<Vec<_>>() {
@@ -32,12 +32,12 @@ pub(crate) fn five_at_a_time(call: &dyn Fn() -> Call) {
     }
 }
 
-/// A storm of calls, and what they leave.
+/// Runs a storm of calls and checks that it leaks nothing.
 pub(crate) fn storm_of(call: &dyn Fn() -> Call) {
     call().spawn().finish_within(left()).ok();
     let before = Census::take();
     five_at_a_time(call);
-    // Monitors outlive the call by a moment.
+    // Monitor processes such as conmon exit shortly after the call.
     before.until_again();
 }
 

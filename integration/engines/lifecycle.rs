@@ -1,10 +1,10 @@
-//! Running, stopping, killing, restarting, removing, and the exit codes of all of it; pausing.
+//! Tests the container lifecycle: run, stop, kill, restart, remove, pause, and the exit codes.
 
 use super::{
     Check,
-    bound::until,
     engine::{Engine, IMAGE, Kind},
     place::cgroup_of,
+    time_limit::until,
 };
 use crate::harness::call::Call;
 use crate::harness::runtime::runtime_name;
@@ -44,7 +44,7 @@ fn cannot_run(e: &Engine) {
     }
 }
 
-/// Waits until the container's output has this.
+/// Waits until the container's log contains this text.
 fn wait_log(e: &Engine, name: &str, text: &str) {
     until(&format!("{text} in the log of {name}"), || e.call(&["logs", name]).ok().out.contains(text));
 }
@@ -103,13 +103,13 @@ fn remove(e: &Engine) {
     let id = e.inspect(&up.name, ".Id");
     let cgroup = cgroup_of(&pid);
     assert!(cgroup.exists());
-    // As docs/engines.md says, it can be seen whose container it is.
+    // docs/engines.md documents how to see which runtime a container has.
     let root = match e.kind {
         Kind::Docker => e.file("exec/runtime-runc/moby"),
         _ => format!("/run/{}", if e.ours { runtime_name() } else { "runc" }),
     };
-    let said = Call::new(&e.dir(), &[&e.runtime(), "--root", &root, "list", "-q"]).run().ok();
-    assert!(said.out.lines().any(|one| one == id), "{id}: {said:?}");
+    let output = Call::new(&e.dir(), &[&e.runtime(), "--root", &root, "list", "-q"]).run().ok();
+    assert!(output.out.lines().any(|one| one == id), "{id}: {output:?}");
     drop(up);
     assert!(!cgroup.exists(), "the cgroup {} is still there", cgroup.display());
     assert!(!e.call(&["ps", "-a", "--no-trunc"]).ok().out.contains(&id));
@@ -138,7 +138,7 @@ fn pause(e: &Engine) {
 fn kill_paused(e: &Engine) {
     let up = e.up(&[], STUBBORN);
     e.call(&["pause", &up.name]).ok();
-    // Podman refuses to signal what is paused, but removes it.
+    // Podman refuses to signal a paused container, but removes it.
     if e.kind == Kind::Podman {
         e.call(&["rm", "-f", "-t", "0", &up.name]).ok();
         e.call(&["inspect", &up.name]).fails();
@@ -150,13 +150,16 @@ fn kill_paused(e: &Engine) {
 
 fn top(e: &Engine) {
     let up = e.up(&[], "sleep 1234 & sleep 1234");
-    let said = e.call(&["top", &up.name]).ok();
-    assert!(said.out.matches("sleep 1234").count() >= 2, "{said:?}");
+    let output = e.call(&["top", &up.name]).ok();
+    assert!(output.out.matches("sleep 1234").count() >= 2, "{output:?}");
 }
 
 fn stats(e: &Engine) {
     crate::harness::cgroups::need_controller("memory");
     let up = e.up(&["-m", "64m"], STUBBORN);
-    let said = e.call(&["stats", "--no-stream", &up.name]).ok();
-    assert!(said.out.contains(&up.name) && (said.out.contains("64MiB") || said.out.contains("67.11MB")), "{said:?}");
+    let output = e.call(&["stats", "--no-stream", &up.name]).ok();
+    assert!(
+        output.out.contains(&up.name) && (output.out.contains("64MiB") || output.out.contains("67.11MB")),
+        "{output:?}"
+    );
 }

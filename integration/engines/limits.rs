@@ -1,6 +1,6 @@
-//! Resource limits as the container, its cgroup and the engine's report see them.
+//! Tests resource limits: in the container, in its cgroup, and in the engine's report.
 
-use super::{Check, bound::until, engine::Engine, place::cgroup_of};
+use super::{Check, engine::Engine, place::cgroup_of, time_limit::until};
 use crate::harness::call::Call;
 use crate::harness::cgroups::{BY_SYSTEMD, need_controller, need_file};
 use crate::harness::skip::skip;
@@ -21,7 +21,7 @@ pub(crate) const CHECKS: &[Check] = &[
 
 const IDLE: &str = "while :; do sleep 1000; done";
 
-/// A file of the cgroup of a running container.
+/// The contents of a file in a running container's cgroup.
 fn cgroup_file(e: &Engine, name: &str, file: &str) -> String {
     let path = cgroup_of(&e.inspect(name, ".State.Pid")).join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
@@ -35,7 +35,7 @@ fn memory(e: &Engine) {
 }
 
 fn oom(e: &Engine) {
-    // Without it the whole machine would run out.
+    // Without the controller, the whole machine would run out of memory.
     need_controller("memory");
     if *BY_SYSTEMD {
         skip(
@@ -44,8 +44,8 @@ fn oom(e: &Engine) {
     }
     let up = e.up(&["-m", "16m", "--memory-swap", "16m"], "exec tail /dev/zero");
     assert_eq!(e.wait(&up.name), "137");
-    // The news of it travel apart from those of the end.
-    until("the report of a kill for memory", || e.inspect(&up.name, ".State.OOMKilled") == "true");
+    // The engine receives the OOM event and the exit separately.
+    until("report of an OOM kill", || e.inspect(&up.name, ".State.OOMKilled") == "true");
 }
 
 fn cpus(e: &Engine) {
@@ -67,8 +67,8 @@ fn cpuset(e: &Engine) {
 fn pids(e: &Engine) {
     need_controller("pids");
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo all";
-    let said = e.sh(&["--pids-limit", "8"], script);
-    assert!(said.err.contains("fork") && !said.out.contains("all"), "{said:?}");
+    let output = e.sh(&["--pids-limit", "8"], script);
+    assert!(output.err.contains("fork") && !output.out.contains("all"), "{output:?}");
 }
 
 fn weight(e: &Engine) {
@@ -80,7 +80,7 @@ fn weight(e: &Engine) {
     assert_eq!(weight().as_deref(), Some("500"));
 }
 
-/// A file as a disk.
+/// A loop device on a file.
 pub(crate) struct Disk(pub(crate) String);
 
 impl Drop for Disk {
@@ -90,19 +90,19 @@ impl Drop for Disk {
 }
 
 impl Disk {
-    /// Skips where none can be made, or nothing that it does be limited.
+    /// Skips if the host has no loop devices or no io controller.
     pub(crate) fn new(e: &Engine) -> Self {
         need_file("io", "io.max");
         let file = format!("{}/disk", e.new_dir());
         fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
-        let said = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
-        if !said.status.success() {
-            skip(format!("no disk can be made of a file here: {}", said.err.trim()));
+        let output = Call::new(Path::new("/run"), &["losetup", "--find", "--show", &file]).run();
+        if !output.status.success() {
+            skip(format!("no disk can be made of a file here: {}", output.err.trim()));
         }
-        Self(said.line().to_owned())
+        Self(output.line().to_owned())
     }
 
-    /// The line of `io.max` that lets so many bytes be read of it, and a hundred requests to write be made.
+    /// The line of `io.max` with this limit of bytes to read per second and a limit of 100 write operations per second.
     pub(crate) fn throttled(&self, bytes: &str) -> String {
         let number = fs::metadata(&self.0).unwrap().rdev();
         format!("{}:{} rbps={bytes} wbps=max riops=max wiops=100", number >> 8, number & 255)
@@ -116,11 +116,14 @@ fn throttle(e: &Engine) {
     assert_eq!(cgroup_file(e, &up.name, "io.max"), disk.throttled("1048576"));
 }
 
-/// Both that engines have defaults for.
+/// Tests the two limits that have defaults in engines.
 fn ulimits(e: &Engine) {
     let script = "ulimit -Sn; ulimit -Hn; grep '^Max processes' /proc/self/limits";
-    let said = e.sh(&["--ulimit", "nofile=123:456", "--ulimit", "nproc=1000:2000"], script).ok();
-    assert_eq!(said.out.split_whitespace().collect::<Vec<_>>().join(" "), "123 456 Max processes 1000 2000 processes");
+    let output = e.sh(&["--ulimit", "nofile=123:456", "--ulimit", "nproc=1000:2000"], script).ok();
+    assert_eq!(
+        output.out.split_whitespace().collect::<Vec<_>>().join(" "),
+        "123 456 Max processes 1000 2000 processes"
+    );
 }
 
 fn update(e: &Engine) {
@@ -138,6 +141,6 @@ fn update(e: &Engine) {
 }
 
 fn shm(e: &Engine) {
-    let said = e.sh(&["--shm-size", "8m"], "df -k /dev/shm | tail -n 1").ok();
-    assert!(said.out.split_whitespace().any(|word| word == "8192"), "{said:?}");
+    let output = e.sh(&["--shm-size", "8m"], "df -k /dev/shm | tail -n 1").ok();
+    assert!(output.out.split_whitespace().any(|word| word == "8192"), "{output:?}");
 }

@@ -1,4 +1,4 @@
-//! Networks. What needs NAT tables is skipped where the kernel has none.
+//! Tests networks. Skips checks that need NAT tables if the kernel has none.
 
 use super::{
     Check,
@@ -25,7 +25,7 @@ fn host(e: &Engine) {
     assert_eq!(e.call(&words).ok().line(), own.to_str().unwrap());
 }
 
-/// The network an engine gives by itself.
+/// The name of the engine's default network.
 fn default_bridge(e: &Engine) -> &'static str {
     if e.kind == Kind::Podman {
         need_nat();
@@ -36,7 +36,8 @@ fn default_bridge(e: &Engine) -> &'static str {
 }
 
 const SERVER: &str = "echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp";
-/// Asks until it is answered: the server may still be starting, and Docker's proxy takes calls before it.
+/// Repeats the request until the server answers. The server may still be starting, and Docker's proxy accepts
+/// connections before the server does.
 const ASK: &str = "until wget -q -O - http://$SERVER/ | grep .; do sleep 1; done";
 
 fn bridge(e: &Engine) {

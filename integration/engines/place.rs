@@ -1,7 +1,7 @@
-//! Where the engines are tried: a directory on a tmpfs of the suite's own mount namespace, the tree that images are made of,
-//! users for their user namespaces, and what this kernel has for them. It knows no engine.
+//! The environment of the engines: a directory on a tmpfs in the suite's own mount namespace, the file tree of images,
+//! users for user namespaces, and features of this kernel. This module does not know engines.
 
-use super::cgroups::Own;
+use super::cgroups::OwnCgroup;
 use crate::harness::call::Call;
 use crate::harness::cgroups::has_controller;
 use crate::harness::runtime::{RUNTIME, runtime_name};
@@ -17,31 +17,31 @@ use std::{
     },
 };
 
-/// What Buildah sets open files and processes to when it is told nothing.
-const BUILDAHS: u64 = 1 << 20;
-/// Everything the suite writes.
+/// Buildah's default limit of open files and of processes.
+const BUILDAH_DEFAULT: u64 = 1 << 20;
+/// The directory for all files of the suite.
 pub(super) const PLACE: &str = "/run/davit-engines";
-/// The user whose subordinate ids user namespaces are made of: Podman looks for this name.
+/// The user with the subordinate ids for user namespaces. Podman expects this name.
 pub(crate) const SUBORDINATE: &str = "containers";
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// A name no other container has.
+/// A unique name.
 pub(crate) fn fresh(what: &str) -> String {
     format!("{what}{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Hides the host's state under tmpfs, makes the tree of the image, brings the loopback of the new network namespace up. What is
-/// returned is kept until the end.
-pub(super) fn prepare() -> Result<Option<Own>, String> {
+/// Mounts tmpfs over the host's state, creates the file tree of the image, and brings the loopback interface up. The
+/// returned cgroup must live until the end of the run.
+pub(super) fn prepare() -> Result<Option<OwnCgroup>, String> {
     let tmpfs = |path: &str| {
         fs::create_dir_all(path).map_err(|error| format!("{path}: {error}"))?;
         let done = mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), Some("mode=755"));
         done.map_err(|errno| format!("tmpfs on {path}: {errno}"))
     };
-    // A runtime below /run would vanish with it.
+    // Reads the runtime first, because it may be below /run, which is covered next.
     let runtime = fs::read(RUNTIME.as_str()).map_err(|error| format!("{}: {error}", *RUNTIME))?;
-    // Held before it is covered: systemd and its bus are there.
+    // Opened before it is covered, because it has the sockets of systemd and D-Bus.
     let run = fs::File::open("/run").map_err(|error| format!("/run: {error}"))?;
     for path in ["/run", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker", "/var/lib/cni"] {
         tmpfs(path)?;
@@ -61,7 +61,7 @@ pub(super) fn prepare() -> Result<Option<Own>, String> {
     if tar.status.success() && up.status.success() { Ok(cgroups) } else { Err(format!("{tar:?}\n{up:?}")) }
 }
 
-/// Where user namespaces take their ids from: a user who exists, as far as this mount namespace goes.
+/// Adds the user with the subordinate ids to /etc, in this mount namespace only.
 fn users() -> std::io::Result<()> {
     let users = fs::read_to_string("/etc/passwd")? + &format!("{SUBORDINATE}:x:999999:999999::/:/bin/false\n");
     let groups = fs::read_to_string("/etc/group")? + &format!("{SUBORDINATE}:x:999999:\n");
@@ -74,12 +74,12 @@ fn users() -> std::io::Result<()> {
     Ok(())
 }
 
-/// The runtime under test, under its own name.
+/// The path of the runtime under test, which keeps its name.
 pub(super) fn ours() -> PathBuf {
     Path::new(PLACE).join(runtime_name())
 }
 
-/// A path below the suite's directory.
+/// The path of a file in the suite's directory.
 pub(crate) fn at(name: &str) -> String {
     format!("{PLACE}/{name}")
 }
@@ -105,7 +105,7 @@ pub(crate) fn which(name: &str) -> Option<String> {
     path.split(':').map(|dir| format!("{dir}/{name}")).find(|path| Path::new(path).is_file())
 }
 
-/// Whether this kernel has NAT tables, without which names, published ports and Podman's bridges do not work.
+/// Whether this kernel has NAT tables. Container names, published ports and Podman's bridges need them.
 pub(crate) fn has_nat() -> bool {
     static ANSWER: LazyLock<bool> = LazyLock::new(|| {
         let words =
@@ -115,15 +115,15 @@ pub(crate) fn has_nat() -> bool {
     *ANSWER
 }
 
-/// Skips where there is no NAT.
+/// Skips if this kernel has no NAT tables.
 pub(crate) fn need_nat() {
     if !has_nat() {
         skip("this kernel has no NAT tables");
     }
 }
 
-/// What `containers.conf` is to say so that Podman and Buildah do not ask every runtime for what this host does not have: a
-/// limit of processes without that controller, more processes and open files than its administrator may have.
+/// Lines of `containers.conf`. By default, Podman and Buildah request limits that some hosts do not support: a pids
+/// limit without the pids controller, and higher rlimits than root may set. These lines replace the defaults.
 pub(crate) fn allowances() -> String {
     let mut lines = String::from("[containers]\n");
     if !has_controller("pids") {
@@ -132,10 +132,11 @@ pub(crate) fn allowances() -> String {
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let hard = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap_or(BUILDAHS)
+        line.split_whitespace().nth(1).unwrap().parse().unwrap_or(BUILDAH_DEFAULT)
     };
     let most = [("nofile", "Max open files"), ("nproc", "Max processes")].map(|(key, name)| (key, hard(name)));
-    let lower = most.iter().filter(|(_, most)| *most < BUILDAHS).map(|(key, most)| format!("'{key}={most}:{most}'"));
+    let lower =
+        most.iter().filter(|(_, most)| *most < BUILDAH_DEFAULT).map(|(key, most)| format!("'{key}={most}:{most}'"));
     lines + &format!("default_ulimits = [{}]\n", lower.collect::<Vec<_>>().join(", "))
 }
 

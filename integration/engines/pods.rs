@@ -1,4 +1,4 @@
-//! Podman's pods: shared namespaces, Kubernetes files, init containers.
+//! Tests Podman's pods: shared namespaces, Kubernetes files, init containers.
 
 use super::{
     Check,
@@ -34,9 +34,9 @@ fn shared(e: &Engine) {
     ])
     .ok();
     let script = "hostname; ps | grep -c '[h]ttpd -f'; until wget -q -O - http://127.0.0.1/; do sleep 1; done";
-    let said = e.call(&["run", "--rm", "--pod", &pod, IMAGE, "sh", "-c", script]).ok();
+    let output = e.call(&["run", "--rm", "--pod", &pod, IMAGE, "sh", "-c", script]).ok();
     e.call(&["pod", "rm", "-f", "-t", "0", &pod]).ok();
-    assert_eq!(said.out, format!("{pod}\n1\nhi\n"));
+    assert_eq!(output.out, format!("{pod}\n1\nhi\n"));
 }
 
 const KUBE: &str = "apiVersion: v1
@@ -78,9 +78,9 @@ fn kube(e: &Engine, init: &str) -> crate::harness::call::Output {
     e.call(&["play", "kube", &file]).ok();
     let reader = format!("{pod}-reader");
     assert_eq!(e.wait(&reader), "4");
-    let said = e.call(&["logs", &reader]).ok();
+    let output = e.call(&["logs", &reader]).ok();
     e.call(&["play", "kube", "--down", &file]).ok();
-    said
+    output
 }
 
 fn play(e: &Engine) {
@@ -91,7 +91,7 @@ fn init(e: &Engine) {
     assert_eq!(kube(e, INIT).out, "first\nprepared\n");
 }
 
-/// A pod of two containers that run for ever; removed at the end.
+/// A pod of two containers that do not exit. Dropping it removes the pod.
 struct Pod<'a>(&'a Engine, String);
 
 impl Drop for Pod<'_> {

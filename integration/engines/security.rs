@@ -1,4 +1,4 @@
-//! Tests what a container may not do, and how the engines' flags loosen or tighten that.
+//! Tests the restrictions of a container, and the engines' flags that loosen or tighten them.
 
 use super::{
     Check,
@@ -25,22 +25,22 @@ pub(crate) const DOCKER: &[Check] = &[("security", "userns-remap", remapped)];
 pub(crate) const PODMAN: &[Check] = &[("security", "--userns=auto", userns)];
 
 fn status(e: &Engine, flags: &[&str], field: &str) -> String {
-    let said = e.sh(flags, &format!("grep ^{field}: /proc/self/status")).ok();
-    said.out.split_whitespace().last().unwrap_or_default().to_owned()
+    let output = e.sh(flags, &format!("grep ^{field}: /proc/self/status")).ok();
+    output.out.split_whitespace().last().unwrap_or_default().to_owned()
 }
 
 fn seccomp_default(e: &Engine) {
     assert_eq!(status(e, &[], "Seccomp"), "2");
     e.sh(&["--cap-add", "SYS_ADMIN"], "mount -t tmpfs t /tmp").ok();
-    // Podman's profile lets everybody make user namespaces.
+    // Podman's profile allows every process to create user namespaces.
     if e.kind == Kind::Docker {
-        let said = e.sh(&[], "unshare -U true").fails();
-        assert!(said.err.contains("Operation not permitted"), "{said:?}");
+        let output = e.sh(&[], "unshare -U true").fails();
+        assert!(output.err.contains("Operation not permitted"), "{output:?}");
     }
     assert_eq!(status(e, &["--security-opt", "seccomp=unconfined"], "Seccomp"), "0");
 }
 
-/// A profile in a file, which lets everything happen but new directories.
+/// Writes a seccomp profile that denies mkdir and allows everything else. Returns its path.
 pub(crate) fn profile(e: &Engine) -> String {
     let path = format!("{}/profile.json", e.new_dir());
     let calls = r#"{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#;
@@ -50,8 +50,8 @@ pub(crate) fn profile(e: &Engine) -> String {
 
 fn seccomp_file(e: &Engine) {
     let path = profile(e);
-    let said = e.sh(&["--security-opt", &format!("seccomp={path}")], "touch /file && mkdir /dir").fails();
-    assert!(said.err.contains("Function not implemented"), "{said:?}");
+    let output = e.sh(&["--security-opt", &format!("seccomp={path}")], "touch /file && mkdir /dir").fails();
+    assert!(output.err.contains("Function not implemented"), "{output:?}");
 }
 
 fn no_new_privileges(e: &Engine) {
@@ -68,8 +68,8 @@ fn capabilities(e: &Engine) {
 
 fn privileged(e: &Engine) {
     let script = "grep ^Seccomp: /proc/self/status; mount -t tmpfs t /tmp && ls /dev/kmsg && echo w >/proc/sys/kernel/domainname";
-    let said = e.sh(&["--privileged"], script).ok();
-    assert!(said.out.contains("Seccomp:\t0"), "{said:?}");
+    let output = e.sh(&["--privileged"], script).ok();
+    assert!(output.out.contains("Seccomp:\t0"), "{output:?}");
 }
 
 fn user(e: &Engine) {
@@ -77,8 +77,7 @@ fn user(e: &Engine) {
     assert_eq!(e.sh(&["--user", "5:6", "--group-add", "7"], "id -u; id -G").ok().out, "5\n6 7\n");
 }
 
-/// Counts what is to be seen of what is masked, which is nothing, and writes to what is not to be written. Kernels
-/// differ in which of the files they have.
+/// Counts the bytes in masked files, and tries to write to read-only files. Not every kernel has all of the files.
 const MASKED: &str = "cat /proc/timer_list /proc/keys 2>/dev/null | wc -c
 ls /proc/acpi /sys/firmware 2>/dev/null | grep -v : | wc -w
 for file in /proc/sysrq-trigger /proc/sys/kernel/domainname; do
@@ -86,12 +85,12 @@ for file in /proc/sysrq-trigger /proc/sys/kernel/domainname; do
 done
 true";
 
-/// What the script has to say where all is as it should be.
+/// Checks the output of [`MASKED`].
 #[track_caller]
 pub(crate) fn masked_by(sh: impl Fn(&str) -> Output) {
-    let said = sh(MASKED).ok();
-    assert!(said.out.split_whitespace().all(|count| count == "0"), "{said:?}");
-    assert!(said.err.contains("domainname: Read-only file system"), "{said:?}");
+    let output = sh(MASKED).ok();
+    assert!(output.out.split_whitespace().all(|count| count == "0"), "{output:?}");
+    assert!(output.err.contains("domainname: Read-only file system"), "{output:?}");
 }
 
 fn masked(e: &Engine) {
@@ -100,19 +99,19 @@ fn masked(e: &Engine) {
 
 fn device(e: &Engine) {
     e.sh(&["--device", "/dev/null:/dev/extra"], "echo x >/dev/extra && test -c /dev/extra").ok();
-    let said = e.sh(&["--cap-add", "MKNOD"], "mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg").fails();
-    assert!(said.err.contains("Operation not permitted"), "{said:?}");
+    let output = e.sh(&["--cap-add", "MKNOD"], "mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg").fails();
+    assert!(output.err.contains("Operation not permitted"), "{output:?}");
 }
 
 fn sysctl(e: &Engine) {
-    let said = e.sh(
+    let output = e.sh(
         &["--sysctl", "net.ipv4.ip_unprivileged_port_start=77"],
         "cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
     );
-    assert_eq!(said.ok().out, "77\n");
+    assert_eq!(output.ok().out, "77\n");
 }
 
-/// The profile each engine loads and gives to every container.
+/// The AppArmor profile that the engine loads and applies to every container.
 fn apparmor(e: &Engine) {
     if fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default().trim() != "Y" {
         skip("this kernel has no AppArmor, or it is off");
@@ -121,27 +120,26 @@ fn apparmor(e: &Engine) {
     let own = current(&[]);
     assert!(own.ends_with("-default (enforce)") || own.contains("containers-default-"), "{own}");
     assert_eq!(current(&["--security-opt", "apparmor=unconfined"]), "unconfined");
-    let said = e.sh(&["--security-opt", "apparmor=no-such-profile"], "true").fails();
-    assert!(said.err.to_lowercase().contains("apparmor"), "{said:?}");
+    let output = e.sh(&["--security-opt", "apparmor=no-such-profile"], "true").fails();
+    assert!(output.err.to_lowercase().contains("apparmor"), "{output:?}");
 }
 
-/// What root of the container is: not root of the host, nor is what it makes.
+/// The container's root is not the host's root, and neither is the owner of the files that it creates.
 pub(crate) const MAPPED: &str =
     "head -n 1 /proc/self/uid_map; touch /tmp/mine; stat -c %u /tmp/mine; su user -c 'id -u'";
 
 #[track_caller]
-pub(crate) fn mapped(said: &Output, count: &str) {
-    let words: Vec<_> = said.out.split_whitespace().collect();
-    assert!(words.len() == 5 && words[0] == "0" && words[1] != "0", "{said:?}");
-    assert_eq!(words[2..], [count, "0", "1000"], "{said:?}");
+pub(crate) fn mapped(output: &Output, count: &str) {
+    let words: Vec<_> = output.out.split_whitespace().collect();
+    assert!(words.len() == 5 && words[0] == "0" && words[1] != "0", "{output:?}");
+    assert_eq!(words[2..], [count, "0", "1000"], "{output:?}");
 }
 
 fn userns(e: &Engine) {
     mapped(&e.sh(&["--userns=auto:size=4096"], MAPPED).ok(), "4096");
 }
 
-/// A daemon of its own, for which all containers are mapped: what they write, what is bound into them, a process
-/// joined.
+/// A separate daemon that maps the ids of all containers. Checks written files, bind mounts and exec.
 fn remapped(e: &Engine) {
     let e = &e.with_flags(&["--userns-remap=containers"]);
     mapped(&e.sh(&[], MAPPED).ok(), "1000000");

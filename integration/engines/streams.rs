@@ -2,8 +2,8 @@
 
 use super::{
     Check,
-    bound::{left, until},
     engine::{Engine, IMAGE, Kind},
+    time_limit::{left, until},
 };
 use crate::harness::call::Call;
 use crate::harness::kernel;
@@ -26,7 +26,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("logs and attach", "resize of a terminal", resize),
 ];
 
-/// Ten megabytes in numbered lines of 105 bytes: all of them are to come, in order.
+/// Prints ten megabytes in numbered lines of 105 bytes. All lines must arrive, in order.
 pub(crate) const BURST: &str = "awk 'BEGIN { for (i = 1; i <= 100000; i++) printf \"%0104d\\n\", i }'";
 
 #[track_caller]
@@ -36,7 +36,7 @@ pub(crate) fn all_came(text: &str) {
 }
 
 fn burst(e: &Engine) {
-    // Where there is systemd, Podman's own choice is the journal, which takes so many lines a second and no more.
+    // With systemd, Podman's default is the journal, which limits the rate of lines.
     let driver: &[&str] = if e.kind == Kind::Podman { &["--log-driver", "k8s-file"] } else { &[] };
     let up = e.up(driver, BURST);
     assert_eq!(e.wait(&up.name), "0");
@@ -48,8 +48,8 @@ fn input(e: &Engine) {
     assert_eq!(call.input("one\ntwo\n").run().ok().out, "one\ntwo\nend\n");
 }
 
-/// The container ends only after its output has come: what an ending attachment still shows is the engine's own affair,
-/// and so is its exit status, which Podman loses now and then.
+/// The container exits only after its output has arrived: engines may lose the last output of an attached client. The
+/// client's exit status is not checked, because Podman sometimes loses it.
 fn attach(e: &Engine) {
     let up = e.up(&["-i"], "read line; echo \"got $line\"; read line; exit 6");
     let (reader, mut writer) = std::io::pipe().unwrap();
@@ -58,55 +58,55 @@ fn attach(e: &Engine) {
     until("the attached client's line", || attached.text().contains("got hello\n"));
     writer.write_all(b"end\n").unwrap();
     assert_eq!(e.wait(&up.name), "6");
-    // Podman ends with a line of its own.
+    // Podman prints a line of its own at the end.
     assert_eq!(attached.finish_within(left()).line(), "got hello");
 }
 
 fn apart(e: &Engine) {
-    let said = e.sh(&[], "echo out; echo err >&2").ok();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+    let output = e.sh(&[], "echo out; echo err >&2").ok();
+    assert_eq!((output.out.as_str(), output.err.as_str()), ("out\n", "err\n"));
 }
 
 fn size(e: &Engine) {
     fits(e.prepare(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", FITTING]), None, 4);
 }
 
-/// Ends when its terminal is as large as the caller's.
+/// Exits when its terminal has the size of the caller's terminal.
 pub(crate) const FITTING: &str = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 4";
-/// Ends when its terminal is as large as the caller's has become since it said that it is ready.
+/// Prints "ready", and exits when its terminal has the new size of the caller's terminal.
 pub(crate) const RESIZED: &str =
     "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
 pub(crate) const NEW: Winsize = Winsize { ws_row: 44, ws_col: 88, ws_xpixel: 0, ws_ypixel: 0 };
 
-/// The size changes while the program runs, in the container's own terminal and in that of a further process.
+/// Changes the size while the program runs, on the container's terminal and on that of an exec.
 fn resize(e: &Engine) {
     fits(e.prepare(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", RESIZED]), Some(NEW), 6);
     let up = e.up(&[], "while :; do sleep 1000; done");
     fits(e.prepare(&["exec", "-it", &up.name, "sh", "-c", RESIZED]), Some(NEW), 6);
 }
 
-/// Runs a call on a terminal of 33 rows and 77 columns, which gets the new size when the program is ready for it.
+/// Runs a call on a terminal of 33 rows and 77 columns. Sets the new size when the program prints "ready".
 pub(crate) fn fits(call: Call, new: Option<Winsize>, code: i32) {
     let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(Some(&size), None).unwrap();
     let running = call.stdio(&pair.slave);
     drop(pair.slave);
     let mut master = File::from(pair.master);
-    let mut said = String::new();
+    let mut output = String::new();
     let mut part = [0; 4096];
-    // The end of a terminal is an error to its reader.
+    // At the end of a terminal, read(2) fails with EIO.
     while kernel::readable(&master, left())
         && let Ok(count @ 1..) = master.read(&mut part)
     {
-        let heard = String::from_utf8_lossy(&part[..count]);
-        said.push_str(&heard);
-        if let Some(new) = new.filter(|_| heard.contains("ready")) {
+        let chunk = String::from_utf8_lossy(&part[..count]);
+        output.push_str(&chunk);
+        if let Some(new) = new.filter(|_| chunk.contains("ready")) {
             kernel::set_window_size(&master, new.ws_row, new.ws_col);
-            // The client is no job of this terminal: it is told by hand what the kernel tells a job, and more than
-            // once, since the program may be ready before the client listens.
+            // This is not the client's controlling terminal, so the kernel sends no SIGWINCH. The test sends it, and
+            // repeats it because the program may be ready before the client has installed its handler.
             kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
         }
     }
-    assert!(said.contains("fitting"), "{said}");
+    assert!(output.contains("fitting"), "{output}");
     running.finish_within(left()).exits(code);
 }

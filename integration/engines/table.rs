@@ -1,11 +1,11 @@
-//! The runs of all checks for all engines, and the table at the end.
+//! Runs all checks for all engines, and prints the table at the end.
 
 use super::{
-    Check,
-    bound::begin_cell,
-    buildah, compose, containerd, cri,
+    Check, buildah, compose, containerd, cri,
     engine::{ENGINES, Engine, Kind},
-    exec, health, images, leaks, lifecycle, limits, networks, place, pods, security, streams, volumes,
+    exec, health, images, leaks, lifecycle, limits, networks, place, pods, security, streams,
+    time_limit::begin_cell,
+    volumes,
 };
 use crate::harness::trial;
 use libtest_mimic::{Completion, Trial};
@@ -15,13 +15,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// What became of a check: `ok`, `FAIL` or `skip`, and why.
+/// The result of a check: `ok`, `FAIL` or `skip`, and the reason.
 struct Verdict {
     word: &'static str,
     why: String,
 }
 
-/// Place of the feature in the table, feature, check, engine with runtime.
+/// Position of the feature in the table, feature, check, engine with runtime.
 type Cell = (usize, &'static str, &'static str, String);
 
 static VERDICTS: Mutex<BTreeMap<Cell, Verdict>> = Mutex::new(BTreeMap::new());
@@ -30,7 +30,7 @@ fn verdicts() -> MutexGuard<'static, BTreeMap<Cell, Verdict>> {
     VERDICTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The checks an engine has.
+/// The checks of an engine.
 fn checks(kind: Kind) -> Vec<Check> {
     let both: [&[Check]; 10] = [
         lifecycle::CHECKS,
@@ -54,15 +54,15 @@ fn checks(kind: Kind) -> Vec<Check> {
     [shared, own, &[leaks::LAST]].concat().concat()
 }
 
-/// Runs what the words select, one after the other, and prints the table.
+/// Runs the selected checks, one after the other, and prints the table.
 pub(crate) fn run(words: Vec<String>) -> ExitCode {
     trial::catch_panics();
     let (mut arguments, filters) = trial::arguments(words.into_iter());
-    // The daemons of all engines share the machine, and what a check sees of it is not to move under it.
+    // All daemons share the machine, and checks observe the whole machine, so they must not run at the same time.
     arguments.test_threads = Some(1);
     let mut trials = Vec::new();
     let mut features = Vec::new();
-    // With little time, that of the runtime under test comes first; runc's answers explain its failures.
+    // The runtime under test comes first, in case the time is short. runc's results only explain failures.
     let (ours, runc): (Vec<_>, Vec<_>) = ENGINES.iter().partition(|engine| engine.ours);
     for engine in [ours, runc].concat() {
         for check in checks(engine.kind) {
@@ -86,7 +86,7 @@ pub(crate) fn run(words: Vec<String>) -> ExitCode {
     if !arguments.list {
         print();
     }
-    // They are in it.
+    // The daemons are in the cgroup that is removed next.
     ENGINES.iter().for_each(Engine::end_daemon);
     drop(cgroups);
     conclusion.exit_code()
@@ -107,7 +107,7 @@ fn trial_of(engine: &'static Engine, (feature, check, body): Check, row: usize) 
             Err(failed) => Verdict { word: "FAIL", why: failed.message().unwrap_or_default().to_owned() },
         };
         if verdict.word == "FAIL" {
-            // The runner tells it only at the end, which may be hours away.
+            // The test runner prints failures only at the end, possibly hours later.
             eprintln!("FAIL {name}: {}", verdict.why);
         }
         let key = (row, feature, check, engine.name());
@@ -116,7 +116,7 @@ fn trial_of(engine: &'static Engine, (feature, check, body): Check, row: usize) 
     })
 }
 
-/// One line a check, one column an engine and runtime; below it, why what was skipped was skipped.
+/// Prints one line for each check, one column for each engine with a runtime, and then the reasons of skipped checks.
 fn print() {
     let verdicts = verdicts();
     let columns: Vec<_> = ENGINES.iter().map(Engine::name).collect();
@@ -130,7 +130,7 @@ fn print() {
     }
     for ((_, feature, check, column), verdict) in verdicts.iter().filter(|(_, verdict)| !verdict.why.is_empty()) {
         let why = verdict.why.lines().next().unwrap_or_default();
-        // The words before the tab select the cell again (hack/test).
+        // hack/test selects the cell with the words before the tab.
         println!("{} {column}::{feature}/{check}\t{why}", verdict.word);
     }
 }

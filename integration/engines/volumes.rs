@@ -1,4 +1,4 @@
-//! Volumes, binds and their propagation, tmpfs, a root that cannot be written.
+//! Tests volumes, bind mounts and their propagation, tmpfs, and a read-only root.
 
 use super::{Check, engine::Engine, place::fresh};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -38,8 +38,8 @@ fn bind(e: &Engine) {
     let dir = e.new_dir();
     e.sh(&["-v", &format!("{dir}:/data")], "echo written >/data/file").ok();
     assert_eq!(fs::read_to_string(format!("{dir}/file")).unwrap(), "written\n");
-    let said = e.sh(&["-v", &format!("{dir}:/data:ro")], "cat /data/file; echo again >/data/file").fails();
-    assert!(said.out == "written\n" && said.err.contains("Read-only file system"), "{said:?}");
+    let output = e.sh(&["-v", &format!("{dir}:/data:ro")], "cat /data/file; echo again >/data/file").fails();
+    assert!(output.out == "written\n" && output.err.contains("Read-only file system"), "{output:?}");
 }
 
 fn file(e: &Engine) {
@@ -48,7 +48,7 @@ fn file(e: &Engine) {
     assert_eq!(e.sh(&["-v", &format!("{path}:/etc/deep/one:ro")], "cat /etc/deep/one").ok().out, "one\n");
 }
 
-/// A directory whose mounts others may share; unmounted at the end, with what was mounted inside.
+/// A directory with shared propagation. Dropping it unmounts the directory and the mounts inside.
 pub(crate) struct SharedDir(pub(crate) String);
 
 impl Drop for SharedDir {
@@ -68,7 +68,7 @@ impl SharedDir {
         Self(dir)
     }
 
-    /// Mounts something on `inner`, in which there is a file called `new`.
+    /// Mounts a file system with a file `new` on `inner`.
     pub(crate) fn mount_inside(&self) {
         let inner = format!("{}/inner", self.0);
         mount(Some("tmpfs"), inner.as_str(), Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
@@ -93,15 +93,15 @@ fn outwards(e: &Engine) {
 }
 
 fn tmpfs(e: &Engine) {
-    let said =
+    let output =
         e.sh(&["--tmpfs", "/scratch:size=4m,mode=1777,noexec"], "grep ' /scratch ' /proc/mounts; touch /scratch/x");
-    let said = said.ok();
+    let output = output.ok();
     for word in ["tmpfs", "noexec", "size=4096k"] {
-        assert!(said.out.contains(word), "{said:?}");
+        assert!(output.out.contains(word), "{output:?}");
     }
 }
 
 fn read_only(e: &Engine) {
-    let said = e.sh(&["--read-only", "--tmpfs", "/scratch"], "touch /scratch/x && touch /x").fails();
-    assert!(said.err.contains("/x: Read-only file system"), "{said:?}");
+    let output = e.sh(&["--read-only", "--tmpfs", "/scratch"], "touch /scratch/x && touch /x").fails();
+    assert!(output.err.contains("/x: Read-only file system"), "{output:?}");
 }

@@ -1,5 +1,5 @@
-//! Limits the time of each table cell and of all cells together. An engine that hangs fails only its own cell, and the
-//! table is always printed. This module knows nothing about engines.
+//! Limits the time of each table cell and of the whole run. An engine that hangs fails only its own cell, and the table
+//! is always printed. This module does not know engines.
 
 use crate::harness::skip::skip;
 use std::{
@@ -7,20 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Far above what an emulated machine needs for the slowest of the checks.
+/// The time limit of a cell: far more than the slowest check needs on an emulated machine.
 const CELL: Duration = Duration::from_secs(480);
-/// What removing something may take when its cell is over.
+/// The time limit of a removal after a cell.
 pub(crate) const CLEANING: Duration = Duration::from_secs(60);
 
-/// When the run was started, and how long it may take: `$ENGINES_SECONDS`, or for ever.
+/// The start of the run, and its time limit: `$ENGINES_SECONDS`, or none.
 static RUN: LazyLock<(Instant, Duration)> = LazyLock::new(|| {
     let seconds = std::env::var("ENGINES_SECONDS").ok().and_then(|text| text.parse().ok());
     (Instant::now(), seconds.map_or(Duration::MAX, Duration::from_secs))
 });
 static END: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Begins the time of a cell; it is skipped when the run has no time left. `spare` is a cell that says less than
-/// others, and is let go earlier: the last third is kept for those that say more.
+/// Starts the time of a cell. Skips the cell if the run has no time left. The last third of the run is reserved for
+/// important cells, so a `spare` cell is skipped earlier.
 pub(crate) fn begin_cell(spare: bool) {
     let (start, whole) = *RUN;
     let usable = if spare { whole / 3 * 2 } else { whole };
@@ -30,16 +30,16 @@ pub(crate) fn begin_cell(spare: bool) {
     *END.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + CELL);
 }
 
-/// What is left of the cell's time.
+/// The remaining time of the cell.
 pub(crate) fn left() -> Duration {
     let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
     end.map_or(CELL, |end| end.saturating_duration_since(Instant::now()))
 }
 
-/// Asks again and again, within the cell's time. What is asked is another program, whose answer takes its time.
+/// Polls a condition within the cell's time, without pauses: `done` calls another program, which takes long enough.
 #[track_caller]
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     while !done() {
-        assert!(!left().is_zero(), "waited in vain for {what}");
+        assert!(!left().is_zero(), "timed out waiting for {what}");
     }
 }

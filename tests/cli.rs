@@ -3,8 +3,8 @@
 //! A fake container is a record in the test's own root directory and a process that the test has started. `state`,
 //! `list`, `kill` and `delete` know nothing more about a container without a cgroup.
 
-#[path = "cli/stage.rs"]
-mod stage;
+#[path = "cli/harness.rs"]
+mod harness;
 
 #[path = "cli/completion.rs"]
 mod completion;

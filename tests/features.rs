@@ -1,17 +1,17 @@
 //! Compares `davit features` with davit's behaviour: listed features compile, others are refused. Needs no root and
 //! does not depend on the host.
 
-#[path = "cli/stage.rs"]
+#[path = "cli/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]
-mod stage;
+mod harness;
 
+use harness::{Answer, TestDir, davit};
 use serde_json::{Value, json};
-use stage::{Answer, Stage, davit};
 use std::fs;
 use std::path::Path;
 
 fn features() -> Value {
-    serde_json::from_str(&davit(&["features"]).fine()).expect("the document is JSON")
+    serde_json::from_str(&davit(&["features"]).ok()).expect("the document is JSON")
 }
 
 fn words(list: &Value) -> Vec<String> {
@@ -30,11 +30,11 @@ fn config(change: impl FnOnce(&mut Value)) -> Value {
     config
 }
 
-struct Compiler(Stage);
+struct Compiler(TestDir);
 
 impl Compiler {
     fn new(test: &str) -> Self {
-        Compiler(Stage::new(&format!("features-{test}")))
+        Compiler(TestDir::new(&format!("features-{test}")))
     }
 
     fn ask(&self, config: &Value) -> Answer {

@@ -5,11 +5,11 @@
 //! `tests/plans/NAME/plan.txt`, or `problems.txt`. `DAVIT_BLESS=1 cargo test --test plans` writes what is printed now;
 //! read the difference before it is committed.
 
-#[path = "cli/stage.rs"]
+#[path = "cli/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]
-mod stage;
+mod harness;
 
-use stage::{Answer, Stage, davit};
+use harness::{Answer, TestDir, davit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,8 @@ fn configurations() -> BTreeMap<String, PathBuf> {
 }
 
 /// The program's answer for a bundle with this configuration.
-fn planned(stage: &Stage, name: &str, config: &Path, words: &[&str]) -> (Answer, String) {
-    let bundle = stage.path(name);
+fn planned(dir: &TestDir, name: &str, config: &Path, words: &[&str]) -> (Answer, String) {
+    let bundle = dir.path(name);
     fs::create_dir_all(&bundle).expect("a bundle");
     fs::copy(config, Path::new(&bundle).join("config.json")).expect("a copy");
     let host = format!("{HERE}/plans/host.json");
@@ -59,11 +59,11 @@ fn golden((answer, bundle): (Answer, String)) -> (&'static str, String) {
 
 #[test]
 fn every_configuration_compiles_to_the_plan_or_the_problems_beside_it() {
-    let stage = Stage::new("plans");
+    let dir = TestDir::new("plans");
     let bless = std::env::var_os("DAVIT_BLESS").is_some_and(|value| value == "1");
     let mut differing = Vec::new();
     for (name, config) in configurations() {
-        let (file, text) = golden(planned(&stage, &name, &config, &[]));
+        let (file, text) = golden(planned(&dir, &name, &config, &[]));
         let directory = Path::new(HERE).join("plans").join(&name);
         let other = directory.join(if file == "plan.txt" { "problems.txt" } else { "plan.txt" });
         let path = directory.join(file);
@@ -96,13 +96,13 @@ fn difference(expected: &str, text: &str) -> String {
 /// The same plan for programs: its steps are the lines of the text.
 #[test]
 fn the_plan_as_json_has_the_steps_of_the_text() {
-    let stage = Stage::new("plans-json");
+    let dir = TestDir::new("plans-json");
     for (name, config) in configurations() {
-        let (answer, _) = planned(&stage, &name, &config, &[]);
+        let (answer, _) = planned(&dir, &name, &config, &[]);
         if answer.code != Some(0) {
             continue;
         }
-        let json = planned(&stage, &name, &config, &["--format", "json"]).0;
+        let json = planned(&dir, &name, &config, &["--format", "json"]).0;
         let plan: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
         let steps = plan["init"].as_array().expect("steps");
         assert!(!steps.is_empty());
@@ -115,12 +115,12 @@ fn the_plan_as_json_has_the_steps_of_the_text() {
 
 #[test]
 fn a_host_that_lacks_something_changes_the_plan() {
-    let stage = Stage::new("plans-host");
+    let dir = TestDir::new("plans-host");
     let config = Path::new(HERE).join("plans/everything/config.json");
-    let bundle = stage.path("bundle");
+    let bundle = dir.path("bundle");
     fs::create_dir_all(&bundle).expect("a bundle");
     fs::copy(config, Path::new(&bundle).join("config.json")).expect("a copy");
-    let host = stage.path("host.json");
+    let host = dir.path("host.json");
     fs::write(&host, r#"{"controllers": ["pids"], "v1Controllers": ["memory"], "apparmor": false}"#).expect("a file");
     let answer = davit(&["plan", "--host", &host, &bundle]);
     assert_eq!(answer.code, Some(1));
@@ -129,21 +129,21 @@ fn a_host_that_lacks_something_changes_the_plan() {
     }
     for (description, detaches) in [("{}", true), (r#"{"canDetachExe": false}"#, false)] {
         fs::write(&host, description).expect("a file");
-        let plan = davit(&["plan", "--host", &host, &bundle]).fine();
+        let plan = davit(&["plan", "--host", &host, &bundle]).ok();
         assert_eq!(plan.contains("detach from the runtime's own executable"), detaches, "{plan}");
     }
     fs::write(&host, r#"{"colour": "blue"}"#).expect("a file");
-    let line = davit(&["plan", "--host", &host, &bundle]).refused();
+    let line = davit(&["plan", "--host", &host, &bundle]).error();
     assert!(line.contains("host description") && line.contains("unknown field `colour`"), "{line}");
 }
 
 /// The systemd driver's part of a plan, and of the problems, which are reported with all others.
 #[test]
 fn a_scope_of_systemd_is_waited_for_and_what_names_it_is_checked() {
-    let stage = Stage::new("plans-scope");
+    let dir = TestDir::new("plans-scope");
     let config = Path::new(HERE).join("plans/minimal/config.json");
     let mut document: serde_json::Value = serde_json::from_slice(&fs::read(config).expect("a file")).expect("JSON");
-    let bundle = stage.path("bundle");
+    let bundle = dir.path("bundle");
     fs::create_dir_all(&bundle).expect("a bundle");
     let mut plan = |path: &str, annotation: &str| {
         document["linux"]["cgroupsPath"] = path.into();
@@ -153,7 +153,7 @@ fn a_scope_of_systemd_is_waited_for_and_what_names_it_is_checked() {
         let host = format!("{HERE}/plans/host.json");
         davit(&["--systemd-cgroup", "plan", "--host", &host, &bundle])
     };
-    let text = plan("system.slice:suite:box", "5").fine();
+    let text = plan("system.slice:suite:box", "5").ok();
     let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let at =
         |wanted: &str| lines.iter().position(|line| line == wanted).unwrap_or_else(|| panic!("{wanted} in {text}"));

@@ -1,6 +1,6 @@
 //! Tests the shipped bash completion, called as bash calls it when a user presses TAB.
 
-use crate::stage::{Stage, command};
+use crate::harness::{TestDir, command};
 use std::path::Path;
 
 /// The completions that bash offers for the last word.
@@ -32,12 +32,12 @@ fn bash_completes_verbs_and_flags() {
 }
 
 #[test]
-fn bash_completes_the_ids_of_the_root_directory_that_is_meant() {
-    let stage = Stage::new("completion");
+fn bash_completes_the_container_ids_of_the_given_root() {
+    let dir = TestDir::new("completion");
     for id in ["db", "web-1", "web-2"] {
-        stage.record(id, "");
+        dir.record(id, "");
     }
-    let root = stage.root();
+    let root = dir.root();
     assert_eq!(offered(&["davit", "--root", &root, "state", ""]), ["db", "web-1", "web-2"]);
     assert_eq!(offered(&["davit", "--root", "=", &root, "state", "w"]), ["web-1", "web-2"]);
     assert_eq!(offered(&["davit", "--root", &root, "exec", "--tty", "d"]), ["db"]);

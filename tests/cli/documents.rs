@@ -1,12 +1,12 @@
-//! The documents that need no container: `spec` and `features`.
+//! Tests the commands that need no container: `spec`, `plan` and `features`.
 
-use crate::stage::{Stage, command, davit};
+use crate::harness::{TestDir, command, davit};
 use serde_json::Value;
 use std::fs;
 
 #[test]
-fn features_is_json_and_nothing_else_and_needs_no_other_word() {
-    let text = davit(&["features"]).fine();
+fn features_prints_only_json_without_arguments() {
+    let text = davit(&["features"]).ok();
     assert!(text.contains("\n    \"ociVersionMin\": \"1.0.0\","), "indented by four spaces: {text}");
     let value: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!((&value["ociVersionMax"], &value["linux"]["cgroup"]["v2"]), (&"1.3.0".into(), &true.into()));
@@ -18,26 +18,26 @@ fn features_is_json_and_nothing_else_and_needs_no_other_word() {
 }
 
 #[test]
-fn spec_writes_a_config_and_leaves_one_that_is_there() {
-    let stage = Stage::new("spec");
-    let bundle = stage.path(".");
-    assert_eq!(davit(&["spec", "--bundle", &bundle]).fine(), "");
-    let text = fs::read_to_string(stage.path("config.json")).expect("is there");
+fn spec_writes_config_json_and_never_overwrites_it() {
+    let dir = TestDir::new("spec");
+    let bundle = dir.path(".");
+    assert_eq!(davit(&["spec", "--bundle", &bundle]).ok(), "");
+    let text = fs::read_to_string(dir.path("config.json")).expect("is there");
     let value: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!((&value["ociVersion"], &value["root"]["path"]), (&"1.3.0".into(), &"rootfs".into()));
-    let told = davit(&["spec", "-b", &bundle]).refused();
-    assert_eq!(told, format!("file {bundle}/config.json exists: remove it first"));
-    assert_eq!(fs::read_to_string(stage.path("config.json")).expect("is there"), text);
-    let told = davit(&["spec", "-b", &stage.path("none")]).refused();
-    assert!(told.ends_with("/none/config.json: no such file or directory"), "{told}");
+    let error = davit(&["spec", "-b", &bundle]).error();
+    assert_eq!(error, format!("file {bundle}/config.json exists: remove it first"));
+    assert_eq!(fs::read_to_string(dir.path("config.json")).expect("is there"), text);
+    let error = davit(&["spec", "-b", &dir.path("none")]).error();
+    assert!(error.ends_with("/none/config.json: no such file or directory"), "{error}");
 }
 
 #[test]
-fn spec_writes_into_the_current_directory_and_knows_who_calls() {
-    let stage = Stage::new("spec-here");
-    let output = command(env!("CARGO_BIN_EXE_davit")).args(["spec", "--rootless"]).current_dir(&stage.0).output();
+fn spec_rootless_writes_to_the_current_directory_and_maps_the_callers_uid() {
+    let dir = TestDir::new("spec-here");
+    let output = command(env!("CARGO_BIN_EXE_davit")).args(["spec", "--rootless"]).current_dir(&dir.0).output();
     assert!(output.expect("runs").status.success());
-    let text = fs::read_to_string(stage.path("config.json")).expect("is there");
+    let text = fs::read_to_string(dir.path("config.json")).expect("is there");
     let value: Value = serde_json::from_str(&text).expect("JSON");
     let status = fs::read_to_string("/proc/self/status").expect("readable");
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a line");
@@ -46,29 +46,29 @@ fn spec_writes_into_the_current_directory_and_knows_who_calls() {
 }
 
 /// A bundle with the configuration that `spec` writes, after `change`.
-fn bundle(test: &str, change: impl FnOnce(&mut Value)) -> Stage {
-    let stage = Stage::new(test);
-    fs::create_dir(stage.path("rootfs")).expect("a directory");
-    davit(&["spec", "--bundle", &stage.path("")]).fine();
-    let text = fs::read_to_string(stage.path("config.json")).expect("is there");
+fn bundle(test: &str, change: impl FnOnce(&mut Value)) -> TestDir {
+    let dir = TestDir::new(test);
+    fs::create_dir(dir.path("rootfs")).expect("a directory");
+    davit(&["spec", "--bundle", &dir.path("")]).ok();
+    let text = fs::read_to_string(dir.path("config.json")).expect("is there");
     let mut value: Value = serde_json::from_str(&text).expect("JSON");
     change(&mut value);
-    fs::write(stage.path("config.json"), value.to_string()).expect("a file");
-    stage
+    fs::write(dir.path("config.json"), value.to_string()).expect("a file");
+    dir
 }
 
 #[test]
-fn plan_shows_every_step_with_its_place_and_makes_nothing() {
-    let stage = bundle("plan", |config| config["hostname"] = "plum".into());
-    let words = ["--cgroup-manager=disabled", "plan", &stage.path("")];
-    let text = davit(&words).fine();
+fn plan_shows_every_step_with_its_place_and_changes_nothing() {
+    let dir = bundle("plan", |config| config["hostname"] = "plum".into());
+    let words = ["--cgroup-manager=disabled", "plan", &dir.path("")];
+    let text = davit(&words).ok();
     let at = |line: &str| text.find(line).unwrap_or_else(|| panic!("{line:?} is missing:\n{text}"));
     assert!(at("set hostname to plum") < at("execute the program"));
     assert!(
         text.lines().any(|line| line.trim_start().starts_with("/mounts/0 ") && line.ends_with("mount proc on /proc"))
     );
-    assert!(fs::read_dir(stage.path("rootfs")).expect("is there").next().is_none());
-    let json = davit(&[&words[..], &["--format", "json"]].concat()).fine();
+    assert!(fs::read_dir(dir.path("rootfs")).expect("is there").next().is_none());
+    let json = davit(&[&words[..], &["--format", "json"]].concat()).ok();
     let value: Value = serde_json::from_str(&json).expect("JSON");
     let steps = value["init"].as_array().expect("an array");
     assert_eq!(steps.last().map(|step| &step["act"]), Some(&"execute the program".into()));
@@ -76,17 +76,17 @@ fn plan_shows_every_step_with_its_place_and_makes_nothing() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_as_a_table_and_as_a_line_in_the_log() {
-    let stage = bundle("problems", |config| {
+fn all_problems_are_in_a_table_on_stderr_and_in_one_log_line() {
+    let dir = bundle("problems", |config| {
         config["process"]["cwd"] = "srv".into();
         config["mounts"][0]["destination"] = 7.into();
     });
-    let log = stage.path("log.json");
-    let words = ["--cgroup-manager=disabled", "--log", &log, "--log-format=json", "plan", &stage.path("")];
+    let log = dir.path("log.json");
+    let words = ["--cgroup-manager=disabled", "--log", &log, "--log-format=json", "plan", &dir.path("")];
     let answer = davit(&words);
     assert_eq!((answer.code, answer.out.as_str()), (Some(1), ""));
     let lines: Vec<&str> = answer.err.lines().collect();
-    assert_eq!(lines[0], format!("error: cannot plan {}: config.json has 2 problems", stage.path("")));
+    assert_eq!(lines[0], format!("error: cannot plan {}: config.json has 2 problems", dir.path("")));
     let row = |place, what| format!("  {place:21}  {what}");
     for row in [row("/process/cwd", "\"srv\" is relative"), row("/mounts/0/destination", "must be a string")] {
         assert!(lines[1..].iter().any(|line| line.starts_with(&row)), "{row:?}: {}", answer.err);

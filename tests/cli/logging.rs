@@ -1,6 +1,6 @@
 //! Tests the log options: `--log`, `--log-format`, `--debug`.
 
-use crate::stage::{Stage, davit};
+use crate::harness::{TestDir, davit};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -16,25 +16,25 @@ fn entry(line: &str) -> (String, String) {
 
 #[test]
 fn the_file_is_made_even_if_nothing_is_logged() {
-    let stage = Stage::new("log-made");
-    stage.record("web", "");
-    let log = stage.path("log.json");
-    stage.davit(&["--log", &log, "--log-format", "json", "list"]).fine();
+    let dir = TestDir::new("log-made");
+    dir.record("web", "");
+    let log = dir.path("log.json");
+    dir.davit(&["--log", &log, "--log-format", "json", "list"]).ok();
     assert_eq!(fs::read(&log).expect("is there"), b"");
     assert_eq!(fs::metadata(&log).expect("is there").permissions().mode() & 0o777 & !0o022, 0o644);
 }
 
 #[test]
 fn an_error_is_in_the_log_and_on_stderr_and_the_log_grows() {
-    let stage = Stage::new("log-error");
-    fs::create_dir_all(stage.root()).expect("a directory");
-    let log = format!("--log={}", stage.path("log.json"));
+    let dir = TestDir::new("log-error");
+    fs::create_dir_all(dir.root()).expect("a directory");
+    let log = format!("--log={}", dir.path("log.json"));
     let words = ["--log-format=json", &log, "state"];
     for id in ["web", "db"] {
-        let told = stage.davit(&[&words[..], &[id]].concat()).refused();
-        assert_eq!(told, format!("cannot get the state of {id}: container does not exist"));
+        let error = dir.davit(&[&words[..], &[id]].concat()).error();
+        assert_eq!(error, format!("cannot get the state of {id}: container does not exist"));
     }
-    let text = fs::read_to_string(stage.path("log.json")).expect("is there");
+    let text = fs::read_to_string(dir.path("log.json")).expect("is there");
     let entries: Vec<_> = text.lines().map(entry).collect();
     let expected =
         ["web", "db"].map(|id| ("error".to_owned(), format!("cannot get the state of {id}: container does not exist")));
@@ -43,10 +43,10 @@ fn an_error_is_in_the_log_and_on_stderr_and_the_log_grows() {
 
 #[test]
 fn a_wrong_command_line_is_logged_too() {
-    let stage = Stage::new("log-usage");
-    let log = stage.path("log.json");
+    let dir = TestDir::new("log-usage");
+    let log = dir.path("log.json");
     let global = ["--log", &log, "--log-format", "json"];
-    for (words, told) in [
+    for (words, expected) in [
         (&["create", "--nope", "x"][..], "unknown flag: --nope"),
         (&["--nope", "create", "x"], "unknown flag: --nope"),
         (&["create"], "davit: \"create\" requires exactly 1 argument(s)"),
@@ -56,22 +56,22 @@ fn a_wrong_command_line_is_logged_too() {
         assert_eq!(davit(&[&global[..], words].concat()).code, Some(1));
         let text = fs::read_to_string(&log).expect("is there");
         let (level, message) = entry(&text);
-        assert!(level == "error" && message.starts_with(told), "{words:?}: {text}");
+        assert!(level == "error" && message.starts_with(expected), "{words:?}: {text}");
     }
 }
 
 #[test]
 fn the_text_format_is_that_of_logrus() {
-    let stage = Stage::new("log-text");
-    fs::create_dir_all(stage.root()).expect("a directory");
-    stage.davit(&["--log", &stage.path("log"), "state", "web"]).refused();
-    let text = fs::read_to_string(stage.path("log")).expect("is there");
+    let dir = TestDir::new("log-text");
+    fs::create_dir_all(dir.root()).expect("a directory");
+    dir.davit(&["--log", &dir.path("log"), "state", "web"]).error();
+    let text = fs::read_to_string(dir.path("log")).expect("is there");
     let rest = text.strip_prefix("time=\"").expect("a time");
     assert_eq!(&rest[20..], "\" level=error msg=\"cannot get the state of web: container does not exist\"\n");
 }
 
 #[test]
-fn without_a_file_the_json_line_is_all_there_is_on_stderr() {
+fn without_a_log_file_stderr_has_only_the_json_line() {
     let answer = davit(&["--log-format", "json", "state", "a/b"]);
     assert_eq!(answer.code, Some(1));
     assert_eq!(entry(&answer.err).0, "error");
@@ -79,33 +79,33 @@ fn without_a_file_the_json_line_is_all_there_is_on_stderr() {
 
 #[test]
 fn a_log_that_cannot_be_opened_is_an_error() {
-    let stage = Stage::new("log-none");
-    let told = davit(&["--log", &stage.path("no/such/log"), "list"]).refused();
-    assert_eq!(told, format!("cannot open the log {}: no such file or directory", stage.path("no/such/log")));
+    let dir = TestDir::new("log-none");
+    let error = davit(&["--log", &dir.path("no/such/log"), "list"]).error();
+    assert_eq!(error, format!("cannot open the log {}: no such file or directory", dir.path("no/such/log")));
 }
 
 #[test]
-fn warnings_are_not_errors_and_wait_for_the_outcome() {
-    let stage = Stage::new("log-warning");
-    let broken = stage.record("broken", "");
+fn warnings_do_not_fail_a_command() {
+    let dir = TestDir::new("log-warning");
+    let broken = dir.record("broken", "");
     fs::write(broken.join("state.json"), "{").expect("a file");
-    // Without a log file, debug lines go to stderr, and the list is still printed.
-    let answer = stage.davit(&["list", "-q"]);
+    // Without a log file, the warning goes to stderr, and the list is still printed.
+    let answer = dir.davit(&["list", "-q"]);
     assert_eq!((answer.code, answer.out.as_str()), (Some(0), ""));
     assert!(answer.err.starts_with("warning: broken is left out: cannot read "), "{}", answer.err);
-    // With a log file, they go only to that file.
-    let log = stage.path("log.json");
-    stage.davit(&["--log", &log, "--log-format", "json", "list", "-q"]).fine();
+    // With a log file, the warning goes only to that file.
+    let log = dir.path("log.json");
+    dir.davit(&["--log", &log, "--log-format", "json", "list", "-q"]).ok();
     let text = fs::read_to_string(&log).expect("is there");
     assert_eq!(entry(&text).0, "warning");
 }
 
 #[test]
-fn debug_lines_are_there_when_asked_for_and_errors_stay_last() {
-    let stage = Stage::new("log-debug");
-    fs::create_dir_all(stage.root()).expect("a directory");
-    let log = stage.path("log.json");
-    stage.davit(&["--debug", "--log", &log, "--log-format", "json", "state", "web"]).refused();
+fn debug_prints_debug_lines_and_then_the_error() {
+    let dir = TestDir::new("log-debug");
+    fs::create_dir_all(dir.root()).expect("a directory");
+    let log = dir.path("log.json");
+    dir.davit(&["--debug", "--log", &log, "--log-format", "json", "state", "web"]).error();
     let text = fs::read_to_string(&log).expect("is there");
     let levels: Vec<String> = text.lines().map(|line| entry(line).0).collect();
     assert_eq!(levels, ["debug", "error"]);

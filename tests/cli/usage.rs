@@ -1,6 +1,6 @@
 //! Tests help, version, and invalid command lines.
 
-use crate::stage::{Stage, command, davit};
+use crate::harness::{TestDir, command, davit};
 
 const VERBS: [&str; 13] =
     ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete", "spec", "plan", "features"];
@@ -8,7 +8,7 @@ const VERBS: [&str; 13] =
 #[test]
 fn help_is_on_stdout_and_names_every_command() {
     for words in [&["--help"][..], &["-h"], &[], &["help"]] {
-        let text = davit(words).fine();
+        let text = davit(words).ok();
         for verb in VERBS {
             assert!(text.contains(&format!("\n  {verb} ")), "{words:?}: {verb} is missing:\n{text}");
         }
@@ -16,21 +16,21 @@ fn help_is_on_stdout_and_names_every_command() {
 }
 
 #[test]
-fn every_command_explains_itself() {
+fn every_command_has_help_with_an_example() {
     for verb in VERBS {
-        let text = davit(&[verb, "--help"]).fine();
+        let text = davit(&[verb, "--help"]).ok();
         for part in ["\nExit status: 0", "\nExample:\n  davit ", &format!("\nUsage: davit {verb}")] {
             assert!(text.contains(part) || text.contains(&part.replace(": 0", ": the")), "{verb}: {part:?}\n{text}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 120), "{verb}: a line is too long");
-        assert_eq!(davit(&["help", verb]).fine(), text);
+        assert_eq!(davit(&["help", verb]).ok(), text);
     }
 }
 
 #[test]
-fn the_version_is_three_lines_and_one_word() {
+fn version_prints_three_lines_and_the_word_version_once() {
     for words in [["--version"], ["-v"]] {
-        let text = davit(&words).fine();
+        let text = davit(&words).ok();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], format!("davit version {}", env!("CARGO_PKG_VERSION")));
         assert!(lines[1].starts_with("commit: "), "{text}");
@@ -40,16 +40,16 @@ fn the_version_is_three_lines_and_one_word() {
 }
 
 #[test]
-fn under_the_name_of_runc_the_version_says_runc() {
-    let stage = Stage::new("runc");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_davit"), stage.path("runc")).expect("a link");
-    let output = command(stage.path("runc")).arg("--version").output().expect("runs");
+fn version_called_as_runc_prints_runc() {
+    let dir = TestDir::new("runc");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_davit"), dir.path("runc")).expect("a link");
+    let output = command(dir.path("runc")).arg("--version").output().expect("runs");
     let first = String::from_utf8(output.stdout).expect("text").lines().next().map(str::to_owned);
     assert_eq!(first, Some(format!("runc version {}", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
-fn a_wrong_number_of_arguments_is_told_with_the_usage_on_stdout() {
+fn a_wrong_number_of_arguments_prints_the_usage_on_stdout() {
     for (words, verb, wanted) in [
         (&["create"][..], "create", "exactly 1 argument(s)"),
         (&["create", "a", "b"], "create", "exactly 1 argument(s)"),
@@ -64,13 +64,13 @@ fn a_wrong_number_of_arguments_is_told_with_the_usage_on_stdout() {
         let answer = davit(words);
         assert!(answer.out.starts_with("Incorrect Usage.\n"), "{words:?}: {}", answer.out);
         assert!(answer.out.contains(&format!("Usage: davit {verb}")), "{words:?}: {}", answer.out);
-        assert_eq!(answer.refused(), format!("davit: \"{verb}\" requires {wanted}"));
+        assert_eq!(answer.error(), format!("davit: \"{verb}\" requires {wanted}"));
     }
 }
 
 #[test]
-fn a_wrong_word_is_named() {
-    for (words, told) in [
+fn an_invalid_argument_is_named() {
+    for (words, expected) in [
         (&["--invalidflag", "create", "x"][..], "unknown flag: --invalidflag; see davit --help"),
         (&["--invalidflag=1", "create", "x"], "unknown flag: --invalidflag; see davit --help"),
         (&["create", "--bundel", "b", "x"], "unknown flag: --bundel (did you mean --bundle?); see davit create --help"),
@@ -84,19 +84,19 @@ fn a_wrong_word_is_named() {
         (&["--rootless", "maybe", "create", "x"], "invalid rootless: maybe (true, false or auto)"),
         (&["kill", "x", "FOO"], "unknown signal \"FOO\""),
     ] {
-        assert_eq!(davit(words).refused(), told, "{words:?}");
+        assert_eq!(davit(words).error(), expected, "{words:?}");
     }
     for bad in ["a/b", "..", "a b", ""] {
-        let told = davit(&["state", bad]).refused();
-        assert!(told.starts_with("invalid container ID format"), "{told}");
+        let error = davit(&["state", bad]).error();
+        assert!(error.starts_with("invalid container ID format"), "{error}");
     }
 }
 
 #[test]
-fn both_spellings_of_a_flag_and_those_of_go_are_taken() {
-    let stage = Stage::new("spellings");
-    stage.record("web", "");
-    let (root, spelled) = (stage.root(), format!("--root={}", stage.root()));
+fn flags_are_accepted_in_both_spellings_and_in_those_of_go() {
+    let dir = TestDir::new("spellings");
+    dir.record("web", "");
+    let (root, spelled) = (dir.root(), format!("--root={}", dir.root()));
     for words in [
         &["--root", &root, "list", "-q"][..],
         &[&spelled, "list", "--quiet"],
@@ -106,26 +106,26 @@ fn both_spellings_of_a_flag_and_those_of_go_are_taken() {
         &["--criu", "/usr/sbin/criu", "--rootless", "false", &spelled, "list", "-q", "-f", "table", "-f", "json"],
         &["--cgroup-manager=disabled", "--cgroup-manager", "cgroupfs", &spelled, "list", "-q"],
     ] {
-        assert_eq!(davit(words).fine(), "web\n", "{words:?}");
+        assert_eq!(davit(words).ok(), "web\n", "{words:?}");
     }
-    assert!(davit(&["-root", &root, "list", "--quiet=false"]).fine().starts_with("ID "));
+    assert!(davit(&["-root", &root, "list", "--quiet=false"]).ok().starts_with("ID "));
 }
 
 #[test]
-fn flags_after_the_id_of_ps_are_for_ps() {
-    let stage = Stage::new("ps");
-    std::fs::create_dir_all(stage.root()).expect("a directory");
+fn flags_after_the_container_id_are_passed_to_ps() {
+    let dir = TestDir::new("ps");
+    std::fs::create_dir_all(dir.root()).expect("a directory");
     for words in
         [&["ps", "web", "--format", "xml"][..], &["ps", "web", "-no-such-flag"], &["ps", "-format=json", "web"]]
     {
-        let told = stage.davit(words).refused();
-        assert_eq!(told, "cannot list the processes of web: container does not exist", "{words:?}");
+        let error = dir.davit(words).error();
+        assert_eq!(error, "cannot list the processes of web: container does not exist", "{words:?}");
     }
-    assert!(stage.davit(&["ps", "--nope", "web"]).refused().starts_with("unknown flag: --nope"));
+    assert!(dir.davit(&["ps", "--nope", "web"]).error().starts_with("unknown flag: --nope"));
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_failure() {
+fn a_closed_reader_is_not_an_error() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let output = command(env!("CARGO_BIN_EXE_davit")).arg("--help").stdout(writer).output().expect("runs");
@@ -133,10 +133,10 @@ fn a_reader_that_went_away_is_no_failure() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_a_failure() {
+fn a_failed_write_to_stdout_is_an_error() {
     let full = std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
     let output = command(env!("CARGO_BIN_EXE_davit")).arg("--help").stdout(full).output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(told, "error: write to standard output: no space left on device\n");
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(error, "error: write to standard output: no space left on device\n");
 }

@@ -1,4 +1,5 @@
-//! Helpers for every test here: the program, a temporary directory, and a process that stands in for the container.
+//! Helpers for the tests of the command line: the program, a temporary directory, and a process that acts as the init
+//! process of a container.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,16 +21,16 @@ impl From<Output> for Answer {
 }
 
 impl Answer {
-    /// Checks for exit 0 and an empty stderr; returns stdout.
+    /// Checks for exit status 0 and an empty stderr. Returns stdout.
     #[track_caller]
-    pub(crate) fn fine(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "stdout: {}", self.out);
         self.out
     }
 
-    /// Checks for exit 1 and one line on stderr that begins with `error: `; returns the rest of that line.
+    /// Checks for exit status 1 and one line on stderr that begins with `error: `. Returns the rest of that line.
     #[track_caller]
-    pub(crate) fn refused(self) -> String {
+    pub(crate) fn error(self) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
         let line = self.err.strip_prefix("error: ").and_then(|rest| rest.strip_suffix('\n'));
         let line = line.unwrap_or_else(|| panic!("not an error line: {:?}", self.err));
@@ -52,14 +53,14 @@ pub(crate) fn davit(words: &[&str]) -> Answer {
 }
 
 /// A temporary directory of one test, removed when it ends.
-pub(crate) struct Stage(pub(crate) PathBuf);
+pub(crate) struct TestDir(pub(crate) PathBuf);
 
-impl Stage {
+impl TestDir {
     pub(crate) fn new(test: &str) -> Self {
         let path = std::env::temp_dir().join(format!("davit-cli-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a directory");
-        Stage(path)
+        TestDir(path)
     }
 
     /// The path of a file in the directory, as a string.
@@ -88,27 +89,27 @@ impl Stage {
         directory
     }
 
-    /// Writes the record of a container whose init process is `actor`.
-    pub(crate) fn container(&self, id: &str, actor: &Actor) -> PathBuf {
-        self.record(id, &format!(r#","init":{}"#, actor.as_json(0)))
+    /// Writes the record of a container whose init process is `init`.
+    pub(crate) fn container(&self, id: &str, init: &FakeInit) -> PathBuf {
+        self.record(id, &format!(r#","init":{}"#, init.as_json(0)))
     }
 }
 
-impl Drop for Stage {
+impl Drop for TestDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 /// A process that sleeps until it is killed, at the latest when the test ends.
-pub(crate) struct Actor(pub(crate) Child);
+pub(crate) struct FakeInit(pub(crate) Child);
 
-impl Actor {
+impl FakeInit {
     pub(crate) fn new() -> Self {
-        Actor(command("sleep").arg("1000").spawn().expect("sleep runs"))
+        FakeInit(command("sleep").arg("1000").spawn().expect("sleep runs"))
     }
 
-    /// Its pid and start time as in the record; a start time `shift` ticks later belongs to another process.
+    /// The pid and start time as in the record. A start time `shift` ticks later belongs to another process.
     pub(crate) fn as_json(&self, shift: u64) -> String {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it lives");
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
@@ -128,7 +129,7 @@ impl Actor {
     }
 }
 
-impl Drop for Actor {
+impl Drop for FakeInit {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

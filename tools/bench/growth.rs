@@ -106,8 +106,8 @@ fn changed_bundle(options: &Options, runtime: &Runtime<'_>, change: &dyn Fn(&mut
 fn compiling(runtimes: &[Runtime<'_>], bundle: &str, looks: usize) -> Result<Row> {
     let decided = |bundle: &str| -> Result<f64> {
         runtimes[0].command(&["--timings", "--log-format", "json", "run", "--bundle", bundle, &runtimes[0].id])?;
-        let told: Value = serde_json::from_str(&runtimes[0].errors()?)?;
-        let steps = told["timings"]["davit"].as_array().context("no timings")?;
+        let report: Value = serde_json::from_str(&runtimes[0].errors()?)?;
+        let steps = report["timings"]["davit"].as_array().context("no timings")?;
         let step =
             steps.iter().find(|step| step["step"] == "probe the host and compile the plan").context("no such step")?;
         step["nanoseconds"].as_f64().map(|ns| ns / 1e3).context("no time")

@@ -60,9 +60,9 @@ pub(crate) fn hot_sections(options: &Options, map: &Path) -> Result<String> {
     ensure!(!used.is_empty(), "{} says nothing of what {path} has executed", map.display());
     let mut used: Vec<_> = used.into_iter().collect();
     used.sort_by_key(|(_, (commands, order))| (Reverse(*commands), *order));
-    let (mut text, mut told) = (String::new(), BTreeSet::new());
+    let (mut text, mut seen) = (String::new(), BTreeSet::new());
     for pattern in used.iter().filter_map(|(index, _)| pattern(&sections[*index])) {
-        if told.insert(pattern.clone()) {
+        if seen.insert(pattern.clone()) {
             writeln!(text, "{pattern}")?;
         }
     }
@@ -223,7 +223,7 @@ impl Instrumented {
             go(ptrace::cont(pid, signal))?;
         };
         for pid in followed {
-            self.let_go(pid, base.unwrap_or_default())?;
+            self.detach(pid, base.unwrap_or_default())?;
         }
         match status {
             WaitStatus::Exited(_, 0) => Ok(entered),
@@ -241,7 +241,7 @@ impl Instrumented {
     }
 
     /// Removes the remaining breakpoints and detaches from the process.
-    fn let_go(&self, pid: Pid, base: u64) -> Result<()> {
+    fn detach(&self, pid: Pid, base: u64) -> Result<()> {
         go(ptrace::interrupt(pid))?;
         match waitpid(pid, Some(WaitPidFlag::__WALL)) {
             Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => return Ok(()),

@@ -184,7 +184,7 @@ pub(crate) fn call_cost(printed: &str) -> Result<[f64; 2]> {
 /// The number of calls that strace counted.
 fn total(counts: &Path) -> Result<f64> {
     let counts = fs::read_to_string(counts)?;
-    let total = counts.lines().find_map(|line| line.trim().strip_suffix("total")).context("strace told no total")?;
+    let total = counts.lines().find_map(|line| line.trim().strip_suffix("total")).context("strace printed no total")?;
     Ok(total.trim().parse()?)
 }
 

@@ -39,8 +39,8 @@ impl Spawner {
         let time = begin.elapsed();
 
         if status != WaitStatus::Exited(pid, 0) {
-            let told = std::fs::read_to_string(self.errors()).unwrap_or_default();
-            bail!("`{}` ended with {status:?}: {}", words.join(" "), told.trim_end());
+            let errors = std::fs::read_to_string(self.errors()).unwrap_or_default();
+            bail!("`{}` ended with {status:?}: {}", words.join(" "), errors.trim_end());
         }
         Ok(time)
     }
@@ -53,8 +53,8 @@ impl Spawner {
         let failed = ends.collect::<Result<Vec<_>>>()?.into_iter().filter(|done| !done).count();
         let time = begin.elapsed();
         if failed > 0 {
-            let told = std::fs::read_to_string(self.errors()).unwrap_or_default();
-            bail!("{failed} of {} failed: {}", commands.len(), told.trim_end());
+            let errors = std::fs::read_to_string(self.errors()).unwrap_or_default();
+            bail!("{failed} of {} failed: {}", commands.len(), errors.trim_end());
         }
         Ok(time)
     }

@@ -219,7 +219,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();
     let word = words.peek().cloned().unwrap_or_default();
     let done = match word.as_str() {
-        "stand-by" => {
+        "wait-then-exec" => {
             // Wait until the tracer has attached to this process.
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
             let words: Vec<_> = words.skip(1).collect();

@@ -109,32 +109,32 @@ pub(crate) fn follow(
     drop(child.stdin.take());
     let guard = Guard::new(main, bound);
     let ended = tracer.until_end_of(main);
-    let late = guard.dismiss();
-    tracer.let_all_go();
+    let late = guard.stop();
+    tracer.detach_all();
     let ended = ended?;
     Ok(Seen { ended: (!late).then_some(ended), ..tracer.seen })
 }
 
 /// Kills a process that takes too long.
 struct Guard {
-    dismissed: mpsc::Sender<()>,
+    stop: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<bool>,
 }
 
 impl Guard {
     fn new(pid: Pid, bound: Duration) -> Self {
-        let (dismissed, told) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let late = told.recv_timeout(bound) == Err(mpsc::RecvTimeoutError::Timeout);
+            let late = stopped.recv_timeout(bound) == Err(mpsc::RecvTimeoutError::Timeout);
             // The process may have exited already.
             late && kill(pid, Signal::SIGKILL).is_ok()
         });
-        Self { dismissed, thread }
+        Self { stop, thread }
     }
 
-    /// Stops the watchdog; returns whether it killed the process.
-    fn dismiss(self) -> bool {
-        self.dismissed.send(()).ok();
+    /// Stops the watchdog. Returns whether it killed the process.
+    fn stop(self) -> bool {
+        self.stop.send(()).ok();
         self.thread.join().unwrap_or(true)
     }
 }
@@ -247,7 +247,7 @@ impl Tracer<'_> {
                 let early = self.processes.get(&pid).is_some_and(|met| met.number == 0 && met.counts.is_empty());
                 match (early && !name.contains(self.program), STRANGERS.contains(&name.as_ref())) {
                     (true, _) => alive(ptrace::cont(pid, None)).map(drop),
-                    (false, true) => self.let_go(pid),
+                    (false, true) => self.detach(pid),
                     (false, false) => self.go_on(pid, None),
                 }
             }
@@ -259,13 +259,13 @@ impl Tracer<'_> {
         }
     }
 
-    fn let_go(&mut self, pid: Pid) -> Result<()> {
+    fn detach(&mut self, pid: Pid) -> Result<()> {
         self.threads.remove(&pid);
         alive(ptrace::detach(pid, None)).map(drop)
     }
 
     /// Detaches from all processes that outlive the command. Detaching needs a stopped process.
-    fn let_all_go(&mut self) {
+    fn detach_all(&mut self) {
         for pid in std::mem::take(&mut self.early) {
             ptrace::detach(pid, None).ok();
         }

@@ -47,7 +47,7 @@ pub(crate) fn start_up(world: &World) -> Result<Vec<Point>> {
 fn traced(world: &World, verb: &Verb, fault: Option<(Point, Fault)>) -> Result<(Seen, PipeReader)> {
     // The process that `create` started continues during `start`, so it is traced too.
     let adopted = if verb.before == Before::Created { vec![world.pid()?] } else { Vec::new() };
-    let started = world.stand_by(verb)?;
+    let started = world.start_waiting(verb)?;
     let seen = follow(started.child, &adopted, &world.name, fault, BOUND)?;
     Ok((seen, started.output))
 }

@@ -86,17 +86,17 @@ impl World {
     }
 
     /// Starts a process that executes the command when its standard input ends.
-    pub(crate) fn stand_by(&self, verb: &Verb) -> Result<Started> {
-        self.start(&["/proc/self/exe", "stand-by", &self.runtime], verb.words, Stdio::piped())
+    pub(crate) fn start_waiting(&self, verb: &Verb) -> Result<Started> {
+        self.start(&["/proc/self/exe", "wait-then-exec", &self.runtime], verb.words, Stdio::piped())
     }
 
     /// Runs a command without a fault. Returns its status and its unread output.
     fn attempt(&self, words: &[&str]) -> Result<(WaitStatus, PipeReader)> {
         let started = self.start(&[&self.runtime], words, Stdio::null())?;
-        let (done, told) = mpsc::channel::<()>();
+        let (done, finished) = mpsc::channel::<()>();
         let pid = Pid::from_raw(i32::try_from(started.child.id())?);
         let guard = std::thread::spawn(move || {
-            if told.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if finished.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
                 kill(pid, Signal::SIGKILL).ok();
             }
         });

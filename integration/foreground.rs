@@ -5,10 +5,10 @@ use crate::harness::bundle::Container;
 use crate::harness::call::{Call, LIMIT, Running};
 use crate::harness::kernel;
 use crate::harness::runtime::only_davit;
+use crate::harness::terminal::open_terminal;
 use crate::harness::trial::{Test, rows, tests};
 use nix::{
     fcntl::OFlag,
-    pty::{Winsize, openpty},
     sys::signal::{Signal, kill},
     unistd::{Pid, pipe2},
 };
@@ -55,12 +55,6 @@ fn foreground(verb: &str, terminal: bool, script: &str) -> (Container, Call) {
     (c, call)
 }
 
-fn own_terminal() -> (File, OwnedFd) {
-    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-    let pair = openpty(Some(&size), None).unwrap();
-    (File::from(pair.master), pair.slave)
-}
-
 /// Returns everything that is printed on the terminal until the program ends.
 fn until_end(mut master: File, run: Running) -> String {
     let ended = kernel::pidfd(run.pid()).unwrap();
@@ -86,7 +80,7 @@ fn last_byte(way: &Way) {
     let script = "i=0; while [ $i -lt 3000 ]; do echo 0123456789abcdef0123456789abcdef0123456789abcdef; i=$((i+1)); done; printf END";
     let (_c, call) = foreground(way.1, way.2, script);
     let out = if way.2 {
-        let (master, slave) = own_terminal();
+        let (master, slave) = open_terminal(24, 80);
         let run = call.stdio(&slave);
         drop(slave);
         until_end(master, run)
@@ -101,7 +95,7 @@ fn last_byte(way: &Way) {
 fn left_behind(way: &Way) {
     let (_c, call) = foreground(way.1, way.2, "trap '' HUP; sleep 1000 & echo printed");
     let out = if way.2 {
-        let (master, slave) = own_terminal();
+        let (master, slave) = open_terminal(24, 80);
         let run = call.stdio(&slave);
         drop(slave);
         until_end(master, run)
@@ -169,7 +163,7 @@ fn the_size_of_the_terminal_is_followed() {
     let script = "trap 'stty size >/out/new; exit 0' WINCH; echo >/out/ready; while :; do sleep 1000 & wait $!; done";
     for verb in ["run", "exec"] {
         let (c, call) = foreground(verb, true, script);
-        let (master, slave) = own_terminal();
+        let (master, slave) = open_terminal(24, 80);
         let run = call.stdio(&slave);
         c.wait_out("ready");
         kernel::set_window_size(&master, 50, 132);

@@ -8,6 +8,7 @@ pub(crate) mod differences;
 pub(crate) mod kernel;
 pub(crate) mod runtime;
 pub(crate) mod skip;
+pub(crate) mod terminal;
 pub(crate) mod trial;
 pub(crate) mod unprivileged;
 pub(crate) mod unshared;

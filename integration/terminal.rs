@@ -6,14 +6,14 @@ use crate::harness::call::LIMIT;
 use crate::harness::kernel;
 use crate::harness::runtime::only_davit;
 use crate::harness::runtime::runtime_name;
+use crate::harness::terminal::open_terminal;
 use crate::harness::trial::{Test, tests};
-use nix::pty::{Winsize, openpty};
 use nix::sys::socket::{Backlog, listen};
 use serde_json::json;
 use std::{
     fs::File,
     io::{Read, Write},
-    os::{fd::OwnedFd, unix::net::UnixListener},
+    os::unix::net::UnixListener,
     time::Instant,
 };
 
@@ -176,15 +176,9 @@ fn a_socket_whose_queue_is_full() {
     c.nothing_left();
 }
 
-fn own_terminal(rows: u16, columns: u16) -> (File, OwnedFd) {
-    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    let pair = openpty(Some(&size), None).unwrap();
-    (File::from(pair.master), pair.slave)
-}
-
 fn foreground_run_relays_the_terminal() {
     let c = with_terminal("tty; echo last; exit 3");
-    let (mut master, slave) = own_terminal(24, 80);
+    let (mut master, slave) = open_terminal(24, 80);
     let run = c.prepare("run", &[]).stdio(&slave);
     let all = read_until(&mut master, "last");
     assert!(all.contains("/dev/pts/0"), "{all}");
@@ -197,7 +191,7 @@ fn foreground_run_takes_the_callers_size() {
         "stty size; n=0; while test $n -lt 50 && test \"$(stty size 2>/dev/null)\" != '43 131'; do n=$((n+1)); done
          stty size; echo end",
     );
-    let (mut master, slave) = own_terminal(43, 131);
+    let (mut master, slave) = open_terminal(43, 131);
     let run = c.prepare("run", &[]).stdio(&slave);
     let all = read_until(&mut master, "end");
     assert!(all.contains("43 131"), "the size was not set: {all}");
@@ -208,7 +202,7 @@ fn foreground_run_takes_the_callers_size() {
 
 fn foreground_run_passes_input() {
     let c = with_terminal("echo ready; read line; echo \"got $line\"; read line; echo \"then $line\"");
-    let (mut master, slave) = own_terminal(24, 80);
+    let (mut master, slave) = open_terminal(24, 80);
     let run = c.prepare("run", &[]).stdio(&slave);
     read_until(&mut master, "ready");
     master.write_all(b"one\r").unwrap();
@@ -220,7 +214,7 @@ fn foreground_run_passes_input() {
 
 fn foreground_run_restores_the_terminal() {
     let c = with_terminal("echo ready; read line");
-    let (mut master, slave) = own_terminal(24, 80);
+    let (mut master, slave) = open_terminal(24, 80);
     let before = nix::sys::termios::tcgetattr(&slave).unwrap();
     let run = c.prepare("run", &[]).stdio(&slave);
     read_until(&mut master, "ready");
@@ -235,7 +229,7 @@ fn foreground_run_restores_the_terminal() {
 /// Pasted input that overflows the program's terminal buffer must block neither output nor signals.
 fn foreground_run_handles_a_program_that_does_not_read() {
     let c = with_terminal("trap 'echo heard; exit 5' TERM; echo ready; while :; do sleep 1000 & wait $!; done");
-    let (mut master, slave) = own_terminal(24, 80);
+    let (mut master, slave) = open_terminal(24, 80);
     let run = c.prepare("run", &[]).stdio(&slave);
     read_until(&mut master, "ready");
     let mut keyboard = master.try_clone().unwrap();

@@ -1,14 +1,13 @@
 //! Replays BuildKit's calls: containers in the foreground, with pipes and with terminals.
 
-use super::{
-    calls::on_terminal,
-    wire::{CONTAINERD, Engine, Wire},
-};
+use super::wire::{CONTAINERD, Engine, Wire};
 use crate::harness::bundle::Container;
+use crate::harness::call::LIMIT;
 use crate::harness::cgroups::only_cgroupfs;
 use crate::harness::runtime::only_davit;
 use crate::harness::runtime::runtime_has;
 use crate::harness::skip::skip;
+use crate::harness::terminal::run_on_terminal;
 use crate::harness::trial::{Test, tests};
 use crate::harness::user::AS_USER;
 use nix::{
@@ -110,6 +109,7 @@ fn buildkit_has_a_terminal() {
     let script = "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
     let c = Container::sh(script).edit(|c| c["process"]["terminal"] = json!(true));
     let wire = Wire::new(&BUILDKIT, c);
-    on_terminal(&wire, BUILDKIT.global, "run --bundle {bundle} --keep {id}", Some((44, 88)), 6);
+    let call = wire.call(BUILDKIT.global, "run --bundle {bundle} --keep {id}");
+    run_on_terminal(call, Some((44, 88)), || LIMIT).finish().exits(6);
     wire.plain("delete {id}").ok().silent();
 }

@@ -9,19 +9,15 @@ use crate::harness::kernel;
 use crate::harness::runtime::only_davit;
 use crate::harness::runtime::{RUNTIME, runtime_has, runtime_name};
 use crate::harness::skip::skip;
+use crate::harness::terminal::run_on_terminal;
 use crate::harness::trial::{Test, rows, tests};
 use nix::{
-    pty::{Winsize, openpty},
-    sys::{
-        signal::{Signal, kill},
-        wait::WaitStatus,
-    },
+    sys::{signal::Signal, wait::WaitStatus},
     unistd::Pid,
 };
 use serde_json::{Value, json};
 use std::{
-    fs::{self, File},
-    io::Read,
+    fs,
     os::unix::{fs::PermissionsExt, net::UnixListener},
 };
 
@@ -297,29 +293,6 @@ fn crio_execs_on_a_terminal() {
     let script = "until test \"$(stty size)\" = '33 77'; do sleep 1; done; echo fitting; exit 5";
     process["args"] = json!(["sh", "-c", script]);
     fs::write(wire.file("process.json"), process.to_string()).unwrap();
-    on_terminal(&wire, engine.plain, "exec --process {bundle}/process.json {id}", None, 5);
-}
-
-/// Calls the runtime on a terminal of 33 rows and 77 columns. When the program prints "ready", changes the size to
-/// `new` and sends SIGWINCH to the runtime. Checks that the program prints "fitting" and exits with the code.
-pub(super) fn on_terminal(wire: &Wire<'_>, global: &str, verb: &str, new: Option<(u16, u16)>, code: i32) {
-    let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
-    let pair = openpty(Some(&size), None).unwrap();
-    let running = wire.call(global, verb).stdio(&pair.slave);
-    drop(pair.slave);
-    let mut master = File::from(pair.master);
-    let (mut output, mut part) = (String::new(), [0; 4096]);
-    // At the end of a terminal, read(2) fails with EIO.
-    while kernel::readable(&master, LIMIT)
-        && let Ok(count @ 1..) = master.read(&mut part)
-    {
-        let chunk = String::from_utf8_lossy(&part[..count]);
-        output.push_str(&chunk);
-        if let Some((rows, columns)) = new.filter(|_| chunk.contains("ready")) {
-            kernel::set_window_size(&master, rows, columns);
-            kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
-        }
-    }
-    assert!(output.contains("fitting"), "{output}");
-    running.finish().exits(code);
+    let call = wire.call(engine.plain, "exec --process {bundle}/process.json {id}");
+    run_on_terminal(call, None, || LIMIT).finish().exits(5);
 }

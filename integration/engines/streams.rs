@@ -6,16 +6,8 @@ use super::{
     time_limit::{left, until},
 };
 use crate::harness::call::Call;
-use crate::harness::kernel;
-use nix::{
-    pty::{Winsize, openpty},
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use std::{
-    fs::File,
-    io::{Read, Write},
-};
+use crate::harness::terminal::run_on_terminal;
+use std::io::Write;
 
 pub(crate) const CHECKS: &[Check] = &[
     ("logs and attach", "a burst of 10 MB", burst),
@@ -76,7 +68,8 @@ pub(crate) const FITTING: &str = "until test \"$(stty size)\" = '33 77'; do slee
 /// Prints "ready", and exits when its terminal has the new size of the caller's terminal.
 pub(crate) const RESIZED: &str =
     "until test \"$(stty size)\" = '44 88'; do echo ready; sleep 1; done; echo fitting; exit 6";
-pub(crate) const NEW: Winsize = Winsize { ws_row: 44, ws_col: 88, ws_xpixel: 0, ws_ypixel: 0 };
+/// Rows and columns of the new size.
+pub(crate) const NEW: (u16, u16) = (44, 88);
 
 /// Changes the size while the program runs, on the container's terminal and on that of an exec.
 fn resize(e: &Engine) {
@@ -86,27 +79,6 @@ fn resize(e: &Engine) {
 }
 
 /// Runs a call on a terminal of 33 rows and 77 columns. Sets the new size when the program prints "ready".
-pub(crate) fn fits(call: Call, new: Option<Winsize>, code: i32) {
-    let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
-    let pair = openpty(Some(&size), None).unwrap();
-    let running = call.stdio(&pair.slave);
-    drop(pair.slave);
-    let mut master = File::from(pair.master);
-    let mut output = String::new();
-    let mut part = [0; 4096];
-    // At the end of a terminal, read(2) fails with EIO.
-    while kernel::readable(&master, left())
-        && let Ok(count @ 1..) = master.read(&mut part)
-    {
-        let chunk = String::from_utf8_lossy(&part[..count]);
-        output.push_str(&chunk);
-        if let Some(new) = new.filter(|_| chunk.contains("ready")) {
-            kernel::set_window_size(&master, new.ws_row, new.ws_col);
-            // This is not the client's controlling terminal, so the kernel sends no SIGWINCH. The test sends it, and
-            // repeats it because the program may be ready before the client has installed its handler.
-            kill(Pid::from_raw(running.pid()), Signal::SIGWINCH).unwrap();
-        }
-    }
-    assert!(output.contains("fitting"), "{output}");
-    running.finish_within(left()).exits(code);
+pub(crate) fn fits(call: Call, new: Option<(u16, u16)>, code: i32) {
+    run_on_terminal(call, new, left).finish_within(left()).exits(code);
 }

@@ -27,8 +27,7 @@ fn apparmor_profile() {
         assert_eq!(profile("unconfined").prints(), "unconfined\n");
         profile("davit-suite-no-such-profile").refused("/process/apparmorProfile");
     } else {
-        profile("unconfined")
-            .refused("/process/apparmorProfile: \"unconfined\" is asked for, but AppArmor is not enabled");
+        profile("unconfined").refused("/process/apparmorProfile: \"unconfined\" needs AppArmor, which is not enabled");
     }
 }
 
@@ -41,7 +40,7 @@ fn labels_without_selinux() {
     let c = Container::sleeper().edit(|c| c["process"]["selinuxLabel"] = json!(label));
     c.refused("/process/selinuxLabel");
     let c = Container::sleeper().edit(|c| c["linux"]["mountLabel"] = json!(label));
-    c.refused("/linux/mountLabel").says("SELinux is not enabled");
+    c.refused("/linux/mountLabel").says("SELinux, which is not enabled");
 }
 
 /// (policy, its number, nice, kernel priority: 120 + nice, or -1 for SCHED_DEADLINE)

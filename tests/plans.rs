@@ -161,11 +161,11 @@ fn a_scope_of_systemd_is_waited_for_and_what_names_it_is_checked() {
     // Rounded up to systemd's precision.
     at("/linux/resources/cpu/quota write \"13000 100000\" to cpu.max");
     for (path, annotation, says) in [
-        ("/suite/box", "5", "is not of the form slice:prefix:name that --systemd-cgroup asks for"),
-        ("system:suite:box", "5", "\"system\" is no slice; its name has to end in .slice"),
-        ("a--b.slice:suite:box", "5", "\"a--b.slice\" is no name of a slice"),
+        ("/suite/box", "5", "is not of the form slice:prefix:name, which --systemd-cgroup needs"),
+        ("system:suite:box", "5", "\"system\" is not a slice; the name must end in .slice"),
+        ("a--b.slice:suite:box", "5", "\"a--b.slice\" is not a valid slice name"),
         ("a.slice:suite:b.slice", "5", "b.slice is a slice, which holds units and no processes"),
-        ("a.slice:suite:b c", "5", "\"suite-b c.scope\" is no name of a unit"),
+        ("a.slice:suite:b c", "5", "\"suite-b c.scope\" is not a valid unit name"),
         ("a.slice:suite:b", "'soon'", "/annotations/org.systemd.property.TimeoutStopSec"),
     ] {
         let said = plan(path, annotation);

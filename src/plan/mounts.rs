@@ -241,7 +241,7 @@ impl Compiler<'_> {
     fn data_with_label(&mut self, options: &Options, kind: &str, origin: &Pointer) -> Option<std::ffi::CString> {
         let label = self.spec.linux().as_ref().and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
         if !label.is_empty() && !self.host.selinux && !self.label_is_refused {
-            let what = format!("{label:?} is asked for, but SELinux is not enabled on this host");
+            let what = format!("{label:?} needs SELinux, which is not enabled on this host");
             self.notes.problems.add(Pointer::of("/linux/mountLabel"), what);
             self.label_is_refused = true;
         }

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn superblock_words_and_defaults_never_become_data() {
+    fn superblock_options_and_defaults_are_never_data() {
         let words = "defaults,silent,loud,iversion,noiversion,relatime,nosuid,lazytime,nolazytime,sync,async,dirsync,mand,nomand";
         assert!(options(words).data.is_empty());
         assert_eq!(options("size=1m,mode=755,nosuid").data, ["size=1m", "mode=755"]);

@@ -88,10 +88,10 @@ fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
     let text = given.to_str().unwrap_or_default();
     let parts: Vec<&str> = text.split(':').collect();
     let [slice, prefix, name] = parts[..] else {
-        return Err(format!("{} is not of the form slice:prefix:name that --systemd-cgroup asks for", given.display()));
+        return Err(format!("{} is not of the form slice:prefix:name, which --systemd-cgroup needs", given.display()));
     };
     if name.is_empty() || text.contains('/') {
-        return Err(format!("{} names no unit; expected slice:prefix:name", given.display()));
+        return Err(format!("{} has no unit name; expected slice:prefix:name", given.display()));
     }
     if name.ends_with(".slice") {
         return Err(format!("{name} is a slice, which holds units and no processes; name the container's own scope"));
@@ -102,7 +102,7 @@ fn scope(given: Option<&Path>, id: &str) -> Result<Place, String> {
     let unit = if prefix.is_empty() { format!("{name}.scope") } else { format!("{prefix}-{name}.scope") };
     match systemd_scope::is_unit(&unit) {
         true => Ok(make(slice, unit)),
-        false => Err(format!("\"{}\" is no name of a unit", unit.escape_debug())),
+        false => Err(format!("\"{}\" is not a valid unit name", unit.escape_debug())),
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_upwards_or_to_the_root_is_refused() {
+    fn a_path_with_dot_dot_or_to_the_root_is_refused() {
         for given in ["/a/../../b", "..", "../c1", "/a/.."] {
             let error = place(Driver::Cgroupfs, Some(given)).expect_err(given);
             assert!(error.starts_with("/linux/cgroupsPath: ") && error.contains("must not contain \"..\""), "{error}");

@@ -98,7 +98,7 @@ pub(super) fn labels(process: &Process, host: &Host, at: &Pointer, notes: &mut N
             let label = c_string(format!("exec {profile}"), &place, &mut notes.problems);
             steps.push(Step { origin: place, act: Act::SetLabel { file: c"apparmor/exec".to_owned(), label } });
         } else {
-            notes.problems.add(place, format!("{profile:?} is asked for, but AppArmor is not enabled on this host"));
+            notes.problems.add(place, format!("{profile:?} needs AppArmor, which is not enabled on this host"));
         }
     }
     if let Some(label) = process.selinux_label().as_deref().filter(|label| !label.is_empty()) {
@@ -107,7 +107,7 @@ pub(super) fn labels(process: &Process, host: &Host, at: &Pointer, notes: &mut N
             let label = c_string(label, &place, &mut notes.problems);
             steps.push(Step { origin: place, act: Act::SetLabel { file: c"exec".to_owned(), label } });
         } else {
-            notes.problems.add(place, format!("{label:?} is asked for, but SELinux is not enabled on this host"));
+            notes.problems.add(place, format!("{label:?} needs SELinux, which is not enabled on this host"));
         }
     }
     steps

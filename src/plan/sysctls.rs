@@ -46,7 +46,7 @@ pub(crate) fn path(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_first_separator_is_the_separator() {
+    fn the_first_separator_decides() {
         for (name, path) in [
             ("kernel.msgmax", Some("kernel/msgmax")),
             ("net/ipv4/conf/eth0.1/forwarding", Some("net/ipv4/conf/eth0.1/forwarding")),

@@ -45,13 +45,13 @@ const HIGHEST: u32 = 16_383;
 /// The path of a slice below the root of systemd's cgroups: `a.slice/a-b.slice` for `a-b.slice`, empty for `-.slice`.
 pub(crate) fn directory(slice: &str) -> Result<PathBuf, String> {
     let Some(name) = slice.strip_suffix(".slice") else {
-        return Err(format!("\"{slice}\" is no slice; its name has to end in .slice"));
+        return Err(format!("\"{slice}\" is not a slice; the name must end in .slice"));
     };
     if name == "-" {
         return Ok(PathBuf::new());
     }
     if !is_unit(slice) || name.split('-').any(str::is_empty) {
-        return Err(format!("\"{slice}\" is no name of a slice"));
+        return Err(format!("\"{slice}\" is not a valid slice name"));
     }
     let ends = name.match_indices('-').map(|(at, _)| at).chain([name.len()]);
     Ok(ends.map(|end| format!("{}.slice", &name[..end])).collect())

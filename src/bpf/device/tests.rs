@@ -138,7 +138,7 @@ fn later_rules_win() {
 }
 
 #[test]
-fn type_a_forgets_what_came_before_and_ignores_the_rest() {
+fn type_a_discards_earlier_rules_and_ignores_its_numbers_and_access() {
     let all = agree(&rules("-c 1:3 rwm, +a 1:3 r"));
     assert!(all.grants_all);
     assert_eq!(all.instructions.len(), 2);

@@ -143,7 +143,7 @@ fn check_before_update_records_the_finite_limits() {
 }
 
 #[test]
-fn cpu_settings_are_written_in_the_order_the_kernel_takes_them() {
+fn cpu_settings_are_written_in_the_order_that_the_kernel_accepts() {
     for (json, expected) in [
         ("{}", &[][..]),
         (r#"{"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": ""}"#, &[]),
@@ -185,7 +185,7 @@ fn cpu_settings_out_of_range_are_problems() {
 }
 
 #[test]
-fn block_io_becomes_io_files() {
+fn block_io_compiles_to_io_files() {
     for (json, expected) in [
         (r#"{"weight": 0, "weightDevice": [], "throttleReadBpsDevice": []}"#, &[][..]),
         (r#"{"weight": 500}"#, &["io.bfq.weight=500|io.weight=4950"]),

@@ -160,7 +160,11 @@ fn a_slow_reader_does_not_hold_off_a_signal() {
 }
 
 fn the_size_of_the_terminal_is_followed() {
-    let script = "trap 'stty size >/out/new; exit 0' WINCH; echo >/out/ready; while :; do sleep 1000 & wait $!; done";
+    // runc also sets the first size when it starts to relay, possibly after the program is ready.
+    let report = "size=$(stty size); test \"$size\" = '24 80' || { echo \"$size\" >/out/new; exit 0; }";
+    let script = &format!(
+        "report() {{ {report}; }}; trap report WINCH; echo >/out/ready; while :; do sleep 1000 & wait $!; done"
+    );
     for verb in ["run", "exec"] {
         let (c, call) = foreground(verb, true, script);
         let (master, slave) = open_terminal(24, 80);

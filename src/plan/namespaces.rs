@@ -259,7 +259,9 @@ pub(crate) fn is_mapped(map: &str, id: u32) -> bool {
 
 /// An unprivileged user can map only the own ids without the set-user-ID programs.
 fn writer(linux: &Linux, host: &Host) -> Writer {
-    let own = |list: &Option<Vec<LinuxIdMapping>>, id: u32| matches!(list.as_deref(), Some([only]) if only.host_id() == id && only.size() == 1);
+    let own = |list: &Option<Vec<LinuxIdMapping>>, id: u32| {
+        list.as_deref().is_some_and(|list| matches!(list, [only] if only.host_id() == id && only.size() == 1))
+    };
     if host.privileged {
         Writer::Privileged
     } else if own(linux.uid_mappings(), host.ids.0) && own(linux.gid_mappings(), host.ids.1) {

@@ -19,6 +19,7 @@
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod insn;
+mod simplify;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ use std::fmt;
 use insn::{Assembler, Label, Register};
 
 /// Which devices a rule covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// `a`: all devices; discards all earlier rules.
     All,
@@ -94,26 +95,6 @@ pub(crate) struct DeviceRule {
     pub(crate) access: Access,
 }
 
-impl DeviceRule {
-    /// Whether both rules apply to some request.
-    fn overlaps(&self, other: &DeviceRule) -> bool {
-        fn meet(one: Option<u32>, other: Option<u32>) -> bool {
-            one.is_none() || other.is_none() || one == other
-        }
-        self.kind == other.kind
-            && meet(self.major, other.major)
-            && meet(self.minor, other.minor)
-            && self.access.0 & other.access.0 != 0
-    }
-
-    /// Whether this rule covers all devices of the other.
-    fn covers(&self, other: &DeviceRule) -> bool {
-        self.kind == other.kind
-            && (self.major.is_none() || self.major == other.major)
-            && (self.minor.is_none() || self.minor == other.minor)
-    }
-}
-
 /// A compiled list of device rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceProgram {
@@ -151,47 +132,12 @@ const MAX_INSTRUCTIONS: usize = i16::MAX as usize;
 ///
 /// Fails if the list is too long: about ten thousand rules that cannot be simplified.
 pub(crate) fn compile(rules: &[DeviceRule]) -> Result<DeviceProgram, TooLong> {
-    let (default, rules) = simplify(rules);
+    let (default, rules) = simplify::simplify(rules);
     let instructions = emit(default, &rules);
     if instructions.len() > MAX_INSTRUCTIONS {
         return Err(TooLong { instructions: instructions.len() });
     }
     Ok(DeviceProgram { instructions, grants_all: default && rules.is_empty() })
-}
-
-/// Returns the answer for requests that no rule covers, and the rules that have an effect, in an order that makes the
-/// program short.
-fn simplify(rules: &[DeviceRule]) -> (bool, Vec<DeviceRule>) {
-    let reset = rules.iter().rposition(|rule| rule.kind == Kind::All);
-    let default = reset.is_some_and(|reset| rules[reset].allow);
-    let mut kept: Vec<DeviceRule> = Vec::new();
-    for rule in &rules[reset.map_or(0, |reset| reset + 1)..] {
-        // The new rule must come after the last rule that it contradicts. After that rule, the order does not matter.
-        let free =
-            kept.iter().rposition(|other| other.allow != rule.allow && other.overlaps(rule)).map_or(0, |at| at + 1);
-        let has_no_effect = rule.access.0 == 0
-            || rule.allow == default && free == 0
-            || kept[free..].iter().any(|other| {
-                other.allow == rule.allow && other.covers(rule) && other.access.0 | rule.access.0 == other.access.0
-            });
-        if has_no_effect {
-            continue;
-        }
-        let same =
-            kept[free..].iter_mut().find(|other| other.allow == rule.allow && other.covers(rule) && rule.covers(other));
-        match same {
-            // The new kinds of access take the position of the earlier rule. No rule from there on contradicts them,
-            // because `free` comes after every rule that does.
-            Some(same) => same.access.0 |= rule.access.0,
-            None => kept.push(*rule),
-        }
-    }
-    // If all rules have the same effect, their order does not matter. Sorting puts rules of one type and major number
-    // together, so that the program tests each type and each major number once.
-    if kept.iter().all(|rule| rule.allow != default) {
-        kept.sort_by_key(|rule| (rule.kind.number(), rule.major, rule.minor));
-    }
-    (default, kept)
 }
 
 /// The registers that hold the request.

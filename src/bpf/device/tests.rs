@@ -230,3 +230,22 @@ fn a_list_longer_than_the_maximum_jump_is_refused() {
     assert!(compile(&list(1000)).is_ok_and(|program| program.instructions.len() > 3000));
     assert!(compile(&list(8300)).is_err_and(|error| error.instructions > 32767));
 }
+
+/// The kernel needs no time for lists of this length, and neither must the compiler: no rule is compared with all others.
+#[test]
+fn a_list_of_300_000_rules_is_compiled_or_refused() {
+    let list = |minor: fn(u32) -> u32| -> Vec<DeviceRule> {
+        let rule = |n: u32| DeviceRule {
+            allow: n.is_multiple_of(2),
+            kind: Kind::Char,
+            major: Some(1 + n % 400),
+            minor: Some(minor(n)),
+            access: Access::READ,
+        };
+        (0..300_000).map(rule).collect()
+    };
+    // No two rules are for one device, so the denials have no effect.
+    assert!(compile(&list(|n| n)).is_err_and(|error| error.instructions > 300_000));
+    // 2,000 devices, each again and again.
+    assert!(compile(&list(|n| n / 400 % 5)).is_ok());
+}

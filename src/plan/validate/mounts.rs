@@ -6,12 +6,24 @@ use crate::plan::mounts::may_cover_on_proc;
 use crate::spec::pointer::Pointer;
 use crate::spec::problem::Problems;
 use oci_spec::runtime::{Mount, Spec};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Maximum number of mounts on one path. The kernel follows all of them at every look-up, so the time grows with the
+/// square of their number: 4,096 take about a second, 60,000 take minutes.
+const STACKED: usize = 4096;
+
 pub(super) fn check(spec: &Spec, problems: &mut Problems) {
+    let mut counts = BTreeMap::<String, usize>::new();
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
         let at = Pointer::of("/mounts").index(index);
         destination(mount, &at.key("destination"), problems);
+        let path = clean(&text(mount.destination()));
+        let count = counts.entry(path.clone()).or_default();
+        *count += 1;
+        if *count == STACKED + 1 {
+            problems.add(at.key("destination"), format!("{path:?} has more than {STACKED} mounts"));
+        }
         for (member, value) in
             [("type", mount.typ().as_deref()), ("source", mount.source().as_deref().map(text).as_deref())]
         {

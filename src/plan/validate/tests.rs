@@ -368,6 +368,13 @@ fn kernel_parameters_belong_to_a_namespace_of_the_container() {
 }
 
 #[test]
+fn a_path_has_a_maximum_of_mounts() {
+    let list = |count: usize| vec![json!({"destination": "/x", "type": "tmpfs", "source": "tmpfs"}); count];
+    accepts(&[("/mounts", json!(list(4096)))]);
+    rejects(&[("/mounts", json!(list(9000)))], "/mounts/4096/destination: \"/x\" has more than 4096 mounts");
+}
+
+#[test]
 fn mounts() {
     let with = |mount: Value| [("/mounts/1", mount)];
     let map = json!([{"containerID": 0, "hostID": 1000, "size": 1}]);

@@ -18,6 +18,7 @@ pub(crate) fn tests() -> Vec<Test> {
         exec_in_a_cgroup_below_the_containers,
         exec_enters_the_cgroup_of_the_moved_init,
         exec_in_a_paused_container_can_be_interrupted,
+        exec_gives_up_a_process_that_the_container_stops,
         exec_sets_the_home_of_its_user,
         exec_enters_a_container_that_may_trace,
         a_creation_that_hangs_can_be_deleted_by_force,
@@ -248,26 +249,44 @@ fn exec_enters_the_cgroup_of_the_moved_init() {
     assert!(output.line().ends_with("/init.scope"), "{output:?}");
 }
 
-fn exec_in_a_paused_container_can_be_interrupted() {
-    let c = in_status("paused");
-    let run = c.call(&["exec", "--ignore-paused", &c.id, "true"]).spawn();
+/// The pid of the process that a running `exec` has added to the cgroup.
+fn joining_process(c: &Container, exec: &Running) -> i32 {
     let members = || -> Vec<i32> {
         let text = fs::read_to_string(c.cgroup().join("cgroup.procs")).unwrap();
         text.lines().map(|pid| pid.parse().unwrap()).collect()
     };
-    let ended = kernel::pidfd(run.pid()).unwrap();
+    let ended = kernel::pidfd(exec.pid()).unwrap();
     let first = c.pid();
-    let joining = loop {
+    loop {
         if let Some(other) = members().into_iter().find(|pid| *pid != first) {
-            break other;
+            return other;
         }
-        assert!(!kernel::readable(&ended, Duration::from_millis(10)), "it did not wait: {:?}", run.finish());
-    };
+        assert!(!kernel::readable(&ended, Duration::from_millis(10)), "exec did not wait");
+    }
+}
+
+fn exec_in_a_paused_container_can_be_interrupted() {
+    let c = in_status("paused");
+    let run = c.call(&["exec", "--ignore-paused", &c.id, "true"]).spawn();
+    let joining = joining_process(&c, &run);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
     assert_ne!(run.finish().code(), 0);
     c.verb("resume").ok();
     assert_eq!(c.status(), "running");
     // Only the subreaper, which is this process, can reap the intermediate process now.
+    kernel::wait_exit_all(&[joining], LIMIT);
+}
+
+/// A process of the container can stop the one that `exec` adds. Here the test does, while both are frozen.
+fn exec_gives_up_a_process_that_the_container_stops() {
+    let c = in_status("paused");
+    let run = c.call(&["exec", "--ignore-paused", &c.id, "true"]).spawn();
+    let joining = joining_process(&c, &run);
+    let signal = |signal| nix::sys::signal::kill(nix::unistd::Pid::from_raw(joining), signal).unwrap();
+    signal(nix::sys::signal::Signal::SIGSTOP);
+    c.verb("resume").ok();
+    let output = run.finish().exits(255);
+    assert!(output.err.contains("another process has stopped or traces it"), "{output:?}");
     kernel::wait_exit_all(&[joining], LIMIT);
 }
 

@@ -10,6 +10,7 @@ mod id_maps;
 mod idmapped_mount;
 mod passed_fds;
 mod intermediate;
+pub(crate) mod message;
 
 use crate::channel::{Channel, Message};
 use crate::init::{self, ChildInputs, ContainerHooks};
@@ -272,6 +273,7 @@ impl Child {
     /// sent a message or died.
     fn take_listener(&self, number: i32) -> Result<Option<OwnedFd>> {
         const POLL_INTERVAL: Duration = Duration::from_millis(1);
+        let mut patience = message::Patience::new();
         loop {
             match process::take_descriptor(self.pidfd.as_fd(), number) {
                 Err(Errno::EBADF) => (),
@@ -280,6 +282,7 @@ impl Child {
             if socket::is_ready(self.channel.as_fd())? || process::ended_within(self.pidfd.as_fd(), POLL_INTERVAL)? {
                 return Ok(None);
             }
+            patience.check(self.pid)?;
         }
     }
 
@@ -322,7 +325,7 @@ impl Child {
     }
 
     fn next(&self) -> Result<Message> {
-        self.channel.next().context("receive from the container's process")
+        message::next(&self.channel, || self.successor.and_then(SharedPid::pid).unwrap_or(self.pid))
     }
 
     fn open(&self, gate: Gate) -> Result<()> {

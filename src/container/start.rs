@@ -4,7 +4,7 @@ use super::{Container, Id, NO_CONTAINER, Process, Record, Root, START, Status, h
 use crate::channel::{Channel, Message};
 use crate::container::caller::sd_notify::Notices;
 use crate::container::state::dir::Dir;
-use crate::launch::after_start;
+use crate::launch::{after_start, message};
 use crate::report::Log;
 use crate::sys::pipe::Meanwhile;
 use crate::sys::{Errno, socket};
@@ -79,7 +79,7 @@ fn release(channel: &Channel, record: &Record) -> Result<()> {
     }
     let mut executing = false;
     loop {
-        match channel.next().map_err(std::io::Error::from).context("receive from the container's process")? {
+        match message::next(channel, || record.init.map_or(0, |init| init.pid))? {
             Message::Executing => executing = true,
             Message::Closed if executing => return Ok(()),
             Message::Closed => bail!("the container's process ended before it executed the program"),

@@ -207,8 +207,19 @@ pub(crate) fn receive_bytes(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<
 
 /// Whether `fd` is readable or closed by its other side; does not wait.
 pub(crate) fn is_ready(fd: BorrowedFd<'_>) -> Result<bool> {
+    ready_within(fd, Duration::ZERO)
+}
+
+/// Waits at most `limit`, or somewhat longer after a signal. Returns whether `fd` is readable or closed by its other
+/// side.
+pub(crate) fn ready_within(fd: BorrowedFd<'_>, limit: Duration) -> Result<bool> {
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: the kernel stays within bounds, because one live pollfd is passed with its count.
-    Errno::result(unsafe { libc::poll(&raw mut poll, 1, 0) })?;
-    Ok(poll.revents != 0)
+    let milliseconds = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    loop {
+        // SAFETY: the kernel stays within bounds, because one live pollfd is passed with its count.
+        match Errno::result(unsafe { libc::poll(&raw mut poll, 1, milliseconds) }) {
+            Err(Errno::EINTR) => {}
+            polled => return polled.map(|_| poll.revents != 0),
+        }
+    }
 }

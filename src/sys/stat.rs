@@ -54,6 +54,11 @@ impl Stat {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
+    /// Whether the main thread is stopped: `T` by a signal, `t` by a tracer.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
+    }
+
     fn of(file: &File) -> io::Result<Option<Stat>> {
         // The line is at most about 400 bytes: 52 numbers and a name of 16.
         let mut line = [0; 1024];

@@ -521,6 +521,7 @@ fn a_process_without_main_thread_is_running_and_gets_signals() {
     let pid = c.pid();
     assert_eq!((c.status().as_str(), pid > 0), ("running", true));
     c.delete().fails();
+    c.call(&["exec", &c.id, "true"]).run().fails().says("the main thread of the container's process");
     c.kill("TERM").ok();
     kernel::wait_exit(pid, LIMIT);
     assert_eq!(c.status(), "stopped");

@@ -153,8 +153,14 @@ fn foreign_namespaces(pid: i32) -> Result<u64> {
             Err(error) => return Err(error).with_context(|| format!("read /proc/self/ns/{file}")),
         };
         let path = format!("/proc/{pid}/ns/{file}");
-        if fs::read_link(&path).with_context(|| format!("read {path}"))? != own {
-            kinds |= kind;
+        match fs::read_link(&path) {
+            Ok(its) if its == own => {}
+            Ok(_) => kinds |= kind,
+            // A thread gives up its namespaces when it ends. setns(2) takes those of the main thread.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("the main thread of the container's process {pid} has ended, and its namespaces with it");
+            }
+            Err(error) => return Err(error).with_context(|| format!("read {path}")),
         }
     }
     Ok(kinds)

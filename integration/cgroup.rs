@@ -3,7 +3,7 @@
 
 use crate::harness::bundle::Container;
 use crate::harness::call::Call;
-use crate::harness::cgroups::{cgroup_mount, need_controller, need_file, only_cgroupfs};
+use crate::harness::cgroups::{cgroup_base, cgroup_mount, need_controller, need_file, only_cgroupfs};
 use crate::harness::runtime::RUNTIME;
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
@@ -20,6 +20,8 @@ pub(crate) fn tests() -> Vec<Test> {
         no_resources_touch_no_limits,
         a_populated_cgroup_is_refused,
         a_frozen_cgroup_is_refused,
+        below_a_threaded_cgroup_the_container_gets_a_threaded_one,
+        a_limit_that_a_threaded_cgroup_cannot_have_is_refused,
         a_cgroup_killed_before_is_usable,
         the_runtime_stays_out_of_a_cgroup_killed_before,
         a_caller_in_a_cgroup_killed_before_can_create_and_exec,
@@ -267,6 +269,64 @@ fn need_spawn_into_killed_cgroup(why: &str) {
     only_cgroupfs(why);
     if crate::harness::runtime::runtime_name() == "crun" {
         skip("crun can only spawn into the cgroup, so its result depends on the kernel");
+    }
+}
+
+/// A cgroup of type "domain threaded"; removed on drop.
+struct ThreadedParent(std::path::PathBuf);
+
+impl ThreadedParent {
+    fn new(c: &Container) -> ThreadedParent {
+        only_cgroupfs("systemd makes no threaded cgroup");
+        let parent = ThreadedParent(cgroup_base().join(format!("davit-suite-threaded-{}", c.id)));
+        fs::create_dir_all(parent.0.join("thread")).unwrap();
+        fs::write(parent.0.join("thread/cgroup.type"), "threaded").unwrap();
+        assert_eq!(fs::read_to_string(parent.0.join("cgroup.type")).unwrap(), "domain threaded\n");
+        parent
+    }
+
+    fn path_of(&self, name: &str) -> Value {
+        json!(format!("/{}", self.0.join(name).strip_prefix(cgroup_mount()).unwrap().display()))
+    }
+}
+
+impl Drop for ThreadedParent {
+    fn drop(&mut self) {
+        for path in [self.0.join("thread"), self.0.join("a"), self.0.clone()] {
+            fs::remove_dir(path).ok();
+        }
+    }
+}
+
+fn below_a_threaded_cgroup_the_container_gets_a_threaded_one() {
+    let c = Container::sh("sleep 1000 & echo up >/out/up; wait");
+    let parent = ThreadedParent::new(&c);
+    let c = c.edit(|c| c["linux"]["cgroupsPath"] = parent.path_of("a/c")).up();
+    c.wait_out("up");
+    assert_eq!(cgroup_of(c.pid()), c.cgroup_path());
+    assert_eq!(read(&c, "cgroup.type"), "threaded");
+    let pids: Vec<i32> = serde_json::from_str(&c.call(&["ps", "--format", "json", &c.id]).run().ok().out).unwrap();
+    assert!(pids.len() == 2 && pids.contains(&c.pid()), "ps lists {pids:?}");
+    let inside = c.call(&["exec", &c.id, "cat", "/proc/self/cgroup"]).run().ok().out;
+    assert!(inside.contains("0::/"), "{inside}");
+    c.verb("pause").ok();
+    assert_eq!(c.status(), "paused");
+    c.verb("resume").ok();
+    c.call(&["delete", "--force", &c.id]).run().ok();
+    assert!(!c.cgroup().exists(), "the cgroup still exists");
+}
+
+fn a_limit_that_a_threaded_cgroup_cannot_have_is_refused() {
+    need_controller("memory");
+    let c = Container::sleeper();
+    let parent = ThreadedParent::new(&c);
+    let c = c.edit(|c| {
+        c["linux"]["cgroupsPath"] = parent.path_of("c");
+        c["linux"]["resources"]["memory"] = json!({"limit": 1 << 26});
+    });
+    let output = c.refused("");
+    if crate::harness::runtime::runtime_name() == "davit" {
+        output.says("/linux/resources/memory/limit: no memory controller in ").says("its parent cgroup is threaded");
     }
 }
 

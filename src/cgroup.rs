@@ -14,6 +14,7 @@ mod error;
 mod remove;
 mod systemd;
 mod rollback;
+mod threaded;
 mod walk;
 mod watch;
 #[cfg(test)]

@@ -23,6 +23,11 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
+        "does not list the processes of a threaded cgroup",
+        &["cgroup::below_a_threaded_cgroup_the_container_gets_a_threaded_one"],
+    ),
+    (
+        "crun",
         "uses the image's /dev/null for masks even if it is not a null device",
         &[
             "attacks::cve_2025_31133_null/fifo",
@@ -73,6 +78,7 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "bad_input::config/namespace-of-another-type",
             "bad_input::config/namespace-relative",
             "bad_input::config/namespace-twice",
+            "cgroup::a_limit_that_a_threaded_cgroup_cannot_have_is_refused",
             "bad_input::config/namespace-unknown",
             "bad_input::config/oom-score-range",
             "bad_input::config/rlimit-soft-above-hard",

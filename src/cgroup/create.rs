@@ -2,6 +2,7 @@
 
 use super::layout::{Layout, words};
 use super::processes::is_set;
+use super::threaded::is_domain_controller;
 use super::{Cgroup, shown};
 use crate::cgroup::error::Refusal;
 use crate::plan::resources::Need;
@@ -57,14 +58,14 @@ impl Cgroup {
         let missing = |have: &[String], wanted: &str| !have.iter().any(|name| name == wanted);
         let mut have = words(&self.read("cgroup.controllers")?);
         let all = self.layout.controllers()?;
-        if !all.iter().any(|name| missing(&have, name)) {
+        // Only a cgroup outside of threaded subtrees has a domain controller, so its type need not be read.
+        let is_domain = all.iter().any(|name| is_domain_controller(name));
+        if is_domain && !all.iter().any(|name| missing(&have, name)) {
             return Ok(());
         }
+        // Runs first, because no controller can be enabled in an invalid cgroup.
+        self.make_threaded_if_invalid(needs)?;
         let refused = enable(&self.layout, &self.below, all)?;
-        // A cgroup of a threaded subtree accepts no process, and only such a cgroup lacks controllers without an error.
-        if let Some(mode) = self.read_if_there("cgroup.type")?.filter(|mode| mode.trim() != "domain") {
-            bail!("container's cgroup is in {} mode: {}", mode.trim(), self.path().display());
-        }
         have = words(&self.read("cgroup.controllers")?);
         let Some(need) = needs.iter().find(|need| missing(&have, &need.controller)) else { return Ok(()) };
         let (origin, name) = (&need.origin, need.controller.as_ref());
@@ -152,11 +153,12 @@ fn enable(layout: &Layout, below: &Path, wanted: &[String]) -> Result<Vec<(Strin
     Ok(refused)
 }
 
-/// Whether a cgroup other than the root has its own processes. The kernel refuses most controllers there, but not cpu
-/// and pids. Those would make the cgroup the root of a threaded subtree, in which no container could start.
+/// Whether a cgroup of type "domain" other than the root has its own processes. The kernel refuses most controllers
+/// there, but not cpu and pids. Those would make the cgroup the root of a threaded subtree, and all cgroups below it
+/// would have to be threaded. If the cgroup is such a root already, they can be enabled.
 fn has_processes(dir: BorrowedFd<'_>) -> bool {
-    let is_root = matches!(beneath::read_file(dir, "cgroup.type"), Err(Errno::ENOENT));
-    !is_root && beneath::read_file(dir, "cgroup.procs").is_ok_and(|list| !list.is_empty())
+    let is_domain = beneath::read_file(dir, "cgroup.type").is_ok_and(|mode| mode.trim() == "domain");
+    is_domain && beneath::read_file(dir, "cgroup.procs").is_ok_and(|list| !list.is_empty())
 }
 
 /// Enables all controllers in one write. That write is all or nothing, so if it is refused, writes them one by one.

@@ -66,8 +66,29 @@ impl Cgroup {
         match beneath::write_file(self.fd(), "cgroup.kill", "1") {
             // The cgroup was removed, before (ENOENT) or after (ENODEV) the file was opened.
             Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => Ok(()),
+            Err(Errno::EOPNOTSUPP) => self.kill_threaded(),
             Err(errno) => Err(Refusal::of(format!("write \"1\" to {}", self.named("cgroup.kill")), errno)),
         }
+    }
+
+    /// Kills the processes of a threaded cgroup, which does not support cgroup.kill. Freezes them meanwhile, so that
+    /// none can fork. SIGKILL also ends frozen processes.
+    fn kill_threaded(&self) -> Result<()> {
+        let was_frozen = self.is_frozen()?;
+        if !was_frozen {
+            self.write("cgroup.freeze", "1")?;
+            // On timeout, whoever waits for the cgroup to be empty kills again.
+            self.wait_for("frozen", true, Instant::now() + REREAD)?;
+        }
+        let killed = self.kill_each();
+        if !was_frozen {
+            match self.write("cgroup.freeze", "0") {
+                // The cgroup was removed after its last process had exited.
+                Err(error) if matches!(Refusal::errno_of(&error), Some(Errno::ENOENT | Errno::ENODEV)) => (),
+                thawed => thawed?,
+            }
+        }
+        killed.map(drop)
     }
 
     /// Kills every process, including those that [`Cgroup::kill`] misses.
@@ -103,8 +124,14 @@ impl Cgroup {
     /// The processes of the cgroup, then those of the cgroups below it.
     pub(crate) fn pids(&self) -> Result<Vec<i32>> {
         let mut pids = Vec::new();
-        walk(self.fd(), &mut |dir| collect(dir, &mut pids), &mut |_, _| Ok(()))
+        // A threaded cgroup lists only its threads. If the cgroup itself is threaded, so are all below it.
+        let threads = matches!(beneath::read_file(self.fd(), "cgroup.procs"), Err(Errno::EOPNOTSUPP));
+        let file = if threads { "cgroup.threads" } else { "cgroup.procs" };
+        walk(self.fd(), &mut |dir| collect(dir, file, &mut pids), &mut |_, _| Ok(()))
             .map_err(|errno| Refusal::of(format!("list the processes of {}", self.path().display()), errno))?;
+        if threads {
+            pids = processes_of(&pids);
+        }
         Ok(pids)
     }
 
@@ -138,12 +165,24 @@ pub(super) fn is_set(events: &str, key: &str) -> bool {
     events.lines().any(|line| line.strip_prefix(key) == Some(" 1"))
 }
 
-fn collect(dir: BorrowedFd<'_>, pids: &mut Vec<i32>) -> Result<(), Errno> {
-    match beneath::read_file(dir, "cgroup.procs") {
+fn collect(dir: BorrowedFd<'_>, file: &str, pids: &mut Vec<i32>) -> Result<(), Errno> {
+    match beneath::read_file(dir, file) {
         Ok(list) => pids.extend(list.lines().filter_map(|line| line.trim().parse::<i32>().ok())),
         // EOPNOTSUPP: a threaded cgroup; the root of its subtree lists its processes. Else: the cgroup was removed.
         Err(Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT) => {}
         Err(errno) => return Err(errno),
     }
     Ok(())
+}
+
+/// The processes of these threads. Omits threads that have ended.
+fn processes_of(threads: &[i32]) -> Vec<i32> {
+    let process = |thread: &i32| {
+        let status = beneath::read_pseudo_file(&format!("/proc/{thread}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+    };
+    let mut pids: Vec<i32> = threads.iter().filter_map(process).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids
 }

@@ -138,8 +138,35 @@ fn no_controller_is_enabled_in_a_cgroup_with_processes() {
     assert_eq!(host.read("a/cgroup.subtree_control"), "");
 
     host.cgroup("a/b", &[("cgroup.type", "domain invalid\n")]);
-    let error = Cgroup::create(&host.layout(), Path::new("a/b"), &[]).expect_err("part of a threaded subtree");
-    assert!(error.to_string().starts_with("container's cgroup is in domain invalid mode: "), "{error}");
+}
+
+#[test]
+fn an_invalid_cgroup_is_made_threaded_and_gets_only_the_controllers_of_one() {
+    let host = StandIn::new("threaded");
+    let all = ("cgroup.controllers", "cpu memory pids\n");
+    let enabled = ("cgroup.subtree_control", "cpu pids\n");
+    host.cgroup("", &[all, ("cgroup.subtree_control", "cpu memory pids\n")]);
+    host.cgroup("a", &[all, enabled, ("cgroup.type", "domain threaded\n"), ("cgroup.procs", "7\n")]);
+    let invalid = ("cgroup.type", "domain invalid\n");
+    host.cgroup("a/b", &[("cgroup.controllers", "cpu pids\n"), ("cgroup.subtree_control", ""), invalid]);
+    host.cgroup("a/b/c", &[EMPTY, ("cgroup.controllers", "cpu pids\n"), invalid]);
+    let error = Cgroup::create(&host.layout(), Path::new("a/b/c"), &[need("memory")]).expect_err("memory is needed");
+    let reason = "its parent cgroup is threaded, so it can only have cpu, cpuset, perf_event, pids";
+    assert_eq!(
+        error.to_string(),
+        format!("/linux/resources/x: no memory controller in {}/a/b/c: {reason}", host.0.display())
+    );
+    assert_eq!(host.read("a/b/c/cgroup.type"), "domain invalid\n", "changed although the creation failed");
+    Cgroup::create(&host.layout(), Path::new("a/b/c"), &[need("pids")]).expect("pids is enough");
+    for (file, content) in [
+        ("a/cgroup.type", "domain threaded\n"),
+        ("a/b/cgroup.type", "threaded"),
+        ("a/b/c/cgroup.type", "threaded"),
+        ("a/b/cgroup.subtree_control", "+cpu +pids"),
+    ] {
+        // A write to a plain file does not truncate it.
+        assert!(host.read(file).starts_with(content), "{file}: {}", host.read(file));
+    }
 }
 
 #[test]

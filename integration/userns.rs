@@ -34,6 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
         copied_symlink,
     ];
     all.extend(rows!("joined", JOINED, joined));
+    all.extend(rows!("outside", OUTSIDE, joined_outside));
     all
 }
 
@@ -45,6 +46,22 @@ const JOINED: &[(&str, &[(&str, &str)])] = &[
     ("ipc-uts", &[("ipc", "ipc"), ("uts", "uts")]),
     ("all", &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts")]),
 ];
+
+/// (name, whether the user namespace is joined too, namespaces that do not belong to it)
+type Outside = (&'static str, bool, &'static [(&'static str, &'static str)]);
+
+const OUTSIDE: &[Outside] = &[
+    ("time-joined", true, &[("time", "time")]),
+    ("network-joined", true, &[("network", "net")]),
+    ("pid-joined", true, &[("pid", "pid")]),
+    ("all-joined", true, ALL_OUTSIDE),
+    ("network-new", false, &[("network", "net")]),
+    ("time-new", false, &[("time", "time")]),
+    ("all-new", false, ALL_OUTSIDE),
+];
+
+const ALL_OUTSIDE: &[(&str, &str)] =
+    &[("ipc", "ipc"), ("network", "net"), ("pid", "pid"), ("time", "time"), ("uts", "uts"), ("cgroup", "cgroup")];
 
 pub(crate) fn mapped(config: &mut Value) {
     push(&mut config["linux"]["namespaces"], json!({"type": "user"}));
@@ -104,6 +121,58 @@ fn joined(row: &(&str, &'static [(&'static str, &'static str)])) {
         assert_ne!(*inside, link("self", file), "{file}");
     }
     assert_eq!(words[6..], ["0", "0", "100000", "65536"]);
+}
+
+/// The second container's user namespace is new, or that of a third container.
+fn joined_outside(row: &Outside) {
+    if !std::path::Path::new("/proc/self/ns/time").exists() {
+        skip("this kernel has no time namespaces");
+    }
+    let first = Container::sleeper().edit(|c| push(&mut c["linux"]["namespaces"], json!({"type": "time"}))).up();
+    let user = Container::sleeper().edit(mapped).up();
+    let pid = first.pid().to_string();
+    let show: Vec<_> = row.2.iter().map(|(_, file)| format!("readlink /proc/self/ns/{file}")).collect();
+    let c = Container::sleeper().edit(|c| {
+        mapped(c);
+        if row.1 {
+            namespace(c, "user")["path"] = json!(format!("/proc/{}/ns/user", user.pid()));
+        }
+        for (kind, file) in row.2 {
+            if *kind == "time" {
+                push(&mut c["linux"]["namespaces"], json!({"type": "time"}));
+            }
+            namespace(c, kind)["path"] = json!(format!("/proc/{pid}/ns/{file}"));
+        }
+        // Root of the user namespace cannot mount these without its own namespaces.
+        for (kind, destination) in
+            [("pid", "/proc"), ("ipc", "/dev/mqueue"), ("network", "/sys"), ("network", "/sys/fs/cgroup")]
+        {
+            if row.2.iter().any(|(joined, _)| *joined == kind) {
+                without_mount(c, destination);
+                if kind == "pid" {
+                    let source = destination;
+                    push(
+                        &mut c["mounts"],
+                        json!({"destination": destination, "source": source, "type": "bind", "options": ["rbind"]}),
+                    );
+                }
+            }
+        }
+        c.as_object_mut().unwrap().remove("hostname");
+    });
+    let c = c.up();
+    let own = c.pid().to_string();
+    for (_, file) in row.2 {
+        assert_eq!(link(&own, file), link(&pid, file), "{file}");
+    }
+    assert_eq!(link(&own, "user") == link(&user.pid().to_string(), "user"), row.1, "user");
+    assert_ne!(link(&own, "user"), link("self", "user"), "user");
+    let script = format!("{}; id -u", show.join("; "));
+    let output = c.call(&["exec", &c.id, "sh", "-c", &script]).run().ok().out;
+    let words: Vec<_> = output.split_whitespace().collect();
+    let mut expected: Vec<_> = row.2.iter().map(|(_, file)| link(&pid, file)).collect();
+    expected.push("0".to_owned());
+    assert_eq!(words, expected, "exec");
 }
 
 fn maps_of_a_joined_namespace_must_agree() {

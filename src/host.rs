@@ -43,6 +43,11 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
         }
     }
     let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    let user = namespaces.iter().find(|entry| entry.typ() == LinuxNamespaceType::User);
+    if let Some(user) = user.and_then(|entry| entry.path().as_deref()).filter(|path| path.is_absolute()) {
+        let outside = host.namespaces.keys().filter(|path| path.as_path() != user && is_outside(path, user));
+        host.outside_user_namespace = outside.cloned().collect();
+    }
     if host.privileged && namespaces.iter().any(|entry| entry.typ() == LinuxNamespaceType::User) {
         host.can_clone_mounts = mount::clone_tree_following_links(c"/", true).is_ok();
     }
@@ -100,6 +105,7 @@ fn caller(process: Option<&Process>) -> Result<Host> {
         root: None,
         namespaces: BTreeMap::new(),
         own_namespaces: BTreeSet::new(),
+        outside_user_namespace: BTreeSet::new(),
         cgroup: CgroupFacts::default(),
     })
 }
@@ -142,6 +148,25 @@ fn namespace_kind(path: &Path) -> Result<u64, String> {
     let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "contains a NUL byte".to_owned())?;
     let file = path::open_following_links(&c_path, libc::O_RDONLY).map_err(words)?;
     namespace::kind_of(file.as_fd()).map_err(words)
+}
+
+/// Whether a namespace belongs neither to the user namespace `user` nor to one below it.
+fn is_outside(path: &Path, user: &Path) -> bool {
+    let open = |path: &Path| {
+        let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        path::open_following_links(&c_path, libc::O_RDONLY)
+    };
+    let Ok(wanted) = open(user).and_then(|user| namespace::number(user.as_fd())) else { return false };
+    let Ok(file) = open(path) else { return false };
+    let mut owner = namespace::owner(file.as_fd());
+    // Ends with EPERM above the caller's own user namespace.
+    while let Ok(user) = owner {
+        if namespace::number(user.as_fd()) == Ok(wanted) {
+            return false;
+        }
+        owner = namespace::parent(user.as_fd());
+    }
+    true
 }
 
 /// Whether a path refers to the namespace that this process is in.

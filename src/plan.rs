@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) namespaces: namespaces::Namespaces,
     /// Descriptors the parent opens for the child before the clone, in the order of their slots.
     pub(crate) passed_fds: Vec<PassedFd>,
+    /// The namespaces that the intermediate process joins, in order, if there is such a process.
+    pub(crate) intermediate: Vec<Step>,
     /// The steps of the child, from the clone to execve.
     pub(crate) init: Vec<Step>,
     /// The program, its arguments and its environment.
@@ -192,6 +194,8 @@ pub(crate) struct Host {
     pub(crate) namespaces: BTreeMap<PathBuf, Result<u64, String>>,
     /// The paths of namespaces that the caller itself is in.
     pub(crate) own_namespaces: BTreeSet<PathBuf>,
+    /// Those of the paths that lead to a namespace outside of the joined user namespace and those below it.
+    pub(crate) outside_user_namespace: BTreeSet<PathBuf>,
     /// The controllers of this host.
     pub(crate) cgroup: resources::CgroupFacts,
 }

@@ -78,6 +78,7 @@ fn parse(text: &[u8]) -> Result<Host> {
         root: None,
         namespaces: std::collections::BTreeMap::new(),
         own_namespaces: std::collections::BTreeSet::new(),
+        outside_user_namespace: std::collections::BTreeSet::new(),
         cgroup: CgroupFacts { controllers: description.controllers, v1: description.v1_controllers },
     })
 }

@@ -50,7 +50,7 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
 
 /// The start of the error text for a step: its place in the configuration and what it does. Hooks read like those that
 /// the parent runs, because users know this text from runc.
-fn step_text(step: &Step) -> String {
+pub(super) fn step_text(step: &Step) -> String {
     match step.act {
         Act::CreateContainerHook(number) => format!("{}: error running createContainer hook #{number}", step.origin),
         Act::StartContainerHook(number) => format!("{}: error running startContainer hook #{number}", step.origin),
@@ -79,7 +79,7 @@ pub(crate) fn after_start(steps: &[(u16, String)], failure: &Failure) -> Error {
     }
 }
 
-fn failed_step(step: &str, failure: &Failure) -> Error {
+pub(super) fn failed_step(step: &str, failure: &Failure) -> Error {
     let words = cause_text(failure.cause, &failure.output);
     let cause = match failure.part {
         Part::Whole => words,

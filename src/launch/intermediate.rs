@@ -4,17 +4,16 @@
 //! Also passes the init process to the parent: it is a sibling of the intermediate process, and so the parent's own
 //! child. Leaves to the plan what the init process does.
 
-use crate::channel::{Channel, Failure, Message};
+use crate::channel::{Cause, Channel, Failure, Message, Part};
 use crate::init::{self, ChildInputs};
 use crate::launch::spawn::{self, CgroupPlacement, Spawned};
 use crate::launch::{Child, explain, id_maps};
+use crate::plan::Plan;
 use crate::plan::act::Act;
-use crate::plan::namespaces::PID;
-use crate::plan::{PassedFd, Plan};
 use crate::sys::clone::{self, Made, SharedPid};
 use crate::sys::stat::Stat;
 use crate::sys::{Errno, credentials, namespace, process};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Launches through an intermediate process, for example because a user namespace is joined: the namespaces that are
@@ -45,7 +44,7 @@ pub(super) fn launch(
             Ok(child)
         }
         None => match own.next()? {
-            Message::Failed(failure) => Err(explain::failure(plan, &failure)),
+            Message::Failed(failure) => Err(explain_failure(plan, &failure)),
             _ => bail!("the intermediate process that joins the container's namespaces ended with status {status}"),
         },
     }
@@ -62,21 +61,31 @@ pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
     Ok((pidfd, stat.map_or(0, |stat| stat.start_time)))
 }
 
+/// The error for a failure at one of the intermediate process's steps, or at the clone after them.
+fn explain_failure(plan: &Plan, failure: &Failure) -> anyhow::Error {
+    match (plan.intermediate.get(usize::from(failure.step)), failure.cause) {
+        (Some(step), _) => explain::failed_step(&explain::step_text(step), failure),
+        (None, Cause::Errno(errno)) => spawn::clone_error(errno, &plan.namespaces),
+        (None, _) => anyhow!("the intermediate process failed at an unknown step: {failure:?}"),
+    }
+}
+
 fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
-    let spawn = || -> Result<Made, Errno> {
+    let mut number = 0;
+    let mut spawn = || -> Result<Made, Errno> {
         // The new process is visible in a joined pid namespace, where root of the user namespace may trace it
         // (CVE-2016-9962).
         credentials::set_dumpable(false)?;
         // The user namespace may deny setgroups(2).
         credentials::leave_groups()?;
-        for wanted in [libc::CLONE_NEWUSER as u64, PID] {
-            for (passed_fds, fd) in plan.passed_fds.iter().zip(&child_inputs.passed_fds) {
-                if matches!(passed_fds, PassedFd::Namespace { kind, .. } if *kind == wanted) {
-                    namespace::setns(fd.as_fd(), wanted)?;
-                }
+        for step in &plan.intermediate {
+            if let Act::JoinNamespace { kind, slot, .. } = step.act {
+                let fd = child_inputs.passed_fds.get(slot).ok_or(Errno::EBADF)?;
+                namespace::setns(fd.as_fd(), kind)?;
             }
             // Joining the namespace of another user sets the flag to fs.suid_dumpable (proc_sys_fs(5)).
             credentials::set_dumpable(false)?;
+            number += 1;
         }
         if let Some(offsets) = &plan.namespaces.time_offsets {
             namespace::new_time_namespace_for_children(offsets.as_bytes())?;
@@ -91,8 +100,7 @@ fn spawn_init(plan: &Plan, child_inputs: ChildInputs) -> ! {
         },
         Ok(Made::Maker) => clone::exit_now(0),
         Err(errno) => {
-            let step = plan.init.iter().position(|step| matches!(step.act, Act::BecomeRoot)).unwrap_or(0) as u16;
-            let part = crate::channel::Part::Source;
+            let (step, part) = (number, Part::Whole);
             child_inputs.channel.fail(&Failure { step, part, cause: errno.into(), output: Vec::new() });
             clone::exit_now(1)
         }

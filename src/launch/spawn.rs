@@ -120,7 +120,7 @@ fn spawn_and_move(
     moved.map(|()| Some(spawned))
 }
 
-fn clone_error(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
+pub(super) fn clone_error(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
     let made = |(bit, _): &&(u64, &str)| namespaces.clone_flags() & bit != 0;
     let kinds: Vec<_> = KINDS.iter().filter(made).map(|(_, name)| *name).collect();
     let (words, limit) = (errno_words(errno), reached_limit(errno));

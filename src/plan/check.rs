@@ -24,6 +24,7 @@ pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     after(&mut found);
     waits_for_the_host(&mut found, plan);
     agrees_with_namespaces(&mut found, plan);
+    intermediate_joins_what_the_child_cannot(&mut found, plan);
     descriptors_are_used_once(&mut found, plan);
     hooks_are_numbered(&mut found);
     origins_are_places(&mut found);
@@ -149,6 +150,34 @@ fn waits_for_the_host(found: &mut Found<'_>, plan: &Plan) {
     found.require(waits || !(runs_hooks || host_acts), "the child waits for the host side if the host side has work");
 }
 
+/// The intermediate process joins the user namespace after those that do not belong to it, and before a pid namespace
+/// inside it.
+fn intermediate_joins_what_the_child_cannot(found: &mut Found<'_>, plan: &Plan) {
+    let namespaces = &plan.namespaces;
+    let joins: Vec<u64> = plan
+        .intermediate
+        .iter()
+        .filter_map(|step| match step.act {
+            Act::JoinNamespace { kind, .. } => Some(kind),
+            _ => None,
+        })
+        .collect();
+    found.require(joins.len() == plan.intermediate.len(), "the intermediate process only joins namespaces");
+    found.require(joins.is_empty() || namespaces.via_intermediate, "only an intermediate process has steps of its own");
+    let all = joins.iter().fold(0, |all, kind| all | kind);
+    let before = namespaces.joined_before_user;
+    let required = if namespaces.via_intermediate { before | namespaces.joined & (USER | PID) } else { 0 };
+    found.require(all == required, "the intermediate process joins what the child has no rights to");
+    let user = joins.iter().position(|kind| *kind == USER).unwrap_or(joins.len());
+    let in_order = joins.iter().enumerate().all(|(at, kind)| *kind == USER || (at < user) == (before & kind != 0));
+    found.require(
+        in_order || namespaces.joined & USER == 0,
+        "a namespace is joined before the user namespace if and only if it does not belong to it",
+    );
+    let mount = joins.iter().position(|kind| *kind == MOUNT);
+    found.require(mount.is_none_or(|at| at + 1 == user), "paths have another meaning in another mount namespace");
+}
+
 /// A descriptor that the parent passes to the child is used by exactly one step of the right kind.
 fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
     let slot_of = |act: &Act| match act {
@@ -160,7 +189,7 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
         },
         _ => None,
     };
-    for (number, step) in plan.init.iter().enumerate() {
+    for (number, step) in plan.init.iter().chain(&plan.intermediate).enumerate() {
         let Some(slot) = slot_of(&step.act) else { continue };
         let fits = match (plan.passed_fds.get(slot), &step.act) {
             (Some(PassedFd::Namespace { kind, .. }), Act::JoinNamespace { kind: joined, .. }) => kind == joined,
@@ -173,16 +202,14 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
         }
     }
     for (slot, passed_fds) in plan.passed_fds.iter().enumerate() {
-        // These two namespaces are entered before the child exists.
-        let by_parent = match passed_fds {
-            PassedFd::Namespace { kind: USER, .. } => true,
-            PassedFd::Namespace { kind: PID, .. } => !plan.namespaces.enters_pid_last,
-            _ => false,
-        };
+        // The parent itself enters this one, so that the child is made in it.
+        let by_parent = matches!(passed_fds, PassedFd::Namespace { kind: PID, .. })
+            && !plan.namespaces.enters_pid_last
+            && !plan.namespaces.via_intermediate;
         let as_user = |act: &Act| matches!(act, Act::JoinProcess { user: Some(user), .. } if *user == slot);
         let uses = match passed_fds {
             PassedFd::UserNamespace => found.count(as_user),
-            _ => found.count(|act| slot_of(act) == Some(slot)),
+            _ => plan.init.iter().chain(&plan.intermediate).filter(|step| slot_of(&step.act) == Some(slot)).count(),
         };
         found
             .require(uses == usize::from(!by_parent), &format!("slot {slot} is used once ({uses} times in this plan)"));

@@ -71,6 +71,9 @@ pub(crate) struct Namespaces {
     pub(crate) expected_maps: Option<Maps>,
     /// Lines for timens_offsets of a new time namespace.
     pub(crate) time_offsets: Option<String>,
+    /// Joined kinds that do not belong to the container's user namespace. Root of that namespace has no rights to them,
+    /// so the intermediate process joins them before it joins or makes the user namespace.
+    pub(crate) joined_before_user: u64,
     /// An intermediate process joins namespaces first, for example a user namespace in which the others must be made.
     pub(crate) via_intermediate: bool,
     /// The pid namespace is joined by path and entered last. The process is spawned outside, where no process of a
@@ -170,6 +173,14 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
         }
     }
     joins.sort_by_key(|(kind, ..)| KINDS.iter().position(|(bit, _)| bit == kind));
+    // No existing namespace belongs to a user namespace that is yet to be made.
+    let before_user = |kind: u64, path: &PathBuf| {
+        kind != USER && (namespaces.new & USER != 0 || host.outside_user_namespace.contains(path))
+    };
+    if host.privileged && namespaces.own(USER) {
+        let kinds = joins.iter().filter(|(kind, _, path)| before_user(*kind, path)).map(|(kind, ..)| kind);
+        namespaces.joined_before_user = kinds.fold(0, |all, kind| all | kind);
+    }
     for (kind, index, path) in joins {
         passed_fds.push(PassedFd::Namespace { origin: at.index(index), kind, path });
     }
@@ -178,7 +189,9 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
     namespaces.enters_pid_last =
         namespaces.joined & PID != 0 && !namespaces.own(USER) && host.privileged && host.procfs_takes_pid_namespace;
     let parent_joins_pid = namespaces.joined & PID != 0 && !namespaces.enters_pid_last;
-    namespaces.via_intermediate = namespaces.joined & USER != 0 || (parent_joins_pid && host.cannot_return);
+    namespaces.via_intermediate = namespaces.joined & USER != 0
+        || namespaces.joined_before_user & !PID != 0
+        || (parent_joins_pid && host.cannot_return);
     if !host.privileged && !namespaces.own(USER) {
         let what = "rootless container requires user namespaces: without privilege no other namespace can be made";
         notes.problems.add(at, what);
@@ -190,6 +203,11 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
         let expected = namespaces.joined & USER != 0 && (listed(linux.uid_mappings()) || listed(linux.gid_mappings()));
         namespaces.expected_maps = expected.then(|| maps(linux, host, notes));
         namespaces.time_offsets = time_offsets(linux);
+        if namespaces.joined_before_user & MOUNT != 0 && namespaces.time_offsets.is_some() {
+            // The offsets are written through procfs, and that mount namespace may have any file there.
+            let what = "cannot be set with a joined mount namespace that does not belong to the user namespace";
+            notes.problems.add(Pointer::of("/linux/timeOffsets"), what);
+        }
     }
     namespaces
 }

@@ -84,9 +84,11 @@ pub(super) fn create(spec: &Spec, host: &Host, request: &Request) -> Result<Plan
     let program = process::program(process, &request.environment, &at, &mut notes);
     let warnings = std::mem::take(&mut notes.warnings);
     let detach_exe_before_clone = host.detach_exe(is_hidden(&namespaces)).0;
+    let intermediate = intermediate(&namespaces, &passed_fds);
     let plan = Plan {
         namespaces,
         passed_fds,
+        intermediate,
         init: steps.0,
         program,
         detach_exe_before_clone,
@@ -194,7 +196,7 @@ fn enter_namespaces(steps: &mut Steps, namespaces: &Namespaces, passed_fds: &[Pa
     }
     // setns(2) moves only children into a pid namespace, so that one is joined last, or by the parent. The intermediate
     // process joins the user namespace and what is made inside it, before this process exists.
-    join_namespaces(steps, passed_fds, |kind| kind != PID && kind != USER);
+    join_namespaces(steps, passed_fds, |kind| (PID | USER | namespaces.joined_before_user) & kind == 0);
     if namespaces.joined & USER != 0 {
         steps.then("/linux/namespaces", Act::BecomeRoot);
     }
@@ -209,7 +211,19 @@ fn is_hidden(namespaces: &Namespaces) -> bool {
     namespaces.new & PID != 0 || namespaces.enters_pid_last
 }
 
-fn join_namespaces(steps: &mut Steps, passed_fds: &[PassedFd], wanted: fn(u64) -> bool) {
+/// The steps of the intermediate process. Each namespace is joined where this process has rights to it: those of the
+/// caller's user namespace first, then the user namespace, then a pid namespace inside it.
+fn intermediate(namespaces: &Namespaces, passed_fds: &[PassedFd]) -> Vec<Step> {
+    let mut steps = Steps::default();
+    if namespaces.via_intermediate {
+        join_namespaces(&mut steps, passed_fds, |kind| namespaces.joined_before_user & kind != 0);
+        join_namespaces(&mut steps, passed_fds, |kind| kind == USER);
+        join_namespaces(&mut steps, passed_fds, |kind| kind == PID && namespaces.joined_before_user & PID == 0);
+    }
+    steps.0
+}
+
+fn join_namespaces(steps: &mut Steps, passed_fds: &[PassedFd], wanted: impl Fn(u64) -> bool) {
     for (slot, joined) in passed_fds.iter().enumerate() {
         if let PassedFd::Namespace { origin, kind, path } = joined
             && wanted(*kind)

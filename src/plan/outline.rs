@@ -19,6 +19,9 @@ pub(crate) struct Outline {
     host: Vec<Line>,
     /// Resource limits that the parent sets.
     limits: Vec<Line>,
+    /// The namespaces that an intermediate process joins, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    intermediate: Vec<Line>,
     /// The steps of the container's process, in order.
     init: Vec<Line>,
     program: Program,
@@ -83,6 +86,7 @@ impl Plan {
             cgroup: cgroup.chain(devices).collect(),
             host: self.resctrl.iter().map(group).chain(self.net_devices.iter().map(device)).collect(),
             limits: lines(&self.parent_rlimits),
+            intermediate: lines(&self.intermediate),
             init: lines(&self.init),
             program: Program { args: texts(&self.program.arguments), env: texts(&self.program.environment) },
             warnings: self.warnings.clone(),
@@ -134,7 +138,13 @@ impl fmt::Display for Outline {
                 writeln!(f, "  {name}: {}", text.replace('\n', ", "))?;
             }
         }
-        let parts = [("cgroup", &self.cgroup), ("host", &self.host), ("limits", &self.limits), ("init", &self.init)];
+        let parts = [
+            ("cgroup", &self.cgroup),
+            ("host", &self.host),
+            ("limits", &self.limits),
+            ("intermediate process", &self.intermediate),
+            ("init", &self.init),
+        ];
         let width = parts.iter().flat_map(|(_, lines)| lines.iter()).map(|line| line.origin.len()).max().unwrap_or(0);
         for (name, lines) in parts.into_iter().filter(|(_, lines)| !lines.is_empty()) {
             writeln!(f, "{name}")?;

@@ -40,6 +40,15 @@ pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> Result<u64> {
     nix::errno::Errno::result(raw).map(|kind| kind as u64)
 }
 
+/// Returns the user namespace that a namespace belongs to (ioctl_ns(2), NS_GET_USERNS). EPERM if it is outside the
+/// caller's own.
+pub(crate) fn owner(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: no memory is involved, because the request takes no argument and returns a descriptor.
+    let raw = nix::errno::Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_USERNS) })?;
+    // SAFETY: nothing else owns the descriptor, because the kernel has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
 /// Returns the inode number of a namespace file, which is unique while that namespace exists.
 pub(crate) fn number(fd: BorrowedFd<'_>) -> Result<u64> {
     path::status(fd).map(|status| status.st_ino)

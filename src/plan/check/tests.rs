@@ -27,6 +27,7 @@ fn host() -> Host {
         can_detach_exe: true,
         apparmor: true,
         selinux: true,
+        outside_user_namespace: ["/run/ns/network", "/run/ns/time"].map(Into::into).into(),
         cgroup: CgroupFacts { controllers: names.map(str::to_owned).to_vec(), v1: Vec::new() },
         ..Host::default()
     }
@@ -152,6 +153,7 @@ fn copy(plan: &Plan, init: Vec<Step>) -> Plan {
     Plan {
         namespaces: plan.namespaces.clone(),
         passed_fds: plan.passed_fds.clone(),
+        intermediate: plan.intermediate.clone(),
         init,
         program: plan.program.clone(),
         detach_exe_before_clone: plan.detach_exe_before_clone,
@@ -241,6 +243,12 @@ fn set_act(plan: &mut Plan, is: fn(&Act) -> bool, act: Act) {
     plan.init.iter_mut().find(|step| is(&step.act)).expect("such a step").act = act;
 }
 
+fn set_kind(step: &mut Step, to: u64) {
+    if let Act::JoinNamespace { kind, .. } = &mut step.act {
+        *kind = to;
+    }
+}
+
 /// Breaks each rule that is not in a table once.
 #[test]
 fn every_other_broken_rule_is_reported() {
@@ -268,6 +276,16 @@ fn every_other_broken_rule_is_reported() {
         ("the parent sets resource limits", changed("everything", |p| p.namespaces.joined |= USER)),
         ("slot 1 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),
         ("the slot holds", changed("joined", |p| p.passed_fds.reverse())),
+        ("only joins namespaces", changed("joined", |p| p.intermediate[0].act = Act::BecomeRoot)),
+        ("only an intermediate process has", changed("joined", |p| p.namespaces.via_intermediate = false)),
+        ("what the child has no rights to", changed("joined", |p| drop(p.intermediate.pop()))),
+        ("if and only if it does not belong to it", changed("joined", |p| p.intermediate.reverse())),
+        (
+            "another mount namespace",
+            changed("joined", |p| {
+                p.intermediate.iter_mut().for_each(|step| set_kind(step, namespaces::MOUNT));
+            }),
+        ),
         ("hooks run once each", changed("everything", |p| p.init.retain(|s| s.act != Act::CreateContainerHook(0)))),
         ("is the member that requests it", changed("minimal", |p| p.init[2].origin = Pointer::of("linux"))),
         (

@@ -34,6 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
         copied_symlink,
     ];
     all.extend(rows!("joined", JOINED, joined));
+    all.extend(rows!("on-earlier-mount", ON_EARLIER_MOUNT, source_on_an_earlier_mount));
     all.extend(rows!("outside", OUTSIDE, joined_outside));
     all
 }
@@ -45,6 +46,16 @@ const JOINED: &[(&str, &[(&str, &str)])] = &[
     ("network", &[("network", "net")]),
     ("ipc-uts", &[("ipc", "ipc"), ("uts", "uts")]),
     ("all", &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts")]),
+];
+
+/// (name, user namespace, mode of the bundle, option of the bind, owner of the file that has uid 1000 on the host)
+const ON_EARLIER_MOUNT: &[(&str, bool, u32, &str, &str)] = &[
+    ("plain", false, 0o755, "bind", "1000"),
+    ("userns", true, 0o755, "bind", "65534"),
+    ("userns-unreachable", true, 0o700, "bind", "65534"),
+    ("mapped-plain", false, 0o755, "idmap", "6000"),
+    ("mapped-userns", true, 0o755, "idmap", "1000"),
+    ("mapped-userns-unreachable", true, 0o700, "idmap", "1000"),
 ];
 
 /// (name, whether the user namespace is joined too, namespaces that do not belong to it)
@@ -190,6 +201,39 @@ fn maps_of_a_joined_namespace_must_agree() {
         c["linux"]["gidMappings"][0]["size"] = json!(5);
     });
     other.refused("/linux/gidMappings: does not match the joined user namespace");
+}
+
+/// The source is below the container's root, where only an earlier entry makes it exist.
+fn source_on_an_earlier_mount(row: &(&str, bool, u32, &str, &str)) {
+    if row.3 == "idmap" {
+        need_idmapped_tmpfs();
+    }
+    let c = Container::sh("stat -c %u /b/file; cat /b/file; cat /all/x/file");
+    let c = if row.1 { c.edit(mapped) } else { c };
+    let volume = c.dir.join("volume");
+    fs::create_dir_all(volume.join("x")).unwrap();
+    fs::write(volume.join("x/file"), "data\n").unwrap();
+    std::os::unix::fs::chown(volume.join("x/file"), Some(1000), Some(1000)).unwrap();
+    fs::create_dir(c.root("a")).unwrap();
+    let (a, x) = (c.root("a").display().to_string(), c.root("a/x").display().to_string());
+    let c = c
+        .mount("/a", "bind", volume.to_str().unwrap(), &["bind"])
+        .mount("/b", "bind", &x, &["bind"])
+        .mount("/all", "bind", &a, &["rbind"])
+        .edit(|c| {
+            if row.3 == "idmap" {
+                let map = json!([{"containerID": 0, "hostID": if row.1 { 100_000 } else { 5000 }, "size": 65536}]);
+                let mounts = c["mounts"].as_array_mut().unwrap();
+                let entry = mounts.iter_mut().find(|entry| entry["destination"] == "/b").unwrap();
+                (entry["uidMappings"], entry["gidMappings"]) = (map.clone(), map);
+                entry["options"] = json!(["bind", "idmap"]);
+            }
+        });
+    fs::set_permissions(&c.dir, fs::Permissions::from_mode(row.2)).unwrap();
+    for name in ["b", "all"] {
+        fs::create_dir(c.root(name)).unwrap();
+    }
+    assert_eq!(c.prints(), format!("{}\ndata\ndata\n", row.4));
 }
 
 fn sources_the_mapped_root_cannot_reach() {

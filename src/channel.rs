@@ -161,6 +161,8 @@ pub(crate) enum Message {
     /// The child is about to install a filter. Its listener will have this number; the parent takes it with
     /// pidfd_getfd(2).
     Listener(i32),
+    /// Carries a detached mount, the source of this step. The child waits until the parent has mapped its ids.
+    MapIds(OwnedFd, u16),
     /// Everything is prepared; the child waits for the start message.
     Ready,
     /// The child is about to execute the program.
@@ -182,6 +184,7 @@ const READY: u8 = 4;
 const EXECUTING: u8 = 5;
 /// The first of the message kinds that carry a [`Cause`].
 const FAILED: u8 = 6;
+const MAP_IDS: u8 = 0xf0;
 /// The start message; gates use their own numbers.
 const GO: u8 = 0xff;
 
@@ -236,6 +239,12 @@ impl Channel {
         self.send(TERMINAL, 0, 0, 0, Some(master))
     }
 
+    /// Child: sends a detached mount, the source of `step`, and waits until its ids are mapped.
+    pub(crate) fn map_ids(&self, tree: &OwnedFd, step: u16) -> Result<()> {
+        self.send(MAP_IDS, 0, step, 0, Some(tree))?;
+        self.await_byte(GO)
+    }
+
     /// Child: announces the number of its seccomp listener. This happens before the filter is installed: afterwards any
     /// call may wait for an agent that does not have the listener yet. `await_go` follows.
     pub(crate) fn announce_listener(&self, number: i32) -> Result<()> {
@@ -285,6 +294,7 @@ impl Channel {
             (REACHED, _) if number == Gate::Cgroup as i32 => Message::Reached(Gate::Cgroup),
             (TERMINAL, Some(master)) => Message::Terminal(master),
             (LISTENER, _) => Message::Listener(number),
+            (MAP_IDS, Some(tree)) => Message::MapIds(tree, step),
             (READY, _) => Message::Ready,
             (EXECUTING, _) => Message::Executing,
             (kind, _) => {

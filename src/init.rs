@@ -107,6 +107,8 @@ fn step_error(part: Part, errno: Errno) -> StepError {
 struct Init<'a> {
     plan: &'a Plan,
     inputs: &'a mut ChildInputs,
+    /// The number of the current step.
+    step: u16,
     /// The container's root directory.
     root: Option<OwnedFd>,
     /// Device and inode of the root directory.
@@ -150,6 +152,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
     let mut init = Init {
         plan,
         inputs: &mut inputs,
+        step: 0,
         root: None,
         root_identity: (0, 0),
         last_lookup: None,
@@ -163,17 +166,17 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         only_user_may_enter: false,
         sets: None,
     };
-    let mut step = 0;
     let end = hidden.map_err(StepError::from).and_then(|()| {
         for (index, planned) in plan.init.iter().enumerate() {
-            step = index;
+            init.step = index as u16;
             init.act(&planned.act)?;
             mark_done(index + 1);
         }
         Ok(())
     });
+    let step = init.step;
     if let Err(StepError { part, cause, output }) = end {
-        inputs.channel.fail(&Failure { step: step as u16, part, cause, output });
+        inputs.channel.fail(&Failure { step, part, cause, output });
     }
     clone::exit_now(1)
 }

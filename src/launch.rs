@@ -223,6 +223,10 @@ impl Child {
                     self.open(Gate::Limits)?;
                 }
                 Message::Terminal(master) => host.terminal(master)?,
+                Message::MapIds(tree, step) => {
+                    idmapped_mount::map_source(tree.as_fd(), usize::from(step), plan)?;
+                    self.go_on()?;
+                }
                 Message::Listener(number) => self.pass_listener(plan, number, host)?,
                 Message::Ready => {
                     self.follow_successor()?;

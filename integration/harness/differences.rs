@@ -23,6 +23,20 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "crun",
+        "opens bind sources before it makes the mounts",
+        &[
+            "userns::on-earlier-mount/mapped-plain",
+            "userns::on-earlier-mount/mapped-userns",
+            "userns::on-earlier-mount/userns",
+        ],
+    ),
+    (
+        "crun, runc",
+        "cannot reach a root below a directory that the mapped root may not enter",
+        &["userns::on-earlier-mount/mapped-userns-unreachable", "userns::on-earlier-mount/userns-unreachable"],
+    ),
+    (
+        "crun",
         "does not list the processes of a threaded cgroup",
         &["cgroup::below_a_threaded_cgroup_the_container_gets_a_threaded_one"],
     ),

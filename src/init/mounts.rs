@@ -154,6 +154,14 @@ impl<'a> Init<'a> {
         let own;
         let tree = match &bind.source {
             Source::PassedFd(slot, _) => self.passed_fd(*slot)?,
+            Source::InRoot(source, id_map) => {
+                let found = path::open_in_root(self.root()?, source.as_c_str(), libc::O_PATH).part(Part::Source)?;
+                own = mount::clone_tree_of(found.as_fd(), bind.recursive).part(Part::Source)?;
+                if id_map.is_some() {
+                    self.inputs.channel.map_ids(&own, self.step).part(Part::Abandoned)?;
+                }
+                own.as_fd()
+            }
             Source::Path(source) | Source::Reachable(_, source) => {
                 match (mount::clone_tree_following_links(source, bind.recursive), &bind.source) {
                     (Err(Errno::EACCES), Source::Reachable(slot, _)) => self.passed_fd(*slot)?,
@@ -196,8 +204,12 @@ impl<'a> Init<'a> {
 
     /// Makes a copy of the source if it is a symbolic link. Returns false if it is not.
     fn copy_symlink(&self, bind: &Bind) -> Result<bool, StepError> {
-        let (Source::Path(source) | Source::Reachable(_, source) | Source::PassedFd(_, source)) = &bind.source;
-        let found = path::open_following_links(source, libc::O_PATH | libc::O_NOFOLLOW).part(Part::Source)?;
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        let found = match &bind.source {
+            Source::InRoot(source, _) => path::open_in_root(self.root()?, source.as_c_str(), flags),
+            other => path::open_following_links(other.path(), flags),
+        };
+        let found = found.part(Part::Source)?;
         if path::status(found.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFLNK {
             return Ok(false);
         }

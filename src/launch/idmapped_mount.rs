@@ -3,6 +3,7 @@
 //! Which mounts are mapped is decided in `plan::mounts`.
 
 use super::{c_path, id_maps};
+use crate::plan::act::{Act, Bind, Source, text};
 use crate::plan::namespaces::Maps;
 use crate::plan::{IdMap, PassedFd, Plan};
 use crate::report::errno_words;
@@ -28,6 +29,15 @@ pub(super) fn map(tree: BorrowedFd<'_>, map: &IdMap, plan: &Plan) -> Result<()> 
         _ => "",
     };
     bail!("{}{hint}", errno_words(errno))
+}
+
+/// Maps the ids of the detached mount that the child has opened in its root for this step.
+pub(super) fn map_source(tree: BorrowedFd<'_>, step: usize, plan: &Plan) -> Result<()> {
+    let step = plan.init.get(step).context("the process sent a mount for an unknown step")?;
+    let Act::Bind(Bind { source: Source::InRoot(path, Some(id_map)), .. }) = &step.act else {
+        bail!("{}: the process sent a mount for a step without an id map", step.origin);
+    };
+    map(tree, id_map, plan).with_context(|| format!("{}: map the ids of {}", step.origin, text(path.as_c_str())))
 }
 
 /// A user namespace with the container's maps: the joined one, or a copy of the one that is about to be made.

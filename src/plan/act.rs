@@ -2,10 +2,14 @@
 //!
 //! An act records the intent. Leaves to `init` how it is performed, and made safe against a hostile tree.
 
+mod source;
+
 use crate::sys::credentials::Sets;
 use crate::sys::mount::Attributes;
 use std::ffi::{CStr, CString};
 use std::fmt;
+
+pub(crate) use source::Source;
 
 /// A path inside the container's root. It is a separate type so that no function of `std::fs` can open it as a host
 /// path.
@@ -81,19 +85,6 @@ pub(crate) struct NewMount {
     pub(crate) copy_up: bool,
     /// Give the new tmpfs the mode of the covered directory.
     pub(crate) keep_mode: bool,
-}
-
-/// Where a bind mount comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A path of the host.
-    Path(CString),
-    /// A path of the host, or the detached mount in the slot if this process cannot reach the path. The path is tried
-    /// first, because a bind from it in a user namespace keeps the host's restrictions on the mount
-    /// (mount_namespaces(7), "locked"). The parent's clone would not keep them.
-    Reachable(Slot, CString),
-    /// A detached mount that the parent prepared, because this process may not map its ids.
-    PassedFd(Slot, CString),
 }
 
 /// A bind mount.
@@ -332,8 +323,7 @@ impl fmt::Display for Act {
                 m.data.as_ref().map_or(Ok(()), |data| write!(f, " ({})", text(data)))
             }
             Act::Bind(b) => {
-                let (Source::Path(source) | Source::Reachable(_, source) | Source::PassedFd(_, source)) = &b.source;
-                write!(f, "bind {} on {}", text(source), text(&b.target.0))
+                write!(f, "bind {} on {}", text(b.source.path()), text(&b.target.0))
             }
             Act::Remount { target, .. } => write!(f, "remount {}", text(&target.0)),
             Act::MakeDevice(d) => write!(f, "make device {}", joined(&d.directory, &d.name)),

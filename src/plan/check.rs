@@ -185,7 +185,7 @@ fn descriptors_are_used_once(found: &mut Found<'_>, plan: &Plan) {
         Act::BindRoot { passed_fd, .. } => *passed_fd,
         Act::Bind(bind) => match bind.source {
             Source::PassedFd(slot, _) | Source::Reachable(slot, _) => Some(slot),
-            Source::Path(_) => None,
+            Source::Path(_) | Source::InRoot(..) => None,
         },
         _ => None,
     };

@@ -50,6 +50,8 @@ struct Compiler<'a> {
     namespaces: &'a Namespaces,
     passed_fds: &'a mut Vec<PassedFd>,
     notes: &'a mut Notes,
+    /// The destinations of the entries so far.
+    made: Vec<PathBuf>,
     /// The problem about the mount label is already reported.
     label_is_refused: bool,
 }
@@ -64,7 +66,8 @@ pub(super) fn compile(
     notes: &mut Notes,
 ) -> Mounts {
     let mut mounts = Mounts::default();
-    let mut compiler = Compiler { spec, host, request, namespaces, passed_fds, notes, label_is_refused: false };
+    let mut compiler =
+        Compiler { spec, host, request, namespaces, passed_fds, notes, made: Vec::new(), label_is_refused: false };
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
         compiler.entry(mount, Pointer::of("/mounts").index(index), &mut mounts);
     }
@@ -112,6 +115,7 @@ impl Compiler<'_> {
             mounts.steps.push(Step { origin: origin.clone(), act });
             mounts.readonly.extend(readonly.map(|act| Step { origin, act }));
         }
+        self.made.push(destination);
     }
 
     fn remount(&mut self, options: Options, target: InRoot, origin: Pointer) -> Step {
@@ -140,7 +144,9 @@ impl Compiler<'_> {
         let text = c_path(&source, &place, &mut self.notes.problems);
         let id_map = self.id_map(mount, &options, origin);
         let (mapped, slot) = (id_map.is_some(), self.passed_fds.len());
-        let source = if mapped || (self.namespaces.own(USER) && self.host.can_clone_mounts) {
+        let source = if let Some(inside) = self.on_earlier_mount(&source) {
+            Source::InRoot(InRoot(c_path(&inside, &place, &mut self.notes.problems)), id_map)
+        } else if mapped || (self.namespaces.own(USER) && self.host.can_clone_mounts) {
             self.passed_fds.push(PassedFd::Tree { origin: origin.clone(), source, recursive, id_map });
             if mapped { Source::PassedFd(slot, text) } else { Source::Reachable(slot, text) }
         } else {
@@ -150,6 +156,13 @@ impl Compiler<'_> {
         let must_be_proc = path == Path::new("/proc");
         let (changes, copy_symlink) = (changes_of(&options), options.copy_symlink);
         Some(Act::Bind(Bind { source, target, recursive, changes, on_proc, must_be_proc, copy_symlink }))
+    }
+
+    /// The path inside the container of a source that is on or above the mount of an earlier entry.
+    fn on_earlier_mount(&self, source: &Path) -> Option<PathBuf> {
+        let root = self.request.bundle.join(self.spec.root().as_ref()?.path());
+        let inside = absolute(Path::new("/").join(absolute(source).strip_prefix(absolute(&root)).ok()?).as_path());
+        self.made.iter().any(|made| inside.starts_with(made) || made.starts_with(&inside)).then_some(inside)
     }
 
     fn id_map(&mut self, mount: &Mount, options: &Options, origin: &Pointer) -> Option<IdMap> {

@@ -1,10 +1,11 @@
 //! Tests `mounts`, the root, masked and read-only paths by the mount table inside the container. Attacks through paths
 //! and symbolic links are in `attacks/paths.rs`.
 
-use crate::harness::bundle::{Container, push};
+use crate::harness::bundle::{Container, push, without_namespace};
 use crate::harness::kernel::need_idmapped_tmpfs;
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
+use crate::harness::unshared::apart;
 use crate::harness::user::AS_USER;
 use serde_json::json;
 use std::{
@@ -49,6 +50,9 @@ pub(crate) fn tests() -> Vec<Test> {
         many_masked_directories,
         readonly_paths_cannot_be_written,
         readonly_paths_keep_their_flags,
+        without_a_mount_namespace_the_mounts_are_made_and_removed,
+        without_a_mount_namespace_a_failed_create_leaves_no_mount,
+        without_a_mount_namespace_the_engines_mount_stays,
     ];
     all.extend(rows!("option", OPTIONS, fresh));
     all.extend(rows!("bind", BINDS, bind));
@@ -478,6 +482,68 @@ fn idmapped_bind_shifts_owners() {
     });
     assert_eq!(c.prints(), "2000:3001\n");
     assert_eq!(fs::metadata(c.dir.join("src/file")).unwrap().uid(), 1000);
+}
+
+fn in_the_callers_mounts(script: &str) -> Container {
+    if *AS_USER {
+        skip("a user has no rights to the host's mount namespace");
+    }
+    Container::sh(script).edit(|c| {
+        without_namespace(c, "mount");
+        c["linux"]["maskedPaths"] = json!(["/proc/version"]);
+        c["linux"]["readonlyPaths"] = json!(["/proc/sys"]);
+        c["root"]["readonly"] = json!(true);
+    })
+}
+
+fn mounts_below(path: &Path) -> Vec<String> {
+    let all = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    let points = all.lines().filter_map(|line| line.split(' ').nth(4));
+    points.filter(|point| Path::new(point).starts_with(path)).map(str::to_owned).collect()
+}
+
+fn without_a_mount_namespace_the_mounts_are_made_and_removed() {
+    let script =
+        "echo $$; test -c /dev/null && echo dev; touch /x /proc/sys/kernel/hostname; wc -c /proc/version; echo up";
+    let c = in_the_callers_mounts(script);
+    let output = c.run().ok().says("/x: Read-only file system").says("/hostname: Read-only file system");
+    assert_eq!(output.out, "1\ndev\n0 /proc/version\nup\n");
+    c.nothing_left();
+    let c = in_the_callers_mounts("exec sleep 1000").up();
+    assert!(mounts_below(&c.root("/")).iter().any(|point| point.ends_with("/rootfs/dev/pts")));
+    let inside = c.call(&["exec", &c.id, "sh", "-c", "readlink /proc/self/ns/mnt; head -c 2 /dev/zero | wc -c"]).run();
+    let own = fs::read_link("/proc/self/ns/mnt").unwrap();
+    assert_eq!(inside.ok().out, format!("{}\n2\n", own.display()));
+    c.call(&["delete", "--force", &c.id]).run().ok();
+    c.nothing_left();
+    fs::write(c.root("x"), "the source stays writable").unwrap();
+}
+
+fn without_a_mount_namespace_a_failed_create_leaves_no_mount() {
+    let c = in_the_callers_mounts("true");
+    c.edit(|c| c["process"]["args"] = json!(["/bin/no-such-program"])).refused("no-such-program");
+    let c = in_the_callers_mounts("true").mount("/m", "no-such-type", "none", &[]);
+    c.refused("no-such-type");
+}
+
+fn without_a_mount_namespace_the_engines_mount_stays() {
+    apart(|| {
+        let c = in_the_callers_mounts("exec sleep 1000");
+        let (root, none) = (c.root("/"), None::<&str>);
+        nix::mount::mount(Some(&root), &root, none, nix::mount::MsFlags::MS_BIND, none).unwrap();
+        let before = mounts_below(&root);
+        let c = c.up();
+        assert!(mounts_below(&root).len() > before.len() + 4);
+        c.call(&["delete", "--force", &c.id]).run().ok();
+        assert_eq!(mounts_below(&root), before);
+        // Somebody else has unmounted the container's root.
+        let c = in_the_callers_mounts("exec sleep 1000").up();
+        let root = c.root("/");
+        nix::mount::umount2(&root, nix::mount::MntFlags::MNT_DETACH).unwrap();
+        nix::mount::mount(Some(&root), &root, none, nix::mount::MsFlags::MS_BIND, none).unwrap();
+        c.call(&["delete", "--force", &c.id]).run().ok();
+        assert_eq!(mounts_below(&root).len(), 1);
+    });
 }
 
 fn readonly_root() {

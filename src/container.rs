@@ -19,6 +19,7 @@ mod plan;
 mod ps;
 mod request;
 mod resume;
+mod root_mount;
 mod run;
 pub(crate) mod signal;
 mod start;

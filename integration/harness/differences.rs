@@ -22,6 +22,15 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["attacks::cgroups_with_the_names_of_files_break_no_statistics"],
     ),
     (
+        "crun, runc",
+        "leaves the mounts of a container without a mount namespace, or refuses to restrict paths there",
+        &[
+            "mounts::without_a_mount_namespace_a_failed_create_leaves_no_mount",
+            "mounts::without_a_mount_namespace_the_engines_mount_stays",
+            "mounts::without_a_mount_namespace_the_mounts_are_made_and_removed",
+        ],
+    ),
+    (
         "crun",
         "opens bind sources before it makes the mounts",
         &[

@@ -1,6 +1,6 @@
 //! `delete`: kills what is left of a container and removes it.
 
-use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks};
+use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks, root_mount};
 use crate::container::state::dir::{Dir, Locked};
 use crate::report::Log;
 use anyhow::{Context, anyhow, bail};
@@ -99,6 +99,7 @@ fn clear(record: &Record, locked: Locked<'_>, log: &Log) -> anyhow::Result<()> {
         // kept.
         cgroup.unmake()?;
     }
+    record.root_mount.map_or(Ok(()), |id| root_mount::remove(&record.rootfs, id))?;
     record.resctrl.remove()?;
     log.lap("remove the cgroup");
     locked.remove()?;

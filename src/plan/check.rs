@@ -133,7 +133,17 @@ fn agrees_with_namespaces(found: &mut Found<'_>, plan: &Plan) {
     let propagates = has(found, |act| matches!(act, Act::SetPropagation(_)));
     found.require(propagates == new(MOUNT), "the propagation of a new mount namespace is set, and only of a new one");
     let mounts = has(found, rules::mounts);
-    found.require(!mounts || namespaces.own(MOUNT), "nothing is mounted in the caller's mount namespace");
+    found.require(
+        !mounts || namespaces.have_mounts(),
+        "nothing is mounted in the caller's mount namespace, except below the bind that `delete` removes",
+    );
+    let on_host = namespaces.mounts_in_callers;
+    found.require(
+        !on_host || !namespaces.own(MOUNT) && !namespaces.own(USER),
+        "mounts are made in the caller's mount namespace only if the container has none and root may do so",
+    );
+    let chroots = has(found, |act| *act == Act::ChangeRoot) && has(found, |act| matches!(act, Act::OpenRoot(_)));
+    found.require(!on_host || chroots, "the root that the parent has bound is opened, and not bound again");
     // Raising a limit takes a capability in the first user namespace.
     let by_parent = !plan.parent_rlimits.is_empty();
     let waits = has(found, |act| *act == Act::Await(Gate::Limits));

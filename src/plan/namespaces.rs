@@ -5,6 +5,7 @@
 use super::sysctls;
 use super::{Host, Notes, PassedFd};
 use crate::spec::pointer::Pointer;
+use crate::spec::problem::Problems;
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 use std::path::PathBuf;
 
@@ -74,6 +75,9 @@ pub(crate) struct Namespaces {
     /// Joined kinds that do not belong to the container's user namespace. Root of that namespace has no rights to them,
     /// so the intermediate process joins them before it joins or makes the user namespace.
     pub(crate) joined_before_user: u64,
+    /// The container has no mount namespace, but mounts. They are made in the caller's, below a bind of the root onto
+    /// itself, which the parent makes and `delete` removes with all mounts below it.
+    pub(crate) mounts_in_callers: bool,
     /// An intermediate process joins namespaces first, for example a user namespace in which the others must be made.
     pub(crate) via_intermediate: bool,
     /// The pid namespace is joined by path and entered last. The process is spawned outside, where no process of a
@@ -116,6 +120,11 @@ impl Namespaces {
     /// Whether the container has its own (new or joined) namespaces of all of `kinds`.
     pub(crate) fn own(&self, kinds: u64) -> bool {
         (self.new | self.joined) & kinds == kinds
+    }
+
+    /// Whether mounts can be made in the container's root.
+    pub(crate) fn have_mounts(&self) -> bool {
+        self.own(MOUNT) || self.mounts_in_callers
     }
 
     /// Whether an unprivileged user makes the user namespace. Only that user can have processes in it yet, so the child
@@ -192,6 +201,9 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
     namespaces.via_intermediate = namespaces.joined & USER != 0
         || namespaces.joined_before_user & !PID != 0
         || (parent_joins_pid && host.cannot_return);
+    // Root of a user namespace has no rights to the caller's mount namespace.
+    namespaces.mounts_in_callers =
+        host.privileged && !namespaces.own(USER) && !namespaces.own(MOUNT) && needs_mounts(spec).next().is_some();
     if !host.privileged && !namespaces.own(USER) {
         let what = "rootless container requires user namespaces: without privilege no other namespace can be made";
         notes.problems.add(at, what);
@@ -210,6 +222,26 @@ pub(super) fn compile(spec: &Spec, host: &Host, passed_fds: &mut Vec<PassedFd>, 
         }
     }
     namespaces
+}
+
+/// Refuses every setting that changes mounts, for a container without its own mount namespace: it would change the
+/// host's mounts.
+pub(super) fn refuse_mounts(spec: &Spec, problems: &mut Problems) {
+    for place in needs_mounts(spec) {
+        problems.add(Pointer::of(place), "needs a mount namespace");
+    }
+}
+
+/// The members that request changes of the mount table.
+fn needs_mounts(spec: &Spec) -> impl Iterator<Item = &'static str> {
+    let linux = spec.linux().as_ref();
+    let asked = [
+        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
+        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
+        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
+        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
+    ];
+    asked.into_iter().filter(|(_, asked)| *asked).map(|(place, _)| place)
 }
 
 /// The member that changes something in a joined namespace of this kind, if there is one.

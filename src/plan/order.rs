@@ -262,8 +262,8 @@ fn build_root(
     let path = c_path(&path, &place, &mut notes.problems);
     if namespaces.new & MOUNT == 0 {
         steps.then("/root/path", Act::OpenRoot(path));
-        if namespaces.joined & MOUNT == 0 {
-            validate::refuse_mounts(spec, &mut notes.problems);
+        if !namespaces.have_mounts() {
+            namespaces::refuse_mounts(spec, &mut notes.problems);
             return Mounts::default();
         }
     } else {
@@ -314,13 +314,13 @@ fn finish_root(
     let linux = spec.linux().as_ref();
     // Both may have to make a directory or file, so they run before anything is read-only.
     let place = Pointer::of("/process/cwd");
-    if namespaces.own(MOUNT) {
+    if namespaces.have_mounts() {
         let cwd = InRoot(c_path(process.cwd(), &place, &mut notes.problems));
         steps.at(place, Act::MakeWorkingDirectory(cwd));
     }
     if process.terminal().unwrap_or(false) {
         let controlling = !namespaces.enters_pid_last;
-        steps.then("/process/terminal", process::terminal(process, namespaces.own(MOUNT), controlling));
+        steps.then("/process/terminal", process::terminal(process, namespaces.have_mounts(), controlling));
     }
     let names: [(_, _, fn(_) -> _); 2] =
         [("/hostname", spec.hostname(), Act::SetHostname), ("/domainname", spec.domainname(), Act::SetDomainname)];

@@ -84,7 +84,13 @@ impl Plan {
                 time_offsets: namespaces.time_offsets.as_deref().map(|offsets| offsets.trim_end().to_owned()),
             },
             cgroup: cgroup.chain(devices).collect(),
-            host: self.resctrl.iter().map(group).chain(self.net_devices.iter().map(device)).collect(),
+            host: namespaces
+                .mounts_in_callers
+                .then(root_mount)
+                .into_iter()
+                .chain(self.resctrl.iter().map(group))
+                .chain(self.net_devices.iter().map(device))
+                .collect(),
             limits: lines(&self.parent_rlimits),
             intermediate: lines(&self.intermediate),
             init: lines(&self.init),
@@ -92,6 +98,11 @@ impl Plan {
             warnings: self.warnings.clone(),
         }
     }
+}
+
+fn root_mount() -> Line {
+    let act = "bind the root onto itself in the caller's mount namespace, until delete".to_owned();
+    Line { origin: "/root/path".to_owned(), act }
 }
 
 fn group(resctrl: &Resctrl) -> Line {

@@ -171,22 +171,5 @@ fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Refuses every setting that changes mounts, for a container without its own mount namespace: it would change the
-/// host's mounts.
-pub(super) fn refuse_mounts(spec: &Spec, problems: &mut Problems) {
-    let linux = spec.linux().as_ref();
-    let asked = [
-        ("/mounts", spec.mounts().as_ref().is_some_and(|list| !list.is_empty())),
-        ("/root/readonly", spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false)),
-        ("/linux/maskedPaths", linux.and_then(|l| l.masked_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-        ("/linux/readonlyPaths", linux.and_then(|l| l.readonly_paths().as_ref()).is_some_and(|list| !list.is_empty())),
-    ];
-    for (place, asked) in asked {
-        if asked {
-            problems.add(Pointer::of(place), "needs a mount namespace");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

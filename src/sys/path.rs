@@ -147,6 +147,19 @@ pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(facts.stx_attributes & libc::STATX_ATTR_MOUNT_ROOT as u64 != 0)
 }
 
+/// The id of the mount that the descriptor is on (statx(2)): unique since boot from Linux 6.8 on, before that the number
+/// in mountinfo.
+pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<u64> {
+    /// STATX_MNT_ID_UNIQUE. An older kernel ignores it and returns the other id.
+    const UNIQUE: u32 = 0x4000;
+    // SAFETY: zero is a valid value, because statx is plain data.
+    let mut facts: libc::statx = unsafe { std::mem::zeroed() };
+    let (flags, mask) = (libc::AT_EMPTY_PATH, libc::STATX_MNT_ID | UNIQUE);
+    // SAFETY: the kernel stays within bounds, because the path is a terminated literal and `facts` a full structure.
+    done(unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, mask, &raw mut facts) })?;
+    Ok(facts.stx_mnt_id)
+}
+
 /// Changes the owner of an open file; a gid of `None` is kept.
 pub(crate) fn change_owner(fd: BorrowedFd<'_>, uid: u32, gid: Option<u32>) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH;

@@ -11,9 +11,9 @@ use crate::container::create::host_setup::HostSetup;
 use crate::container::create::net_devices::HandedOver;
 use crate::container::create::prepare::Build;
 use crate::container::create::rollback::Rollback;
-use crate::container::oom;
 use crate::container::state::process::user_namespace;
 use crate::container::{Process, Record, Root};
+use crate::container::{oom, root_mount};
 use crate::launch::{self, CgroupPlacement, Child, LaunchInputs};
 use crate::plan::namespaces::USER;
 use crate::report::Log;
@@ -25,6 +25,7 @@ use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::rc::Rc;
 
 /// A container that is being created.
@@ -49,6 +50,7 @@ impl<'a> PendingContainer<'a> {
         // An unprivileged user's container has no cgroup where the user may not make one.
         let (resources, optional) = (&build.plan.resources, build.unprivileged);
         let wanted = build.place.as_ref().map(|place| Wanted { place, resources, optional });
+        let root_mount = prepare_root_mount(&build, &mut record)?;
         let mut making = driver.as_deref_mut().zip(wanted.as_ref());
         let (mut new, cgroup) = Rollback::claim(root, &build.request.id, log, |locked| {
             record.cgroup = making.as_mut().map(|(driver, wanted)| driver.planned_record(wanted)).transpose()?;
@@ -63,6 +65,7 @@ impl<'a> PendingContainer<'a> {
             new.unless_deleted("remove the cgroup", move || cgroup.unmake());
         }
         log.lap("make the cgroup");
+        root_mount.map_or(Ok(()), |detached| attach_root_mount(&detached, &record.rootfs, &mut new))?;
         build.notify.as_deref().map_or(Ok(()), sd_notify::make_directory)?;
         let listener = (!build.runs).then(|| new.listen_for_start()).transpose()?;
         let path = cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()).unwrap_or_default();
@@ -197,6 +200,23 @@ impl<'a> PendingContainer<'a> {
         self.child.release();
         Ok(())
     }
+}
+
+/// Clones the root for a container whose mounts are in the caller's mount namespace, and records the mount.
+fn prepare_root_mount(build: &Build, record: &mut Record) -> Result<Option<root_mount::Detached>> {
+    if !build.plan.namespaces.mounts_in_callers {
+        return Ok(None);
+    }
+    let detached = root_mount::Detached::of(&record.rootfs)?;
+    record.root_mount = Some(detached.id);
+    Ok(Some(detached))
+}
+
+/// Attaches the clone, after the record has been written.
+fn attach_root_mount(detached: &root_mount::Detached, rootfs: &Path, new: &mut Rollback<'_>) -> Result<()> {
+    let (path, id) = (rootfs.to_owned(), detached.id);
+    new.unless_deleted("unmount the root", move || root_mount::remove(&path, id));
+    detached.attach(rootfs)
 }
 
 /// Whether to retry a clone that was killed immediately. Blocks a deletion meanwhile. Not if the container may be out

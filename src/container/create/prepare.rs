@@ -138,6 +138,7 @@ impl Build {
             poststop: hooks_of(hooks.and_then(|h| h.poststop().as_ref())).to_vec(),
             cgroup: None,
             resctrl: resctrl::Record::default(),
+            root_mount: None,
             steps_after_start: if self.runs { Vec::new() } else { launch::steps_after_start(&self.plan) },
         })
     }

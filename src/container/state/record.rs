@@ -45,6 +45,10 @@ pub(crate) struct Record {
     /// The resctrl groups made for it; `delete` removes them.
     #[serde(skip_serializing_if = "resctrl::Record::is_empty")]
     pub(crate) resctrl: resctrl::Record,
+    /// The id of the mount on `rootfs` below which the container's mounts are, if they are in the caller's mount
+    /// namespace; `delete` removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) root_mount: Option<u64>,
     /// Whether init shares its pid namespace, so that its end does not end the container's other processes.
     pub(crate) shared_pid_namespace: bool,
     /// The inode number of its own user namespace. The first process can move to another one later.

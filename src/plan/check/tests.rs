@@ -272,6 +272,8 @@ fn every_other_broken_rule_is_reported() {
         ("waits for the host side", changed("everything", |p| remove(p, |a| *a == Act::Await(Gate::Host)))),
         ("propagation of a new", changed("minimal", |p| remove(p, |a| matches!(a, Act::SetPropagation(_))))),
         ("in the caller's mount", changed("everything", |p| p.namespaces.new &= !namespaces::MOUNT)),
+        ("only if the container has none", changed("everything", |p| p.namespaces.mounts_in_callers = true)),
+        ("is opened, and not bound again", changed("everything", |p| p.namespaces.mounts_in_callers = true)),
         ("only if the parent sets them", changed("user-namespace", |p| p.parent_rlimits.clear())),
         ("the parent sets resource limits", changed("everything", |p| p.namespaces.joined |= USER)),
         ("slot 1 is used once", changed("user-namespace", |p| remove(p, |a| matches!(a, Act::Bind(_))))),

@@ -337,7 +337,7 @@ _davit() {
             return 0
             ;;
         davit__subcmd__plan)
-            opts="-f -h --format --no-pivot --no-new-keyring --host --help"
+            opts="-f -h --format --no-pivot --no-new-keyring --host --against --ignore-ids --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -352,6 +352,10 @@ _davit() {
                     return 0
                     ;;
                 --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --against)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

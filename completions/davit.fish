@@ -133,8 +133,10 @@ complete -c davit -n "__fish_davit_using_subcommand spec" -s h -l help -d 'Print
 complete -c davit -n "__fish_davit_using_subcommand plan" -s f -l format -d 'Format of the plan' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c davit -n "__fish_davit_using_subcommand plan" -l host -d 'Plan for the host that FILE describes' -r -F
+complete -c davit -n "__fish_davit_using_subcommand plan" -l against -d 'Show the differences from the plan of OTHER: a bundle, a config.json or a container' -r
 complete -c davit -n "__fish_davit_using_subcommand plan" -l no-pivot -d 'Plan without pivot_root, as create --no-pivot'
 complete -c davit -n "__fish_davit_using_subcommand plan" -l no-new-keyring -d 'Plan without a session keyring, as create --no-new-keyring'
+complete -c davit -n "__fish_davit_using_subcommand plan" -l ignore-ids -d 'With --against, words of 12 or more hexadecimal digits do not count: the ids that engines generate'
 complete -c davit -n "__fish_davit_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand features" -s h -l help -d 'Print help (see more with \'--help\')'
 

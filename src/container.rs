@@ -37,7 +37,7 @@ pub(crate) use exec::{exec, failed as exec_failed};
 pub(crate) use kill::kill;
 pub(crate) use list::list;
 pub(crate) use pause::pause;
-pub(crate) use plan::plan;
+pub(crate) use plan::{Comparison, compare, plan};
 pub(crate) use ps::{pids, ps};
 pub(crate) use request::{CgroupManager, CreateRequest, ExecRequest, ExecWords, Program, Rootless, RunRequest};
 pub(crate) use resume::resume;

@@ -8,6 +8,7 @@ pub(crate) mod act;
 mod annotations;
 mod check;
 mod devices;
+pub(crate) mod difference;
 mod filter;
 mod hooks;
 mod identity;

@@ -68,6 +68,16 @@ impl ProblemReport {
         ProblemReport { more, ..self }
     }
 
+    /// The rows of place and problem.
+    pub(crate) fn rows(&self) -> &[(String, String)] {
+        &self.rows
+    }
+
+    /// The number of further problems without a row.
+    pub(crate) fn more(&self) -> usize {
+        self.more
+    }
+
     /// Whether there is at most one problem, so that one line suffices.
     fn is_one(&self) -> bool {
         self.rows.len() + self.more <= 1

@@ -14,5 +14,7 @@ mod documents;
 mod lifecycle;
 #[path = "cli/logging.rs"]
 mod logging;
+#[path = "cli/plan.rs"]
+mod plan;
 #[path = "cli/usage.rs"]
 mod usage;

@@ -84,13 +84,7 @@ impl Plan {
                 time_offsets: namespaces.time_offsets.as_deref().map(|offsets| offsets.trim_end().to_owned()),
             },
             cgroup: cgroup.chain(devices).collect(),
-            host: namespaces
-                .mounts_in_callers
-                .then(root_mount)
-                .into_iter()
-                .chain(self.resctrl.iter().map(group))
-                .chain(self.net_devices.iter().map(device))
-                .collect(),
+            host: of_host(self).map(|(origin, act)| Line { origin, act }).collect(),
             limits: lines(&self.parent_rlimits),
             intermediate: lines(&self.intermediate),
             init: lines(&self.init),
@@ -100,21 +94,32 @@ impl Plan {
     }
 }
 
-fn root_mount() -> Line {
-    let act = "bind the root onto itself in the caller's mount namespace, until delete".to_owned();
-    Line { origin: "/root/path".to_owned(), act }
+/// What the parent does on the host for the container, as places and acts.
+pub(super) fn of_host(plan: &Plan) -> impl Iterator<Item = (String, String)> {
+    let root = plan.namespaces.mounts_in_callers.then(root_mount);
+    root.into_iter().chain(plan.resctrl.iter().map(group)).chain(plan.net_devices.iter().map(device))
 }
 
-fn group(resctrl: &Resctrl) -> Line {
+fn root_mount() -> (String, String) {
+    let act = "bind the root onto itself in the caller's mount namespace, until delete";
+    ("/root/path".to_owned(), act.to_owned())
+}
+
+/// The arguments and the environment of the program as text.
+pub(super) fn of_program(plan: &Plan) -> (Vec<String>, Vec<String>) {
+    (texts(&plan.program.arguments), texts(&plan.program.environment))
+}
+
+fn group(resctrl: &Resctrl) -> (String, String) {
     let group = resctrl.group.as_deref().unwrap_or("/");
     let monitor = resctrl.monitor.as_ref().map_or(String::new(), |name| format!(" with monitoring group {name}"));
     let schemata: Vec<_> = resctrl.agreed.iter().chain(&resctrl.schemata).map(String::as_str).collect();
     let act = format!("enter resctrl group {group}{monitor} ({})", schemata.join(" "));
-    Line { origin: "/linux/intelRdt".to_owned(), act }
+    ("/linux/intelRdt".to_owned(), act)
 }
 
-fn device(device: &NetDevice) -> Line {
-    Line { origin: device.origin.to_string(), act: format!("move interface {} to {}", device.name, device.inside) }
+fn device(device: &NetDevice) -> (String, String) {
+    (device.origin.to_string(), format!("move interface {} to {}", device.name, device.inside))
 }
 
 fn joined(passed_fd: &PassedFd) -> Option<Joined> {

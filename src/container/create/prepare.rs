@@ -31,7 +31,7 @@ pub(crate) struct Build {
     pub(crate) plan: Plan,
     /// The configuration as it is kept in the state directory.
     pub(crate) snapshot: Vec<u8>,
-    bundle: PathBuf,
+    pub(crate) bundle: PathBuf,
     /// The place of the cgroup; `None` without one.
     pub(super) place: Option<Place>,
     pub(super) layout: Option<Layout>,
@@ -46,21 +46,22 @@ impl Build {
     /// Reads the bundle, probes the host and compiles the plan. Reports all problems at once.
     pub(crate) fn plan(root: &Root, request: CreateRequest, runs: bool, log: &Log) -> Result<Box<Build>> {
         let state = root.of(&request.id);
-        Build::plan_for(None, Some(&state), request, runs, log)
+        Build::plan_for(None, Some(&state), None, request, runs, log)
     }
 
     /// As [`Build::plan`], for a described host instead of a probed one; without a state directory if none will be
-    /// made.
+    /// made; with another file instead of the bundle's `config.json`.
     pub(crate) fn plan_for(
         described: Option<&Host>,
         state: Option<&Path>,
+        file: Option<&Path>,
         request: CreateRequest,
         runs: bool,
         log: &Log,
     ) -> Result<Box<Build>> {
         let given = &request.bundle;
         let bundle = fs::canonicalize(given).with_context(|| format!("bundle {}", given.display()))?;
-        let file = bundle.join("config.json");
+        let file = file.map_or_else(|| bundle.join("config.json"), Path::to_owned);
         let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let unprivileged = described.is_none() && is_unprivileged(&request);
         let layout = if described.is_some() { None } else { cgroups::layout(&request, unprivileged)? };
@@ -97,9 +98,10 @@ impl Build {
             }
         };
         log.lap("read config.json");
-        let (plan, place) = compile(&loaded.spec)?.map_err(ProblemReport::from)?;
+        let (mut plan, place) = compile(&loaded.spec)?.map_err(ProblemReport::from)?;
         log.lap("probe the host and compile the plan");
-        for warning in loaded.warnings.iter().chain(&plan.warnings) {
+        plan.warnings.splice(0..0, loaded.warnings);
+        for warning in &plan.warnings {
             log.warning(warning);
         }
         let notify = state.and_then(|state| sd_notify::overrides(&loaded.spec, state)).map(|((source, _), _)| source);

@@ -213,9 +213,14 @@ pub(crate) fn read_record(directory: &Path) -> anyhow::Result<Option<Record>> {
     }
 }
 
+/// The file with the configuration that the container was created from.
+pub(crate) fn config_path(directory: &Path) -> PathBuf {
+    directory.join(CONFIG)
+}
+
 /// The configuration that the container was created from.
 pub(crate) fn read_config(directory: &Path) -> anyhow::Result<Spec> {
-    let path = directory.join(CONFIG);
+    let path = config_path(directory);
     let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     Ok(load::reload(&bytes).map_err(|problems| problems.of(&path.display().to_string()))?)
 }

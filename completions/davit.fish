@@ -45,7 +45,7 @@ complete -c davit -n "__fish_davit_needs_command" -f -a "stats" -d 'Show the res
 complete -c davit -n "__fish_davit_needs_command" -f -a "events" -d 'Print the events and resource usage of a container'
 complete -c davit -n "__fish_davit_needs_command" -f -a "pause" -d 'Suspend all processes of a container'
 complete -c davit -n "__fish_davit_needs_command" -f -a "resume" -d 'Resume all processes of a paused container'
-complete -c davit -n "__fish_davit_needs_command" -f -a "update" -d 'Change the limits of a container'
+complete -c davit -n "__fish_davit_needs_command" -f -a "update" -d 'Change the limits and device rules of a container'
 complete -c davit -n "__fish_davit_needs_command" -f -a "kill" -d 'Send a signal to a container\'s first process'
 complete -c davit -n "__fish_davit_needs_command" -f -a "delete" -d 'Delete a stopped container: its cgroup and its state'
 complete -c davit -n "__fish_davit_needs_command" -f -a "spec" -d 'Write a default config.json'
@@ -123,6 +123,9 @@ complete -c davit -n "__fish_davit_using_subcommand update" -l memory-swap -d 'L
 complete -c davit -n "__fish_davit_using_subcommand update" -l pids-limit -d 'Maximum number of processes and threads' -r
 complete -c davit -n "__fish_davit_using_subcommand update" -l l3-cache-schema -d 'Intel RDT schema of the L3 cache: L3:0=ff;1=ff' -r
 complete -c davit -n "__fish_davit_using_subcommand update" -l mem-bw-schema -d 'Intel RDT schema of the memory bandwidth: MB:0=50;1=70' -r
+complete -c davit -n "__fish_davit_using_subcommand update" -l device-allow -d 'Allow access to devices: "c 10:229 rw" or /dev/fuse:rw' -r
+complete -c davit -n "__fish_davit_using_subcommand update" -l device-deny -d 'Deny access to devices, even if --device-allow allows it' -r
+complete -c davit -n "__fish_davit_using_subcommand update" -l devices -d 'With --resources, replace the device rules by those of FILE'
 complete -c davit -n "__fish_davit_using_subcommand update" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand delete" -s f -l force -d 'Kill the container first if it is running; succeed if it does not exist'

@@ -2,6 +2,7 @@
 //! devices are in `attacks/devices.rs`.
 
 use crate::harness::bundle::Container;
+use crate::harness::runtime::only_davit;
 use crate::harness::trial::{Test, rows, tests};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use serde_json::{Value, json};
@@ -20,9 +21,13 @@ pub(crate) fn tests() -> Vec<Test> {
         a_device_only_for_its_owner,
         bound_dev_is_left_alone,
         mknod_is_allowed_and_use_is_not,
+        rules_change_live_and_stay_over_later_updates,
+        no_access_slips_through_a_change_of_rules,
+        a_container_without_a_device_program_gets_one,
     ];
     all.extend(rows!("occupied", OCCUPIED, occupied));
     all.extend(rows!("rule", RULES, rule));
+    all.extend(rows!("refused change", REFUSED_CHANGES, refused_change));
     all
 }
 
@@ -232,4 +237,91 @@ fn rule(row: &Rule) {
     // Device 1:99 does not exist: the kernel returns ENXIO only after the cgroup has allowed the access.
     let answers: Vec<_> = answers.into_iter().map(|one| if one == "ENXIO" { "ok" } else { one }).collect();
     assert_eq!(answers, row.2);
+}
+
+/// A running container with a node for the kernel log, which the default rules deny. Opening it only for writing needs
+/// no capability.
+fn with_log(script: &str) -> Container {
+    only_davit("other runtimes cannot change the device rules of a running container");
+    let node = json!([{"type": "c", "path": "/dev/log2", "major": 1, "minor": 11, "fileMode": 0o666}]);
+    Container::sh(script).edit(|c| c["linux"]["devices"] = node).up()
+}
+
+/// Which of the opens the rules grant: the log for writing, /dev/zero for reading and for writing.
+fn opens(c: &Container) -> String {
+    let script = "(: >/dev/log2) 2>/dev/null && echo log; (: </dev/zero) 2>/dev/null && echo r
+                  (: >/dev/zero) 2>/dev/null && echo w; :";
+    c.call(&["exec", &c.id, "sh", "-c", script]).run().ok().out.replace('\n', " ").trim_end().to_owned()
+}
+
+fn update(c: &Container, words: &[&str]) {
+    c.call(&[&["update"], words, &[&c.id]].concat()).run().ok().silent();
+}
+
+fn rules_change_live_and_stay_over_later_updates() {
+    let c = with_log("sleep 100");
+    assert_eq!(opens(&c), "r w");
+    update(&c, &["--device-allow", "c 1:11 w"]);
+    assert_eq!(opens(&c), "log r w");
+    update(&c, &["--device-deny", "/dev/zero:r", "--device-deny", "c 10:* rwm"]);
+    assert_eq!(opens(&c), "log w");
+    // An engine sends all resources to change a limit.
+    let all = json!({"devices": [{"allow": false, "access": "rwm"}]}).to_string();
+    c.call(&["update", "--resources", "-", &c.id]).input(&all).run().ok().silent();
+    assert_eq!(opens(&c), "log w");
+    update(&c, &["--device-deny", "/dev/zero:w"]);
+    assert_eq!(opens(&c), "log");
+    update(&c, &["--device-allow", "c 1:* rw", "--device-deny", "c 1:11 w"]);
+    assert_eq!(opens(&c), "r w");
+    c.call(&["update", "--devices", "--resources", "-", &c.id]).input(&all).run().ok().silent();
+    assert_eq!(opens(&c), "r w");
+    update(&c, &["--device-deny", "a"]);
+    assert_eq!(opens(&c), "");
+}
+
+fn no_access_slips_through_a_change_of_rules() {
+    let c = with_log(
+        "while [ ! -e /out/stop ]; do
+             (: >/dev/null) 2>/dev/null || echo denied >>/out/wrong
+             (: >/dev/log2) 2>/dev/null && echo granted >>/out/wrong
+             [ -e /out/runs ] || echo >/out/runs
+         done; echo >/out/ended; sleep 100",
+    );
+    c.wait_out("runs");
+    for round in 0..150 {
+        update(&c, &[if round % 2 == 0 { "--device-allow" } else { "--device-deny" }, "c 1:5 rwm"]);
+    }
+    fs::write(c.root("out/stop"), "").unwrap();
+    c.wait_out("ended");
+    assert_eq!(fs::read_to_string(c.root("out/wrong")).unwrap_or_default(), "");
+}
+
+fn a_container_without_a_device_program_gets_one() {
+    only_davit("other runtimes cannot change the device rules of a running container");
+    let c = Container::sh("sleep 100").edit(|c| {
+        c["linux"]["devices"] = json!([{"type": "c", "path": "/dev/log2", "major": 1, "minor": 11, "fileMode": 0o666}]);
+        c["linux"]["resources"]["devices"] = json!([{"allow": true, "access": "rwm"}]);
+    });
+    let c = c.up();
+    assert_eq!(opens(&c), "log r w");
+    update(&c, &["--device-deny", "c 1:11"]);
+    assert_eq!(opens(&c), "r w");
+}
+
+/// (name, flags, what the error says).
+type RefusedChange = (&'static str, &'static [&'static str], &'static str);
+
+const REFUSED_CHANGES: &[RefusedChange] = &[
+    ("not a rule", &["--device-allow", "fuse"], "--device-allow \"fuse\": expected a rule such as \"c 10:229 rwm\""),
+    ("not a device", &["--device-deny", "/dev"], "--device-deny \"/dev\": is not a device"),
+    ("no such device", &["--device-allow", "/dev/none:r"], "/dev/none:r\": stat: no such file or directory"),
+    ("no resources", &["--devices"], "--devices needs --resources"),
+    ("no devices", &["--devices", "--resources", "/dev/stdin"], "--devices: the resources have no devices"),
+];
+
+fn refused_change(row: &RefusedChange) {
+    let c = with_log("sleep 100");
+    let words = [&["update", "--device-allow", "c 1:11 w"], row.1, &[&c.id]].concat();
+    c.call(&words).input("{}").run().exits(1).says(row.2);
+    assert_eq!(opens(&c), "r w");
 }

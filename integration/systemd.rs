@@ -23,6 +23,7 @@ pub(crate) fn tests() -> Vec<Test> {
         the_default_scope_is_named_after_the_id,
         limits_survive_a_reload,
         updated_limits_survive_a_reload,
+        updated_device_rules_survive_a_reload,
         devices_stay_closed_over_a_reload,
         annotations_become_properties,
         a_failed_unit_is_reset,
@@ -196,6 +197,26 @@ fn updated_limits_survive_a_reload() {
     c.call(&["update", "--pids-limit", "-1", "--memory", "-1", &c.id]).run().ok().silent();
     reload();
     assert_eq!((file(&c, "pids.max"), file(&c, "memory.max")), ("max".to_owned(), "max".to_owned()));
+}
+
+fn updated_device_rules_survive_a_reload() {
+    only_davit("other runtimes cannot change the device rules of a running container");
+    let node = json!([{"type": "c", "path": "/dev/log2", "major": 1, "minor": 11, "fileMode": 0o666}]);
+    let c = scoped(Container::sleeper()).edit(|c| c["linux"]["devices"] = node);
+    create(&c).ok();
+    c.start().ok();
+    let words = ["update", "--device-allow", "c 1:11 w", "--device-deny", "c 1:5 r", &c.id];
+    c.call(&words).run().ok().silent();
+    let script = "(: >/dev/log2) 2>/dev/null && echo log; (: </dev/zero) 2>/dev/null && echo zero; :";
+    for when in ["after the update", "after a reload", "after an update of limits"] {
+        let tried = c.call(&["exec", &c.id, "sh", "-c", script]).run().ok();
+        assert_eq!(tried.out, "log\n", "{when}");
+        if when == "after the update" {
+            reload();
+        } else {
+            c.call(&["update", "--pids-limit", "20", &c.id]).run().ok().silent();
+        }
+    }
 }
 
 fn devices_stay_closed_over_a_reload() {

@@ -7,6 +7,7 @@
 mod caller;
 mod create;
 mod delete;
+mod device_program;
 mod events;
 mod exec;
 mod hooks;
@@ -50,7 +51,7 @@ pub(crate) use state::record::Record;
 pub(crate) use state::root::Root;
 pub(crate) use state::status::START;
 pub(crate) use stats::{Samples, Usage};
-pub(crate) use update::{Change, update};
+pub(crate) use update::{Change, DeviceChange, update};
 
 use crate::sys;
 use anyhow::Context;

@@ -6,7 +6,7 @@ use crate::plan::resources::{MemoryGuard, Refused, Write};
 use crate::sys::{beneath, bpf};
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// The files to chown for delegation if the kernel does not list them (before Linux 4.15).
@@ -70,13 +70,24 @@ impl Cgroup {
     /// Loads a device program (`struct bpf_insn`, 8 bytes each) and attaches it. On a cgroup that is not fresh it
     /// replaces the previous program.
     pub(crate) fn attach_devices(&self, program: &[u64]) -> Result<()> {
-        let program = bpf::load_device_program(program)
-            .map_err(|errno| Refusal::of(format!("load the device program of {}", self.path().display()), errno))?;
+        let program = self.load_devices(program)?;
         let attached = match self.fresh.replace(false) {
             true => bpf::attach_device_program(self.fd(), program.as_fd()),
             false => bpf::replace_device_program(self.fd(), program.as_fd()),
         };
         attached.map_err(|errno| Refusal::of(format!("attach the device program to {}", self.path().display()), errno))
+    }
+
+    /// Loads a device program without attaching it, so that the kernel can refuse it before anything changes.
+    pub(crate) fn load_devices(&self, program: &[u64]) -> Result<OwnedFd> {
+        bpf::load_device_program(program)
+            .map_err(|errno| Refusal::of(format!("load the device program of {}", self.path().display()), errno))
+    }
+
+    /// Replaces davit's device program of this cgroup, atomically. Programs of others, such as systemd's, stay attached.
+    pub(crate) fn replace_devices(&self, program: &OwnedFd) -> Result<()> {
+        bpf::replace_own_device_program(self.fd(), program.as_fd())
+            .map_err(|errno| Refusal::of(format!("replace the device program of {}", self.path().display()), errno))
     }
 
     /// Changes the cgroup's owner to a host user, so that the container can create cgroups below it. Affects the

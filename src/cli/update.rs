@@ -1,7 +1,7 @@
 //! `davit update`.
 
 use super::{Scene, Takes, Verb, id, words};
-use crate::container;
+use crate::container::{self, DeviceChange};
 use anyhow::{Context, bail};
 use clap::{ArgMatches, Args};
 use serde_json::{Map, Value, json};
@@ -11,22 +11,33 @@ use std::path::PathBuf;
 
 pub(super) const VERB: Verb = Verb {
     name: "update",
-    about: "Change the limits of a container",
+    about: "Change the limits and device rules of a container",
     help: "\
 Change the resource limits of the container ID, which must be created, running or paused. Other limits stay unchanged;
 if a limit cannot be set, all are restored. With --resources, read the limits from a file with the format of
-linux.resources in config.json; all other flags except the two for Intel RDT are then ignored, and so are devices in
-the file.
+linux.resources in config.json; all other flags except those for devices and Intel RDT are then ignored.
+
+--device-allow and --device-deny add a rule to those in force: \"c 10:229 rw\" (type b or c, major:minor with * for all,
+some of rwm), a for all devices, or a device on the host, /dev/fuse or /dev/fuse:rw. Denials come last. With --devices,
+the rules of the file of --resources replace all rules; without it they are ignored, since engines send all resources
+to change one. The new rules are in force at once for each new open and mknod, and stay in force over later updates.
+No device node is made or removed.
 
 Sizes are in bytes, or have a unit: 64m, 1g; -1 means no limit.
 
-Exit status: 0 if all limits are set, 1 otherwise.
+Exit status: 0 if everything is set, 1 otherwise.
 
 Example:
-  davit update --memory 512m --pids-limit 100 web",
+  davit update --memory 512m --pids-limit 100 web
+  davit update --device-allow /dev/fuse --device-deny \"c 10:200 rwm\" web",
     takes: Takes::Exactly(1),
     flags_end: false,
-    define: |command| Words::augment_args(command).mut_args(|arg| arg.allow_hyphen_values(true)),
+    define: |command| {
+        Words::augment_args(command).mut_args(|arg| match arg.get_action().takes_values() {
+            true => arg.allow_hyphen_values(true),
+            false => arg,
+        })
+    },
     perform,
 };
 
@@ -83,6 +94,15 @@ struct Words {
     /// Intel RDT schema of the memory bandwidth: MB:0=50;1=70
     #[arg(long, value_name = "SCHEMA")]
     mem_bw_schema: Option<String>,
+    /// Allow access to devices: "c 10:229 rw" or /dev/fuse:rw
+    #[arg(long, value_name = "RULE")]
+    device_allow: Vec<String>,
+    /// Deny access to devices, even if --device-allow allows it
+    #[arg(long, value_name = "RULE")]
+    device_deny: Vec<String>,
+    /// With --resources, replace the device rules by those of FILE
+    #[arg(long)]
+    devices: bool,
     /// Accepted and ignored: kernel memory counts as memory
     #[arg(long, value_name = "SIZE", hide = true)]
     kernel_memory: Option<String>,
@@ -108,7 +128,11 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
         Some(path) => std::fs::read(path).with_context(|| format!("read {}", path.display()))?,
         None => serde_json::to_vec(&document(&words)?)?,
     };
-    container::update(&scene.root()?, &id, &container::Change { resources, schemata }, scene.log)?;
+    if words.devices && words.resources.is_none() {
+        bail!("--devices needs --resources; see davit update --help");
+    }
+    let devices = DeviceChange { replace: words.devices, allow: words.device_allow, deny: words.device_deny };
+    container::update(&scene.root()?, &id, &container::Change { resources, schemata, devices }, scene.log)?;
     Ok(0)
 }
 

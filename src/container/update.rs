@@ -1,4 +1,8 @@
-//! `update`: changes the limits of an existing container.
+//! `update`: changes the limits and the device rules of an existing container.
+
+mod devices;
+
+pub(crate) use devices::DeviceChange;
 
 use super::{Container, Id, Root, Status, pause};
 use crate::cgroup::{Cgroup, Layout};
@@ -19,10 +23,11 @@ pub(crate) struct Change {
     pub(crate) resources: Vec<u8>,
     /// Schemata lines of its resctrl group.
     pub(crate) schemata: Vec<String>,
+    /// Its device rules.
+    pub(crate) devices: DeviceChange,
 }
 
-/// Sets the given limits and keeps all others. If one cannot be set, all are restored. Device rules are ignored,
-/// because engines send all resources of a container to change one of them.
+/// Sets the given limits and keeps all others. If one cannot be set, all are restored.
 pub(crate) fn update(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     attempt(root, id, change, log).with_context(|| format!("cannot update {id}"))
 }
@@ -36,6 +41,7 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
     }
     let in_resources = |problems: Problems| problems.of("resources");
     let mut resources = load::load_resources(&change.resources).map_err(in_resources)?;
+    let listed = resources.devices().clone();
     resources.set_devices(None);
     let groups = match change.schemata.is_empty() {
         true => None,
@@ -56,9 +62,14 @@ fn attempt(root: &Root, id: &Id, change: &Change, log: &Log) -> Result<()> {
         systemd_scope::round_quota(&mut plan);
     }
     cgroup.have_controllers(&plan.needs)?;
+    let devices = devices::prepare(&container, &change.devices, listed, &cgroup, log)?;
     let shares = groups.as_ref().map(|(resctrl, group)| resctrl.shares(group)).transpose()?;
     let shared = shares.as_ref().map(|shares| (shares, &change.schemata[..]));
-    make(&cgroup, &plan, shared, || unit.map_or(Ok(()), |unit| unit.set(systemd_scope::of_limits(&plan))))
+    make(&cgroup, &plan, shared, || {
+        unit.map_or(Ok(()), |unit| unit.set(systemd_scope::of_limits(&plan)))?;
+        // Last: the kernel has accepted the program, so that only a full disk is left to fail.
+        devices.map_or(Ok(()), |devices| devices.apply(&cgroup))
+    })
 }
 
 /// Writes to the cgroup, then the shares of cache and bandwidth, then informs systemd. systemd comes last, because its

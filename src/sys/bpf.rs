@@ -10,6 +10,7 @@ const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_ATTACH: libc::c_long = 8;
 const BPF_PROG_DETACH: libc::c_long = 9;
 const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_PROG_QUERY: libc::c_long = 16;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const BPF_CGROUP_DEVICE: u32 = 6;
@@ -70,6 +71,25 @@ struct ById {
     rest: [u64; 30],
 }
 
+#[repr(C)]
+struct InfoByFd {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+    rest: [u64; 30],
+}
+
+/// The beginning of `struct bpf_prog_info`, which has the name.
+#[repr(C)]
+#[derive(Default)]
+struct ProgramInfo {
+    before: [u64; 8],
+    name: [u8; 16],
+}
+
+/// The name of our programs.
+const NAME: [u8; 16] = *b"davit_devices\0\0\0";
+
 /// A variant of `union bpf_attr`.
 ///
 /// # Safety
@@ -85,6 +105,8 @@ unsafe impl Attr for Attach {}
 unsafe impl Attr for Query {}
 // SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
 unsafe impl Attr for ById {}
+// SAFETY: sound because the struct is repr(C), made of integers only, and its fields leave no padding (FITS).
+unsafe impl Attr for InfoByFd {}
 
 /// Loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE. `instructions` are `struct bpf_insn` in their 8-byte form.
 /// Errors are those of bpf(2); `EACCES` or `EINVAL` means that the verifier refused the program.
@@ -101,7 +123,7 @@ pub(crate) fn load_device_program(instructions: &[u64]) -> Result<OwnedFd, Errno
         log_buf: 0,
         kern_version: 0,
         prog_flags: 0,
-        prog_name: *b"davit_devices\0\0\0",
+        prog_name: NAME,
         rest: [0; 24],
     };
     // If a signal is pending, the verifier returns EAGAIN. The handler has run when the call returns, so the call is
@@ -128,12 +150,40 @@ pub(crate) fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<
 /// atomically: every access is decided by exactly one. With several, the new program is in force before the first old
 /// one is detached.
 pub(crate) fn replace_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
-    let old = attached(cgroup)?;
-    if let [one] = &old[..] {
+    replace(cgroup, program, &attached(cgroup)?)
+}
+
+/// As [`replace_device_program`], but only replaces programs that davit has loaded.
+pub(crate) fn replace_own_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut own = Vec::new();
+    for old in attached(cgroup)? {
+        if name(&old)? == NAME {
+            own.push(old);
+        }
+    }
+    replace(cgroup, program, &own)
+}
+
+fn replace(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, old: &[OwnedFd]) -> Result<(), Errno> {
+    if let [one] = old {
         return attach(cgroup, program, Some(one));
     }
     attach(cgroup, program, None)?;
     old.iter().try_for_each(|old| detach(cgroup, old))
+}
+
+/// The name that a program was loaded with.
+fn name(program: &OwnedFd) -> Result<[u8; 16], Errno> {
+    let mut info = ProgramInfo::default();
+    let mut attr = InfoByFd {
+        bpf_fd: number(program),
+        info_len: size_of::<ProgramInfo>() as u32,
+        info: (&raw mut info) as u64,
+        rest: [0; 30],
+    };
+    // SAFETY: the kernel writes within bounds, because info points to info_len bytes that outlive the call.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(info.name)
 }
 
 fn attach(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, replace: Option<&OwnedFd>) -> Result<(), Errno> {

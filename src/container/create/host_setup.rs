@@ -1,17 +1,14 @@
 //! Does the host's part while a container's first process builds its root: limits, devices, ownership, hooks.
 
-use crate::bpf::device;
 use crate::cgroup::Cgroup;
 use crate::container::caller::console::Console;
 use crate::container::caller::seccomp_agent;
 use crate::container::create::net_devices::HandedOver;
 use crate::container::create::prepare::Build;
 use crate::container::create::rollback::Rollback;
-use crate::container::{Process, Record, Status, hooks};
+use crate::container::{Process, Record, Status, device_program, hooks};
 use crate::launch::{self, HostSide};
 use crate::plan::namespaces::{CGROUP, USER};
-use crate::plan::resources::DeviceRule;
-use crate::plan::resources::devices::DeviceKind;
 use crate::resctrl::{self, Resctrl};
 use anyhow::{Context, Result, bail};
 use std::cell::RefCell;
@@ -38,8 +35,7 @@ impl HostSetup<'_> {
         let Some(cgroup) = self.cgroup else { return Ok(()) };
         let resources = &self.build.plan.resources;
         cgroup.limit(&resources.writes)?;
-        let rules: Vec<_> = resources.devices.iter().map(rule).collect();
-        let program = device::compile(&rules).map_err(anyhow::Error::msg).context("/linux/resources/devices")?;
+        let program = device_program::of(&resources.devices).context("/linux/resources/devices")?;
         if !program.grants_all {
             match cgroup.attach_devices(&program.instructions) {
                 // The kernel refuses the program without privilege. The permissions of the host's device nodes still
@@ -118,18 +114,4 @@ impl HostSide for HostSetup<'_> {
     fn listener(&mut self, listener: OwnedFd, pid: i32) -> Result<()> {
         seccomp_agent::hand_over(&self.build.spec, self.record, Status::Creating, pid, listener.as_fd())
     }
-}
-
-fn rule(rule: &DeviceRule) -> device::DeviceRule {
-    let kind = match rule.kind {
-        DeviceKind::All => device::Kind::All,
-        DeviceKind::Block => device::Kind::Block,
-        DeviceKind::Char => device::Kind::Char,
-    };
-    let letters: String = [(rule.read, 'r'), (rule.write, 'w'), (rule.mknod, 'm')]
-        .into_iter()
-        .filter_map(|(wanted, letter)| wanted.then_some(letter))
-        .collect();
-    let access = device::Access::from_letters(&letters).unwrap_or(device::Access::ALL);
-    device::DeviceRule { allow: rule.allow, kind, major: rule.major, minor: rule.minor, access }
 }

@@ -246,7 +246,7 @@ fn refuse_others(file: &File) -> io::Result<()> {
 }
 
 /// Writes a file that only its owner may read, because environments hold passwords.
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("write {}", path.display()))
 }

@@ -45,11 +45,37 @@ pub(super) fn compile(
     warnings: &mut Vec<String>,
 ) -> Vec<DeviceRule> {
     let mut list = Vec::with_capacity(rules.len() + DEFAULTS.len());
+    append(rules, at, &mut list, problems, warnings);
+    list.extend(defaults());
+    list
+}
+
+/// Compiles the rules of a running container: those of the configuration and the default rules, and after both the
+/// changes since, so that a default device can be denied.
+pub(crate) fn changed(
+    rules: &[LinuxDeviceCgroup],
+    changes: &[LinuxDeviceCgroup],
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Vec<DeviceRule> {
+    let mut list = compile(rules, &Pointer::of("/devices"), problems, warnings);
+    append(changes, &Pointer::of("/changes"), &mut list, problems, warnings);
+    list
+}
+
+/// Appends rules to the list, in order.
+fn append(
+    rules: &[LinuxDeviceCgroup],
+    at: &Pointer,
+    list: &mut Vec<DeviceRule>,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) {
     for (i, rule) in rules.iter().enumerate() {
         let at = at.index(i);
         let kind = match rule.typ() {
             None | Some(LinuxDeviceType::A) => {
-                all_devices(rule, &at, &mut list, problems, warnings);
+                all_devices(rule, &at, list, problems, warnings);
                 continue;
             }
             Some(LinuxDeviceType::B) => DeviceKind::Block,
@@ -65,8 +91,6 @@ pub(super) fn compile(
         let Some([read, write, mknod]) = access(rule.access().as_deref(), &at, problems, warnings) else { continue };
         list.push(DeviceRule { allow: rule.allow(), kind, major, minor, read, write, mknod });
     }
-    list.extend(defaults());
-    list
 }
 
 /// Adds a rule of type "a". It replaces all earlier rules: everything is allowed, or everything denied. As on v1, its

@@ -355,7 +355,8 @@ fn a_visible_process_with_excess_rights_is_reported() {
 fn a_configuration_with_more_than_65535_steps_is_refused() {
     let (_, bytes) = configurations().into_iter().find(|(name, _)| name.contains("/minimal/")).expect("a plan");
     let mut document: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-    document["mounts"] = vec![serde_json::json!({"destination": "/m", "type": "tmpfs"}); 65_536].into();
+    let mount = |number| serde_json::json!({"destination": format!("/m{number}"), "type": "tmpfs"});
+    document["mounts"] = (0..65_536).map(mount).collect();
     let spec = load::load(document.to_string().as_bytes()).expect("valid").spec;
     let problems = compile(&spec, &host(), &request()).expect_err("too long");
     assert!(problems.to_string().contains("the maximum is 65535"), "{problems}");

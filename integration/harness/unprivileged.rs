@@ -6,10 +6,6 @@
 /// (reason, tests; a name that ends with `/` means a whole table)
 const LISTED: &[(&str, &[&str])] = &[
     (
-        "the test looks into the descriptors of the runtime, which a user may not",
-        &["attacks::events_end_when_pressure_is_switched_off"],
-    ),
-    (
         "the setup creates devices, cgroups or file owners, which needs root",
         &[
             "attacks::cve_2023_25809_host_cgroups/",

@@ -14,9 +14,61 @@ pub(crate) fn tests() -> Vec<Test> {
         dev_ptmx_as_device_is_the_link,
         keep_original_groups_keeps_the_callers,
         unknown_annotations_of_peers_are_reported,
+        an_empty_path_means_that_the_flag_is_not_given,
+        a_readonly_root_with_a_complete_dev_needs_no_write,
     ];
     all.extend(rows!("config", CONFIGS, config));
     all
+}
+
+fn an_empty_path_means_that_the_flag_is_not_given() {
+    let c = Container::sh("echo ran");
+    c.write();
+    let bundle = c.dir.to_str().unwrap();
+    let run = [
+        "--log",
+        "",
+        "--log-format",
+        "json",
+        "run",
+        "--pid-file",
+        "",
+        "--console-socket",
+        "",
+        "--bundle",
+        bundle,
+        &c.id,
+    ];
+    let output = c.call(&run).cwd(&c.dir).run().ok();
+    assert_eq!(output.out, "ran\n");
+    c.call(&["--log", "", "--log-format", "text", "state", "no-such"]).cwd(&c.dir).run().fails().says("does not exist");
+}
+
+/// The root is on a read-only mount, as a squashfs image is.
+fn a_readonly_root_with_a_complete_dev_needs_no_write() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+    apart(|| {
+        let c =
+            Container::sh("echo x >/dev/null && head -c 2 /dev/zero | wc -c; touch /x 2>/dev/null || echo readonly");
+        let c = c.edit(|c| c["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] == "/proc"));
+        let devices = [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)];
+        for (name, minor) in devices {
+            mknod(&c.root("dev").join(name), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, minor))
+                .unwrap();
+        }
+        let (root, none) = (c.root("/"), None::<&str>);
+        mount(Some(&root), &root, none, MsFlags::MS_BIND, none).unwrap();
+        let readonly = || mount(none, &root, none, MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, none);
+        readonly().unwrap();
+        // /dev/tty is missing, so this test would notice a write.
+        c.create().fails().says("ead-only file system");
+        mount(none, &root, none, MsFlags::MS_BIND | MsFlags::MS_REMOUNT, none).unwrap();
+        mknod(&c.root("dev/tty"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(5, 0)).unwrap();
+        readonly().unwrap();
+        assert_eq!(c.prints(), "2\nreadonly\n");
+        nix::mount::umount2(&root, nix::mount::MntFlags::MNT_DETACH).unwrap();
+    });
 }
 
 /// (name, the change, the script, what it prints, the place of davit's warning)

@@ -30,6 +30,7 @@ use crate::container::{CgroupManager, Id, Root, Rootless};
 use crate::report::{Format, Log};
 use crate::spec::state::OCI_VERSION;
 use anyhow::bail;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -95,7 +96,7 @@ struct Globals {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Append errors and warnings to FILE; errors are printed on stderr as well
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths())]
     log: Option<PathBuf>,
     /// Format of the log: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
@@ -116,7 +117,7 @@ struct Globals {
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     rootless: String,
     /// Accepted and ignored: criu is found in $PATH
-    #[arg(long, value_name = "PATH", hide = true)]
+    #[arg(long, value_name = "PATH", hide = true, value_parser = paths())]
     criu: Option<PathBuf>,
     /// Print the version, the commit and the specification's version
     #[arg(long, short = 'v')]
@@ -268,6 +269,12 @@ fn version(program: Option<&OsString>) -> String {
         option_env!("DAVIT_COMMIT").unwrap_or("unknown"),
         OCI_VERSION
     )
+}
+
+/// Parses a path. Accepts the empty one, which clap refuses: to runc, which scripts are written for, it means that the
+/// flag is not given.
+fn paths() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// A command's arguments as parsed by clap.

@@ -30,6 +30,13 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
             "mounts::without_a_mount_namespace_the_mounts_are_made_and_removed",
         ],
     ),
+    ("crun", "takes an empty path as a path", &["leniency::an_empty_path_means_that_the_flag_is_not_given"]),
+    (
+        "crun, runc",
+        "runc replaces the link /dev/ptmx; crun binds a device that is missing",
+        &["leniency::a_readonly_root_with_a_complete_dev_needs_no_write"],
+    ),
+    ("crun", "keeps the caller's limit of open files", &["mounts::many_mounts_with_few_open_files"]),
     (
         "crun",
         "opens bind sources before it makes the mounts",

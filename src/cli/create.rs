@@ -1,6 +1,6 @@
 //! `davit create`.
 
-use super::{Scene, Takes, Verb, id, words};
+use super::{Scene, Takes, Verb, id, paths, words};
 use crate::container::{self, CreateRequest};
 use clap::{ArgMatches, Args};
 use std::ffi::OsString;
@@ -29,16 +29,16 @@ Example:
 #[group(skip)]
 pub(super) struct Words {
     /// Directory with config.json
-    #[arg(long, short, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    #[arg(long, short, value_name = "DIR", default_value = ".", hide_default_value = true, value_parser = paths())]
     bundle: PathBuf,
     /// AF_UNIX socket that receives the master of the container's terminal
-    #[arg(long, value_name = "SOCKET")]
+    #[arg(long, value_name = "SOCKET", value_parser = paths())]
     console_socket: Option<PathBuf>,
     /// AF_UNIX socket that receives a pidfd of the container's first process
-    #[arg(long, value_name = "SOCKET")]
+    #[arg(long, value_name = "SOCKET", value_parser = paths())]
     pidfd_socket: Option<PathBuf>,
     /// Write the pid of the container's first process to FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths())]
     pid_file: Option<PathBuf>,
     /// Change the root with chroot, for a root file system on an initramfs; less secure
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! `davit exec`.
 
-use super::{Scene, Takes, Verb, id, words};
+use super::{Scene, Takes, Verb, id, paths, words};
 use crate::container::{self, ExecRequest, ExecWords, Program};
 use anyhow::{Context, bail};
 use clap::{ArgMatches, Args};
@@ -32,13 +32,13 @@ Example:
 #[derive(Args)]
 struct Words {
     /// AF_UNIX socket that receives the master of the process's terminal
-    #[arg(long, value_name = "SOCKET")]
+    #[arg(long, value_name = "SOCKET", value_parser = paths())]
     console_socket: Option<PathBuf>,
     /// AF_UNIX socket that receives a pidfd of the process
-    #[arg(long, value_name = "SOCKET")]
+    #[arg(long, value_name = "SOCKET", value_parser = paths())]
     pidfd_socket: Option<PathBuf>,
     /// Working directory in the container
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths())]
     cwd: Option<PathBuf>,
     /// Add NAME=value to the environment; may be repeated
     #[arg(long, short, value_name = "ENTRY")]
@@ -53,13 +53,13 @@ struct Words {
     #[arg(long, short = 'g', value_name = "GID")]
     additional_gids: Vec<String>,
     /// Read the whole process from FILE
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = paths())]
     process: Option<PathBuf>,
     /// Return as soon as the command runs
     #[arg(long, short)]
     detach: bool,
     /// Write the pid of the process to FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths())]
     pid_file: Option<PathBuf>,
     /// SELinux label of the process
     #[arg(long, value_name = "LABEL")]

@@ -4,7 +4,7 @@
 use crate::harness::bundle::Container;
 use crate::harness::call::Call;
 use crate::harness::cgroups::{cgroup_base, cgroup_mount, need_controller, need_file, only_cgroupfs};
-use crate::harness::runtime::RUNTIME;
+use crate::harness::runtime::{RUNTIME, only_davit};
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<Test> {
         memory_limit_kills,
         pids_limit_holds,
         a_reached_pids_limit_is_named,
+        the_cgroup_whose_limit_is_reached_is_named,
         too_little_memory_to_start_is_reported,
         an_absent_controller_is_named,
         an_unknown_file_is_named,
@@ -421,6 +422,28 @@ fn a_reached_pids_limit_is_named() {
     need_controller("pids");
     let c = Container::sleeper().edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 1})).up();
     c.call(&["exec", &c.id, "/bin/true"]).run().fails().says("clone: ").says("pids.max");
+}
+
+fn the_cgroup_whose_limit_is_reached_is_named() {
+    need_controller("pids");
+    only_cgroupfs("the parent is made by the test");
+    only_davit("other runtimes do not name it; crun moves the process into its cgroup, where no limit stops it");
+    let c = Container::sleeper();
+    let parent = cgroup_base().join(format!("davit-suite-full-{}", c.id));
+    fs::create_dir_all(&parent).unwrap();
+    fs::write(cgroup_base().join("cgroup.subtree_control"), "+pids").unwrap();
+    fs::write(parent.join("pids.max"), "0").unwrap();
+    let path = format!("/{}/inner/c", parent.strip_prefix(cgroup_mount()).unwrap().display());
+    let c = c.edit(|c| c["linux"]["cgroupsPath"] = json!(path));
+    let output = c.create().fails();
+    fs::write(parent.join("pids.max"), "max").unwrap();
+    fs::write(parent.join("cgroup.max.descendants"), "0").unwrap();
+    let descendants = c.create().fails();
+    c.nothing_left();
+    fs::remove_dir(&parent).unwrap();
+    let named = parent.display();
+    output.says("resource temporarily unavailable").says(&format!("pids.max is reached in {named} (0)"));
+    descendants.says(&format!("cgroup.max.descendants or cgroup.max.depth is reached in {named} (0)"));
 }
 
 fn too_little_memory_to_start_is_reported() {

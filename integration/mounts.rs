@@ -50,6 +50,7 @@ pub(crate) fn tests() -> Vec<Test> {
         many_masked_directories,
         readonly_paths_cannot_be_written,
         readonly_paths_keep_their_flags,
+        many_mounts_with_few_open_files,
         without_a_mount_namespace_the_mounts_are_made_and_removed,
         without_a_mount_namespace_a_failed_create_leaves_no_mount,
         without_a_mount_namespace_the_engines_mount_stays,
@@ -482,6 +483,38 @@ fn idmapped_bind_shifts_owners() {
     });
     assert_eq!(c.prints(), "2000:3001\n");
     assert_eq!(fs::metadata(c.dir.join("src/file")).unwrap().uid(), 1000);
+}
+
+/// Each of these mounts needs a descriptor of the runtime.
+fn many_mounts_with_few_open_files() {
+    let c = Container::sh("ulimit -S -n; ulimit -H -n >/dev/null; test -e /m/299/bin && echo all");
+    let root = c.root("/").display().to_string();
+    let out = c.dir.join("hook");
+    let c = c.edit(|c| {
+        if !*AS_USER {
+            crate::userns::mapped(c);
+        }
+        for number in 0..300 {
+            let entry =
+                json!({"destination": format!("/m/{number}"), "type": "bind", "source": root, "options": ["bind"]});
+            push(&mut c["mounts"], entry);
+        }
+        c["process"].as_object_mut().unwrap().remove("rlimits");
+        let script = format!("ulimit -S -n >{}", out.display());
+        c["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]});
+        if !*AS_USER {
+            c["hooks"]["createContainer"] =
+                json!([{"path": "/bin/sh", "args": ["sh", "-c", format!("ulimit -S -n >>{}", out.display())]}]);
+        }
+    });
+    fs::write(&out, "").unwrap();
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o666)).unwrap();
+    for number in 0..300 {
+        fs::create_dir_all(c.root(&format!("m/{number}"))).unwrap();
+    }
+    let output = crate::process::wrapped(&c, "ulimit -S -n 128; exec \"$@\"", "run").run().ok();
+    assert_eq!(output.out, "128\nall\n");
+    assert!(fs::read_to_string(&out).unwrap().lines().all(|line| line == "128"), "hooks got the runtime's limit");
 }
 
 fn in_the_callers_mounts(script: &str) -> Container {

@@ -1,4 +1,5 @@
 //! Tests older kernels: the minimum version, and a container's lifecycle without each optional or newer system call.
+//! Also tests the errors of calls that reach a limit.
 //! The seccomp filter that removes calls is left to `harness::without_syscalls`.
 //!
 //! `docs/kernel-features.md` lists the needed calls and their fallbacks; each of its entries is a row here.
@@ -13,7 +14,8 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut all = tests![a_kernel_below_the_minimum_is_refused, old_kernel_filter_blocks_newer_calls_and_flags];
+    let mut all =
+        tests![a_kernel_below_the_minimum_is_refused, old_kernel_filter_blocks_newer_calls_and_flags, limits_are_named];
     all.extend(rows!("without", CALLS, without));
     all
 }
@@ -61,6 +63,28 @@ fn old_kernel_filter_blocks_newer_calls_and_flags() {
     words.extend(calls.iter().map(String::as_str));
     let output = Call::new(&c.dir, &words).run().ok();
     assert_eq!(output.out.lines().collect::<Vec<_>>(), ["ENOSYS", "ENOSYS", "EFAULT", "EINVAL"]);
+}
+
+/// The kernel's text names none of these limits.
+fn limits_are_named() {
+    only_davit("other runtimes have other texts");
+    for (call, errno, text) in [
+        (
+            "keyctl",
+            libc::EDQUOT,
+            "make a session keyring: disk quota exceeded (a limit of keys is reached: kernel.keys.maxkeys",
+        ),
+        ("keyctl", libc::EDQUOT, "--no-new-keyring"),
+        ("move_mount", libc::ENOSPC, "no space left on device (a limit is reached: fs.mount-max"),
+        ("fsopen", libc::EMFILE, "too many open files (the limit of open files is reached: RLIMIT_NOFILE)"),
+    ] {
+        let c = Container::sleeper();
+        c.write();
+        let lacking = format!("{call}={errno}");
+        let output = through(&c, &["without", &lacking, "--"], &["create", "--bundle", c.dir.to_str().unwrap(), &c.id]);
+        output.fails().says(text);
+        c.nothing_left();
+    }
 }
 
 /// What happens without a system call.

@@ -11,6 +11,7 @@ mod layout;
 pub(crate) mod counters;
 mod processes;
 mod error;
+pub(crate) mod reached;
 mod remove;
 mod systemd;
 mod rollback;

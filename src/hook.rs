@@ -89,6 +89,8 @@ impl Prepared {
 /// Restrictions of a hook whose runner has more rights.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Rights<'a> {
+    /// The limits of open files, if the runner has raised them.
+    pub(crate) open_files: Option<limits::OpenFiles>,
     /// Its capabilities.
     pub(crate) sets: Option<Sets>,
     /// Its seccomp filter.
@@ -155,6 +157,7 @@ fn become_hook(hook: &Prepared, input: &OwnedFd, output: &OwnedFd, report: &Owne
         }
         // Hooks must not inherit descriptors that the caller leaked.
         crate::sys::program::close_on_exec_from(3)?;
+        rights.open_files.map_or(Ok(()), limits::restore_open_files)?;
         rights.sets.map_or(Ok(()), credentials::set_capabilities)?;
         credentials::die_with(parent)?;
         rights.filter.map_or(Ok(()), |filter| seccomp::install(&filter.program, filter.flags).map(drop))

@@ -46,6 +46,8 @@ pub(crate) struct ChildInputs {
     pub(crate) proc: Option<OwnedFd>,
     /// The host path of the container's cgroup directory.
     pub(crate) cgroup: Option<CString>,
+    /// The limits of open files that the program gets, if they were raised.
+    pub(crate) open_files: Option<limits::OpenFiles>,
     /// The runtime's own executable and an empty replacement, for `DetachExe`.
     pub(crate) own_file: Option<OwnFile>,
     /// createContainer and startContainer hooks.
@@ -290,6 +292,7 @@ impl<'a> Init<'a> {
         self.inputs.passed_fds.clear();
         (self.inputs.proc, self.own_proc, self.root, self.directory) = (None, None, None, None);
         self.held.clear();
+        self.inputs.open_files.take().map_or(Ok(()), limits::restore_open_files)?;
         let listener = self.inputs.listener.as_ref().map(AsRawFd::as_raw_fd);
         self.close_all_but(self.masks.fds().chain(listener))
     }

@@ -98,6 +98,9 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
     let (own_end, childs_end) = Channel::pair().context("make a socket pair")?;
     let needs_proc =
         |step: &Step| matches!(step.act, Act::SetOomScore(_) | Act::SetSysctl { .. } | Act::SetLabel { .. });
+    // Each mount can need a descriptor. An additional process needs few.
+    let creates = plan.init.iter().any(|step| step.act == Act::CloseHost);
+    let raised = creates.then(passed_fds::RaisedLimit::raise);
     let proc = plan.init.iter().any(needs_proc).then(passed_fds::host_proc).transpose()?;
     let detaches_exe = plan.init.iter().any(|step| step.act == Act::DetachExe);
     let (own_file, mount) = match plan.detach_exe_before_clone {
@@ -123,6 +126,7 @@ pub(crate) fn launch(plan: &Plan, inputs: LaunchInputs<'_>) -> Result<Child> {
             .transpose()
             .context("map shared memory")?,
         listener: inputs.listener,
+        open_files: raised.as_ref().and_then(|raised| raised.0),
         proc,
         cgroup: inputs.cgroup_path,
         own_file,

@@ -180,9 +180,11 @@ fn text_of(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The kernel's text for an errno, in lower case because engines match it.
+/// The C library's text for an errno, in lower case because engines match it: they compare with texts of the C library
+/// or of Go, which are the same.
 pub(crate) fn errno_words(errno: Errno) -> String {
-    let words = errno.desc();
+    let text = std::io::Error::from(errno).to_string();
+    let words = text.rsplit_once(" (os error").map_or(text.as_str(), |(words, _)| words);
     let mut letters = words.chars();
     match (letters.next(), letters.next()) {
         (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {

@@ -81,9 +81,14 @@ const NEVER_NEEDED: &[&str] = &[
     "quotactl_fd",
 ];
 
-fn absent(name: &str) -> Option<Lacking> {
+/// `keyctl` fails with ENOSYS, `keyctl=122` with errno 122.
+fn absent(word: &str) -> Option<Lacking> {
+    let (name, errno) = match word.split_once('=') {
+        Some((name, errno)) => (name, errno.parse().ok()?),
+        None => (word, libc::ENOSYS),
+    };
     let call = CALLS.iter().find(|(known, _)| *known == name)?.1;
-    Some(Lacking { call, bits: None, errno: libc::ENOSYS })
+    Some(Lacking { call, bits: None, errno })
 }
 
 /// Runs the command after `--` and blocks the system calls listed before it.

@@ -3,7 +3,7 @@
 use super::layout::{Layout, words};
 use super::processes::is_set;
 use super::threaded::is_domain_controller;
-use super::{Cgroup, shown};
+use super::{Cgroup, reached, shown};
 use crate::cgroup::error::Refusal;
 use crate::plan::resources::Need;
 use crate::sys::beneath;
@@ -99,7 +99,14 @@ fn make(layout: &Layout, below: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn mkdir_refused(layout: &Layout, below: &Path, errno: Errno) -> Error {
-    Refusal::of(format!("mkdir {}", shown(layout, below)), errno)
+    let refused = Refusal::of(format!("mkdir {}", shown(layout, below)), errno);
+    if errno != Errno::EAGAIN {
+        return refused;
+    }
+    match reached::limits_of_cgroups(layout, below).join(", ") {
+        limits if limits.is_empty() => refused.context("cgroup.max.descendants or cgroup.max.depth is reached"),
+        limits => refused.context(format!("cgroup.max.descendants or cgroup.max.depth is reached in {limits}")),
+    }
 }
 
 /// Removes the created directories, from the bottom up. Keeps one that another container uses by now.

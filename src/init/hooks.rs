@@ -35,7 +35,8 @@ impl Init<'_> {
         let hooks = &self.inputs.hooks;
         // Hooks such as nvidia's find the root file system through their working directory.
         path::change_directory(self.root()?)?;
-        run_hook(hooks.create_container.get(number), &hooks.states[0], Rights::default(), &self.inputs.channel)
+        let rights = Rights { open_files: self.inputs.open_files, ..Rights::default() };
+        run_hook(hooks.create_container.get(number), &hooks.states[0], rights, &self.inputs.channel)
     }
 
     pub(super) fn start_container_hook(&mut self, number: usize) -> Result<(), StepError> {
@@ -47,7 +48,7 @@ impl Init<'_> {
             Act::InstallFilter(filter) => Some(filter),
             _ => None,
         });
-        let rights = Rights { sets: self.sets, filter };
+        let rights = Rights { open_files: None, sets: self.sets, filter };
         run_hook(hooks.start_container.get(number), &hooks.states[1], rights, &self.inputs.channel)
     }
 }

@@ -44,7 +44,36 @@ pub(super) fn failure(plan: &Plan, failure: &Failure) -> Error {
                 (part, _) => Error::msg(program_failure(&program, part, step.act == Act::Execute, &words)),
             }
         }
-        _ => failed_step(&step_text(step), failure),
+        _ => {
+            let limit = reached_limit(&step.act, failure);
+            anyhow!("{}{limit}", failed_step(&step_text(step), failure))
+        }
+    }
+}
+
+/// The limit that an error of a step means, if the kernel's text does not name it.
+fn reached_limit(act: &Act, failure: &Failure) -> &'static str {
+    match (act, failure.cause) {
+        (Act::NewSessionKeyring, Cause::Errno(Errno::EDQUOT)) => {
+            " (a limit of keys is reached: kernel.keys.maxkeys or kernel.keys.maxbytes of this user; \
+             --no-new-keyring needs no key)"
+        }
+        (
+            Act::Mount(_)
+            | Act::MountCgroup(_)
+            | Act::Bind(_)
+            | Act::BindRoot { .. }
+            | Act::BindDevice(..)
+            | Act::MaskPath(_)
+            | Act::ReadonlyPath(_),
+            Cause::Errno(Errno::ENOSPC),
+        ) if failure.part != Part::Copy => {
+            " (a limit is reached: fs.mount-max of the mount namespace, or the space of a file system in which a mount \
+             point is made)"
+        }
+        (_, Cause::Errno(Errno::EMFILE)) => " (the limit of open files is reached: RLIMIT_NOFILE)",
+        (_, Cause::Errno(Errno::ENFILE)) => " (the limit of open files is reached: fs.file-max)",
+        _ => "",
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn adopt(pid: libc::pid_t) -> Result<(OwnedFd, u64)> {
 fn explain_failure(plan: &Plan, failure: &Failure) -> anyhow::Error {
     match (plan.intermediate.get(usize::from(failure.step)), failure.cause) {
         (Some(step), _) => explain::failed_step(&explain::step_text(step), failure),
-        (None, Cause::Errno(errno)) => spawn::clone_error(errno, &plan.namespaces),
+        (None, Cause::Errno(errno)) => spawn::clone_error(errno, &plan.namespaces, None),
         (None, _) => anyhow!("the intermediate process failed at an unknown step: {failure:?}"),
     }
 }

@@ -7,10 +7,27 @@ use crate::init::OwnFile;
 use crate::plan::{PassedFd, Plan};
 use crate::report::errno_words;
 use crate::sys::mount::{self, Attributes};
-use crate::sys::{executable, namespace, path};
+use crate::sys::{executable, limits, namespace, path};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// Restores the parent's limit of open files when dropped, because the parent may run hooks later. The child restores
+/// its own.
+pub(super) struct RaisedLimit(pub(super) Option<limits::OpenFiles>);
+
+impl RaisedLimit {
+    pub(super) fn raise() -> RaisedLimit {
+        RaisedLimit(limits::raise_open_files())
+    }
+}
+
+impl Drop for RaisedLimit {
+    fn drop(&mut self) {
+        // Cannot fail: the limits are those that this process had.
+        let _ = self.0.map_or(Ok(()), limits::restore_open_files);
+    }
+}
 
 /// All of `Plan::passed_fds`, by slot.
 pub(super) fn all(plan: &Plan, process: Option<&OwnedFd>, user: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {

@@ -41,8 +41,8 @@ pub(super) struct Spawned {
 }
 
 impl Spawned {
-    fn of(side: Result<Side, Errno>, namespaces: &Namespaces) -> Result<Option<Spawned>> {
-        match side.map_err(|errno| clone_error(errno, namespaces))? {
+    fn of(side: Result<Side>) -> Result<Option<Spawned>> {
+        match side? {
             Side::Child => Ok(None),
             Side::Parent { pid, pidfd } => match Stat::of_child(pid) {
                 Ok(stat) => Ok(Some(Spawned { pid, pidfd, start_time: stat.map(|stat| stat.start_time) })),
@@ -76,7 +76,8 @@ pub(super) fn spawn(namespaces: &Namespaces, flags: u64, place: CgroupPlacement<
         cgroup = fallback.as_ref().map(AsFd::as_fd);
         side = clone::clone3(flags, cgroup);
     }
-    match (Spawned::of(side, namespaces)?, cgroup, place.again) {
+    let side = side.map_err(|errno| clone_error(errno, namespaces, cgroup));
+    match (Spawned::of(side)?, cgroup, place.again) {
         (Some(Spawned { start_time: None, pid, .. }), Some(cgroup), Some(again)) => {
             clone::wait(pid).context("wait for the process")?;
             let held = again().context(KILLED)?;
@@ -110,7 +111,8 @@ fn spawn_and_move(
             _ => clone::exit_now(1),
         };
     }
-    let Some(spawned) = Spawned::of(side, namespaces)? else { return Ok(None) };
+    let side = side.map_err(|errno| clone_error(errno, namespaces, None));
+    let Some(spawned) = Spawned::of(side)? else { return Ok(None) };
     let moved = cgroup::move_process(cgroup, spawned.pid);
     drop(held);
     let moved = moved.and_then(|()| path::write(writer.as_fd(), b"1").context("send to the process"));
@@ -120,10 +122,11 @@ fn spawn_and_move(
     moved.map(|()| Some(spawned))
 }
 
-pub(super) fn clone_error(errno: Errno, namespaces: &Namespaces) -> anyhow::Error {
+/// The error of a clone into `cgroup`, or into the caller's own.
+pub(super) fn clone_error(errno: Errno, namespaces: &Namespaces, cgroup: Option<BorrowedFd<'_>>) -> anyhow::Error {
     let made = |(bit, _): &&(u64, &str)| namespaces.clone_flags() & bit != 0;
     let kinds: Vec<_> = KINDS.iter().filter(made).map(|(_, name)| *name).collect();
-    let (words, limit) = (errno_words(errno), reached_limit(errno));
+    let (words, limit) = (errno_words(errno), reached_limit(errno, cgroup));
     match kinds.is_empty() {
         true => anyhow!("clone: {words}{limit}"),
         false => anyhow!("/linux/namespaces: clone with new {} namespaces: {words}{limit}", kinds.join(", ")),
@@ -131,8 +134,14 @@ pub(super) fn clone_error(errno: Errno, namespaces: &Namespaces) -> anyhow::Erro
 }
 
 /// The limits that an error of clone(2) can mean. The kernel does not report which one was reached.
-fn reached_limit(errno: Errno) -> &'static str {
-    match errno {
+fn reached_limit(errno: Errno, cgroup: Option<BorrowedFd<'_>>) -> String {
+    if errno == Errno::EAGAIN {
+        let limits = cgroup::reached::pids_limits(cgroup);
+        if !limits.is_empty() {
+            return format!(" (pids.max is reached in {})", limits.join(", "));
+        }
+    }
+    let words = match errno {
         Errno::EAGAIN => {
             " (a limit of processes is reached: pids.max of the cgroup or of one above it, RLIMIT_NPROC, \
              kernel.threads-max or kernel.pid_max)"
@@ -140,5 +149,6 @@ fn reached_limit(errno: Errno) -> &'static str {
         Errno::ENOSPC => " (a limit of namespaces is reached: one of user.max_*_namespaces, or 32 levels of nesting)",
         Errno::ENOMEM => " (out of memory, or the first process of the joined pid namespace has exited)",
         _ => "",
-    }
+    };
+    words.to_owned()
 }

@@ -87,7 +87,24 @@ fn a_long_table_counts_the_omitted_problems() {
 #[test]
 fn errno_texts_are_lower_case() {
     assert_eq!(errno_words(Errno::ENOENT), "no such file or directory");
-    assert_eq!(errno_words(Errno::EIO), "I/O error");
+    assert_eq!(errno_words(Errno::EIO), "input/output error");
+}
+
+/// These differ from the texts of the `nix` crate.
+#[test]
+fn errno_texts_are_those_of_the_c_library() {
+    for (errno, text) in [
+        (Errno::EAGAIN, "resource temporarily unavailable"),
+        (Errno::ENOTTY, "inappropriate ioctl for device"),
+        (Errno::ELOOP, "too many levels of symbolic links"),
+        (Errno::EOPNOTSUPP, "operation not supported"),
+        (Errno::EXDEV, "invalid cross-device link"),
+        (Errno::EDQUOT, "disk quota exceeded"),
+        (Errno::ETXTBSY, "text file busy"),
+        (Errno::EBADF, "bad file descriptor"),
+    ] {
+        assert_eq!(errno_words(errno), text);
+    }
 }
 
 #[test]

@@ -13,6 +13,26 @@ pub(crate) fn set_rlimit(pid: libc::pid_t, resource: u32, soft: u64, hard: u64) 
     .map(drop)
 }
 
+/// The soft and hard limit of open files.
+#[derive(Clone, Copy)]
+pub(crate) struct OpenFiles(libc::rlimit64);
+
+/// Raises the soft limit of open files to the hard limit. Returns the old limits, if there was something to raise.
+pub(crate) fn raise_open_files() -> Option<OpenFiles> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes within bounds, because `limit` is a full structure.
+    done(unsafe { libc::getrlimit64(libc::RLIMIT_NOFILE, &raw mut limit) }).ok()?;
+    let raised = limit.rlim_cur < limit.rlim_max && set_rlimit(0, NOFILE, limit.rlim_max, limit.rlim_max).is_ok();
+    raised.then_some(OpenFiles(limit))
+}
+
+/// Restores the limits that [`raise_open_files`] returned.
+pub(crate) fn restore_open_files(old: OpenFiles) -> Result<()> {
+    set_rlimit(0, NOFILE, old.0.rlim_cur, old.0.rlim_max)
+}
+
+const NOFILE: u32 = 7;
+
 /// Sets the umask: the permission bits that new files do not get.
 pub(crate) fn set_umask(mask: u32) {
     // SAFETY: no memory is involved, because umask takes a number. It cannot fail.

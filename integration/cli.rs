@@ -1,9 +1,9 @@
 //! Tests the command line: global flags, usage errors, version, help, spec, features, the log file. What the commands
 //! do to containers is tested in `lifecycle.rs` and `verbs.rs`.
 
-use crate::harness::bundle::Container;
+use crate::harness::bundle::{Container, push};
 use crate::harness::call::{Call, Output};
-use crate::harness::runtime::{RUNTIME, runtime_name};
+use crate::harness::runtime::{RUNTIME, only_davit, runtime_name};
 use crate::harness::trial::{Test, rows, tests};
 use serde_json::{Value, json};
 use std::fs;
@@ -21,6 +21,8 @@ pub(crate) fn tests() -> Vec<Test> {
         usage_errors_reach_the_log,
         log_without_a_directory_fails,
         flags_in_both_spellings,
+        debug_logs_every_step_and_no_secret,
+        debug_ends_with_the_failing_step,
         an_error_is_reported_with_rust_backtrace_set,
         timings_are_a_table,
         timings_are_an_object,
@@ -230,6 +232,69 @@ fn flags_in_both_spellings() {
         assert_ne!(line["level"], "error");
     }
     assert_eq!(c.status(), "created");
+}
+
+/// The messages of a log in JSON lines, each with its level.
+fn messages(file: &std::path::Path) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let lines = fs::read_to_string(file).unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|v: Value| (text(&v["level"]), text(&v["msg"])))
+        .collect()
+}
+
+fn debug_logs_every_step_and_no_secret() {
+    only_davit("other runtimes log other steps");
+    let c = Container::sleeper().edit(|c| {
+        push(&mut c["process"]["env"], json!("TOKEN=hush"));
+        c["linux"]["resources"]["unified"] = json!({"cgroup.max.depth": "3"});
+        c["hooks"] = json!({"createRuntime": [{"path": "/bin/true"}], "createContainer": [{"path": "/bin/true"}]});
+    });
+    c.write();
+    let (file, text) = (c.dir.join("log"), c.dir.join("text"));
+    let (log, bundle) = (format!("--log={}", file.display()), format!("--bundle={}", c.dir.display()));
+    c.call(&["--debug", &log, "--log-format=json", "create", &bundle, &c.id]).run().ok().silent();
+    let all = messages(&file);
+    for wanted in [
+        "found: ",
+        "decided: new namespaces: ",
+        "cgroup: /linux/resources/unified/cgroup.max.depth: wrote \"3\" to cgroup.max.depth",
+        "the container's process: /mounts/0: mount proc on /proc (",
+        "hook: createRuntime #0 /bin/true succeeded after ",
+        "the container's process: /hooks/createContainer/0: run createContainer hook #0 (",
+        "done: write the state",
+        "end: exit status 0",
+    ] {
+        let found =
+            all.iter().filter(|(level, text)| level == "debug" && text.contains(&format!(" ms {wanted}"))).count();
+        assert!(found > 0, "{wanted} is not in {all:#?}");
+    }
+    assert_eq!(all.iter().filter(|(_, text)| text.contains(" ms davit ")).count(), 1, "{all:#?}");
+    assert!(all.last().unwrap().1.contains("end: "), "{all:#?}");
+    c.start().ok();
+    let log = format!("--log={}", text.display());
+    let exec = ["--debug", &log, "exec", "-e", "KEY=hush", "--env=OTHER=hush", &c.id, "true"];
+    c.call(&exec).run().ok();
+    let lines = fs::read_to_string(&text).unwrap();
+    assert!(lines.lines().all(|line| line.starts_with("time=") && line.contains(" level=debug msg=\"+")), "{lines}");
+    assert!(lines.contains("KEY=…") && lines.contains("the container's process: "), "{lines}");
+    assert!(!lines.contains("hush") && !all.iter().any(|(_, text)| text.contains("hush")), "{lines} {all:#?}");
+}
+
+fn debug_ends_with_the_failing_step() {
+    only_davit("other runtimes log other steps");
+    let c = Container::sleeper().mount("/m", "no-such-type", "none", &[]);
+    c.write();
+    let file = c.dir.join("log");
+    let (log, bundle) = (format!("--log={}", file.display()), format!("--bundle={}", c.dir.display()));
+    c.call(&["--debug", &log, "--log-format=json", "create", &bundle, &c.id]).run().fails();
+    let all = messages(&file);
+    let (level, text) = all.last().unwrap();
+    assert!(level == "error" && text.contains("mount no-such-type on /m"), "{all:#?}");
+    assert!(all.iter().any(|(_, text)| text.contains("the container's process: /mounts/0: ")), "{all:#?}");
+    assert!(!all.iter().any(|(_, text)| text.contains("the container's process: /root/path: pivot_root")), "{all:#?}");
 }
 
 fn spec_writes_a_config_that_runs() {

@@ -188,6 +188,9 @@ pub(crate) fn run(mut words: Vec<OsString>) -> (anyhow::Result<u8>, Log) {
         return (Err(anyhow::anyhow!("invalid log-format: {}", format.display())), log);
     }
     let result = perform(globals, &words, at, verb, &log);
+    if let Ok(code) = &result {
+        log.debug(|| format!("end: exit status {code}"));
+    }
     log.write_timings();
     (result, log)
 }
@@ -216,7 +219,10 @@ fn perform(globals: Command, words: &[OsString], at: usize, verb: Option<&Verb>,
     if globals.version {
         return output::print(&version(words.first())).map(|()| 0);
     }
-    log.debug(|| format!("davit {}: {words:?}", env!("CARGO_PKG_VERSION")));
+    log.debug(|| match crate::container::runs_from_copy() {
+        true => "continue in a copy of the executable in memory".to_owned(),
+        false => format!("davit {}: {:?}", env!("CARGO_PKG_VERSION"), argv::without_values(words)),
+    });
     log.lap("read the command line");
     let scene = Scene { globals: &globals, log };
     match (matches.subcommand(), verb) {

@@ -37,6 +37,7 @@ pub(crate) use events::{events, statistics};
 pub(crate) use exec::{exec, failed as exec_failed};
 pub(crate) use kill::kill;
 pub(crate) use list::list;
+pub(crate) use own_executable::runs_from_copy;
 pub(crate) use pause::pause;
 pub(crate) use plan::{Comparison, compare, plan};
 pub(crate) use ps::{pids, ps};

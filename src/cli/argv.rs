@@ -127,6 +127,23 @@ fn long(arg: &Arg, value: Option<&[u8]>) -> OsString {
     OsString::from_vec(word)
 }
 
+/// The words for the log, without the values of `--env`, which may be secret.
+pub(super) fn without_values(words: &[OsString]) -> Vec<String> {
+    let name = |text: &str| text.split_once('=').map_or(text.to_owned(), |(name, _)| format!("{name}=…"));
+    let mut is_value = false;
+    let shown = words.iter().map(|word| {
+        let text = word.to_string_lossy();
+        let was_value = std::mem::replace(&mut is_value, text == "--env" || text == "-e");
+        match (text.strip_prefix("--env="), text.strip_prefix("-e")) {
+            _ if was_value => name(&text),
+            (Some(value), _) => format!("--env={}", name(value)),
+            (_, Some(value)) if !value.is_empty() => format!("-e{}", name(value)),
+            _ => text.into_owned(),
+        }
+    });
+    shown.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{is_unusual, peek, rewrite};

@@ -211,7 +211,9 @@ impl Joining<'_> {
         let mut child = launch::launch(plan, inputs)?;
         self.log.lap("make the process");
         score.map_or(Ok(()), oom_score::PassedFd::give_back)?;
-        child.wait_until_ready(plan, self)?;
+        let ready = child.wait_until_ready(plan, self);
+        self.log.process_steps(child.timings(plan));
+        ready?;
         if attach.get() {
             // Not earlier, because the process that entered the pid namespace replaces the one that was made.
             self.attach(child.pid)?;
@@ -225,9 +227,10 @@ impl Joining<'_> {
         if let (Some(foreground), Some(master)) = (&foreground, self.console.as_ref().and_then(Console::peek)) {
             foreground.prepare_terminal(master)?;
         }
-        child.start(plan)?;
-        self.log.lap("serve the process until its program is executed");
+        let started = child.start(plan);
         self.log.process_steps(child.timings(plan));
+        started?;
+        self.log.lap("serve the process until its program is executed");
         if let Some(path) = &request.pidfd_socket {
             pidfd_socket::send(path, b"setns", child.pidfd.as_fd())?;
         }

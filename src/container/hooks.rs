@@ -15,18 +15,18 @@ use std::os::fd::AsFd;
 
 /// Runs `prestart`, then `createRuntime` hooks. The container's mounts exist; its root is not entered yet. A hook is
 /// killed when the container's process dies, so that `delete --force` ends a creation that hangs in a hook.
-pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32) -> Result<()> {
+pub(super) fn before_pivot(hooks: Option<&Hooks>, record: &Record, pid: i32, log: &Log) -> Result<()> {
     let Some(hooks) = hooks else { return Ok(()) };
     let process = process::open(pid).with_context(|| format!("open a pidfd of {pid}"))?;
     let meanwhile = Meanwhile { ended: Some(process.as_fd()), signals: None };
-    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating, meanwhile)?;
-    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating, meanwhile)
+    run_all("prestart", hooks_of(hooks.prestart().as_ref()), record, Status::Creating, meanwhile, log)?;
+    run_all("createRuntime", hooks_of(hooks.create_runtime().as_ref()), record, Status::Creating, meanwhile, log)
 }
 
 /// Runs `poststart` hooks, after the program has been executed. The first failure ends the container (runtime.md,
 /// lifecycle step 9).
-pub(super) fn poststart(record: &Record, meanwhile: Meanwhile<'_>) -> Result<()> {
-    run_all("poststart", &record.poststart, record, Status::Running, meanwhile)
+pub(super) fn poststart(record: &Record, meanwhile: Meanwhile<'_>, log: &Log) -> Result<()> {
+    run_all("poststart", &record.poststart, record, Status::Running, meanwhile, log)
 }
 
 /// The state document for hooks that the container's process runs. Ten blanks take the place of the pid, which that
@@ -48,15 +48,22 @@ pub(super) fn state_document(record: &Record, status: Status) -> Result<StateDoc
 pub(super) fn poststop(record: &Record, log: &Log) {
     for number in 0..record.poststop.len() {
         if let Err(error) =
-            run_one("poststop", (&record.poststop, number), record, Status::Stopped, Meanwhile::default())
+            run_one("poststop", (&record.poststop, number), record, Status::Stopped, Meanwhile::default(), log)
         {
             log.warning_of(&error);
         }
     }
 }
 
-fn run_all(kind: &str, list: &[Hook], record: &Record, status: Status, meanwhile: Meanwhile<'_>) -> Result<()> {
-    (0..list.len()).try_for_each(|number| run_one(kind, (list, number), record, status, meanwhile))
+fn run_all(
+    kind: &str,
+    list: &[Hook],
+    record: &Record,
+    status: Status,
+    meanwhile: Meanwhile<'_>,
+    log: &Log,
+) -> Result<()> {
+    (0..list.len()).try_for_each(|number| run_one(kind, (list, number), record, status, meanwhile, log))
 }
 
 fn run_one(
@@ -65,11 +72,17 @@ fn run_one(
     record: &Record,
     status: Status,
     meanwhile: Meanwhile<'_>,
+    log: &Log,
 ) -> Result<()> {
     let path = list[number].path().display();
     let state = state_for_hooks(record, status)?;
     let prepared = Prepared::new(&list[number], &caller::environment()).in_directory(&record.bundle);
-    hook::run(&prepared, &state, Rights::default(), meanwhile)
-        .map_err(|failure| anyhow!(cause_text(failure.cause, &failure.output)))
+    let begun = log.is_debug().then(std::time::Instant::now);
+    let run = hook::run(&prepared, &state, Rights::default(), meanwhile);
+    if let Some(begun) = begun {
+        let (time, end) = (begun.elapsed(), if run.is_ok() { "succeeded" } else { "failed" });
+        log.debug(|| format!("hook: {kind} #{number} {path} {end} after {:.3} ms", time.as_secs_f64() * 1000.0));
+    }
+    run.map_err(|failure| anyhow!(cause_text(failure.cause, &failure.output)))
         .with_context(|| format!("/hooks/{kind}/{number}: error running {kind} hook #{number}: {path}"))
 }

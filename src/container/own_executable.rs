@@ -9,6 +9,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 
+/// Whether this process is the copy that [`protect`] executes.
+pub(crate) fn runs_from_copy() -> bool {
+    executable::is_sealed_copy()
+}
+
 /// Executes a copy of the runtime in memory, if a child of this process cannot detach from the runtime's file. Must
 /// come first: only the pid, the arguments, the environment and inherited descriptors survive.
 ///

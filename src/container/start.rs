@@ -58,7 +58,7 @@ fn attempt(root: &Root, id: &Id, log: &Log) -> Result<()> {
         return Err(error);
     }
     log.lap("give the word, and wait until the program is executed");
-    if let Err(error) = hooks::poststart(&container.record, Meanwhile::default()) {
+    if let Err(error) = hooks::poststart(&container.record, Meanwhile::default(), log) {
         super::delete::destroy(&container.record, locked, log).context("destroy the container")?;
         return Err(error);
     }

@@ -100,6 +100,21 @@ pub(super) fn of_host(plan: &Plan) -> impl Iterator<Item = (String, String)> {
     root.into_iter().chain(plan.resctrl.iter().map(group)).chain(plan.net_devices.iter().map(device))
 }
 
+impl Outline {
+    /// The decisions for a log, one line each: without the steps, which are logged as they are done, and without the
+    /// program's environment, which may be secret.
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = String> {
+        let names = &self.namespaces;
+        let new = format!("new namespaces: {}", names.new.join(" "));
+        let joined = names.joined.iter().map(|joined| format!("{}: join {}", joined.origin, joined.path));
+        let parts = [("cgroup", &self.cgroup), ("host", &self.host), ("limits", &self.limits)];
+        let lines = parts
+            .into_iter()
+            .flat_map(|(part, lines)| lines.iter().map(move |line| format!("{part}: {}: {}", line.origin, line.act)));
+        std::iter::once(new).chain(joined).chain(lines)
+    }
+}
+
 fn root_mount() -> (String, String) {
     let act = "bind the root onto itself in the caller's mount namespace, until delete";
     ("/root/path".to_owned(), act.to_owned())

@@ -5,16 +5,16 @@
 //! file wait until the outcome is known: after a failure the file holds only the one error line (except with
 //! `--debug`).
 
-use super::timings::{ProcessStep, Timings};
+use super::timings::{ProcessStep, Timings, micros};
 use super::{exit_code, for_people, one_line, time};
 use anyhow::Context;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -56,7 +56,10 @@ fn quoted(message: &str) -> String {
 pub(crate) struct Log {
     file: Option<File>,
     format: Format,
-    debug: bool,
+    /// When the invocation began, with `--debug`.
+    debug: Option<Instant>,
+    /// How many steps of the container's process are logged already.
+    logged: Cell<usize>,
     /// Warnings for the file that wait for the outcome; see the module documentation.
     waiting: RefCell<Vec<String>>,
     /// Step timings, if they are recorded.
@@ -75,7 +78,7 @@ impl Log {
                 file.with_context(|| format!("cannot open the log {}", path.display()))
             })
             .transpose()?;
-        Ok(Log { file, format, debug, waiting: RefCell::default(), timings: None })
+        Ok(Log { file, format, debug: debug.then(Instant::now), ..Log::default() })
     }
 
     /// Starts to record step timings.
@@ -85,18 +88,23 @@ impl Log {
 
     /// Whether step timings are recorded.
     pub(crate) fn is_timed(&self) -> bool {
-        self.timings.is_some()
+        self.timings.is_some() || self.debug.is_some()
     }
 
     /// Records `step` as done; it took the time since the previous lap.
     pub(crate) fn lap(&self, step: &'static str) {
+        self.debug(|| format!("done: {step}"));
         if let Some(timings) = &self.timings {
             timings.borrow_mut().lap(step);
         }
     }
 
-    /// Records the steps of the container's process.
+    /// Records the steps of the container's process so far.
     pub(crate) fn process_steps(&self, steps: Vec<ProcessStep>) {
+        for step in steps.iter().skip(self.logged.replace(steps.len().max(self.logged.get()))) {
+            let (duration, place) = (micros(step.duration), if step.origin.is_empty() { "-" } else { &step.origin });
+            self.debug(|| format!("the container's process: {place}: {} ({duration:.1} us)", step.act));
+        }
         if let Some(timings) = &self.timings {
             timings.borrow_mut().process(steps);
         }
@@ -117,7 +125,7 @@ impl Log {
 
     /// Logs a warning: a problem that does not stop the operation.
     pub(crate) fn warning(&self, message: &str) {
-        if self.file.is_some() && !self.debug {
+        if self.file.is_some() && self.debug.is_none() {
             self.waiting.borrow_mut().push(message.to_owned());
         } else {
             self.write("warning", message);
@@ -129,11 +137,16 @@ impl Log {
         self.warning(&one_line(error));
     }
 
-    /// Logs a message with `--debug` only. Without it the message is not built.
+    /// Logs a message with `--debug` only, with the time since the start. Without `--debug` the message is not built.
     pub(crate) fn debug(&self, message: impl FnOnce() -> String) {
-        if self.debug {
-            self.write("debug", &message());
+        if let Some(begun) = self.debug {
+            self.write("debug", &format!("+{:.3} ms {}", micros(begun.elapsed()) / 1000.0, message()));
         }
+    }
+
+    /// Whether `--debug` is given, for messages that need a measurement.
+    pub(crate) fn is_debug(&self) -> bool {
+        self.debug.is_some()
     }
 
     /// Marks the operation as successful and writes the waiting warnings. A foreground `run` calls this before it waits

@@ -76,7 +76,8 @@ impl Timings {
     }
 }
 
-fn micros(duration: Duration) -> f64 {
+/// A duration in microseconds.
+pub(super) fn micros(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1000.0
 }
 

@@ -9,6 +9,8 @@ use crate::container::create::rollback::Rollback;
 use crate::container::{Process, Record, Status, device_program, hooks};
 use crate::launch::{self, HostSide};
 use crate::plan::namespaces::{CGROUP, USER};
+use crate::plan::resources::Write;
+use crate::report::Log;
 use crate::resctrl::{self, Resctrl};
 use anyhow::{Context, Result, bail};
 use std::cell::RefCell;
@@ -23,6 +25,7 @@ pub(crate) struct HostSetup<'a> {
     pub(crate) new: &'a Rollback<'a>,
     pub(crate) cgroup: Option<&'a Cgroup>,
     pub(crate) console: &'a mut Console,
+    pub(crate) log: &'a Log,
     /// The moved network devices, for the rollback.
     pub(crate) net_devices: Rc<RefCell<HandedOver>>,
     /// The resctrl groups made, for the record and the rollback.
@@ -35,6 +38,7 @@ impl HostSetup<'_> {
         let Some(cgroup) = self.cgroup else { return Ok(()) };
         let resources = &self.build.plan.resources;
         cgroup.limit(&resources.writes)?;
+        self.log_writes(&resources.writes);
         let program = device_program::of(&resources.devices).context("/linux/resources/devices")?;
         if !program.grants_all {
             match cgroup.attach_devices(&program.instructions) {
@@ -45,6 +49,12 @@ impl HostSetup<'_> {
             }
         }
         Ok(())
+    }
+
+    fn log_writes(&self, writes: &[Write]) {
+        for Write { origin, file, value, .. } in writes {
+            self.log.debug(|| format!("cgroup: {origin}: wrote {:?} to {file}", value.trim_end()));
+        }
     }
 
     /// Gives the cgroup to the container's user, if the container has its own cgroup namespace and a writable cgroup
@@ -86,6 +96,7 @@ impl HostSide for HostSetup<'_> {
     fn at_host_gate(&mut self, pid: i32) -> Result<()> {
         if let Some(cgroup) = self.cgroup {
             cgroup.limit(&self.build.plan.resources.writes_inside)?;
+            self.log_writes(&self.build.plan.resources.writes_inside);
         }
         self.delegate(pid)?;
         self.score(pid)?;
@@ -93,7 +104,7 @@ impl HostSide for HostSetup<'_> {
         let is_joined = plan.namespaces.joined & libc::CLONE_NEWNET as u64 != 0;
         self.net_devices.borrow_mut().hand_over(&plan.net_devices, pid, is_joined)?;
         self.resctrl(pid)?;
-        hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid)
+        hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid, self.log)
     }
 
     fn while_it_works(&mut self, (pid, start_time): (i32, u64)) -> Result<()> {

@@ -111,12 +111,13 @@ impl<'a> PendingContainer<'a> {
             new: &new,
             cgroup: cgroup.as_deref(),
             console: &mut console,
+            log,
             net_devices,
             resctrl: Rc::clone(&resctrl),
         };
         let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
-        log.lap("limit the process and serve it until it is ready");
         log.process_steps(child.timings(&build.plan));
+        log.lap("limit the process and serve it until it is ready");
         record.resctrl = resctrl.borrow().clone();
         // The process that entered a joined pid namespace replaces the one that was made.
         record.init = Some(process_of(&child));
@@ -190,13 +191,14 @@ impl<'a> PendingContainer<'a> {
         self.record.creator = None;
         self.new.settle()?;
         self.log.lap("write the state");
-        self.child.start(&self.build.plan)?;
-        self.log.lap("serve the process until its program is executed");
+        let started = self.child.start(&self.build.plan);
         self.log.process_steps(self.child.timings(&self.build.plan));
+        started?;
+        self.log.lap("serve the process until its program is executed");
         let pidfd = self.child.pidfd.as_fd();
         let attend = || foreground.and_then(|foreground| foreground.forward(pidfd));
         let signals = foreground.map(|foreground| (foreground.as_fd(), &attend as &dyn Fn() -> Option<i32>));
-        crate::container::hooks::poststart(&self.record, Meanwhile { ended: None, signals })?;
+        crate::container::hooks::poststart(&self.record, Meanwhile { ended: None, signals }, self.log)?;
         self.child.release();
         Ok(())
     }

@@ -72,6 +72,7 @@ impl Build {
                 Some(host) => host.clone(),
                 None => host::probe(spec, &bundle, layout.as_ref())?,
             };
+            log.debug(|| format!("found: {host:?}"));
             let mut problems = Problems::default();
             let place = cgroups::place(spec, &request, with_cgroup, &mut problems);
             let mut overrides = overrides(&request, &bundle, runs);
@@ -100,6 +101,9 @@ impl Build {
         log.lap("read config.json");
         let (mut plan, place) = compile(&loaded.spec)?.map_err(ProblemReport::from)?;
         log.lap("probe the host and compile the plan");
+        if log.is_debug() {
+            plan.outline().decisions().for_each(|decision| log.debug(|| format!("decided: {decision}")));
+        }
         plan.warnings.splice(0..0, loaded.warnings);
         for warning in &plan.warnings {
             log.warning(warning);

@@ -5,7 +5,7 @@ use crate::harness::bundle::{Container, push, wait_in, without_namespace};
 use crate::harness::call::{Call, LIMIT};
 use crate::harness::cgroups::only_cgroupfs;
 use crate::harness::kernel;
-use crate::harness::runtime::only_davit;
+use crate::harness::runtime::{only_davit, runtime_name};
 use crate::harness::skip::skip;
 use crate::harness::trial::{Test, rows, tests};
 use crate::harness::user::AS_USER;
@@ -207,6 +207,9 @@ fn racing_creates_of_one_id_have_one_winner() {
 }
 
 fn racing_starts_have_one_winner() {
+    if runtime_name() == "runc" {
+        skip("a `runc start` that loses the race hangs in about one of four runs");
+    }
     let c = Container::sh("echo ran >>/out/mark; exec sleep 1000");
     c.create().ok();
     let racers: Vec<_> = (0..4).map(|_| c.call(&["start", &c.id]).spawn()).collect();

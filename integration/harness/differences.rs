@@ -704,6 +704,11 @@ const DIFFERENCES: &[(&str, &str, &[&str])] = &[
         &["leniency::config/device-twice", "leniency::config/masked-twice"],
     ),
     ("crun", "takes an empty HOME as it is if there are two", &["leniency::config/home-twice"]),
+    (
+        "crun, runc",
+        "does not send MAINPID together with READY=1, or does not wait for the manager with BARRIER=1",
+        &["sd_notify::descriptors_sent_to_the_manager_are_ignored"],
+    ),
     ("crun", "gives a file of the caller's to the user", &["caller::a_device_as_stream_keeps_its_owner"]),
 ];
 

@@ -27,6 +27,7 @@ mod cgroup;
 mod cli;
 mod contract;
 mod devices;
+mod ended;
 mod engines;
 mod events;
 mod exec;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         cli::tests,
         contract::tests,
         devices::tests,
+        ended::tests,
         events::tests,
         exec::tests,
         fds::tests,

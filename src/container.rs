@@ -8,6 +8,7 @@ mod caller;
 mod create;
 mod delete;
 mod device_program;
+mod ended;
 mod events;
 mod exec;
 mod hooks;

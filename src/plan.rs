@@ -240,6 +240,11 @@ fn checked(plan: &Plan) {
     debug_assert_eq!(check::breaches(plan), Vec::<String>::new(), "the plan breaks rules of its own");
 }
 
+/// Whether the program of this configuration has a seccomp filter.
+pub(crate) fn has_filter(spec: &Spec) -> bool {
+    spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some())
+}
+
 /// The resctrl group of a container with this configuration, if it has one.
 pub(crate) fn resctrl_group(spec: &Spec, id: &str) -> Option<Resctrl> {
     resctrl::compile(spec.linux().as_ref(), id)

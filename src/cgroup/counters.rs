@@ -95,6 +95,19 @@ pub(crate) struct Stall {
     pub(crate) total: u64,
 }
 
+/// What the OOM killer did in a cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Oom {
+    /// Killed processes, in the cgroup and below.
+    pub(crate) kills: u64,
+    /// Whether the limit of this cgroup was reached. `None` if the kernel does not count it (before Linux 5.2).
+    pub(crate) own: Option<bool>,
+    /// Whether its limit or one below was reached.
+    pub(crate) below: bool,
+    /// Its limit in bytes; `None` if unlimited.
+    pub(crate) limit: Option<u64>,
+}
+
 impl Cgroup {
     /// Reads all statistics. A file that does not exist leaves its part empty.
     pub(crate) fn measure(&self) -> Result<Stats> {
@@ -125,6 +138,21 @@ impl Cgroup {
     pub(crate) fn oom_kills(&self) -> Result<Option<u64>> {
         let events = self.counters("memory.events")?;
         Ok(events.map(|events| events.get("oom_kill").copied().unwrap_or(0)))
+    }
+
+    /// What the OOM killer did here and below, and at whose limit. `None` without the memory controller.
+    pub(crate) fn oom(&self) -> Result<Option<Oom>> {
+        let Some(events) = self.counters("memory.events")? else { return Ok(None) };
+        let count = |counters: &Counters, name: &str| counters.get(name).copied().unwrap_or(0);
+        // `oom` counts in the cgroup whose limit was reached, and in its ancestors.
+        let local = self.counters("memory.events.local")?;
+        let limit = self.number("memory.max")?;
+        Ok(Some(Oom {
+            kills: count(&events, "oom_kill"),
+            own: local.map(|local| count(&local, "oom") > 0),
+            below: count(&events, "oom") > 0,
+            limit,
+        }))
     }
 
     /// Quota (`None`: unlimited) and period in microseconds, `cpu.max`. `None` without the cpu controller.

@@ -2,7 +2,7 @@
 //! poll events) is tested on a real hierarchy, in the integration suite.
 
 use super::{Cgroup, Cgroupfs, Driver, DriverKind, Layout, Record, Refusal, Wanted};
-use crate::cgroup::counters::{by_device, counters, pressure};
+use crate::cgroup::counters::{Oom, by_device, counters, pressure};
 use crate::plan::placement::{Place, Scope};
 use crate::plan::resources::{MemoryGuard, Need, Refused, ResourcePlan, Write};
 use crate::spec::pointer::Pointer;
@@ -52,6 +52,25 @@ impl Drop for StandIn {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+#[test]
+fn an_oom_kill_is_attributed_to_the_limit_that_was_reached() {
+    let place = StandIn::new("oom");
+    let hit = |own: u64, all: u64| {
+        let events = format!("low 0\nhigh 0\nmax 3\noom {all}\noom_kill 2\noom_group_kill 0\n");
+        let local = format!("max 3\noom {own}\noom_kill 0\n");
+        let files = [("memory.events", &events[..]), ("memory.events.local", &local[..]), ("memory.max", "4096\n")];
+        place.cgroup("c", &files).open("c").oom().expect("is read").expect("has counters")
+    };
+    let oom = |own, below| Oom { kills: 2, own: Some(own), below, limit: Some(4096) };
+    assert_eq!(hit(1, 1), oom(true, true));
+    assert_eq!(hit(0, 1), oom(false, true));
+    assert_eq!(hit(0, 0), oom(false, false));
+    fs::remove_file(place.0.join("c/memory.events.local")).expect("is removed");
+    assert_eq!(place.open("c").oom().expect("is read").and_then(|oom| oom.own), None);
+    fs::remove_file(place.0.join("c/memory.events")).expect("is removed");
+    assert_eq!(place.open("c").oom().expect("is read"), None);
 }
 
 const EMPTY: (&str, &str) = ("cgroup.events", "populated 0\nfrozen 0\n");

@@ -14,6 +14,7 @@ pub(super) const VERB: Verb = Verb {
 Print events of the container ID, which must be created, running or paused, each as a line of JSON, until its first
 process exits: `stats` with its usage every INTERVAL; `oom` when the OOM killer has killed a process, `memory` when
 memory.events has changed and `psi` when processes had to wait for cpu, memory or io; these three are printed at once.
+The last event is `exit` with the status or the signal, if the kernel reports it, and the reason in words.
 With --stats, print its usage once.
 
 Exit status: 0, or 1 if there is no such container.

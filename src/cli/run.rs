@@ -9,7 +9,8 @@ pub(super) const VERB: Verb = Verb {
     about: "Create and start a container, wait until it exits and delete it",
     help: "\
 Create and start the container ID, forward signals to it, wait until its program exits, and delete it. With --detach,
-return as soon as it runs; `davit delete` then deletes it.
+return as soon as it runs; `davit delete` then deletes it. A warning explains an end by a signal that was not forwarded,
+or by the OOM killer.
 
 Exit status: the program's own, or 128 and the number of the signal that killed it; 1 if it could not be run.
 

@@ -12,6 +12,10 @@ pub(super) const VERB: Verb = Verb {
 Print the state of the container ID as the runtime specification defines it, with rootfs and the creation time
 added. The status is creating, created, running, paused or stopped; the pid of a stopped container is 0.
 
+A stopped container has the annotation io.davit.ended if davit knows why it ended: its exit status or the signal
+(after `davit run --keep`, or while its parent has not reaped it), the signal that `davit kill` sent, and the OOM
+killer and whose memory limit it was.
+
 Exit status: 0, or 1 if there is no such container.
 
 Example:
@@ -26,6 +30,6 @@ fn perform(matches: &ArgMatches, scene: &Scene<'_>) -> anyhow::Result<u8> {
     let id = id(&words::<Named>(matches)?.id)?;
     let context = || format!("cannot get the state of {id}");
     let container = Container::find(&scene.root()?, &id).with_context(context)?;
-    output::print(&container.report().to_json()?)?;
+    output::print(&container.report_with_end().to_json()?)?;
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! `delete`: kills what is left of a container and removes it.
 
-use super::{Container, Id, NO_CONTAINER, Record, Root, Status, hooks, root_mount};
+use super::{Container, Id, NO_CONTAINER, Record, Root, Status, ended, hooks, root_mount};
 use crate::container::state::dir::{Dir, Locked};
 use crate::report::Log;
 use anyhow::{Context, anyhow, bail};
@@ -38,6 +38,7 @@ fn attempt(root: &Root, id: &Id, force: bool, log: &Log) -> anyhow::Result<()> {
     let Some(dir) = Dir::open(root, id)? else { return missing() };
     if force && let Ok(Some(record)) = dir.peek() {
         // Before the lock, because a hanging `start` holds it as long as the first process lives.
+        ended::note_signal(dir.path(), "delete --force", libc::SIGKILL);
         end(&record)?;
     }
     let Some(locked) = dir.lock()? else { return missing() };

@@ -2,7 +2,8 @@
 
 mod schema;
 
-use super::{Container, Id, Root, Status, pause};
+use super::ended::{self, Ended};
+use super::{Container, Id, Root, Status, pause, signal};
 use crate::cgroup::counters::{Counters, Pressure, Stats};
 use crate::container::state::process::Handle;
 use crate::report::Log;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// One event, printed as one line of JSON. runc has the types `stats` and `oom`; `memory` and `psi` are davit's own.
+/// One event, printed as one line of JSON. runc has the types `stats` and `oom`; `memory`, `psi` and `exit` are davit's own.
 #[derive(Serialize)]
 pub(crate) struct Event {
     #[serde(rename = "type")]
@@ -29,8 +30,32 @@ enum Data {
     Stats(Box<schema::Stats>),
     /// Data of `memory`: `memory.events` by the kernel's names.
     Memory(Counters),
+    /// Data of `exit`.
+    Exit(Exit),
     /// Data of `psi`: the resource that processes had to wait for, and how long.
     Stall { resource: &'static str, psi: schema::Psi },
+}
+
+/// The end of the first process, as far as it is known.
+#[derive(Serialize)]
+struct Exit {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<i32>,
+    /// The name of the signal that killed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+}
+
+impl Exit {
+    fn of(ended: &Ended) -> Exit {
+        Exit {
+            status: ended.status.and_then(|status| status.code()),
+            signal: ended.signal().map(signal::name),
+            reason: ended.to_string(),
+        }
+    }
 }
 
 /// The current usage of a container as one event.
@@ -95,7 +120,8 @@ fn follow(
             tell(&event("oom", id, None))?;
         }
         if happened.ended {
-            return Ok(());
+            let ended = ended::of_watched(container, init);
+            return tell(&event("exit", id, Some(Data::Exit(Exit::of(&ended)))));
         }
         for file in happened.lost {
             log.warning(&format!(

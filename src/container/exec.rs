@@ -59,9 +59,9 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     let mut joining = Joining { spec: &spec, container: &container, request, init, user_namespace, console: None, log };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
-    let status = foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log);
+    let end = foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log);
     log.lap("wait for the program's end");
-    status
+    end.map(|end| end.code())
 }
 
 fn check_status(container: &Container, ignore_paused: bool) -> Result<()> {

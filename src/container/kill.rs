@@ -1,6 +1,6 @@
 //! `kill`: sends a signal to a container's first process, or kills all its processes.
 
-use super::{Id, NO_CONTAINER, Record, Root};
+use super::{Id, NO_CONTAINER, Record, Root, ended};
 use crate::container::state::dir;
 use anyhow::{Context, bail};
 
@@ -15,7 +15,8 @@ pub(crate) fn kill(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Resu
 }
 
 fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
-    let record = dir::read_record(&root.of(id))?.context(NO_CONTAINER)?;
+    let directory = root.of(id);
+    let record = dir::read_record(&directory)?.context(NO_CONTAINER)?;
     // Without a cgroup, a creator records the process before the creation is complete.
     let init = match (record.creator, record.init) {
         (None, Some(init)) => init.open()?,
@@ -25,6 +26,9 @@ fn attempt(root: &Root, id: &Id, signal: i32, all: bool) -> anyhow::Result<()> {
     let leaves_others = signal == libc::SIGKILL && record.shared_pid_namespace && record.creator.is_none();
     if init.is_none() && !all && !(leaves_others && has_processes(&record)?) {
         bail!("container not running");
+    }
+    if init.is_some() {
+        ended::note_signal(&directory, "kill", signal);
     }
     if signal == libc::SIGKILL
         && (all || record.shared_pid_namespace)

@@ -1,7 +1,7 @@
 //! `run`: create, start, wait, delete.
 
-use super::{Root, RunRequest, delete};
-use crate::container::caller::foreground::{self, Foreground};
+use super::{Record, Root, RunRequest, delete, ended};
+use crate::container::caller::foreground::{self, End, Foreground};
 use crate::container::caller::sd_notify::Notices;
 use crate::container::create::pending::{PendingContainer, Running};
 use crate::container::create::prepare::Build;
@@ -11,6 +11,7 @@ use crate::report::Log;
 use crate::sys::credentials;
 use anyhow::{Context, Result};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 /// Runs a container. Returns the exit status for davit.
 pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
@@ -42,18 +43,34 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         return notified.map(|()| 0);
     };
     let Running { record, child, console, .. } = running;
-    let status = foreground::attend(foreground, child, console.own(), notices, log);
-    let status = status.with_context(|| format!("cannot run {id} in the foreground"));
+    let end = foreground::attend(foreground, child, console.own(), notices, log);
+    let end = end.with_context(|| format!("cannot run {id} in the foreground"));
     log.lap("wait for the program's end");
+    if let Ok(end) = &end {
+        explain(end, &record, &root.of(&id), log);
+        if keep {
+            ended::note_status(&root.of(&id), end.status);
+        }
+    }
     if !keep
         && let Some(dir) = Dir::open(root, &id)?
         && let Some(locked) = dir.lock()?
     {
         // The container is deleted even if the foreground failed, so that it does not stay behind.
-        match (delete::destroy(&record, locked, log).with_context(|| format!("cannot delete {id}")), &status) {
+        match (delete::destroy(&record, locked, log).with_context(|| format!("cannot delete {id}")), &end) {
             (Err(left), Err(_)) => log.warning_of(&left),
             (deleted, _) => deleted?,
         }
     }
-    status
+    end.map(|end| end.code())
+}
+
+/// Warns about an end that neither the program nor the caller chose: by a signal that this process did not forward, or
+/// with a process that the OOM killer has ended.
+fn explain(end: &End, record: &Record, directory: &Path, log: &Log) {
+    let ended = ended::of(record, directory, Some(end.status));
+    let unexpected = ended.signal().is_some_and(|signal| end.forwarded != Some(signal));
+    if unexpected || ended.has_oom_kills() {
+        log.warning(&format!("{}: {ended}", record.id));
+    }
 }

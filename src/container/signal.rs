@@ -42,6 +42,16 @@ fn number(word: &str) -> Option<i32> {
     Some(base + distance).filter(|number| (RT.0..=RT.1).contains(number))
 }
 
+/// The name of a signal: `SIGKILL`, `SIGRTMIN+3`.
+pub(crate) fn name(number: i32) -> String {
+    let known = usize::try_from(number - 1).ok().and_then(|index| NAMES.get(index));
+    match known {
+        Some(name) => format!("SIG{name}"),
+        None if number >= RT.0 => format!("SIGRTMIN+{}", number - RT.0),
+        None => format!("signal {number}"),
+    }
+}
+
 /// The number after the sign; 0 if there is none.
 fn offset(rest: &str, sign: char) -> Option<i32> {
     if rest.is_empty() {
@@ -82,6 +92,14 @@ mod tests {
         ] {
             assert_eq!(parse(word).expect(word), number, "{word}");
         }
+    }
+
+    #[test]
+    fn every_name_is_a_signal_again() {
+        for number in (1..=31).chain(34..=64) {
+            assert_eq!(parse(&super::name(number)).expect("a signal"), number);
+        }
+        assert_eq!(super::name(32), "signal 32");
     }
 
     #[test]

@@ -155,14 +155,19 @@ pub(crate) fn exit_now(status: i32) -> ! {
 
 /// Waits for the child `pid` to end. Returns its status as a shell reports it: the exit code, or 128 + signal.
 pub(crate) fn wait(pid: libc::pid_t) -> Result<i32> {
+    let status = wait_status(pid)?;
+    Ok(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) })
+}
+
+/// Waits for the child `pid` to end. Returns its status as wait(2) does.
+pub(crate) fn wait_status(pid: libc::pid_t) -> Result<i32> {
     loop {
         let mut status = 0;
         // SAFETY: the kernel writes within bounds, because `status` is a live int.
         match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, 0) }) {
             Err(Errno::EINTR) => (),
             Err(errno) => return Err(errno),
-            Ok(_) if libc::WIFEXITED(status) => return Ok(libc::WEXITSTATUS(status)),
-            Ok(_) => return Ok(128 + libc::WTERMSIG(status)),
+            Ok(_) => return Ok(status),
         }
     }
 }

@@ -12,6 +12,9 @@ pub(crate) const LAST_CAPABILITY: u32 = 40;
 /// CAP_SYS_ADMIN as a set.
 pub(crate) const SYS_ADMIN: Mask = 1 << 21;
 
+/// CAP_SYS_PTRACE as a set.
+pub(crate) const SYS_PTRACE: Mask = 1 << 19;
+
 /// The sets capset(2) changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sets {

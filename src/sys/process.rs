@@ -30,6 +30,29 @@ pub(crate) fn take_descriptor(process: BorrowedFd<'_>, number: i32) -> Result<Ow
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// PIDFD_GET_INFO: `_IOWR(0xff, 11, struct pidfd_info)` with the first version of the structure (linux/pidfd.h).
+const PIDFD_GET_INFO: u64 = 0xc040_ff0b;
+/// The exit status is requested, or is present.
+const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+/// The first version of `struct pidfd_info`.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_status: i32,
+}
+
+/// The status for wait(2) of a process that has been reaped, from a pidfd that was opened before (Linux 6.15).
+pub(crate) fn exit_status(process: BorrowedFd<'_>) -> Option<i32> {
+    let mut info = Info { mask: PIDFD_INFO_EXIT, ..Info::default() };
+    // SAFETY: the kernel stays within bounds, because the number of the call contains the size of `info`.
+    let done = unsafe { libc::ioctl(process.as_raw_fd(), PIDFD_GET_INFO as libc::Ioctl, &raw mut info) };
+    (done == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_status)
+}
+
 /// Waits until all threads of the process have ended (those of a zombie mostly have), at most for `limit`. Returns
 /// whether they have.
 pub(crate) fn ended_within(process: BorrowedFd<'_>, limit: Duration) -> Result<bool> {

@@ -16,6 +16,8 @@ pub(crate) struct Stat {
     pub(crate) start_time: u64,
     /// Field 31: the pending signals, without the real-time ones.
     pending: u64,
+    /// Field 52: the status for wait(2), of a process that has ended. 0 also if the caller may not trace the process.
+    pub(crate) exit_status: i32,
 }
 
 /// Task flag: a signal has ended the task (linux/sched.h).
@@ -81,7 +83,8 @@ impl Stat {
         let flags = fields.nth(5)?.parse().ok()?;
         let start_time = fields.nth(12)?.parse().ok()?;
         let pending = fields.nth(8)?.parse().ok()?;
-        Some(Stat { state, flags, start_time, pending })
+        let exit_status = fields.nth(20)?.parse().ok()?;
+        Some(Stat { state, flags, start_time, pending, exit_status })
     }
 }
 
@@ -96,10 +99,9 @@ mod tests {
 
     #[test]
     fn stat_fields_are_parsed_and_a_process_name_cannot_forge_them() {
-        let rest =
-            "S 1 7 7 0 -1 1077936384 120 0 0 0 1 2 0 0 20 0 1 0 777 8192 7 99 1 1 1 1 1 256 0 4096 0 1 0 0 17 0 0 0";
+        let rest = "S 1 7 7 0 -1 1077936384 120 0 0 0 1 2 0 0 20 0 1 0 777 8192 7 99 1 1 1 1 1 256 0 4096 0 1 0 0 17 0 0 0 0 0 0 1 2 3 4 5 6 7 2304";
         for name in ["sh", "a) b", "x) Z 1 1 1 ("] {
-            let stat = Stat { state: b'S', flags: 1_077_936_384, start_time: 777, pending: 256 };
+            let stat = Stat { state: b'S', flags: 1_077_936_384, start_time: 777, pending: 256, exit_status: 2304 };
             assert_eq!(Stat::parse(format!("42 ({name}) {rest}\n").as_bytes()), Some(stat), "{name}");
         }
         assert_eq!(Stat::parse(b"42 (short) S 1 2 3"), None);

@@ -8,6 +8,8 @@ use crate::sys::{clone, process, relay, terminal};
 use anyhow::{Context, Result};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 /// What is prepared before the container's program starts.
 pub(crate) struct Foreground {
@@ -75,15 +77,30 @@ fn is_notified(notices: &Notices, pid: i32, log: &Log) -> bool {
     })
 }
 
-/// Serves the process until it has ended and its terminal output has been passed on. Returns its status as a shell
-/// reports it.
+/// The end of a process that was served.
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    /// The last signal that was forwarded to it.
+    pub(crate) forwarded: Option<i32>,
+}
+
+impl End {
+    /// The status as a shell reports it: the exit code, or 128 + signal.
+    pub(crate) fn code(&self) -> u8 {
+        let code = self.status.code().or_else(|| self.status.signal().map(|signal| 128 + signal));
+        code.unwrap_or_default() as u8
+    }
+}
+
+/// Serves the process until it has ended and its terminal output has been passed on.
 pub(crate) fn attend(
     foreground: Foreground,
     child: Child,
     master: Option<OwnedFd>,
     mut notices: Option<Notices>,
     log: &Log,
-) -> Result<u8> {
+) -> Result<End> {
+    let mut forwarded = None;
     let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
     let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
     let pidfd = child.pidfd.as_fd();
@@ -100,7 +117,10 @@ pub(crate) fn attend(
                     libc::SIGWINCH => relay.iter().for_each(Relay::copy_size),
                     // Orphans of a container in a shared pid namespace are reparented to this subreaper.
                     libc::SIGCHLD => relay::reap_all_but(child.pid),
-                    signal => pass_on(signal, pidfd),
+                    signal => {
+                        forwarded = Some(signal);
+                        pass_on(signal, pidfd);
+                    }
                 }
             }
         }
@@ -123,7 +143,7 @@ pub(crate) fn attend(
     if let Some(relay) = &mut relay {
         relay.drain(foreground.signals.as_fd()).map_err(io::Error::from).context("relay the terminal")?;
     }
-    let status = clone::wait(child.pid).map_err(io::Error::from).context("wait for the container")?;
+    let status = clone::wait_status(child.pid).map_err(io::Error::from).context("wait for the container")?;
     relay::reap_all_but(0);
-    Ok(status as u8)
+    Ok(End { status: ExitStatus::from_raw(status), forwarded })
 }

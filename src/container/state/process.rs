@@ -1,13 +1,16 @@
 //! A process that is recorded across invocations: its pid and start time, so that a reused pid is never mistaken for
 //! it.
 
+use crate::sys::credentials::SYS_PTRACE;
 use crate::sys::stat::Stat;
 use crate::sys::{self, Errno};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// A process in the state file.
@@ -43,6 +46,17 @@ impl Process {
     fn stat(self) -> anyhow::Result<Option<Stat>> {
         let stat = Stat::read(Path::new("/proc"), self.pid).with_context(|| format!("read /proc/{}/stat", self.pid))?;
         Ok(stat.filter(|stat| stat.start_time == self.start_time))
+    }
+
+    /// The status of a process that has ended and is not reaped yet. `None` if it is not known.
+    pub(crate) fn exit_status(self) -> anyhow::Result<Option<ExitStatus>> {
+        let ended = self.stat()?.filter(Stat::main_thread_has_ended).map(|stat| stat.exit_status);
+        // The kernel shows 0 to a caller who may not trace the process.
+        let may_trace = || {
+            let sets = sys::credentials::capabilities();
+            sets.is_ok_and(|sets| sets.effective & SYS_PTRACE != 0) && !crate::host::in_user_namespace()
+        };
+        Ok(ended.filter(|status| *status != 0 || may_trace()).map(ExitStatus::from_raw))
     }
 
     /// A handle on the process, or `None` if it has ended.
@@ -81,6 +95,11 @@ impl Handle {
             Err(Errno::ESRCH) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// The status of a process that has been reaped. `None` if the kernel does not keep it.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        sys::process::exit_status(self.0.as_fd()).map(ExitStatus::from_raw)
     }
 
     /// Another descriptor of the process.

@@ -37,6 +37,7 @@ mod harness;
 mod hooks;
 mod exec_attributes;
 mod old_kernels;
+mod landlock;
 mod leniency;
 mod lifecycle;
 mod load;
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
         hooks::tests,
         exec_attributes::tests,
         old_kernels::tests,
+        landlock::tests,
         leniency::tests,
         lifecycle::tests,
         mounts::tests,

@@ -8,7 +8,7 @@ use crate::plan::Host;
 use crate::plan::resources::CgroupFacts;
 use crate::report::errno_words;
 use crate::sys::credentials::{self, LAST_CAPABILITY};
-use crate::sys::{Errno, beneath, executable, mount, namespace, path, process};
+use crate::sys::{Errno, beneath, executable, landlock, mount, namespace, path, process};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Process, Spec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,7 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
     host.cannot_return = host.privileged && namespaces.iter().any(joins_pid) && cannot_return()?;
     host.procfs_takes_pid_namespace =
         host.privileged && namespaces.iter().any(joins_pid) && mount::procfs_takes_pid_namespace();
+    host.landlock = landlock_abi(spec);
     host.cgroup = match layout {
         Some(layout) => layout.facts()?,
         None => CgroupFacts::default(),
@@ -63,8 +64,9 @@ pub(crate) fn probe(spec: &Spec, bundle: &Path, layout: Option<&Layout>) -> Resu
 }
 
 /// Probes the host for a process to be added to a container.
-pub(crate) fn probe_for_exec(process: &Process) -> Result<Host> {
+pub(crate) fn probe_for_exec(spec: &Spec, process: &Process) -> Result<Host> {
     let mut host = caller(Some(process))?;
+    host.landlock = landlock_abi(spec);
     // Before it joins, the process has its caller's privileges; an unprivileged one runs from a copy instead.
     host.can_detach_exe &= host.privileged;
     Ok(host)
@@ -102,12 +104,18 @@ fn caller(process: Option<&Process>) -> Result<Host> {
         can_detach_exe: executable::can_detach_exe(),
         apparmor: apparmor && starts_with("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: selinux && has_selinux(),
+        landlock: 0,
         root: None,
         namespaces: BTreeMap::new(),
         own_namespaces: BTreeSet::new(),
         outside_user_namespace: BTreeSet::new(),
         cgroup: CgroupFacts::default(),
     })
+}
+
+/// The ABI version of Landlock, if the container uses it.
+fn landlock_abi(spec: &Spec) -> u32 {
+    crate::plan::landlock::requested(spec).map_or(0, |_| landlock::abi())
 }
 
 fn has_selinux() -> bool {

@@ -11,6 +11,7 @@ mod devices;
 mod home;
 mod hooks;
 mod identity;
+mod landlock;
 mod join;
 mod masked_paths;
 mod mounts;
@@ -133,6 +134,8 @@ struct Init<'a> {
     program: Option<CString>,
     /// Whether root could not enter the working directory, so that the user has to.
     only_user_may_enter: bool,
+    /// The Landlock ruleset, until the process enters its domain.
+    ruleset: Option<OwnedFd>,
     /// The capabilities that startContainer hooks run with.
     sets: Option<credentials::Sets>,
 }
@@ -166,6 +169,7 @@ pub(crate) fn perform(plan: &Plan, mut inputs: ChildInputs) -> ! {
         own_proc: None,
         program: None,
         only_user_may_enter: false,
+        ruleset: None,
         sets: None,
     };
     let end = hidden.map_err(StepError::from).and_then(|()| {
@@ -235,6 +239,7 @@ impl<'a> Init<'a> {
             Act::CloseHost => self.close_host()?,
             Act::PreserveDescriptors(fds) => fds.iter().try_for_each(|fd| sys::program::keep_on_exec(*fd))?,
             Act::AwaitStart(start) => self.await_start(*start).part(Part::Abandoned)?,
+            Act::Landlock(step) => self.landlock(step)?,
             Act::InstallFilter(filter) => self.install_filter(filter)?,
             Act::FindHome { uid } => self.find_home(*uid)?,
             Act::FindProgram => self.find_program()?,

@@ -15,6 +15,7 @@ mod identity;
 mod last_steps;
 mod masked_paths;
 mod mounts;
+pub(crate) mod landlock;
 pub(crate) mod namespaces;
 mod net_devices;
 mod number_list;
@@ -189,6 +190,8 @@ pub(crate) struct Host {
     pub(crate) apparmor: bool,
     /// Whether SELinux is enabled.
     pub(crate) selinux: bool,
+    /// The ABI version of Landlock; 0 without it. Probed only for a container with the annotation.
+    pub(crate) landlock: u32,
     /// Whether the root file system is a directory, or the reason why not.
     pub(crate) root: Option<Result<(), String>>,
     /// The kind (CLONE_NEW*) of the namespace at each path of the configuration, or the reason why there is none.

@@ -13,6 +13,7 @@ pub(crate) mod copy_tree;
 pub(crate) mod credentials;
 pub(crate) mod entry;
 pub(crate) mod executable;
+pub(crate) mod landlock;
 pub(crate) mod limits;
 pub(crate) mod shared_memory;
 pub(crate) mod mount;

@@ -75,7 +75,6 @@ const NEVER_NEEDED: &[&str] = &[
     "faccessat2",
     "fspick",
     "keyctl",
-    "landlock_create_ruleset",
     "memfd_secret",
     "process_madvise",
     "quotactl_fd",

@@ -20,7 +20,8 @@ in config.json that requires it. Nothing is created. Problems in config.json are
 With --host, plan for the host and the user that FILE describes, and read nothing on this machine but the bundle. FILE
 is a JSON object; each omitted member means that the host has the feature or the user the privilege:
   privileged (CAP_SYS_ADMIN), permitted (the caller's capabilities), lastCapability,
-  canDetachExe (a kernel with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, controllers, v1Controllers
+  canDetachExe (a kernel with CONFIG_CHECKPOINT_RESTORE), apparmor, selinux, landlock (the ABI version),
+  controllers, v1Controllers
 
 With --against, show what differs from the plan of OTHER for the same host: - begins a line that only OTHER has, + one
 that only BUNDLE has. OTHER is a bundle, another config.json for the same bundle, or the name of a container, which

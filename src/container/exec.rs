@@ -91,7 +91,7 @@ fn compile(
     user_namespace_changed: bool,
     log: &Log,
 ) -> Result<Plan> {
-    let mut host = host::probe_for_exec(process)?;
+    let mut host = host::probe_for_exec(spec, process)?;
     let pid = container.pid();
     let mut kinds = foreign_namespaces(pid)?;
     if !has_user_namespace(spec) {

@@ -22,6 +22,8 @@ struct Description {
     can_detach_exe: bool,
     apparmor: bool,
     selinux: bool,
+    /// The ABI version of Landlock.
+    landlock: u32,
     /// Controllers of cgroup v2.
     controllers: Vec<String>,
     /// Controllers bound to cgroup v1.
@@ -40,6 +42,7 @@ impl Default for Description {
             can_detach_exe: true,
             apparmor: true,
             selinux: true,
+            landlock: crate::plan::landlock::NEWEST_ABI,
             controllers: controllers.map(str::to_owned).to_vec(),
             v1_controllers: Vec::new(),
         }
@@ -75,6 +78,7 @@ fn parse(text: &[u8]) -> Result<Host> {
         can_detach_exe: description.can_detach_exe,
         apparmor: description.apparmor,
         selinux: description.selinux,
+        landlock: description.landlock,
         root: None,
         namespaces: std::collections::BTreeMap::new(),
         own_namespaces: std::collections::BTreeSet::new(),

@@ -4,6 +4,7 @@
 
 mod source;
 
+use super::landlock::Landlock;
 use crate::sys::credentials::Sets;
 use crate::sys::mount::Attributes;
 use std::ffi::{CStr, CString};
@@ -11,8 +12,7 @@ use std::fmt;
 
 pub(crate) use source::Source;
 
-/// A path inside the container's root. It is a separate type so that no function of `std::fs` can open it as a host
-/// path.
+/// A path inside the container's root. A separate type, so that no function of `std::fs` opens it as a host path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InRoot(pub(crate) CString);
 
@@ -166,8 +166,7 @@ pub(crate) enum Act {
     Await(Gate),
     /// Join the namespace in the slot: CLONE_NEW* kind, and its path for messages.
     JoinNamespace { kind: u64, slot: Slot, path: CString },
-    /// Drop the caller's supplementary groups now, because the user namespace that is joined next may deny
-    /// setgroups(2).
+    /// Drop the caller's supplementary groups now, because the user namespace joined next may deny setgroups(2).
     LeaveGroups,
     /// Close host descriptors, and join namespaces of the process whose pidfd is in the slot. If that process has since
     /// moved to another user namespace, the one in the slot `user` is joined. A pid namespace is joined for the next
@@ -287,6 +286,8 @@ pub(crate) enum Act {
     CloseHost,
     /// Clear close-on-exec for these descriptors, so that the program inherits them.
     PreserveDescriptors(Vec<i32>),
+    /// Restrict the process with Landlock.
+    Landlock(Landlock),
     /// Install a seccomp filter.
     InstallFilter(Filter),
     /// Execute the program.
@@ -339,9 +340,8 @@ impl fmt::Display for Act {
             Act::SetHostname(name) => write!(f, "set hostname to {}", text(name)),
             Act::SetDomainname(name) => write!(f, "set domainname to {}", text(name)),
             Act::SetSysctl { name, value } => write!(f, "write {:?} to /proc/{}", text(value), text(name)),
-            Act::ReadonlyPath(path) => write!(f, "make {} read-only", text(&path.0)),
             Act::MaskPath(path) => write!(f, "mask {}", text(&path.0)),
-            Act::MakeReadonly(path) => write!(f, "make {} read-only", text(&path.0)),
+            Act::ReadonlyPath(path) | Act::MakeReadonly(path) => write!(f, "make {} read-only", text(&path.0)),
             Act::ReadonlyRoot => f.write_str("make the root read-only"),
             Act::MakeWorkingDirectory(path) => write!(f, "make directory {}", text(&path.0)),
             Act::SetLabel { file, label } => write!(f, "write {:?} to `/proc/self/attr/{}`", text(label), text(file)),
@@ -364,6 +364,7 @@ impl fmt::Display for Act {
             Act::CloseDescriptors => f.write_str("mark descriptors close-on-exec"),
             Act::CloseHost => f.write_str("close the host's descriptors"),
             Act::PreserveDescriptors(_) => f.write_str("preserve descriptors"),
+            Act::Landlock(step) => step.fmt(f),
             Act::InstallFilter(filter) => write!(f, "install seccomp filter of {} instructions", filter.program.len()),
             Act::Execute => f.write_str("execute the program"),
         }

@@ -1,9 +1,9 @@
-//! Annotations of crun and runc (`run.oci.*`, `org.opencontainers.runc.*`): each is followed, refused or warned about.
-//! None is ignored silently, because users ask for something with it.
+//! Annotations of crun, runc and davit (`run.oci.*`, `org.opencontainers.runc.*`, `io.davit.*`): each is followed,
+//! refused or warned about. None is ignored silently, because users ask for something with it.
 //!
-//! Properties of systemd scopes are left to `systemd_scope`.
+//! Properties of systemd scopes are left to `systemd_scope`, Landlock rules to `landlock`.
 
-use super::Notes;
+use super::{Notes, landlock};
 use crate::spec::pointer::Pointer;
 use oci_spec::runtime::Spec;
 
@@ -46,7 +46,8 @@ pub(super) fn check(spec: &Spec, notes: &mut Notes) {
             notes.problems.add(place, format!("{value:?} is unknown; expected one of {}", MOUNT_CONTEXTS.join(", ")));
         } else if name == KEEP_GROUPS && !is_set(value) && !["", "0", "false"].contains(&value.as_str()) {
             notes.problems.add(place, format!("{value:?} is unknown; expected 1 or 0"));
-        } else if is_of_a_peer(name) && ![KEEP_GROUPS, MOUNT_CONTEXT].contains(&name.as_str()) {
+        } else if is_of_a_runtime(name) && ![KEEP_GROUPS, MOUNT_CONTEXT, landlock::ANNOTATION].contains(&name.as_str())
+        {
             notes.warnings.push(format!("{place}: unknown annotation is ignored"));
         }
     }
@@ -60,6 +61,6 @@ fn is_set(value: &str) -> bool {
     ["1", "true"].contains(&value)
 }
 
-fn is_of_a_peer(name: &str) -> bool {
-    ["run.oci.", "org.opencontainers.runc."].iter().any(|start| name.starts_with(start))
+fn is_of_a_runtime(name: &str) -> bool {
+    ["run.oci.", "org.opencontainers.runc.", "io.davit."].iter().any(|start| name.starts_with(start))
 }

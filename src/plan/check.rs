@@ -11,6 +11,7 @@ mod rules;
 mod tests;
 
 use super::act::{Act, Gate, Source};
+use super::landlock::Landlock;
 use super::namespaces::{CGROUP, MOUNT, NETWORK, PID, USER};
 use super::{PassedFd, Plan, Step};
 use crate::sys::credentials::SYS_ADMIN;
@@ -28,6 +29,7 @@ pub(super) fn breaches(plan: &Plan) -> Vec<String> {
     descriptors_are_used_once(&mut found, plan);
     hooks_are_numbered(&mut found);
     origins_are_places(&mut found);
+    domain_may_be_entered(&mut found);
     filter_may_be_installed(&mut found);
     rights_only_shrink(&mut found);
     directory_stays(&mut found);
@@ -255,7 +257,18 @@ fn origins_are_places(found: &mut Found<'_>) {
 
 /// Installing a filter needs no_new_privs or CAP_SYS_ADMIN (seccomp(2)).
 fn filter_may_be_installed(found: &mut Found<'_>) {
-    let Some(install) = found.first(|act| matches!(act, Act::InstallFilter(_))) else { return };
+    let why = "a filter is installed with no_new_privs or with CAP_SYS_ADMIN";
+    has_admin(found, |act| matches!(act, Act::InstallFilter(_)), why);
+}
+
+/// So does entering a Landlock domain (landlock_restrict_self(2)).
+fn domain_may_be_entered(found: &mut Found<'_>) {
+    let why = "a Landlock domain is entered with no_new_privs or with CAP_SYS_ADMIN";
+    has_admin(found, |act| *act == Act::Landlock(Landlock::Restrict), why);
+}
+
+fn has_admin(found: &mut Found<'_>, what: fn(&Act) -> bool, why: &'static str) {
+    let Some(install) = found.first(what) else { return };
     let before = &found.steps[..install];
     let has_no_new_privs = before.iter().any(|step| step.act == Act::NoNewPrivileges);
     let rights = before.iter().rev().find_map(|step| match &step.act {
@@ -263,7 +276,7 @@ fn filter_may_be_installed(found: &mut Found<'_>) {
         _ => None,
     });
     if !has_no_new_privs && rights.is_some_and(|effective| effective & SYS_ADMIN == 0) {
-        found.add(Some(install), "a filter is installed with no_new_privs or with CAP_SYS_ADMIN");
+        found.add(Some(install), why);
     }
 }
 

@@ -5,9 +5,11 @@
 //!
 //! Invariant: once other processes can see the process, it holds no more rights than its program.
 
+use super::Step;
 use super::act::{Act, Filter, Start};
 use super::filter;
 use super::identity::Capability;
+use super::landlock::{self, Landlock};
 use super::steps::Steps;
 use crate::spec::pointer::Pointer;
 use crate::sys::credentials::SYS_ADMIN;
@@ -34,6 +36,7 @@ pub(super) fn add(
     order: &mut Steps,
     last: &Last<'_>,
     filter: Option<Filter>,
+    restrictions: Vec<Landlock>,
     capabilities: Capability,
     no_new_privileges: bool,
 ) {
@@ -44,8 +47,9 @@ pub(super) fn add(
     let home = process.env().iter().flatten().rev().find_map(|entry| entry.strip_prefix("HOME="));
     let finds_home = home.is_none_or(str::is_empty);
     let terminal = process.terminal().unwrap_or(false);
-    // Without no_new_privs, installing a filter needs CAP_SYS_ADMIN, so that capability is dropped after the others.
-    let admin = if filter.is_some() && !no_new_privileges { SYS_ADMIN } else { 0 };
+    // Without no_new_privs, a filter and a Landlock domain need CAP_SYS_ADMIN, so that capability is dropped after the
+    // others.
+    let admin = if (filter.is_some() || !restrictions.is_empty()) && !no_new_privileges { SYS_ADMIN } else { 0 };
     let remaining = filter::Remaining {
         drops_capabilities: admin != 0,
         enters: last.enters,
@@ -63,13 +67,20 @@ pub(super) fn add(
     order.at(place.clone(), Act::SetCapabilities { sets, ambient });
     // Uses the program's own rights, so that a program that cannot be executed is reported now and not at start.
     order.at(at.key("args").index(0), Act::FindProgram);
+    // After the mounts, which a domain may not change, and before the filter, which may not permit these calls.
+    for step in restrictions {
+        order.at(landlock::place(), Act::Landlock(step));
+    }
+    let drop_admin =
+        (admin != 0).then_some(Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
     let notifies = filter.as_ref().is_some_and(|filter| filter.notifies);
     let mut install = Steps::default();
-    if let Some(filter) = filter {
-        install.then("/linux/seccomp", Act::InstallFilter(filter));
-        if admin != 0 {
-            install.at(place, Act::SetCapabilities { sets: capabilities.sets, ambient: capabilities.ambient });
+    match filter {
+        Some(filter) => {
+            install.then("/linux/seccomp", Act::InstallFilter(filter));
+            install.0.extend(drop_admin.map(|act| Step { origin: place, act }));
         }
+        None => order.0.extend(drop_admin.map(|act| Step { origin: place, act })),
     }
     let mut install = install.0;
     if early {

@@ -11,8 +11,8 @@ use super::namespaces::{self, CGROUP, MOUNT, NETWORK, Namespaces, PID, USER};
 use super::propagation::Propagation;
 use super::steps::Steps;
 use super::{
-    Exec, Host, Notes, PassedFd, Plan, Request, Step, c_path, c_string, devices, filter, hooks, hooks_of, mounts,
-    process,
+    Exec, Host, Notes, PassedFd, Plan, Request, Step, c_path, c_string, devices, filter, hooks, hooks_of, landlock,
+    mounts, process,
 };
 use super::{net_devices, resctrl, resources, sysctls, validate};
 use crate::plan::masked_paths;
@@ -386,6 +386,7 @@ fn prepare_and_exec(
     steps.at(at.key("user"), Act::SetUmask(user.umask().unwrap_or(0o022)));
     steps.at(at.key("cwd"), Act::CheckDirectory(cwd));
     let filter = last.seccomp.and_then(|profile| filter::compile(profile, notes));
-    last_steps::add(steps, last, filter, capabilities, no_new_privileges);
+    let landlock = landlock::compile(spec, host, notes);
+    last_steps::add(steps, last, filter, landlock, capabilities, no_new_privileges);
     by_parent
 }

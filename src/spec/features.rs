@@ -132,6 +132,7 @@ pub(crate) fn document(supported: &Supported<'_>) -> serde_json::Result<String> 
         ("io.github.davit.version", supported.version),
         ("io.github.davit.commit", supported.commit),
         ("io.github.davit.checkpoint.enabled", flag(supported.checkpoint)),
+        ("io.github.davit.landlock.enabled", flag(true)),
     ]);
     annotations.retain(|_, value| !value.is_empty());
     let document = Document {
@@ -250,7 +251,11 @@ mod tests {
     fn an_unknown_commit_is_omitted_and_indentation_is_four_spaces() {
         assert_eq!(
             parsed()["annotations"],
-            json!({"io.github.davit.version": "1.2.3", "io.github.davit.checkpoint.enabled": "false"})
+            json!({
+                "io.github.davit.version": "1.2.3",
+                "io.github.davit.checkpoint.enabled": "false",
+                "io.github.davit.landlock.enabled": "true",
+            })
         );
         assert!(document(&supported()).expect("JSON").starts_with("{\n    \"ociVersionMin\": \"1.0.0\",\n"));
     }

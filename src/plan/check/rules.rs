@@ -3,6 +3,7 @@
 //! Leaves applying the rules, and rules that need more than a table, to the parent module.
 
 use crate::plan::act::{Act, Gate};
+use crate::plan::landlock::Landlock;
 use crate::plan::namespaces::{MOUNT, PID};
 
 /// A set of acts.
@@ -62,6 +63,7 @@ pub(super) const COUNT: &[Count] = &[
     both(|a| *a == Act::NoNewPrivileges, AT_MOST_ONCE, "no_new_privs is set once"),
     both(|a| matches!(a, Act::LimitBounding(_)), AT_MOST_ONCE, "the bounding set is limited once"),
     both(|a| matches!(a, Act::InstallFilter(_)), AT_MOST_ONCE, "one filter is installed"),
+    both(|a| *a == Act::Landlock(Landlock::Restrict), AT_MOST_ONCE, "one Landlock domain is entered"),
     both(|a| matches!(a, Act::OpenTerminal { .. }), AT_MOST_ONCE, "there is one terminal"),
     Count { acts: opens_root, create: ONCE, exec: AT_MOST_ONCE, why: "the root is opened" },
     Count { acts: enters_root, create: ONCE, exec: AT_MOST_ONCE, why: "the root is entered" },
@@ -114,6 +116,9 @@ pub(super) const BEFORE: &[Before] = &[
     before(makes_inside, |a| matches!(a, Act::ChangeDirectory(_)), "the working directory is made before it is entered"),
     before(|a| matches!(a, Act::OpenTerminal { .. }), |a| matches!(a, Act::OwnStandardStreams { .. }), "the user also owns the terminal"),
     before(makes_files, |a| matches!(a, Act::SetUmask(_)), "files are made with their full modes"),
+    before(mounts, |a| matches!(a, Act::Landlock(_)), "a process in a Landlock domain may not mount"),
+    before(|a| *a == Act::NoNewPrivileges, |a| matches!(a, Act::Landlock(_)), "Landlock without privilege needs no_new_privs"),
+    before(|a| matches!(a, Act::Landlock(_)), |a| matches!(a, Act::InstallFilter(_)), "the filter may forbid Landlock's calls"),
     before(|a| *a == Act::NoNewPrivileges, |a| matches!(a, Act::InstallFilter(_)), "installing a filter without privilege needs no_new_privs"),
     before(|a| matches!(a, Act::LimitBounding(_)), |a| matches!(a, Act::SetUser { .. }), "limiting the bounding set needs CAP_SETPCAP, which an unprivileged user does not have"),
     before(|a| matches!(a, Act::SetUser { .. }), |a| matches!(a, Act::SetCapabilities { .. }), "changing ids needs capabilities, and changes them"),
@@ -137,12 +142,16 @@ pub(super) const BEFORE: &[Before] = &[
 pub(super) const AFTER: &[After] = &[
     After {
         once: |a| matches!(a, Act::SetUser { .. }),
-        only: |a| is_final(a) || finds_program_or_home(a) || matches!(a, Act::SetUmask(_) | Act::CheckDirectory(_)),
+        only: |a| {
+            is_final(a)
+                || finds_program_or_home(a)
+                || matches!(a, Act::SetUmask(_) | Act::CheckDirectory(_) | Act::Landlock(_))
+        },
         why: "no act that needs privilege follows the change of user",
     },
     After {
         once: |a| matches!(a, Act::SetCapabilities { .. }),
-        only: |a| is_final(a) || *a == Act::FindProgram,
+        only: |a| is_final(a) || *a == Act::FindProgram || matches!(a, Act::Landlock(_)),
         why: "no act that needs privilege follows the drop of capabilities",
     },
     After {

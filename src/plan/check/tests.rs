@@ -28,6 +28,7 @@ fn host() -> Host {
         apparmor: true,
         selinux: true,
         outside_user_namespace: ["/run/ns/network", "/run/ns/time"].map(Into::into).into(),
+        landlock: crate::plan::landlock::NEWEST_ABI,
         cgroup: CgroupFacts { controllers: names.map(str::to_owned).to_vec(), v1: Vec::new() },
         ..Host::default()
     }
@@ -365,7 +366,8 @@ fn a_configuration_with_more_than_65535_steps_is_refused() {
 /// An origin must help to find the cause, so its first name is a member of config.json.
 #[test]
 fn origins_begin_with_members_of_the_document() {
-    let members: BTreeSet<_> = ["process", "root", "mounts", "hooks", "linux", "hostname", "domainname"].into();
+    let members: BTreeSet<_> =
+        ["process", "root", "mounts", "hooks", "linux", "hostname", "domainname", "annotations"].into();
     for (name, plan) in &plans() {
         for step in &plan.init {
             let Some(first) = step.origin.as_str().split('/').nth(1) else { continue };

@@ -56,6 +56,9 @@ pub(super) fn host(mut host: Host, random: &mut Random) -> Host {
     host.privileged = !random.chance(4);
     host.can_detach_exe = !random.chance(4);
     host.procfs_takes_pid_namespace = !random.chance(4);
+    if random.chance(4) {
+        host.landlock = random.below(7) as u32;
+    }
     if random.chance(3) {
         host.permitted = random.next();
     }

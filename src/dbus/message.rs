@@ -1,7 +1,7 @@
 //! Encodes and parses messages: a header of fixed and named fields, and a body of values (D-Bus Specification, "Message
 //! Format"). Sending and receiving is left to `connection`.
 
-use super::value::{Reader, Value, pad, signature_of};
+use super::value::{BIG_ENDIAN, LITTLE_ENDIAN, Reader, Value, pad, signature_of};
 use anyhow::{Context, Result, bail};
 
 /// The kinds of messages.
@@ -59,7 +59,7 @@ fn encode(kind: u8, serial: u32, mut fields: Vec<(u8, Value)>, signature: &str, 
     let field = |(name, value)| Value::Struct(vec![Value::Byte(name), Value::variant(value)]);
     let fields = Value::Array("(yv)".to_owned(), fields.into_iter().map(field).collect());
     // Little-endian, no flags, protocol version 1.
-    let mut out = vec![b'l', kind, 0, 1];
+    let mut out = vec![LITTLE_ENDIAN, kind, 0, 1];
     out.extend((body.len() as u32).to_le_bytes());
     out.extend(serial.to_le_bytes());
     fields.encode(&mut out);
@@ -84,13 +84,12 @@ pub(crate) struct Message {
 
 /// The length of the whole message, from its first 16 bytes.
 pub(crate) fn length_of(prefix: &[u8; PREFIX]) -> Result<usize> {
-    if prefix[0] != b'l' || prefix[3] != 1 {
-        bail!("not a little-endian message of D-Bus version 1");
-    }
-    let mut lengths = [4, 12].map(|at| {
-        let word = [prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]];
-        u32::from_le_bytes(word) as usize
-    });
+    let number = match (prefix[0], prefix[3]) {
+        (LITTLE_ENDIAN, 1) => u32::from_le_bytes,
+        (BIG_ENDIAN, 1) => u32::from_be_bytes,
+        _ => bail!("not a message of D-Bus version 1"),
+    };
+    let mut lengths = [4, 12].map(|at| number([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]]) as usize);
     lengths[1] = (PREFIX + lengths[1]).next_multiple_of(8);
     let length = lengths[0] + lengths[1];
     match length <= LONGEST {

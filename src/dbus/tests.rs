@@ -62,6 +62,18 @@ fn a_call_is_encoded_as_specified() {
 }
 
 #[test]
+fn a_big_endian_peer_is_understood() {
+    // A reply to call 0x0102 with the body (uint16 0x0304, string "hi"), as s390x sends it.
+    let bytes: &[u8] = b"B\x02\x00\x01\x00\x00\x00\x0b\x00\x00\x00\x07\x00\x00\x00\x10\
+        \x05\x01u\x00\x00\x00\x01\x02\x08\x01g\x00\x02qs\x00\
+        \x03\x04\x00\x00\x00\x00\x00\x02hi\x00";
+    assert_eq!(length_of(bytes.first_chunk().expect("a header")).expect("a length"), bytes.len());
+    let message = Message::parse(bytes).expect("a message");
+    assert_eq!((message.kind, message.serial, message.reply_to), (RETURN, 7, Some(0x0102)));
+    assert_eq!(message.body, [Value::Uint16(0x0304), Value::text("hi")]);
+}
+
+#[test]
 fn malformed_messages_are_errors_without_a_panic() {
     let good = answer(RETURN, 1).with(&specimens()).encode();
     for length in 0..good.len() {
@@ -94,8 +106,8 @@ fn lengths_and_nesting_have_bounds() {
     let mut prefix = *answer(RETURN, 1).encode().first_chunk().expect("a header");
     prefix[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     length_of(&prefix).expect_err("4 GiB");
-    prefix[0] = b'B';
-    length_of(&prefix).expect_err("big-endian");
+    prefix[0] = b'b';
+    length_of(&prefix).expect_err("neither byte order");
     let deep = (0..100).fold(Value::Byte(1), |inner, _| Value::variant(inner));
     let values =
         |value| Message::parse(&answer(RETURN, 1).with(&[value]).encode()).and_then(|message| message.values());

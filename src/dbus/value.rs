@@ -132,15 +132,21 @@ fn alignment(letter: u8) -> usize {
     }
 }
 
+/// The first byte of a message whose numbers have the lowest byte first, or last. A peer sends its own order.
+pub(super) const LITTLE_ENDIAN: u8 = b'l';
+pub(super) const BIG_ENDIAN: u8 = b'B';
+
 /// A reader with its position. Every method returns `None` if the encoding is invalid.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    big_endian: bool,
 }
 
 impl<'a> Reader<'a> {
+    /// A reader of a message, whose first byte gives the byte order of its numbers.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes, at: 0 }
+        Reader { bytes, at: 0, big_endian: bytes.first() == Some(&BIG_ENDIAN) }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -165,9 +171,14 @@ impl<'a> Reader<'a> {
         self.take(count)?.iter().all(|byte| *byte == 0).then_some(())
     }
 
+    /// The bytes of a number, the lowest first.
     fn number<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.align(N)?;
-        self.take(N)?.try_into().ok()
+        let mut bytes: [u8; N] = self.take(N)?.try_into().ok()?;
+        if self.big_endian {
+            bytes.reverse();
+        }
+        Some(bytes)
     }
 
     pub(super) fn u32(&mut self) -> Option<u32> {

@@ -4,7 +4,7 @@
 
 use super::{Init, StepError, step_error};
 use crate::channel::{Cause, OUTPUT, Part};
-use crate::sys::{Errno, path, program};
+use crate::sys::{Errno, executable, path, program};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -64,15 +64,13 @@ fn explain_exec_error(path: &CStr, errno: Errno) -> Option<StepError> {
         let word = line.trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t' | 0)).next()?;
         return missing_file(Part::Interpreter, word, errno);
     }
-    match elf(head) {
+    match Elf::new(head) {
         None if errno == Errno::ENOEXEC => Some(step_error(Part::Format, errno)),
         None => None,
-        Some(machine) if machine != elf_of_this_machine() => (errno == Errno::ENOEXEC).then(|| StepError {
-            part: Part::Whole,
-            cause: Cause::Machine(machine),
-            output: Vec::new(),
-        }),
-        Some(_) => loader(&file, head).and_then(|name| missing_file(Part::Loader, &name, errno)),
+        Some(elf) if errno == Errno::ENOEXEC && Some(elf) != Elf::new(&executable::own_identity()) => {
+            Some(StepError { part: Part::Whole, cause: Cause::Machine(elf.machine), output: Vec::new() })
+        }
+        Some(elf) => elf.loader(&file, head).and_then(|name| missing_file(Part::Loader, &name, errno)),
     }
 }
 
@@ -85,42 +83,60 @@ fn missing_file(part: Part, name: &[u8], errno: Errno) -> Option<StepError> {
     }
 }
 
-/// The `e_machine` field of an ELF file, in the byte order of that file.
-fn elf(head: &[u8]) -> Option<u16> {
-    let machine = [*head.get(18)?, *head.get(19)?];
-    head.starts_with(b"\x7fELF").then(|| match head[5] {
-        2 => u16::from_be_bytes(machine),
-        _ => u16::from_le_bytes(machine),
-    })
+/// The fields of an ELF file that tell how to read it (elf(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Elf {
+    /// 64-bit offsets and addresses.
+    wide: bool,
+    big_endian: bool,
+    machine: u16,
 }
 
-fn elf_of_this_machine() -> u16 {
-    if cfg!(target_arch = "x86_64") { libc::EM_X86_64 } else { libc::EM_AARCH64 }
-}
-
-/// The path in the PT_INTERP segment of a 64-bit ELF file.
-fn loader(file: &OwnedFd, head: &[u8]) -> Option<Vec<u8>> {
-    let number = |bytes: &[u8], at: usize, length: usize| -> Option<u64> {
-        let mut number = [0; 8];
-        number[..length].copy_from_slice(bytes.get(at..at + length)?);
-        Some(u64::from_le_bytes(number))
-    };
-    let (offset, size, count) = (number(head, 32, 8)?, number(head, 54, 2)?, number(head, 56, 2)?);
-    for index in 0..count.min(64) {
-        let mut entry = [0; 56];
-        let at = offset.checked_add(index * size)?;
-        if program::read_at(file.as_fd(), &mut entry, at).ok()? < entry.len() {
-            return None;
-        }
-        if number(&entry, 0, 4)? != u64::from(libc::PT_INTERP) {
-            continue;
-        }
-        let mut name = [0; HEAD_SIZE];
-        let length = (number(&entry, 32, 8)? as usize).min(HEAD_SIZE);
-        let read = program::read_at(file.as_fd(), &mut name[..length], number(&entry, 8, 8)?).ok()?;
-        return name[..read].split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
+impl Elf {
+    /// `None` if it is not an ELF file.
+    fn new(head: &[u8]) -> Option<Elf> {
+        let (wide, big_endian) = (*head.get(4)? == 2, *head.get(5)? == 2);
+        let elf = Elf { wide, big_endian, machine: 0 };
+        let machine = elf.number(head, 18, 2)? as u16;
+        head.starts_with(b"\x7fELF").then_some(Elf { machine, ..elf })
     }
-    None
+
+    /// The unsigned number of `length` bytes at an offset.
+    fn number(self, bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+        let mut number = [0; 8];
+        let field = bytes.get(at..at.checked_add(length)?)?;
+        Some(if self.big_endian {
+            number[8 - length..].copy_from_slice(field);
+            u64::from_be_bytes(number)
+        } else {
+            number[..length].copy_from_slice(field);
+            u64::from_le_bytes(number)
+        })
+    }
+
+    /// The path in the PT_INTERP segment.
+    fn loader(self, file: &OwnedFd, head: &[u8]) -> Option<Vec<u8>> {
+        // Offset, size and number of program headers; in one of them, offset and size of the segment in the file.
+        let (table, at_size, segment, width) = if self.wide { (32, 54, (8, 32), 8) } else { (28, 42, (4, 16), 4) };
+        let (offset, size) = (self.number(head, table, width)?, self.number(head, at_size, 2)?);
+        for index in 0..self.number(head, at_size + 2, 2)?.min(64) {
+            let mut entry = [0; 56];
+            let entry = &mut entry[..if self.wide { 56 } else { 32 }];
+            let at = offset.checked_add(index * size)?;
+            if program::read_at(file.as_fd(), entry, at).ok()? < entry.len() {
+                return None;
+            }
+            if self.number(entry, 0, 4)? != u64::from(libc::PT_INTERP) {
+                continue;
+            }
+            let mut name = [0; HEAD_SIZE];
+            let length = (self.number(entry, segment.1, width)? as usize).min(HEAD_SIZE);
+            let begin = self.number(entry, segment.0, width)?;
+            let read = program::read_at(file.as_fd(), &mut name[..length], begin).ok()?;
+            return name[..read].split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
+        }
+        None
+    }
 }
 
 fn may_execute(path: &CStr) -> Result<(), (Part, Errno)> {
@@ -143,4 +159,54 @@ fn join(directory: &CStr, name: &CStr) -> CString {
     path.push(b'/');
     path.extend_from_slice(name.to_bytes());
     CString::new(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An ELF file with one PT_INTERP segment that names `/lib/ld`, as a loader file would begin.
+    fn file(wide: bool, big_endian: bool, machine: u16) -> Vec<u8> {
+        let mut bytes = vec![0; 160];
+        bytes[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 1 + u8::from(wide), 1 + u8::from(big_endian)]);
+        let mut put = |at: usize, length: usize, number: u64| {
+            let number = number.to_le_bytes();
+            let field = &mut bytes[at..at + length];
+            field.copy_from_slice(&number[..length]);
+            if big_endian {
+                field.reverse();
+            }
+        };
+        let (width, table, sizes, segment) = if wide { (8, 32, 54, [64, 72, 96]) } else { (4, 28, 42, [64, 68, 80]) };
+        put(18, 2, machine.into());
+        put(table, width, 64);
+        put(sizes, 2, if wide { 56 } else { 32 });
+        put(sizes + 2, 2, 1);
+        put(segment[0], 4, libc::PT_INTERP.into());
+        put(segment[1], width, 150);
+        put(segment[2], width, 8);
+        bytes[150..158].copy_from_slice(b"/lib/ld\0");
+        bytes
+    }
+
+    #[test]
+    fn a_loader_is_found_in_either_byte_order_and_width() {
+        for (wide, big_endian) in [(false, false), (false, true), (true, false), (true, true)] {
+            let bytes = file(wide, big_endian, 22);
+            let elf = Elf::new(&bytes).expect("an ELF file");
+            assert_eq!(elf, Elf { wide, big_endian, machine: 22 });
+            let program = crate::sys::pipe::file_with(&bytes).expect("a file");
+            assert_eq!(elf.loader(&program, &bytes[..HEAD_SIZE.min(bytes.len())]).as_deref(), Some(&b"/lib/ld"[..]));
+        }
+    }
+
+    #[test]
+    fn this_program_is_of_this_machine() {
+        let own = Elf::new(&executable::own_identity()).expect("an ELF file");
+        assert_eq!(own.wide, cfg!(target_pointer_width = "64"));
+        assert_eq!(own.big_endian, cfg!(target_endian = "big"));
+        let file = std::fs::read("/proc/self/exe").expect("this program");
+        assert_eq!(Elf::new(&file), Some(own));
+        assert_eq!(Elf::new(b"#!/bin/sh\necho an ELF file is longer"), None);
+    }
 }

@@ -13,9 +13,24 @@ use super::{Errno, Result, answer, done};
 use std::ffi::{CStr, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+#[cfg(target_pointer_width = "32")]
+use libc::{Elf32_Ehdr as ElfHeader, Elf32_Phdr as ProgramHeader};
+#[cfg(target_pointer_width = "64")]
+use libc::{Elf64_Ehdr as ElfHeader, Elf64_Phdr as ProgramHeader};
+
 unsafe extern "C" {
     /// Defined by the linker at the ELF header of this program.
-    static __ehdr_start: libc::Elf64_Ehdr;
+    static __ehdr_start: ElfHeader;
+}
+
+/// The first 20 bytes of this program's own ELF header: class, byte order and machine (elf(5)).
+pub(crate) fn own_identity() -> [u8; 20] {
+    let header = own_header();
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&header.e_ident);
+    bytes[16..18].copy_from_slice(&header.e_type.to_ne_bytes());
+    bytes[18..].copy_from_slice(&header.e_machine.to_ne_bytes());
+    bytes
 }
 
 /// `struct prctl_mm_map` of linux/prctl.h.
@@ -127,7 +142,7 @@ pub(crate) fn detach_exe(same_file: BorrowedFd<'_>, empty: BorrowedFd<'_>) -> Re
 struct Segment {
     address: usize,
     length: usize,
-    offset: i64,
+    offset: libc::off_t,
     protection: i32,
 }
 
@@ -164,25 +179,34 @@ fn mapped(address: *mut c_void) -> Result<*mut c_void> {
 /// has lost that protection.
 fn protect_relocated() -> Result<()> {
     let (base, table) = program_headers();
+    let page = page_size();
     for entry in table.iter().filter(|entry| entry.p_type == libc::PT_GNU_RELRO) {
-        let begin = (base + entry.p_vaddr as usize) & !(PAGE - 1);
-        let end = (base + entry.p_vaddr as usize + entry.p_memsz as usize) & !(PAGE - 1);
+        let begin = (base + entry.p_vaddr as usize) & !(page - 1);
+        let end = (base + entry.p_vaddr as usize + entry.p_memsz as usize) & !(page - 1);
         // SAFETY: nothing writes to this range, because the linker puts only data there that relocation alone changes.
         done(unsafe { libc::mprotect(begin as *mut c_void, end.saturating_sub(begin), libc::PROT_READ) })?;
     }
     Ok(())
 }
 
-const PAGE: usize = 4096;
+/// The kernel's page size: 4, 16 or 64 KiB. On some architectures it is a choice of the kernel's configuration.
+fn page_size() -> usize {
+    // SAFETY: no memory is involved, because getauxval takes a number. The kernel passes AT_PAGESZ to every program.
+    unsafe { libc::getauxval(libc::AT_PAGESZ) as usize }
+}
 
-/// Returns the load address of this program and its program headers.
-fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
+fn own_header() -> &'static ElfHeader {
     // SAFETY: the reference is valid, because the linker puts this symbol at the ELF header, which is part of the first
     // loaded segment.
-    let header = unsafe { &__ehdr_start };
+    unsafe { &__ehdr_start }
+}
+
+/// Returns the load address of this program and its program headers.
+fn program_headers() -> (usize, &'static [ProgramHeader]) {
+    let header = own_header();
     let start = std::ptr::from_ref(header) as usize;
     let base = if header.e_type == libc::ET_DYN { start } else { 0 };
-    let table = (start + header.e_phoff as usize) as *const libc::Elf64_Phdr;
+    let table = (start + header.e_phoff as usize) as *const ProgramHeader;
     // SAFETY: the slice is valid, because every linker places the table, with `e_phnum` entries, in the segment of the
     // header.
     (base, unsafe { std::slice::from_raw_parts(table, usize::from(header.e_phnum)) })
@@ -191,17 +215,18 @@ fn program_headers() -> (usize, &'static [libc::Elf64_Phdr]) {
 /// Returns the loaded segments of this program, from its program headers.
 fn segments() -> impl Iterator<Item = Segment> {
     let (base, table) = program_headers();
+    let page = page_size();
     table.iter().filter_map(move |entry| {
         if entry.p_type != libc::PT_LOAD || entry.p_filesz == 0 {
             return None;
         }
         let begin = base + entry.p_vaddr as usize;
-        let address = begin & !(PAGE - 1);
-        let end = (begin + entry.p_filesz as usize).next_multiple_of(PAGE);
+        let address = begin & !(page - 1);
+        let end = (begin + entry.p_filesz as usize).next_multiple_of(page);
         let bit = |flag: u32, protection: i32| if entry.p_flags & flag != 0 { protection } else { 0 };
         let protection =
             bit(libc::PF_R, libc::PROT_READ) | bit(libc::PF_W, libc::PROT_WRITE) | bit(libc::PF_X, libc::PROT_EXEC);
-        let offset = (entry.p_offset as usize & !(PAGE - 1)) as i64;
+        let offset = (entry.p_offset as usize & !(page - 1)) as libc::off_t;
         Some(Segment { address, length: end - address, offset, protection })
     })
 }

@@ -155,7 +155,7 @@ impl Remaining {
             Answer::Refused => false,
         };
         let before_visible = (!self.drops_capabilities || permits(libc::SYS_capset, [0; 2]))
-            && (!self.enters || permits(libc::SYS_clone, [clone::INIT_FLAGS, 0]));
+            && (!self.enters || permits(libc::SYS_clone, clone::INIT_ARGUMENTS));
         let all_allowed = |calls: &[libc::c_long]| calls.iter().all(|number| allows(*number, [0; 2]));
         before_visible
             && all_allowed(&[libc::SYS_sendmsg, libc::SYS_recvfrom, libc::SYS_execve])

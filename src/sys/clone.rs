@@ -66,7 +66,7 @@ pub(crate) enum Made {
 }
 
 /// The clone(2) flags of [`SharedPid::spawn`].
-pub(crate) const INIT_FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
+const INIT_FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
 
 /// Creates a child in the caller's namespaces and cgroup by clone(2), which seccomp filters permit more often than
 /// clone3(2).
@@ -78,6 +78,10 @@ pub(crate) fn spawn() -> Result<Side> {
         pid => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
     }
 }
+
+/// The first arguments of the clone(2) call of [`SharedPid::spawn`], as a seccomp filter sees them. s390x takes the flags
+/// second.
+pub(crate) const INIT_ARGUMENTS: [u64; 2] = if cfg!(target_arch = "s390x") { [0, INIT_FLAGS] } else { [INIT_FLAGS, 0] };
 
 /// clone(2) without CLONE_VM and without a new stack. Returns the pid in the parent, 0 in the child.
 fn clone(flags: u64, note: *mut libc::pid_t) -> Result<libc::pid_t> {

@@ -43,11 +43,3 @@ fn open_standard_streams() -> Result<()> {
     }
     Ok(())
 }
-
-/// Replaces `_Unwind_Backtrace` in a release build (build.rs), which has no tables to walk a stack with. If
-/// RUST_BACKTRACE is set, libgcc's own function would abort the program when an error is created.
-#[unsafe(no_mangle)]
-extern "C" fn __wrap__Unwind_Backtrace() -> std::ffi::c_int {
-    const URC_END_OF_STACK: std::ffi::c_int = 5;
-    URC_END_OF_STACK
-}

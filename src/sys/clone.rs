@@ -8,6 +8,22 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// A flag of clone3 only, above the 32 bits of clone(2).
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// `struct clone_args` of linux/sched.h, which the crate libc does not have for every architecture.
+#[repr(C)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
 /// The side on which clone3 returns.
 pub(crate) enum Side {
     /// The new process. It shares only descriptors and copied memory with its parent.
@@ -116,7 +132,7 @@ fn clone3_storing_pid(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut lib
     }
     // The kernel refuses an exit signal together with CLONE_PARENT; the sibling inherits the caller's.
     let exit_signal = if flags & libc::CLONE_PARENT as u64 != 0 { 0 } else { libc::SIGCHLD as u64 };
-    let arguments = libc::clone_args {
+    let arguments = CloneArguments {
         flags,
         pidfd: (&raw mut pidfd) as u64,
         child_tid: 0,
@@ -132,7 +148,7 @@ fn clone3_storing_pid(flags: u64, cgroup: Option<BorrowedFd<'_>>, note: *mut lib
     // SAFETY: the child continues on a copy of this stack, as after fork, because it has neither CLONE_VM nor a stack
     // of its own. `arguments` and `pidfd` outlive the call, because both are locals of this frame. `note` is written
     // only with CLONE_PARENT_SETTID, and stays valid because its target lives as long as the process.
-    let raw = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
+    let raw = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) };
     match answer(raw)? {
         0 => Ok(Side::Child),
         // SAFETY: `pidfd` holds a new descriptor that nothing else owns, because CLONE_PIDFD was requested.

@@ -1,8 +1,8 @@
 //! The integration suite: tests a container runtime as a black box, only through its command line. It deliberately uses
 //! none of davit's code.
 //!
-//! `RUNTIME=/usr/bin/crun cargo test --test integration [FILTER]` runs it against another runtime, which checks the
-//! tests themselves. `harness/differences.rs` lists the expected differences of other runtimes, with reasons.
+//! `RUNTIME=/usr/bin/crun cargo integration [FILTER]` runs it against another runtime, which checks the tests themselves.
+//! `harness/differences.rs` lists the expected differences of other runtimes, with reasons.
 //! The built binary needs neither cargo nor this source tree, only root, cgroup v2 and a static busybox.
 //!
 //! | Call | Purpose |

@@ -49,6 +49,9 @@ pub(crate) fn prepare() -> Result<(), String> {
     if !Path::new(RUNTIME.as_str()).is_file() {
         return Err(format!("no runtime at {} (set RUNTIME to the file of a runtime)", *RUNTIME));
     }
+    if cfg!(not(target_feature = "crt-static")) {
+        return Err("this suite runs in containers, so it must be static: cargo integration [FILTER]".to_owned());
+    }
     let busybox = ["/bin/busybox", "/usr/bin/busybox", "/usr/local/bin/busybox"];
     let busybox = busybox.iter().find(|path| Path::new(path).exists());
     let busybox = busybox.ok_or("no busybox in /bin or /usr/bin: install the package busybox-static")?;

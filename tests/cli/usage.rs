@@ -1,6 +1,7 @@
 //! Tests help, version, and invalid command lines.
 
 use crate::harness::{TestDir, command, davit};
+use std::path::Path;
 
 const VERBS: [&str; 13] =
     ["create", "start", "run", "state", "list", "ps", "pause", "resume", "kill", "delete", "spec", "plan", "features"];
@@ -37,6 +38,20 @@ fn version_prints_three_lines_and_the_word_version_once() {
         assert_eq!(lines[2..], ["spec: 1.3.0"]);
         assert_eq!(text.matches("version").count(), 1);
     }
+}
+
+#[test]
+fn version_names_the_commit_of_a_checkout() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = command("git").args(["rev-parse", "HEAD"]).current_dir(top).output();
+    let Some(head) = output.ok().filter(|output| top.join(".git").exists() && output.status.success()) else {
+        assert!(davit(&["--version"]).ok().contains("\ncommit: "));
+        return;
+    };
+    let head = String::from_utf8(head.stdout).expect("text");
+    let text = davit(&["--version"]).ok();
+    let commit = text.lines().nth(1).and_then(|line| line.strip_prefix("commit: ")).unwrap_or_default();
+    assert_eq!(commit.trim_end_matches("-dirty"), head.trim());
 }
 
 #[test]

@@ -34,7 +34,13 @@ pub(crate) fn import_oci(e: &Engine, namespace: &str) {
     }
     let layout = e.new_dir();
     fs::create_dir_all(format!("{layout}/blobs/sha256")).unwrap();
-    let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    // The names of Go, where they differ.
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        same => same,
+    };
     let mut layer = blob(&layout, &at("tree.tar"));
     let configuration = json!({
         "architecture": architecture,

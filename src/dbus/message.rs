@@ -72,6 +72,8 @@ fn encode(kind: u8, serial: u32, mut fields: Vec<(u8, Value)>, signature: &str, 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Message {
     pub(crate) kind: u8,
+    /// The byte order of the sender, in `body` too.
+    pub(crate) big_endian: bool,
     pub(crate) reply_to: Option<u32>,
     pub(crate) interface: String,
     pub(crate) member: String,
@@ -105,11 +107,12 @@ impl Message {
     }
 
     fn read(bytes: &[u8]) -> Option<Message> {
-        let mut reader = Reader::new(bytes);
+        let big_endian = bytes.first() == Some(&BIG_ENDIAN);
+        let mut reader = Reader::new(bytes, big_endian);
         let fixed = reader.values("yyyyuua(yv)")?;
         reader.align(8)?;
         let [_, Value::Byte(kind), _, _, _, _, Value::Array(_, fields)] = &fixed[..] else { return None };
-        let mut message = Message { kind: *kind, body: reader.rest().to_vec(), ..Message::default() };
+        let mut message = Message { kind: *kind, big_endian, body: reader.rest().to_vec(), ..Message::default() };
         for field in fields {
             let Value::Struct(pair) = field else { return None };
             let [Value::Byte(name), Value::Variant(value)] = &pair[..] else { return None };
@@ -130,7 +133,7 @@ impl Message {
     /// Reads the values of the body.
     pub(crate) fn values(&self) -> Result<Vec<Value>> {
         // The body starts at a multiple of 8, so its alignment is the same when it is read alone.
-        let mut reader = Reader::new(&self.body);
+        let mut reader = Reader::new(&self.body, self.big_endian);
         let values = reader.values(&self.signature).filter(|_| reader.is_at_end());
         values.context("malformed message body")
     }

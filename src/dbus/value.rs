@@ -144,9 +144,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a message, whose first byte gives the byte order of its numbers.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes, at: 0, big_endian: bytes.first() == Some(&BIG_ENDIAN) }
+    pub(super) fn new(bytes: &'a [u8], big_endian: bool) -> Self {
+        Reader { bytes, at: 0, big_endian }
     }
 
     pub(super) fn is_at_end(&self) -> bool {

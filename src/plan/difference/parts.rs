@@ -8,6 +8,10 @@ use crate::plan::resources::devices::{DeviceKind, DeviceRule};
 use crate::plan::{PassedFd, Step, hooks_of, outline};
 use crate::spec::shape::enums::CAPABILITIES;
 use oci_spec::runtime::{Hook, LinuxSeccomp, Spec};
+use std::collections::BTreeMap;
+
+/// Texts in order, with their places. Maps of this type exist elsewhere, so sorting with one adds no code.
+type Sorted = BTreeMap<String, String>;
 
 /// Whether a seccomp filter is installed.
 pub(super) fn has_filter(side: &Side) -> bool {
@@ -19,15 +23,16 @@ pub(super) fn has_filter(side: &Side) -> bool {
 pub(super) fn of(side: &Side, with_rules: bool) -> Vec<(&'static str, Vec<Line>)> {
     let plan = &side.plan;
     let steps = |steps: &[Step]| -> Vec<Line> {
-        let line = |step: &Step| Line { origin: step.origin.to_string(), text: act(step, &side.spec) };
         // The order of adjacent device nodes has no effect.
         let nodes = |a: &Step, b: &Step| [a, b].iter().all(|step| matches!(step.act, Act::MakeDevice(_)));
-        let runs = steps.chunk_by(nodes).map(|run| {
-            let mut lines: Vec<_> = run.iter().map(line).collect();
-            lines.sort_by(|a, b| a.text.cmp(&b.text));
-            lines
+        let runs = steps.chunk_by(nodes).flat_map(|run| {
+            let mut sorted = Sorted::new();
+            for step in run {
+                sorted.insert(act(step, &side.spec), step.origin.to_string());
+            }
+            sorted
         });
-        runs.flatten().collect()
+        runs.map(|(text, origin)| Line { origin, text }).collect()
     };
     let rules = with_rules.then(|| profile(&side.spec)).flatten();
     vec![
@@ -180,7 +185,7 @@ fn seccomp(profile: &LinuxSeccomp) -> Vec<Line> {
     if let Some(path) = profile.listener_path() {
         lines.push(line("/linux/seccomp/listenerPath", format!("listener {}", path.display())));
     }
-    let mut rules = Vec::new();
+    let mut rules = Sorted::new();
     for (index, rule) in profile.syscalls().iter().flatten().enumerate() {
         let mut conditions = String::new();
         for argument in rule.args().iter().flatten() {
@@ -190,16 +195,16 @@ fn seccomp(profile: &LinuxSeccomp) -> Vec<Line> {
         }
         let action = format!("{}{}", rule.action(), errno(rule.errno_ret()));
         for name in rule.names() {
-            rules.push((action.clone(), conditions.clone(), name.as_str(), index));
+            // Calls with the same action and conditions are adjacent, so that they are shown as one.
+            let key = format!("{action}\n{conditions}\n{name}");
+            rules.insert(key, format!("/linux/seccomp/syscalls/{index}"));
         }
     }
-    // Calls with the same action and conditions are adjacent, so that they are shown as one.
-    rules.sort();
-    rules.dedup_by(|next, first| (&next.0, &next.1, next.2) == (&first.0, &first.1, first.2));
-    let rule = |(action, conditions, name, index)| {
-        line(&format!("/linux/seccomp/syscalls/{index}"), format!("{action} {name}{conditions}"))
-    };
-    lines.extend(rules.into_iter().map(rule));
+    for (key, origin) in rules {
+        let mut words = key.split('\n');
+        let [action, conditions, name] = std::array::from_fn(|_| words.next().unwrap_or_default());
+        lines.push(Line { origin, text: format!("{action} {name}{conditions}") });
+    }
     lines
 }
 

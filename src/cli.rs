@@ -4,6 +4,7 @@
 //! Deliberately does not know how a command is carried out, and never prints an error: `main` does.
 
 mod argv;
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -15,6 +16,7 @@ mod output;
 mod pause;
 mod plan;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod spec;
@@ -84,6 +86,8 @@ const VERBS: &[Verb] = &[
     update::VERB,
     kill::VERB,
     delete::VERB,
+    checkpoint::VERB,
+    restore::VERB,
     spec::VERB,
     plan::VERB,
     features::VERB,

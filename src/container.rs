@@ -5,6 +5,7 @@
 //! `docs/lifecycle.md` shows how the commands work together.
 
 mod caller;
+mod checkpoint;
 mod create;
 mod delete;
 mod device_program;
@@ -12,6 +13,7 @@ mod ended;
 mod events;
 mod exec;
 mod hooks;
+mod images;
 mod kill;
 mod list;
 mod oom;
@@ -20,6 +22,7 @@ mod pause;
 mod plan;
 mod ps;
 mod request;
+mod restore;
 mod resume;
 mod root_mount;
 mod run;
@@ -32,6 +35,7 @@ mod update;
 pub(crate) use crate::spec::state::Status;
 #[cfg(any(test, fuzzing))]
 pub(crate) use caller::sd_notify::is_ready;
+pub(crate) use checkpoint::checkpoint;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use events::{events, statistics};
@@ -42,7 +46,11 @@ pub(crate) use own_executable::runs_from_copy;
 pub(crate) use pause::pause;
 pub(crate) use plan::{Comparison, compare, plan};
 pub(crate) use ps::{pids, ps};
-pub(crate) use request::{CgroupManager, CreateRequest, ExecRequest, ExecWords, Program, Rootless, RunRequest};
+pub(crate) use request::{
+    CgroupManager, CheckpointRequest, CreateRequest, CriuRequest, ExecRequest, ExecWords, Program, RestoreRequest,
+    Rootless, RunRequest,
+};
+pub(crate) use restore::restore;
 pub(crate) use resume::resume;
 pub(crate) use run::run;
 pub(crate) use start::start;

@@ -263,6 +263,8 @@ impl<'a> Init<'a> {
             }
             Act::BindRoot { path, detach, passed_fd } => self.bind_root(path, *detach, *passed_fd)?,
             Act::OpenRoot(path) => self.open_root(path)?,
+            Act::UnmountRoot => self.unmount_root()?,
+            Act::MountStage(path) => self.mount_stage(path)?,
             Act::Mount(mount) => self.mount(mount)?,
             Act::MountCgroup(mount) => self.mount_cgroup(mount)?,
             Act::Bind(bind) => self.bind(bind)?,

@@ -327,6 +327,11 @@ impl Child {
             .collect()
     }
 
+    /// Waits for the end of the process. Returns its status as a shell reports it.
+    pub(crate) fn wait_for_end(&mut self) -> Result<i32> {
+        self.reap()
+    }
+
     /// Lets the process outlive this object.
     pub(crate) fn release(&mut self) {
         self.reaped = true;

@@ -13,6 +13,7 @@ mod dbus;
 mod plan;
 mod channel;
 mod hook;
+mod criu;
 mod cgroup;
 mod resctrl;
 mod host;

@@ -7,6 +7,8 @@
 pub(crate) mod act;
 mod annotations;
 mod check;
+pub(crate) mod checkpoint;
+pub(crate) mod criu;
 mod devices;
 pub(crate) mod difference;
 mod filter;

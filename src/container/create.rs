@@ -8,6 +8,7 @@ mod host_setup;
 mod net_devices;
 pub(super) mod pending;
 pub(super) mod prepare;
+pub(super) mod restored;
 mod rollback;
 
 use super::{CreateRequest, Root};

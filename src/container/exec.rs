@@ -59,7 +59,13 @@ fn attempt(root: &Root, request: &ExecRequest, log: &Log) -> Result<u8> {
     let mut joining = Joining { spec: &spec, container: &container, request, init, user_namespace, console: None, log };
     let (child, foreground) = joining.start(&plan, &process).map_err(|error| joining.explain(error))?;
     let Some(foreground) = foreground else { return Ok(0) };
-    let end = foreground::attend(foreground, child, joining.console.and_then(Console::own), None, log);
+    let end = foreground::attend(
+        foreground,
+        (child.pid, child.pidfd.as_fd()),
+        joining.console.and_then(Console::own),
+        None,
+        log,
+    );
     log.lap("wait for the program's end");
     end.map(|end| end.code())
 }

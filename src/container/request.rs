@@ -1,6 +1,8 @@
-//! The parsed arguments of `create`, `run` and `exec`.
+//! The parsed arguments of `create`, `run`, `exec`, `checkpoint` and `restore`.
 
 use super::Id;
+use crate::criu::{CgroupMode, Flag, Options};
+use crate::plan::namespaces::NETWORK;
 use std::path::PathBuf;
 
 /// What makes the container's cgroup.
@@ -120,4 +122,90 @@ pub(crate) struct ExecWords {
     pub(crate) apparmor: Option<String>,
     /// SELinux label.
     pub(crate) label: Option<String>,
+}
+
+/// The flags that `checkpoint` and `restore` have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct CriuRequest {
+    /// The directory of the images.
+    pub(crate) image_path: PathBuf,
+    /// The directory of CRIU's log and other work files; the image directory if there is none.
+    pub(crate) work_path: Option<PathBuf>,
+    /// Accept established TCP connections.
+    pub(crate) tcp_established: bool,
+    /// Close TCP connections.
+    pub(crate) tcp_close: bool,
+    /// Accept Unix sockets that lead out of the container.
+    pub(crate) ext_unix_sk: bool,
+    /// Accept processes whose session or terminal is outside.
+    pub(crate) shell_job: bool,
+    /// Accept file locks.
+    pub(crate) file_locks: bool,
+    /// Remove pages from parent images that a later image has.
+    pub(crate) auto_dedup: bool,
+    /// Transfer memory when it is needed.
+    pub(crate) lazy_pages: bool,
+    /// Make the network namespace, but not its content.
+    pub(crate) empty_network: bool,
+    /// What CRIU does with cgroups.
+    pub(crate) cgroup_mode: CgroupMode,
+}
+
+impl CriuRequest {
+    /// Sets the options that both requests have.
+    pub(super) fn apply(&self, options: &mut Options) {
+        let flags = [
+            (Flag::TcpEstablished, self.tcp_established),
+            (Flag::TcpClose, self.tcp_close),
+            (Flag::ExternalUnixSockets, self.ext_unix_sk),
+            (Flag::ShellJob, self.shell_job),
+            (Flag::FileLocks, self.file_locks),
+            (Flag::AutoDedup, self.auto_dedup),
+            (Flag::LazyPages, self.lazy_pages),
+            (Flag::Notifications, true),
+            (Flag::ExternalSharing, true),
+            (Flag::ExternalMasters, true),
+        ];
+        flags.into_iter().for_each(|(flag, wanted)| options.set(flag, wanted));
+        options.cgroup_mode(self.cgroup_mode);
+        if self.empty_network {
+            options.empty_namespaces(NETWORK);
+        }
+    }
+}
+
+/// A container to checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckpointRequest {
+    /// The container.
+    pub(crate) id: Id,
+    /// Flags in common with `restore`.
+    pub(crate) criu: CriuRequest,
+    /// The image of an earlier pre-dump, relative to the image directory.
+    pub(crate) parent_path: Option<PathBuf>,
+    /// The container runs on.
+    pub(crate) leave_running: bool,
+    /// Save only memory. The container runs on.
+    pub(crate) pre_dump: bool,
+    /// Leave out TCP connections that are being made.
+    pub(crate) tcp_skip_in_flight: bool,
+    /// Link unlinked files again where possible.
+    pub(crate) link_remap: bool,
+    /// The descriptor that gets a byte when pages are served.
+    pub(crate) status_fd: Option<i32>,
+    /// The host and port to send memory to.
+    pub(crate) page_server: Option<(String, u16)>,
+}
+
+/// A container to restore.
+#[derive(Clone, Debug)]
+pub(crate) struct RestoreRequest {
+    /// The container, as for `run`.
+    pub(crate) run: RunRequest,
+    /// Flags in common with `checkpoint`.
+    pub(crate) criu: CriuRequest,
+    /// The label of the processes, as `TYPE:NAME`.
+    pub(crate) lsm_profile: Option<String>,
+    /// The label of the mounts.
+    pub(crate) lsm_mount_context: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! `run`: create, start, wait, delete.
 
-use super::{Record, Root, RunRequest, delete, ended};
+use super::{Id, Record, Root, RunRequest, delete, ended};
+use crate::container::caller::console::Console;
 use crate::container::caller::foreground::{self, End, Foreground};
 use crate::container::caller::sd_notify::Notices;
 use crate::container::create::pending::{PendingContainer, Running};
@@ -10,7 +11,7 @@ use crate::container::state::dir::Dir;
 use crate::report::Log;
 use crate::sys::credentials;
 use anyhow::{Context, Result};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// Runs a container. Returns the exit status for davit.
@@ -38,12 +39,36 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         Ok((running, foreground, notices))
     };
     let (running, foreground, notices) = started().with_context(|| format!("cannot run {id}"))?;
+    let Running { record, child, console, .. } = running;
+    let process = (child.pid, child.pidfd.as_fd());
+    attend(root, &id, Attended { record, process, console }, foreground, notices, keep, log)
+}
+
+/// A container in the foreground.
+pub(super) struct Attended<'a> {
+    pub(super) record: Record,
+    /// The pid and the pidfd of its first process, a child of this process.
+    pub(super) process: (i32, BorrowedFd<'a>),
+    pub(super) console: Console,
+}
+
+/// Waits until the container has ended, or without a foreground until it has reported that it is ready. Deletes a
+/// container that has ended, unless it is to be kept.
+pub(super) fn attend(
+    root: &Root,
+    id: &Id,
+    attended: Attended<'_>,
+    foreground: Option<Foreground>,
+    notices: Option<Notices>,
+    keep: bool,
+    log: &Log,
+) -> Result<u8> {
+    let Attended { record, process, console } = attended;
     let Some(foreground) = foreground else {
-        let notified = notices.map_or(Ok(()), |notices| notices.wait(running.child.pid, running.child.pidfd.as_fd()));
+        let notified = notices.map_or(Ok(()), |notices| notices.wait(process.0, process.1));
         return notified.map(|()| 0);
     };
-    let Running { record, child, console, .. } = running;
-    let end = foreground::attend(foreground, child, console.own(), notices, log);
+    let end = foreground::attend(foreground, process, console.own(), notices, log);
     let end = end.with_context(|| format!("cannot run {id} in the foreground"));
     log.lap("wait for the program's end");
     if let Ok(end) = &end {
@@ -53,7 +78,7 @@ pub(crate) fn run(root: &Root, request: RunRequest, log: &Log) -> Result<u8> {
         }
     }
     if !keep
-        && let Some(dir) = Dir::open(root, &id)?
+        && let Some(dir) = Dir::open(root, id)?
         && let Some(locked) = dir.lock()?
     {
         // The container is deleted even if the foreground failed, so that it does not stay behind.

@@ -52,6 +52,32 @@ impl Init<'_> {
         self.hold(path::open_following_links(from, libc::O_PATH | libc::O_DIRECTORY)?)
     }
 
+    /// Unmounts the root with everything on it. The mount points that were made stay.
+    pub(super) fn unmount_root(&mut self) -> Result<(), StepError> {
+        self.held.clear();
+        self.directory = None;
+        path::change_directory(self.root()?)?;
+        self.root = None;
+        mount::detach_here().part(Part::Attach)?;
+        let top = path::open_following_links(c"/", libc::O_PATH | libc::O_DIRECTORY)?;
+        Ok(path::change_directory(top.as_fd())?)
+    }
+
+    /// Mounts the tmpfs in which the sources of bind mounts have paths that nothing in the container can change.
+    pub(super) fn mount_stage(&mut self, at: &CStr) -> Result<(), StepError> {
+        let open = || path::open_following_links(at, libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW);
+        let target = match open() {
+            Err(Errno::ENOENT) => {
+                path::make_directory_at(at, 0o700).part(Part::Target)?;
+                open()
+            }
+            found => found,
+        };
+        let tree = mount::detached(c"tmpfs", [(c"mode", Some(c"0700"))], 0).part(Part::Source)?;
+        mount::attach(tree.as_fd(), target.part(Part::Target)?.as_fd()).part(Part::Attach)?;
+        self.hold(tree)
+    }
+
     fn hold(&mut self, root: OwnedFd) -> Result<(), StepError> {
         let status = path::status(root.as_fd())?;
         self.root_identity = (status.st_dev, status.st_ino);

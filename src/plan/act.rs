@@ -201,6 +201,10 @@ pub(crate) enum Act {
     BindRoot { path: CString, detach: Option<u64>, passed_fd: Option<Slot> },
     /// Hold the root file system open without a new mount namespace.
     OpenRoot(CString),
+    /// Unmount the root file system with everything mounted on it.
+    UnmountRoot,
+    /// Mount a tmpfs on this host path, which is made if it is missing. Later binds are made in it.
+    MountStage(CString),
     /// Mount a new file system.
     Mount(NewMount),
     /// Mount cgroup2, or bind it if a user namespace may not mount it.
@@ -319,6 +323,8 @@ impl fmt::Display for Act {
             Act::SetPropagation(kind) => write!(f, "make all mounts {}", propagation(*kind)),
             Act::BindRoot { path, .. } => write!(f, "bind {} as root", text(path)),
             Act::OpenRoot(path) => write!(f, "open {} as root", text(path)),
+            Act::UnmountRoot => f.write_str("unmount what was mounted to make the mount points"),
+            Act::MountStage(path) => write!(f, "mount a stage for bind mounts on {}", text(path)),
             Act::Mount(m) | Act::MountCgroup(m) => {
                 write!(f, "mount {} on {}", text(&m.kind), text(&m.target.0))?;
                 m.data.as_ref().map_or(Ok(()), |data| write!(f, " ({})", text(data)))

@@ -293,8 +293,14 @@ fn lines(maps: &[LinuxIdMapping]) -> String {
     maps.iter().map(|map| format!("{} {} {}\n", map.container_id(), map.host_id(), map.size())).collect()
 }
 
+/// Whether a mount is a bind mount.
+pub(super) fn is_bind(mount: &Mount) -> bool {
+    let options = read(mount.options().as_deref().unwrap_or_default());
+    !options.remount && (options.bind || mount.typ().as_deref() == Some("bind"))
+}
+
 /// A destination as an absolute path without `.`. A relative destination is relative to "/" (config.md, "Mounts").
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     let mut clean = PathBuf::from("/");
     for part in path.components() {
         match part {

@@ -75,6 +75,12 @@ pub(crate) fn make_directory(directory: BorrowedFd<'_>, name: &CStr, mode: u32) 
     done(unsafe { libc::mkdirat(directory.as_raw_fd(), name.as_ptr(), mode) })
 }
 
+/// Creates the directory at a host path.
+pub(crate) fn make_directory_at(path: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: the kernel reads within bounds, because `path` is a terminated string.
+    done(unsafe { libc::mkdir(path.as_ptr(), mode) })
+}
+
 /// Creates the node `name`: `kind` is S_IFCHR, S_IFBLK or S_IFIFO with the permission bits (umask applies).
 pub(crate) fn make_node(directory: BorrowedFd<'_>, name: &CStr, kind: u32, device: u64) -> Result<()> {
     // SAFETY: the kernel reads within bounds, because `name` is a terminated string.

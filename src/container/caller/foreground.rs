@@ -1,7 +1,6 @@
 //! Runs a container in the foreground: relays its terminal, forwards signals, waits for its end.
 
 use crate::container::caller::sd_notify::Notices;
-use crate::launch::Child;
 use crate::report::Log;
 use crate::sys::relay::{Relay, Signals};
 use crate::sys::{clone, process, relay, terminal};
@@ -95,7 +94,7 @@ impl End {
 /// Serves the process until it has ended and its terminal output has been passed on.
 pub(crate) fn attend(
     foreground: Foreground,
-    child: Child,
+    (pid, pidfd): (i32, BorrowedFd<'_>),
     master: Option<OwnedFd>,
     mut notices: Option<Notices>,
     log: &Log,
@@ -103,9 +102,8 @@ pub(crate) fn attend(
     let mut forwarded = None;
     let relay = master.map(|master| Relay::between(master, foreground.raw.as_ref())).transpose();
     let mut relay = relay.map_err(io::Error::from).context("relay the terminal")?;
-    let pidfd = child.pidfd.as_fd();
     // SIGCHLD of orphans that ended before signals were blocked, or while a hook ran, was lost.
-    relay::reap_all_but(child.pid);
+    relay::reap_all_but(pid);
     relay.iter().for_each(Relay::copy_size);
     let mut has_reader = true;
     loop {
@@ -116,7 +114,7 @@ pub(crate) fn attend(
                 match signal {
                     libc::SIGWINCH => relay.iter().for_each(Relay::copy_size),
                     // Orphans of a container in a shared pid namespace are reparented to this subreaper.
-                    libc::SIGCHLD => relay::reap_all_but(child.pid),
+                    libc::SIGCHLD => relay::reap_all_but(pid),
                     signal => {
                         forwarded = Some(signal);
                         pass_on(signal, pidfd);
@@ -125,7 +123,7 @@ pub(crate) fn attend(
             }
         }
         // This process does not exit, so it need not wait for the manager.
-        if seen.notice && notices.as_ref().is_some_and(|notices| is_notified(notices, child.pid, log)) {
+        if seen.notice && notices.as_ref().is_some_and(|notices| is_notified(notices, pid, log)) {
             notices = None;
         }
         if let Some(relay) = &mut relay {
@@ -143,7 +141,7 @@ pub(crate) fn attend(
     if let Some(relay) = &mut relay {
         relay.drain(foreground.signals.as_fd()).map_err(io::Error::from).context("relay the terminal")?;
     }
-    let status = clone::wait_status(child.pid).map_err(io::Error::from).context("wait for the container")?;
+    let status = clone::wait_status(pid).map_err(io::Error::from).context("wait for the container")?;
     relay::reap_all_but(0);
     Ok(End { status: ExitStatus::from_raw(status), forwarded })
 }

@@ -92,19 +92,34 @@ impl HostSetup<'_> {
     }
 }
 
-impl HostSide for HostSetup<'_> {
-    fn at_host_gate(&mut self, pid: i32) -> Result<()> {
+impl HostSetup<'_> {
+    /// Sets the limits that need a process in the cgroup, and gives the cgroup to the container's user.
+    pub(super) fn limit_inside(&self, pid: i32) -> Result<()> {
         if let Some(cgroup) = self.cgroup {
             cgroup.limit(&self.build.plan.resources.writes_inside)?;
             self.log_writes(&self.build.plan.resources.writes_inside);
         }
         self.delegate(pid)?;
-        self.score(pid)?;
+        self.resctrl(pid)
+    }
+
+    /// Moves network devices into the container, and runs the hooks of the runtime namespace.
+    pub(super) fn devices_and_hooks(&self, pid: i32) -> Result<()> {
         let plan = &self.build.plan;
         let is_joined = plan.namespaces.joined & libc::CLONE_NEWNET as u64 != 0;
         self.net_devices.borrow_mut().hand_over(&plan.net_devices, pid, is_joined)?;
-        self.resctrl(pid)?;
         hooks::before_pivot(self.build.spec.hooks().as_ref(), self.record, pid, self.log)
+    }
+}
+
+impl HostSide for HostSetup<'_> {
+    fn at_host_gate(&mut self, pid: i32) -> Result<()> {
+        if self.build.restores {
+            return Ok(());
+        }
+        self.limit_inside(pid)?;
+        self.score(pid)?;
+        self.devices_and_hooks(pid)
     }
 
     fn while_it_works(&mut self, (pid, start_time): (i32, u64)) -> Result<()> {

@@ -35,9 +35,12 @@ pub(crate) struct PendingContainer<'a> {
     pub(crate) record: Record,
     pub(crate) child: Child,
     pub(crate) console: Console,
-    cgroup: Option<Rc<Cgroup>>,
-    new: Rollback<'a>,
-    log: &'a Log,
+    pub(super) cgroup: Option<Rc<Cgroup>>,
+    pub(super) new: Rollback<'a>,
+    pub(super) log: &'a Log,
+    /// The moved network devices and the resctrl groups made so far, which the rollback gives back.
+    pub(super) net_devices: Rc<RefCell<HandedOver>>,
+    pub(super) resctrl: Rc<RefCell<resctrl::Record>>,
 }
 
 impl<'a> PendingContainer<'a> {
@@ -112,16 +115,18 @@ impl<'a> PendingContainer<'a> {
             cgroup: cgroup.as_deref(),
             console: &mut console,
             log,
-            net_devices,
+            net_devices: Rc::clone(&net_devices),
             resctrl: Rc::clone(&resctrl),
         };
-        let ready = host.limit().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        // A restore limits the container when its processes exist, because CRIU works in the cgroup too.
+        let limited = if build.restores { Ok(()) } else { host.limit() };
+        let ready = limited.and_then(|()| child.wait_until_ready(&build.plan, &mut host));
         log.process_steps(child.timings(&build.plan));
         log.lap("limit the process and serve it until it is ready");
         record.resctrl = resctrl.borrow().clone();
         // The process that entered a joined pid namespace replaces the one that was made.
         record.init = Some(process_of(&child));
-        let building = PendingContainer { build, record, child, console, cgroup, new, log };
+        let building = PendingContainer { build, record, child, console, cgroup, new, log, net_devices, resctrl };
         match ready {
             Ok(()) => Ok(building),
             Err(error) => Err(building.fail(error)),
@@ -129,7 +134,7 @@ impl<'a> PendingContainer<'a> {
     }
 
     /// Rolls back and runs the poststop hooks, because the lifecycle has begun (runtime.md, steps 3 to 13).
-    fn fail(self, error: anyhow::Error) -> anyhow::Error {
+    pub(super) fn fail(self, error: anyhow::Error) -> anyhow::Error {
         let error = oom::explain_init(error, self.cgroup.as_deref(), &self.record);
         let PendingContainer { record, child, new, log, .. } = self;
         drop(child);

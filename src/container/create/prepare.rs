@@ -36,6 +36,8 @@ pub(crate) struct Build {
     pub(super) place: Option<Place>,
     pub(super) layout: Option<Layout>,
     pub(super) runs: bool,
+    /// Whether CRIU makes the processes.
+    pub(crate) restores: bool,
     /// Whether the caller lacks root's privileges.
     pub(crate) unprivileged: bool,
     /// The directory of the container's notification socket, if it gets one.
@@ -111,7 +113,19 @@ impl Build {
         let notify = state.and_then(|state| sd_notify::overrides(&loaded.spec, state)).map(|((source, _), _)| source);
         let snapshot = loaded.snapshot.map_or(bytes, String::into_bytes);
         let spec = loaded.spec;
-        Ok(Box::new(Build { spec, plan, snapshot, bundle, place, layout, runs, unprivileged, request, notify }))
+        Ok(Box::new(Build {
+            spec,
+            plan,
+            snapshot,
+            bundle,
+            place,
+            layout,
+            runs,
+            restores: false,
+            unprivileged,
+            request,
+            notify,
+        }))
     }
 
     /// Whether the program gets a terminal.
@@ -124,14 +138,20 @@ impl Build {
         console::check(self.has_terminal(), self.request.console_socket.is_some(), detached)
     }
 
-    pub(super) fn record(&self) -> Result<Record> {
+    /// The path of the root file system on the host.
+    pub(crate) fn rootfs(&self) -> PathBuf {
         let root = self.spec.root().as_ref().map(|root| self.bundle.join(root.path())).unwrap_or_default();
+        fs::canonicalize(&root).unwrap_or(root)
+    }
+
+    pub(super) fn record(&self) -> Result<Record> {
+        let rootfs = self.rootfs();
         let hooks = self.spec.hooks().as_ref();
         Ok(Record {
             version: crate::container::state::record::VERSION,
             id: self.request.id.as_str().to_owned(),
             bundle: self.bundle.clone(),
-            rootfs: fs::canonicalize(&root).unwrap_or(root),
+            rootfs,
             init: None,
             creator: Some(Process::this()?),
             created: time::nanoseconds(SystemTime::now()),

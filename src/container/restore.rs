@@ -17,9 +17,10 @@ use crate::container::own_executable;
 use crate::criu::{Flag, Options};
 use crate::plan::checkpoint::{Joined, external_mounts, joined_namespaces, refusal};
 use crate::plan::criu::{self, Criu, staged_name};
+use crate::plan::namespaces::MOUNT;
 use crate::report::Log;
 use crate::sys::terminal::standard;
-use crate::sys::{credentials, path, socket};
+use crate::sys::{credentials, mount, namespace, path, socket};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::Spec;
 use std::ffi::CString;
@@ -44,11 +45,11 @@ pub(crate) fn restore(root: &Root, request: RestoreRequest, log: &Log) -> Result
     let started = || -> Result<(Restored, Option<Foreground>)> {
         own_executable::protect(false)?;
         check_caller()?;
-        let images = Images::open(&wanted)?;
+        let (space, images) = MountSpace::make(|| Images::open(&wanted))?;
         let manifest = images.read()?;
         let mut build = Build::plan(root, create, true, log)?;
         build.check_console(detach)?;
-        let restoration = prepare(&mut build, &request, &images, &manifest, &root.of(&id))?;
+        let restoration = prepare(&mut build, &request, &images, &manifest, &root.of(&id), &space)?;
         if !no_subreaper && !detach {
             credentials::subreaper().map_err(io::Error::from).context("become a subreaper")?;
         }
@@ -69,6 +70,33 @@ pub(crate) fn restore(root: &Root, request: RestoreRequest, log: &Log) -> Result
     run::attend(root, &id, attended, foreground, None, keep, log)
 }
 
+/// A mount namespace for CRIU, which ends with it. CRIU mounts in its work directory, which it opens through this
+/// process's descriptors, so these must be opened in that namespace.
+struct MountSpace(OwnedFd);
+
+impl MountSpace {
+    /// Makes the namespace, and calls `open` in it. This process is in its own namespace and directory afterwards.
+    fn make<T>(open: impl FnOnce() -> Result<T>) -> Result<(MountSpace, T)> {
+        let file = |path| path::open_following_links(path, libc::O_RDONLY).map_err(io::Error::from);
+        let own = file(c"/proc/self/ns/mnt").context("open the mount namespace")?;
+        let here = file(c".").context("open the working directory")?;
+        namespace::unshare(MOUNT).map_err(io::Error::from).context("make a mount namespace")?;
+        let inside = || -> Result<(MountSpace, T)> {
+            mount::set_propagation_of_root(libc::MS_SLAVE | libc::MS_REC).context("set the propagation of mounts")?;
+            let made = file(c"/proc/self/ns/mnt").context("open the mount namespace")?;
+            Ok((MountSpace(made), open()?))
+        };
+        let made = inside();
+        namespace::setns(own.as_fd(), MOUNT).context("return to the mount namespace")?;
+        path::change_directory(here.as_fd()).context("return to the working directory")?;
+        made
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
 /// A request, and the descriptors that the process that executes CRIU inherits.
 struct Prepared {
     restoration: Restoration,
@@ -82,6 +110,7 @@ fn prepare(
     images: &Images,
     manifest: &Manifest,
     state: &Path,
+    space: &MountSpace,
 ) -> Result<Prepared> {
     if let Some(why) = refusal(&build.spec) {
         bail!(why);
@@ -104,7 +133,7 @@ fn prepare(
     };
     kept.push(other);
     build.restores = true;
-    build.plan = criu::restore(std::mem::take(&mut build.plan), &criu, &stage, &manifest.mounts);
+    build.plan = criu::restore(std::mem::take(&mut build.plan), &criu, &stage, &manifest.mounts, space.path());
     Ok(Prepared { restoration: Restoration { socket, options, cgroup_mounts }, kept })
 }
 

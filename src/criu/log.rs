@@ -26,7 +26,8 @@ pub(crate) fn last_lines(log: OwnedFd) -> String {
 
 fn shown(log: &str) -> String {
     let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let errors: Vec<&str> = lines.iter().copied().filter(|line| line.contains("Error (")).collect();
+    let errors: Vec<&str> =
+        lines.iter().copied().filter(|line| line.contains("Error (") && !line.contains("RLIMIT_NOFILE")).collect();
     let chosen = if errors.is_empty() { lines } else { errors };
     let first = chosen.len().saturating_sub(SHOWN);
     chosen[first..].iter().map(|line| without_time(line)).collect::<Vec<_>>().join("; ")

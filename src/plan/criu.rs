@@ -7,10 +7,11 @@
 use super::act::{Act, Bind, InRoot, Start};
 use super::namespaces::{MOUNT, Namespaces};
 use super::steps::Steps;
-use super::{Plan, Program};
+use super::{PassedFd, Plan, Program};
+use crate::spec::pointer::Pointer;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Directories searched after those of PATH, because engines run with a short one.
 const SEARCHED: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
@@ -63,8 +64,8 @@ pub(crate) fn checkpoint(criu: &Criu) -> Plan {
 /// directory on which the bind mounts are made that CRIU attaches: the mount of the configuration's place `keys[N]` at
 /// `/N`.
 ///
-/// The process has a mount namespace of its own, so nothing is left of its mounts when it ends.
-pub(crate) fn restore(created: Plan, criu: &Criu, stage: &Path, keys: &[String]) -> Plan {
+/// The process joins the mount namespace at the path `mounts`, which no other process is in, so nothing is left of its mounts when it ends.
+pub(crate) fn restore(mut created: Plan, criu: &Criu, stage: &Path, keys: &[String], mounts: PathBuf) -> Plan {
     let mut steps = Steps::default();
     let bind_of = |key: &String| {
         let of_key = |step: &&super::Step| step.origin.to_string() == *key;
@@ -82,6 +83,10 @@ pub(crate) fn restore(created: Plan, criu: &Criu, stage: &Path, keys: &[String])
         if is_preparation(&step.act) {
             steps.0.push(step.clone());
         }
+        if step.act == Act::CloseDescriptors {
+            let path = CString::new(mounts.as_os_str().as_bytes()).unwrap_or_default();
+            steps.then("", Act::JoinNamespace { kind: MOUNT, slot: created.passed_fds.len(), path });
+        }
     }
     // CRIU mounts everything itself, on a root without mounts.
     steps.then("/root/path", Act::UnmountRoot);
@@ -95,8 +100,9 @@ pub(crate) fn restore(created: Plan, criu: &Criu, stage: &Path, keys: &[String])
         steps.at(origin, Act::Bind(Bind { target, copy_symlink: false, ..bind }));
     }
     criu.execute(&mut steps);
+    created.passed_fds.push(PassedFd::Namespace { origin: Pointer::of(""), kind: MOUNT, path: mounts });
     // The pid namespace is CRIU's affair: this process must not enter it.
-    let namespaces = Namespaces { new: MOUNT, enters_pid_last: true, ..created.namespaces.clone() };
+    let namespaces = Namespaces { new: 0, enters_pid_last: true, ..created.namespaces.clone() };
     let namespaces = Namespaces { joined: 0, maps: None, time_offsets: None, via_intermediate: false, ..namespaces };
     Plan { namespaces, init: steps.0, program: criu.program(), ..created }
 }

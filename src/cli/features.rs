@@ -50,9 +50,9 @@ fn supported<'a>(mount_options: &'a [&'a str]) -> Supported<'a> {
         memory_policy: MemoryPolicy { modes: &enums::MEMORY_MODES, flags: &enums::MEMORY_FLAGS },
         idmap: true,
         net_devices: true,
-        checkpoint: false,
+        checkpoint: true,
         version: env!("CARGO_PKG_VERSION"),
         commit: option_env!("DAVIT_COMMIT").unwrap_or_default(),
-        unsafe_annotations: &["org.systemd.property."],
+        unsafe_annotations: &["org.systemd.property.", "org.criu.config"],
     }
 }

@@ -133,6 +133,8 @@ pub(crate) fn document(supported: &Supported<'_>) -> serde_json::Result<String> 
         ("io.github.davit.commit", supported.commit),
         ("io.github.davit.checkpoint.enabled", flag(supported.checkpoint)),
         ("io.github.davit.landlock.enabled", flag(true)),
+        // The name that programs know from runc.
+        ("org.opencontainers.runc.checkpoint.enabled", flag(supported.checkpoint)),
     ]);
     annotations.retain(|_, value| !value.is_empty());
     let document = Document {
@@ -255,6 +257,7 @@ mod tests {
                 "io.github.davit.version": "1.2.3",
                 "io.github.davit.checkpoint.enabled": "false",
                 "io.github.davit.landlock.enabled": "true",
+                "org.opencontainers.runc.checkpoint.enabled": "false",
             })
         );
         assert!(document(&supported()).expect("JSON").starts_with("{\n    \"ociVersionMin\": \"1.0.0\",\n"));

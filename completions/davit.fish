@@ -48,6 +48,8 @@ complete -c davit -n "__fish_davit_needs_command" -f -a "resume" -d 'Resume all 
 complete -c davit -n "__fish_davit_needs_command" -f -a "update" -d 'Change the limits and device rules of a container'
 complete -c davit -n "__fish_davit_needs_command" -f -a "kill" -d 'Send a signal to a container\'s first process'
 complete -c davit -n "__fish_davit_needs_command" -f -a "delete" -d 'Delete a stopped container: its cgroup and its state'
+complete -c davit -n "__fish_davit_needs_command" -f -a "checkpoint" -d 'Save the processes of a running container'
+complete -c davit -n "__fish_davit_needs_command" -f -a "restore" -d 'Create a container whose processes continue from a checkpoint'
 complete -c davit -n "__fish_davit_needs_command" -f -a "spec" -d 'Write a default config.json'
 complete -c davit -n "__fish_davit_needs_command" -f -a "plan" -d 'Show what creating a container from a bundle would do'
 complete -c davit -n "__fish_davit_needs_command" -f -a "features" -d 'Print what this runtime supports as JSON'
@@ -130,6 +132,46 @@ complete -c davit -n "__fish_davit_using_subcommand update" -s h -l help -d 'Pri
 complete -c davit -n "__fish_davit_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand delete" -s f -l force -d 'Kill the container first if it is running; succeed if it does not exist'
 complete -c davit -n "__fish_davit_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l image-path -d 'Directory of the images [default: ./checkpoint]' -r -F
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l work-path -d 'Directory of CRIU\'s log and other work files [default: the image directory]' -r -F
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l empty-ns -d 'Make a namespace without its content; only network is possible' -r
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l manage-cgroups-mode -d 'How CRIU treats cgroups: soft, full, strict or ignore [default: soft]' -r
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l parent-path -d 'Images of an earlier pre-dump, relative to the image directory' -r -F
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l status-fd -d 'File descriptor that gets a zero byte when memory can be transferred' -r
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l page-server -d 'Send memory to the page server at ADDRESS:PORT' -r
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l tcp-established -d 'Save or restore established TCP connections'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l tcp-close -d 'Close established TCP connections instead of keeping them'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l ext-unix-sk -d 'Accept Unix sockets whose other end is outside of the container'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l shell-job -d 'Accept processes whose session or terminal is outside of the container'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l file-locks -d 'Save or restore file locks'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l lazy-pages -d 'Use userfaultfd to transfer memory when it is needed'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l auto-dedup -d 'Remove memory from parent images that a later image has'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l leave-running -d 'Let the container run on'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l pre-dump -d 'Save only memory and let the container run on; a later checkpoint needs to save only what changed'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l tcp-skip-in-flight -l skip-in-flight -d 'Leave out TCP connections that are being made'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -l link-remap -d 'Link unlinked files that are open again where possible'
+complete -c davit -n "__fish_davit_using_subcommand checkpoint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l image-path -d 'Directory of the images [default: ./checkpoint]' -r -F
+complete -c davit -n "__fish_davit_using_subcommand restore" -l work-path -d 'Directory of CRIU\'s log and other work files [default: the image directory]' -r -F
+complete -c davit -n "__fish_davit_using_subcommand restore" -l empty-ns -d 'Make a namespace without its content; only network is possible' -r
+complete -c davit -n "__fish_davit_using_subcommand restore" -l manage-cgroups-mode -d 'How CRIU treats cgroups: soft, full, strict or ignore [default: soft]' -r
+complete -c davit -n "__fish_davit_using_subcommand restore" -s b -l bundle -d 'Directory with config.json' -r -F
+complete -c davit -n "__fish_davit_using_subcommand restore" -l console-socket -d 'AF_UNIX socket that receives the master of the container\'s terminal' -r -F
+complete -c davit -n "__fish_davit_using_subcommand restore" -l pid-file -d 'Write the pid of the container\'s first process to FILE' -r -F
+complete -c davit -n "__fish_davit_using_subcommand restore" -l lsm-profile -d 'Label of the restored processes, as TYPE:NAME' -r
+complete -c davit -n "__fish_davit_using_subcommand restore" -l lsm-mount-context -d 'SELinux label of the restored mounts' -r
+complete -c davit -n "__fish_davit_using_subcommand restore" -l tcp-established -d 'Save or restore established TCP connections'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l tcp-close -d 'Close established TCP connections instead of keeping them'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l ext-unix-sk -d 'Accept Unix sockets whose other end is outside of the container'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l shell-job -d 'Accept processes whose session or terminal is outside of the container'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l file-locks -d 'Save or restore file locks'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l lazy-pages -d 'Use userfaultfd to transfer memory when it is needed'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l auto-dedup -d 'Remove memory from parent images that a later image has'
+complete -c davit -n "__fish_davit_using_subcommand restore" -s d -l detach -d 'Return as soon as the container runs'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l keep -d 'Do not delete the container after it exits'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l no-subreaper -d 'Do not become the parent of the container\'s orphaned processes'
+complete -c davit -n "__fish_davit_using_subcommand restore" -l no-pivot -d 'Refused: CRIU enters the root with pivot_root'
+complete -c davit -n "__fish_davit_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c davit -n "__fish_davit_using_subcommand spec" -s b -l bundle -d 'Directory to write config.json into' -r -F
 complete -c davit -n "__fish_davit_using_subcommand spec" -l rootless -d 'For an unprivileged user: in a user namespace that maps the caller to root'
 complete -c davit -n "__fish_davit_using_subcommand spec" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -151,4 +193,4 @@ function __fish_davit_containers
     set -q _flag_root; and set davit $davit --root $_flag_root
     $davit list --quiet 2>/dev/null
 end
-complete -c davit -n "__fish_davit_using_subcommand start exec state ps stats events pause resume update kill delete" -f -a "(__fish_davit_containers)"
+complete -c davit -n "__fish_davit_using_subcommand start exec state ps stats events pause resume update kill delete checkpoint restore" -f -a "(__fish_davit_containers)"

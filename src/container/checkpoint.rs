@@ -219,7 +219,8 @@ fn save(
     for (point, key) in &external {
         options.external_mount(point.as_os_str().as_bytes(), key.as_bytes());
     }
-    let manifest = Manifest { mounts: external.into_iter().map(|(_, key)| key).collect(), ..manifest.clone() };
+    let (points, mounts) = external.into_iter().unzip();
+    let manifest = Manifest { mounts, points, ..manifest.clone() };
     images.write(&manifest)?;
     let answer = match request.pre_dump {
         true => criu::pre_dump(service.socket(), &options),

@@ -39,6 +39,8 @@ pub(crate) struct Manifest {
     pub(crate) version: u32,
     /// The keys of the mounts that CRIU has left out: places in the configuration, or paths of devices.
     pub(crate) mounts: Vec<String>,
+    /// The mount points of these mounts, in the same order.
+    pub(crate) points: Vec<PathBuf>,
     /// The standard streams that lead out of the container.
     pub(crate) streams: Vec<Stream>,
     /// The namespaces that CRIU has left out: `net` and `pid`.

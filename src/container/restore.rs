@@ -20,7 +20,7 @@ use crate::plan::criu::{self, Criu, staged_name};
 use crate::plan::namespaces::MOUNT;
 use crate::report::Log;
 use crate::sys::terminal::standard;
-use crate::sys::{credentials, mount, namespace, path, socket};
+use crate::sys::{Errno, credentials, mount, namespace, path, socket};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::Spec;
 use std::ffi::CString;
@@ -121,6 +121,7 @@ fn prepare(
     apply(&request.criu, request, &mut options);
     configuration(&build.spec, &mut options)?;
     options.root(&build.rootfs());
+    refuse_links(&build.rootfs(), manifest)?;
     let mut kept = Vec::new();
     inherit_streams(manifest, &mut options, &mut kept)?;
     join_namespaces(&build.spec, manifest, &mut options, &mut kept)?;
@@ -135,6 +136,21 @@ fn prepare(
     build.restores = true;
     build.plan = criu::restore(std::mem::take(&mut build.plan), &criu, &stage, &manifest.mounts, space.path());
     Ok(Prepared { restoration: Restoration { socket, options, cgroup_mounts }, kept })
+}
+
+/// Refuses a root file system in which a mount point has become a symbolic link since the checkpoint. CRIU would follow
+/// the link (CVE-2026-119614). Points below other mounts do not exist yet, and are refused by CRIU if they never do.
+fn refuse_links(root: &Path, manifest: &Manifest) -> Result<()> {
+    let c_root = CString::new(root.as_os_str().as_bytes())?;
+    let root = path::open_following_links(&c_root, libc::O_PATH | libc::O_DIRECTORY).map_err(io::Error::from);
+    let root = root.context("/root/path")?;
+    for point in &manifest.points {
+        let c_point = CString::new(point.as_os_str().as_bytes())?;
+        if let Err(Errno::ELOOP) = path::open_in_root_without_links(root.as_fd(), &c_point, libc::O_PATH) {
+            bail!("the mount point {} leads through a symbolic link now", point.display());
+        }
+    }
+    Ok(())
 }
 
 fn apply(wanted: &CriuRequest, request: &RestoreRequest, options: &mut Options) {

@@ -45,6 +45,7 @@ mod mounts;
 mod namespaces;
 mod net_devices;
 mod seccomp_agent;
+mod checkpoint;
 mod pause_ps_update;
 mod probe;
 mod process;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         namespaces::tests,
         net_devices::tests,
         seccomp_agent::tests,
+        checkpoint::tests,
         pause_ps_update::tests,
         process::tests,
         sd_notify::tests,

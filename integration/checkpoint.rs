@@ -33,14 +33,13 @@ fn need_criu() {
 
 /// A running container that counts in a file.
 fn counter() -> Container {
-    let script = "i=0; while true; do i=$((i+1)); echo $i > /count.new; mv /count.new /count; sleep 0.05; done";
-    let c = Container::sh(script).up();
-    wait_in(&c.dir, "a count", || count(&c) > 2);
+    let c = Container::sh("i=0; while :; do i=$((i+1)); echo $i >/out/count; sleep 0.05; done").up();
+    wait_in(&c.root("out"), "a count", || count(&c) > 2);
     c
 }
 
 fn count(c: &Container) -> u64 {
-    fs::read_to_string(c.root("count")).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    fs::read_to_string(c.root("out/count")).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 fn checkpoint(c: &Container, flags: &[&str]) -> crate::harness::call::Output {
@@ -64,7 +63,7 @@ fn a_counter_goes_on_where_it_stopped() {
         let stopped_at = count(&c);
         assert!(c.call(&["state", &c.id]).run().fails().err.contains("does not exist"));
         restore(&c).ok();
-        wait_in(&c.dir, "a higher count", || count(&c) > stopped_at);
+        wait_in(&c.root("out"), "a higher count", || count(&c) > stopped_at);
         assert!(count(&c) < stopped_at + 200, "it began again or jumped: {stopped_at} {}", count(&c));
         assert_eq!(c.status(), "running");
     }
@@ -78,7 +77,7 @@ fn a_container_runs_on_with_leave_running() {
     checkpoint(&c, &["--leave-running"]).ok();
     assert_eq!((c.status().as_str(), c.pid()), ("running", pid));
     let before = count(&c);
-    wait_in(&c.dir, "a higher count", || count(&c) > before);
+    wait_in(&c.root("out"), "a higher count", || count(&c) > before);
     c.stop();
 }
 

@@ -8,6 +8,11 @@
 const DIFFERENCES: &[(&str, &str, &[&str])] = &[
     (
         "crun, runc",
+        "cannot checkpoint a container whose streams are files of the host",
+        &["checkpoint::a_container_runs_on_with_leave_running", "checkpoint::a_counter_goes_on_where_it_stopped"],
+    ),
+    (
+        "crun, runc",
         "passes on the caller's personality flags, timer slack and PR_SET_THP_DISABLE",
         &["caller::attributes_of_the_caller_do_not_reach_the_program"],
     ),

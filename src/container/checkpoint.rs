@@ -233,8 +233,10 @@ fn save(
     };
     images.discard();
     drop(service);
-    thaw(container).unwrap_or_else(|_| ());
-    Err(failed)
+    match thaw(container) {
+        Ok(()) => Err(failed),
+        Err(second) => Err(anyhow!("{failed:#}; cleaning up: {second:#}")),
+    }
 }
 
 /// CRIU resumes the processes after a failure, but not if it was killed.

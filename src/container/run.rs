@@ -72,9 +72,9 @@ pub(super) fn attend(
     let end = end.with_context(|| format!("cannot run {id} in the foreground"));
     log.lap("wait for the program's end");
     if let Ok(end) = &end {
-        explain(end, &record, &root.of(&id), log);
+        explain(end, &record, &root.of(id), log);
         if keep {
-            ended::note_status(&root.of(&id), end.status);
+            ended::note_status(&root.of(id), end.status);
         }
     }
     if !keep

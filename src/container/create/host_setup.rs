@@ -77,6 +77,12 @@ impl HostSetup<'_> {
         }
     }
 
+    /// As [`HostSetup::limit`], unless a container is to be restored. That one is limited when its processes exist,
+    /// because CRIU works in the cgroup too.
+    pub(super) fn limit_before_restore(&self) -> Result<()> {
+        if self.build.restores { Ok(()) } else { self.limit() }
+    }
+
     /// Puts the process into its resctrl group.
     fn resctrl(&self, pid: i32) -> Result<()> {
         let Some(wanted) = &self.build.plan.resctrl else { return Ok(()) };

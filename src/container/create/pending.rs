@@ -118,9 +118,7 @@ impl<'a> PendingContainer<'a> {
             net_devices: Rc::clone(&net_devices),
             resctrl: Rc::clone(&resctrl),
         };
-        // A restore limits the container when its processes exist, because CRIU works in the cgroup too.
-        let limited = if build.restores { Ok(()) } else { host.limit() };
-        let ready = limited.and_then(|()| child.wait_until_ready(&build.plan, &mut host));
+        let ready = host.limit_before_restore().and_then(|()| child.wait_until_ready(&build.plan, &mut host));
         log.process_steps(child.timings(&build.plan));
         log.lap("limit the process and serve it until it is ready");
         record.resctrl = resctrl.borrow().clone();

@@ -79,6 +79,10 @@ pub(crate) fn refusal(spec: &Spec) -> Option<String> {
         let name = namespaces::name(namespaces::kind(entry.typ()));
         return Some(format!("the container has joined a {name} namespace by path, which CRIU cannot leave out"));
     }
+    // CRIU 4.2 saves it, but does not move the restored processes to their cgroup: the container would be lost.
+    if list.iter().any(|entry| namespaces::kind(entry.typ()) == USER) {
+        return Some("the container has a user namespace, which cannot be restored yet".to_owned());
+    }
     let seccomp = linux.and_then(|linux| linux.seccomp().as_ref());
     let notifies = seccomp.is_some_and(|seccomp| {
         let rules = seccomp.syscalls().iter().flatten().map(oci_spec::runtime::LinuxSyscall::action);
@@ -145,6 +149,7 @@ mod tests {
             (json!({"namespaces": [{"type": "pid"}]}), "no mount namespace"),
             (json!({"namespaces": [{"type": "mount", "path": "/m"}]}), "joined a mount namespace"),
             (json!({"namespaces": [{"type": "mount"}, {"type": "user", "path": "/u"}]}), "joined a user namespace"),
+            (json!({"namespaces": [{"type": "mount"}, {"type": "user"}]}), "has a user namespace"),
             (
                 json!({"namespaces": [{"type": "mount"}], "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
                     [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}}),

@@ -126,8 +126,7 @@ fn streams(pid: i32) -> Result<Vec<Stream>> {
             streams.push(Stream { number, key: target.to_string_lossy().into_owned() });
         } else if bytes.starts_with(b"/") {
             let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).with_context(|| file.clone())?;
-            let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse::<u64>().ok());
-            if let Some(mount) = mount.filter(|mount| !inside.contains(mount)) {
+            if let Some(mount) = mounts::id_in(&info).filter(|mount| !inside.contains(mount)) {
                 let inode = fs::metadata(&file).with_context(|| file.clone())?.ino();
                 streams.push(Stream { number, key: format!("file[{mount:x}:{inode:x}]") });
             }

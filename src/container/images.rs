@@ -8,7 +8,7 @@ use crate::container::CriuRequest;
 use crate::sys::{Errno, path, process};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// The manifest, beside CRIU's images.
 const MANIFEST: &str = "davit.json";
+const C_MANIFEST: &CStr = c"davit.json";
 
 /// CRIU's link to the image that this one is based on.
 const PARENT: &str = "parent";
@@ -67,8 +68,7 @@ impl Images {
     /// Makes the directories if they are missing.
     pub(crate) fn make(request: &CriuRequest) -> Result<Images> {
         for path in [Some(&request.image_path), request.work_path.as_ref()].into_iter().flatten() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.with_context(|| format!("make {}", path.display()))?;
+            make(path)?;
         }
         Images::open_both(request)
     }
@@ -76,8 +76,7 @@ impl Images {
     /// Opens the directories of an existing checkpoint, and checks the files of the images.
     pub(crate) fn open(request: &CriuRequest) -> Result<Images> {
         if let Some(path) = &request.work_path {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.with_context(|| format!("make {}", path.display()))?;
+            make(path)?;
         }
         let images = Images::open_both(request)?;
         let mut directory = images.directory.try_clone()?;
@@ -131,12 +130,12 @@ impl Images {
     /// Removes the manifest of a checkpoint that has failed, so that nobody restores from it.
     pub(crate) fn discard(&self) {
         // The error that made the checkpoint fail is the one to report.
-        let _ = path::remove_entry(self.directory.as_fd(), c"davit.json");
+        let _ = path::remove_entry(self.directory.as_fd(), C_MANIFEST);
     }
 
     /// Reads the manifest.
     pub(crate) fn read(&self) -> Result<Manifest> {
-        let file = match path::open_entry(self.directory.as_fd(), c"davit.json", libc::O_RDONLY | libc::O_NONBLOCK) {
+        let file = match path::open_entry(self.directory.as_fd(), C_MANIFEST, libc::O_RDONLY | libc::O_NONBLOCK) {
             Err(Errno::ENOENT) => {
                 bail!("the image directory has no {MANIFEST}: it has no complete checkpoint of davit")
             }
@@ -150,6 +149,16 @@ impl Images {
             other => bail!("{MANIFEST} has version {other}; this davit knows {VERSION}"),
         }
     }
+}
+
+fn make(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("make {}", path.display()))
+}
+
+/// Whether a directory belongs to a user who is neither root nor the caller.
+fn is_foreign(owner: u32) -> bool {
+    owner != 0 && owner != process::effective_uid()
 }
 
 /// A path to an entry of an open directory, for as long as it is open.
@@ -167,7 +176,7 @@ fn open(what: &str, path: &Path) -> Result<OwnedFd> {
         opened => opened.map_err(io::Error::from).with_context(context)?,
     };
     let owner = path::status(directory.as_fd()).map_err(io::Error::from).with_context(context)?.st_uid;
-    if owner != 0 && owner != process::effective_uid() {
+    if is_foreign(owner) {
         bail!("{}: belongs to uid {owner}, not to root or to the caller", context());
     }
     Ok(directory)
@@ -189,7 +198,7 @@ fn check(directory: &OwnedFd) -> Result<Option<OwnedFd>> {
             let opened = OpenOptions::new().read(true).custom_flags(flags).open(entry.path());
             let opened = opened.with_context(|| format!("open the parent image {}", text.display()))?;
             let owner = opened.metadata()?.uid();
-            if owner != 0 && owner != process::effective_uid() {
+            if is_foreign(owner) {
                 bail!("the parent image {} belongs to uid {owner}", text.display());
             }
             parent = Some(opened.into());

@@ -143,9 +143,13 @@ fn mount_at(root: BorrowedFd<'_>, target: &Path) -> Option<u64> {
     mount_id(file.as_fd())
 }
 
-/// The id of the mount that a descriptor is on.
-pub(super) fn mount_id(fd: BorrowedFd<'_>) -> Option<u64> {
-    let info = beneath::read_pseudo_file(&format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+/// The id in mountinfo of the mount that a descriptor is on.
+fn mount_id(fd: BorrowedFd<'_>) -> Option<u64> {
+    id_in(&beneath::read_pseudo_file(&format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?)
+}
+
+/// The id of a mount in the content of /proc/PID/fdinfo/FD.
+pub(super) fn id_in(info: &str) -> Option<u64> {
     info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
 }
 

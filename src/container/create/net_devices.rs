@@ -53,7 +53,7 @@ impl HandedOver {
     }
 
     /// Moves them back, the last one first. From a joined namespace nothing is moved: whoever is root there can have
-    /// put another interface in the place of one of them, and neither index, name nor address tells the difference.
+    /// put another interface in the place of one of them, and index, name and address do not distinguish them.
     pub(crate) fn take_back(&mut self) -> Result<()> {
         let Some(ends) = &self.ends else { return Ok(()) };
         if self.is_joined && !self.moved.is_empty() {
